@@ -1,0 +1,363 @@
+"""The tables and their enums.
+
+Ids are 64-bit. Times are UTC, kept to the millisecond. Text sorts and compares by code point on every database, so
+that a page has the same order wherever it is read. Enums are stored by name.
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy import Enum as SQLEnum
+from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlmodel import Field, SQLModel
+
+SQLModel.metadata.naming_convention = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column of type INTEGER."""
+
+Text = String().with_variant(String(collation="C"), "postgresql")
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC, cut to the millisecond; SQLite, which has no type for it, keeps the UTC wall clock."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
+        return dialect.type_descriptor(DateTime(timezone=dialect.name != "sqlite"))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        value = value.astimezone(UTC)
+        value = value.replace(microsecond=value.microsecond // 1000 * 1000)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+
+
+class DistributionTarget(StrEnum):
+    MYSELF = "Myself"
+    TEAM_ROLLOUT = "Team Rollout"
+
+
+class TeamSelectionMethod(StrEnum):
+    SPECIFIC_TEAM = "Specific Team"
+    ZIPCODE = "Zipcode"
+
+
+class OrderMethod(StrEnum):
+    RANK = "Rank"
+    TIME = "Time"
+
+
+class RequestStatus(StrEnum):
+    PENDING = "Pending"
+    ACCEPTED = "Accepted"
+    DECLINED = "Declined"
+
+
+class ClaimedVia(StrEnum):
+    APP = "None"
+    EMAIL = "Email"
+    TEXT = "Text"
+    PHONE = "Phone"
+    ASSIGNED = "Assigned"
+    AUTO = "Auto"
+
+
+class LeadOfferStatus(StrEnum):
+    SCHEDULED = "Scheduled"
+    SENT = "Sent"
+    CLAIMED = "Claimed"
+    DECLINED = "Declined"
+    EXPIRED = "Expired"
+    CANCELLED = "Cancelled"
+
+
+OPEN_STATUSES = (LeadOfferStatus.SCHEDULED, LeadOfferStatus.SENT)
+"""An offer that is neither answered nor ended."""
+
+
+class EndReason(StrEnum):
+    """Why an offer ended; a release brings back only what a claim had ended."""
+
+    CLAIMED = "Claimed"
+    LEFT = "Left"
+    SWITCHED_OFF = "Switched off"
+    AWAY = "Away"
+    TEAM_DELETED = "Team deleted"
+    IMPORTED = "Imported"
+
+
+class SkipReason(StrEnum):
+    """In the order of precedence: of several reasons the first is named."""
+
+    ALREADY_OFFERED = "Already offered"
+    USER_INACTIVE = "User inactive"
+    NOT_A_MEMBER = "Not a member"
+    INVITATION_DECLINED = "Invitation declined"
+    INVITATION_PENDING = "Invitation pending"
+    NO_DISTRIBUTION_OPTION = "No distribution option"
+    USER_AWAY = "User away"
+
+
+class Channel(StrEnum):
+    CALL = "Call"
+    TEXT = "Text"
+    EMAIL = "Email"
+
+
+class DeliveryStatus(StrEnum):
+    PENDING = "Pending"
+    SENT = "Sent"
+    DELIVERED = "Delivered"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+
+
+def _enum(kind: type[StrEnum]) -> SQLEnum:
+    return SQLEnum(kind, native_enum=False, length=32, create_constraint=False)
+
+
+def _id() -> Any:
+    return Field(default=None, sa_type=Id, primary_key=True)
+
+
+def _reference(target: str, *, index: bool = False) -> Any:
+    return Field(sa_type=Id, foreign_key=target, index=index)
+
+
+def _optional_reference(target: str, *, index: bool = False) -> Any:
+    return Field(default=None, sa_type=Id, foreign_key=target, index=index)
+
+
+def _newest_first(name: str, column: str, **options: Any) -> tuple[Index, Index]:
+    """An index that serves one viewer's offers, newest first.
+
+    SQLite indexes know no NULLS LAST; its nulls sort last in descending order by themselves.
+    """
+    return (
+        Index(name, column, text("notify_at DESC NULLS LAST"), "id", **options).ddl_if(dialect="postgresql"),
+        Index(name, column, text("notify_at DESC"), "id").ddl_if(dialect="sqlite"),
+    )
+
+
+NUMBERED_FOR_GOOD = {"sqlite_autoincrement": True}
+"""The id of a deleted row is never given to another."""
+
+
+class User(SQLModel, table=True):
+    """An agent or a team's leader. Nothing deletes a user: an account is switched off, or erased in place."""
+
+    __tablename__ = "users"
+    __table_args__ = (NUMBERED_FOR_GOOD,)
+
+    id: int = _id()
+    first_name: str = Field(sa_type=Text)
+    last_name: str = Field(sa_type=Text)
+    email: str | None = Field(default=None, sa_type=Text, unique=True)
+    """In lower case. Null once the account has been erased."""
+    phone: str | None = Field(default=None, sa_type=Text)
+    timezone: str = Field(sa_type=Text)
+    is_active: bool = True
+    away_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    quiet_hours_start: str | None = Field(default=None, sa_type=Text)
+    """HH:MM in the user's own time zone, as quiet_hours_end is."""
+    quiet_hours_end: str | None = Field(default=None, sa_type=Text)
+
+
+class Team(SQLModel, table=True):
+    __tablename__ = "teams"
+    __table_args__ = (NUMBERED_FOR_GOOD,)
+
+    id: int = _id()
+    name: str = Field(sa_type=Text)
+    creator_id: int = _reference("users.id", index=True)
+    order_method: OrderMethod = Field(sa_type=_enum(OrderMethod))
+    mins_until_next_alert: int = 0
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+
+
+class TeamZipcode(SQLModel, table=True):
+    __tablename__ = "team_zipcodes"
+
+    team_id: int = Field(sa_type=Id, foreign_key="teams.id", primary_key=True)
+    zipcode: str = Field(sa_type=Text, primary_key=True, index=True)
+
+
+class TeamMember(SQLModel, table=True):
+    __tablename__ = "team_members"
+    __table_args__ = (UniqueConstraint("team_id", "user_id"), NUMBERED_FOR_GOOD)
+
+    id: int = _id()
+    team_id: int = _reference("teams.id")
+    user_id: int = _reference("users.id", index=True)
+    request_status: RequestStatus = Field(sa_type=_enum(RequestStatus))
+
+
+class DistributionOption(SQLModel, table=True):
+    __tablename__ = "distribution_options"
+    __table_args__ = (UniqueConstraint("team_id", "user_id"), NUMBERED_FOR_GOOD)
+
+    id: int = _id()
+    team_id: int = _reference("teams.id")
+    user_id: int = _reference("users.id", index=True)
+    rank: int | None = None
+    mins_until_lead_offer: int = 0
+    assign_automatically: bool = False
+    has_call_alert: bool = False
+    has_text_alert: bool = False
+    has_email_alert: bool = True
+
+
+class Contact(SQLModel, table=True):
+    __tablename__ = "contacts"
+    __table_args__ = (NUMBERED_FOR_GOOD,)
+
+    id: int = _id()
+    owner_id: int = _reference("users.id", index=True)
+    first_name: str | None = Field(default=None, sa_type=Text)
+    last_name: str | None = Field(default=None, sa_type=Text)
+    email: str | None = Field(default=None, sa_type=Text)
+    mobile_phone: str | None = Field(default=None, sa_type=Text)
+
+
+class LeadSource(SQLModel, table=True):
+    __tablename__ = "lead_sources"
+    __table_args__ = (UniqueConstraint("creator_id", "name_key"), NUMBERED_FOR_GOOD)
+
+    id: int = _id()
+    creator_id: int = _reference("users.id")
+    name: str = Field(sa_type=Text)
+    name_key: str = Field(sa_type=Text)
+    """The name trimmed and case folded: two sources of one creator never differ by less."""
+
+
+class LeadRoute(SQLModel, table=True):
+    __tablename__ = "lead_routes"
+    __table_args__ = (UniqueConstraint("creator_id", "lead_source_id", "lead_type_key"), NUMBERED_FOR_GOOD)
+
+    id: int = _id()
+    creator_id: int = _reference("users.id")
+    lead_source_id: int | None = _optional_reference("lead_sources.id", index=True)
+    distribution_target: DistributionTarget = Field(sa_type=_enum(DistributionTarget))
+    team_selection_method: TeamSelectionMethod | None = Field(default=None, sa_type=_enum(TeamSelectionMethod))
+    team_id: int | None = _optional_reference("teams.id", index=True)
+    lead_type: str | None = Field(default=None, sa_type=Text)
+    lead_type_key: str = Field(sa_type=Text)
+    """The type trimmed and case folded; empty where the route serves all types."""
+
+
+class Lead(SQLModel, table=True):
+    __tablename__ = "leads"
+    __table_args__ = (NUMBERED_FOR_GOOD,)
+
+    id: int = _id()
+    contact_id: int = _reference("contacts.id", index=True)
+    creator_id: int = _reference("users.id", index=True)
+    source_id: int | None = _optional_reference("lead_sources.id", index=True)
+    distribution_target: DistributionTarget = Field(sa_type=_enum(DistributionTarget))
+    team_selection_method: TeamSelectionMethod | None = Field(default=None, sa_type=_enum(TeamSelectionMethod))
+    team_id: int | None = _optional_reference("teams.id", index=True)
+    zipcode: str | None = Field(default=None, sa_type=Text)
+    type: str | None = Field(default=None, sa_type=Text)
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    claimed_by_id: int | None = _optional_reference("users.id", index=True)
+    claimed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    claimed_via: ClaimedVia | None = Field(default=None, sa_type=_enum(ClaimedVia))
+
+
+class LeadRollout(SQLModel, table=True):
+    """One submit that made offers."""
+
+    __tablename__ = "lead_rollouts"
+    __table_args__ = (NUMBERED_FOR_GOOD,)
+
+    id: int = _id()
+    lead_id: int = _reference("leads.id", index=True)
+    team_id: int = _reference("teams.id", index=True)
+    team_selection_method: TeamSelectionMethod = Field(sa_type=_enum(TeamSelectionMethod))
+    submitted_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class RolloutOffer(SQLModel, table=True):
+    """An offer that a submit made. An offer that was cancelled and planned anew belongs to two."""
+
+    __tablename__ = "rollout_offers"
+
+    rollout_id: int = Field(sa_type=Id, foreign_key="lead_rollouts.id", primary_key=True)
+    offer_id: int = Field(sa_type=Id, foreign_key="lead_offers.id", primary_key=True, index=True)
+
+
+class RolloutSkip(SQLModel, table=True):
+    """A member whom a submit left out, and why."""
+
+    __tablename__ = "rollout_skips"
+
+    rollout_id: int = Field(sa_type=Id, foreign_key="lead_rollouts.id", primary_key=True)
+    user_id: int = Field(sa_type=Id, foreign_key="users.id", primary_key=True, index=True)
+    reason: SkipReason = Field(sa_type=_enum(SkipReason))
+
+
+class LeadOffer(SQLModel, table=True):
+    """A lead offered to one user."""
+
+    __tablename__ = "lead_offers"
+    __table_args__ = (
+        UniqueConstraint("lead_id", "user_id"),
+        *_newest_first("ix_lead_offers_made_to", "user_id"),
+        *_newest_first("ix_lead_offers_made_by", "offered_by_id", postgresql_include=["user_id"]),
+        NUMBERED_FOR_GOOD,
+    )
+
+    id: int = _id()
+    lead_id: int = _reference("leads.id")
+    user_id: int | None = _optional_reference("users.id")
+    team_id: int | None = _optional_reference("teams.id", index=True)
+    offered_by_id: int = _reference("users.id")
+    """Who submitted the lead, that is the creator of the team."""
+    notify_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    rank: int | None = None
+    assign_automatically: bool = False
+    has_call_alert: bool | None = None
+    has_text_alert: bool | None = None
+    has_email_alert: bool | None = None
+    status: LeadOfferStatus = Field(sa_type=_enum(LeadOfferStatus))
+    end_reason: EndReason | None = Field(default=None, sa_type=_enum(EndReason))
+
+
+class Delivery(SQLModel, table=True):
+    """The attempts to reach an offer's user on one channel."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        Index(
+            "ix_deliveries_due",
+            "next_attempt_at",
+            postgresql_where=text("status = 'PENDING'"),
+            sqlite_where=text("status = 'PENDING'"),
+        ),
+        NUMBERED_FOR_GOOD,
+    )
+
+    id: int = _id()
+    offer_id: int = _reference("lead_offers.id", index=True)
+    channel: Channel = Field(sa_type=_enum(Channel))
+    status: DeliveryStatus = Field(sa_type=_enum(DeliveryStatus))
+    attempts: int = 0
+    next_attempt_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When the next attempt is due; null once the delivery has come to an end."""
+    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    error: str | None = Field(default=None, sa_type=Text)
