@@ -1,0 +1,13 @@
+"""Ids as clients write them."""
+
+import re
+
+LARGEST = 2**63 - 1
+_DECIMAL = re.compile(r"0*([1-9][0-9]{0,18})", re.ASCII)
+
+
+def parse_id(text: str) -> int | None:
+    """The number of an id, 1 to 2⁶³-1; None for any other text, which is the id of nothing."""
+    match = _DECIMAL.fullmatch(text)
+    number = int(match[1]) if match else None
+    return number if number is not None and number <= LARGEST else None

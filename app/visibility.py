@@ -1,0 +1,72 @@
+"""Which rows a viewer may find: one SQL expression a table, used by lists, ids, counts, claims and subscriptions.
+
+What these leave out does not exist for the viewer. What they let through is not thereby theirs to change.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlmodel import col
+
+from app.models import Contact, Lead, LeadOffer, LeadOfferStatus, LeadRoute, LeadSource, RequestStatus, Team, TeamMember
+
+
+def offers(viewer_id: int) -> ColumnElement[bool]:
+    """Offers made to me, and offers made to members of teams that I created, due or not."""
+    return or_(col(LeadOffer.user_id) == viewer_id, col(LeadOffer.offered_by_id) == viewer_id)
+
+
+def has_come(now: datetime) -> ColumnElement[bool]:
+    """The offer's moment has come. An imported offer without a moment was sent before it was imported."""
+    return or_(col(LeadOffer.notify_at) <= now, col(LeadOffer.notify_at).is_(None))
+
+
+def leads(viewer_id: int, now: datetime) -> ColumnElement[bool]:
+    """Leads that I created, hold, or was offered in an offer that is not cancelled and whose moment has come."""
+    offered = exists(
+        select(1).where(
+            col(LeadOffer.lead_id) == col(Lead.id),
+            col(LeadOffer.user_id) == viewer_id,
+            col(LeadOffer.status) != LeadOfferStatus.CANCELLED,
+            has_come(now),
+        )
+    )
+    return or_(col(Lead.creator_id) == viewer_id, col(Lead.claimed_by_id) == viewer_id, offered)
+
+
+def accepted_teams(viewer_id: int) -> ColumnElement[bool]:
+    """Teams whose invitation I have accepted."""
+    return exists(
+        select(1).where(
+            col(TeamMember.team_id) == col(Team.id),
+            col(TeamMember.user_id) == viewer_id,
+            col(TeamMember.request_status) == RequestStatus.ACCEPTED,
+        )
+    )
+
+
+def teams(viewer_id: int) -> ColumnElement[bool]:
+    """Teams that I created or accepted an invitation to, but for deleted ones."""
+    mine = or_(col(Team.creator_id) == viewer_id, accepted_teams(viewer_id))
+    return and_(col(Team.deleted_at).is_(None), mine)
+
+
+def memberships(viewer_id: int) -> ColumnElement[bool]:
+    """My own memberships, whatever their status, but for those of deleted teams."""
+    alive = exists(select(1).where(col(Team.id) == col(TeamMember.team_id), col(Team.deleted_at).is_(None)))
+    return and_(col(TeamMember.user_id) == viewer_id, alive)
+
+
+def contacts(viewer_id: int) -> ColumnElement[bool]:
+    """Contacts that I entered."""
+    return col(Contact.owner_id) == viewer_id
+
+
+def lead_sources(viewer_id: int) -> ColumnElement[bool]:
+    """Sources that I entered."""
+    return col(LeadSource.creator_id) == viewer_id
+
+
+def lead_routes(viewer_id: int) -> ColumnElement[bool]:
+    """Routes that I entered."""
+    return col(LeadRoute.creator_id) == viewer_id
