@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, UnaryExpression, and_, false, or_, true
+from sqlalchemy import ColumnElement, UnaryExpression, and_, false, not_, or_, true
+
+from app.sets import member_of
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
@@ -126,11 +128,11 @@ def _ne(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
 
 
 def _in(column: ColumnElement[Any], values: tuple[Any, ...]) -> ColumnElement[bool]:
-    return column.in_([v for v in values if v is not NOTHING])
+    return member_of(column, [v for v in values if v is not NOTHING])
 
 
 def _nin(column: ColumnElement[Any], values: tuple[Any, ...]) -> ColumnElement[bool]:
-    return or_(column.not_in([v for v in values if v is not NOTHING]), column.is_(None))
+    return or_(not_(member_of(column, [v for v in values if v is not NOTHING])), column.is_(None))
 
 
 _SQL: Mapping[Operator, Callable[[Any, Any], ColumnElement[bool]]] = {
