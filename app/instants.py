@@ -1,0 +1,53 @@
+"""Instants as text: what clients and imports may write, and the one spelling in which they are answered."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+_PATTERN = re.compile(
+    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
+    r"(?P<time>T(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(:(?P<second>[0-9]{2})(\.(?P<fraction>[0-9]+))?)?"
+    r"(?P<offset>Z|(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-9]{2}))?)?"
+)
+
+
+def parse_instant(text: str) -> datetime:
+    """The instant of an ISO 8601 text in UTC, cut to the millisecond.
+
+    A date alone is its midnight in UTC. Raises ValueError, in words for whoever wrote the text, if it is anything
+    else than a date or a date with a time and `Z` or an offset, or is not in the years 1 to 9999 of UTC.
+    """
+    match = _PATTERN.fullmatch(text)
+    if match is None:
+        raise ValueError("is no ISO 8601 date (2012-09-27, 2012-09-27T09:15:00Z, 2012-09-27T09:15:00-07:00)")
+    if match["time"] and not match["offset"]:
+        raise ValueError("needs Z or an offset behind the time (2012-09-27T09:15:00Z, 2012-09-27T09:15:00-07:00)")
+    try:
+        day = datetime.fromisoformat(match["date"])
+        local = day.replace(
+            hour=int(match["hour"] or 0),
+            minute=int(match["minute"] or 0),
+            second=int(match["second"] or 0),
+            microsecond=int((match["fraction"] or "0")[:3].ljust(3, "0")) * 1000,
+            tzinfo=_zone(match),
+        )
+    except ValueError as error:
+        raise ValueError("names a day or a time that does not exist") from error
+    try:
+        return local.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is outside the years 1 to 9999 of UTC") from error
+
+
+def _zone(match: re.Match[str]) -> timezone:
+    if not match["sign"]:
+        return UTC
+    hours, minutes = int(match["hours"]), int(match["minutes"])
+    if minutes > 59:
+        raise ValueError("minutes of an offset go to 59")
+    offset = timedelta(hours=hours, minutes=minutes)
+    return timezone(-offset if match["sign"] == "-" else offset)
+
+
+def format_instant(instant: datetime) -> str:
+    """An aware datetime as `2018-01-16T09:09:09.000Z`."""
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

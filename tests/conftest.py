@@ -1,0 +1,67 @@
+import os
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from app.db import Database, connect
+from tests.databases import Clone, template
+from tests.world import Cast, World
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI nothing is skipped: what cannot run there fails."""
+    report = yield
+    if report.skipped and os.environ.get("CI") == "true" and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    with template(tmp_path_factory.mktemp("databases")) as clone:
+        yield clone
+
+
+@pytest.fixture
+async def database_url(clone: Clone) -> AsyncIterator[str]:
+    """A fresh, migrated database of this test's own."""
+    async with clone() as url:
+        yield url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    database = connect(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return World(database)
+
+
+@pytest.fixture
+async def cast(world: World) -> Cast:
+    """Alice owns a team, Bob is on it, Charlie is a stranger who must not."""
+    return await world.cast()
+
+
+@pytest.fixture
+def statements(database: Database) -> list[str]:
+    """Every SQL statement that the database has run since; `clear()` it before what is to be counted."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement != "BEGIN IMMEDIATE":
+            seen.append(statement)
+
+    # On PostgreSQL the engine for reads is a view of the one for writes and hears its events.
+    engines = [database.write_engine] if database.is_postgresql else [database.read_engine, database.write_engine]
+    for engine in engines:
+        event.listen(engine.sync_engine, "before_cursor_execute", note)
+    return seen

