@@ -1,0 +1,125 @@
+"""`lead-offers`, the command line of operators and scripts. The help of each command is its manual."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, NoReturn, TypeVar
+
+import typer
+from sqlalchemy.exc import DBAPIError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app import migrations
+from app.auth import Scope, issue_token, signing_key
+from app.commands.users import create_user, find_user
+from app.config import PREFIX, Settings, read_settings
+from app.db import connect
+from app.errors import Code, Refusal
+from app.models import User
+
+app = typer.Typer(
+    help="Distributes leads to the agents of a team. Settings come from the environment, as LEAD_OFFERS_DATABASE_URL.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+user_commands = typer.Typer(help="Accounts.", no_args_is_help=True)
+app.add_typer(user_commands, name="user")
+
+T = TypeVar("T")
+
+ALL_SCOPES = " ".join(Scope)
+DEFAULT_HOURS = 12
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database up to date, or make its tables. All or nothing; where it is up to date, nothing changes."""
+    settings = _settings()
+    with _failures_in_a_line():
+        migrations.upgrade(settings.database_url)
+
+
+@app.command()
+def token(
+    email: Annotated[str, typer.Argument(help="Address of an active user.")],
+    scope: Annotated[str, typer.Option(help="What it allows: read, write or both, parted by a space.")] = ALL_SCOPES,
+    hours: Annotated[float, typer.Option(help="For how many hours it is valid.", min=0)] = DEFAULT_HOURS,
+) -> None:
+    """Print an access token of a user, and nothing else.
+
+    Clients send it as `Authorization: Bearer TOKEN`. Exits 1 where nobody active has the address.
+    """
+    if unknown := set(scope.split()) - set(Scope):
+        raise typer.BadParameter(f"{min(unknown)} is not one of {', '.join(Scope)}", param_hint="--scope")
+    settings = _settings(signing=True)
+
+    async def find(session: AsyncSession) -> User:
+        user = await find_user(session, email)
+        if user is None or not user.is_active:
+            raise Refusal(Code.NOT_FOUND, f"No active user has the address {email}.")
+        return user
+
+    with _failures_in_a_line():
+        user = _transaction(settings, find)
+        typer.echo(issue_token(settings, user.id, scope, hours, datetime.now(UTC)))
+
+
+@user_commands.command("create")
+def user_create(
+    email: Annotated[str, typer.Argument(help="Their address, by which they are told of leads and invited to teams.")],
+    first_name: Annotated[str, typer.Option()],
+    last_name: Annotated[str, typer.Option()],
+    timezone: Annotated[str, typer.Option(help="IANA name, e.g. America/Los_Angeles.")] = "UTC",
+    phone: Annotated[str | None, typer.Option(help="Where calls and texts go.")] = None,
+) -> None:
+    """Make an account and print its id. It signs in with `lead-offers token EMAIL`."""
+
+    async def create(session: AsyncSession) -> User:
+        return await create_user(
+            session, email=email, first_name=first_name, last_name=last_name, timezone=timezone, phone=phone
+        )
+
+    with _failures_in_a_line():
+        typer.echo(_transaction(_settings(), create).id)
+
+
+def _settings(*, signing: bool = False) -> Settings:
+    """The settings; what is wrong or, for `signing` tokens, missing ends the command with its name."""
+    try:
+        settings = read_settings()
+        if signing:
+            signing_key(settings)
+    except ValueError as error:
+        _fail(str(error))
+    return settings
+
+
+def _transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def run() -> T:
+        database = connect(settings.database_url)
+        try:
+            async with database.write() as session:
+                return await work(session)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def _failures_in_a_line() -> Iterator[None]:
+    """What an operator can mend is told without a traceback."""
+    try:
+        yield
+    except (Refusal, OSError) as error:
+        _fail(str(error))
+    except DBAPIError as error:
+        hint = f"Is {PREFIX}DATABASE_URL right, and was `lead-offers migrate` run?"
+        _fail(f"The database refused: {error.orig}\n{hint}")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)

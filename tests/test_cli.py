@@ -1,0 +1,121 @@
+"""The command line as an operator uses it: what it prints, where, and how it ends."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import jwt
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+
+SECRET = "a secret of the tests, of more than 32 bytes"
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("LEAD_OFFERS_DATABASE_URL", database_url)
+    monkeypatch.setenv("LEAD_OFFERS_JWT_SECRET", SECRET)
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+def create_dorothy(run: Run) -> str:
+    result = run("user", "create", "Dot@Example.com", "--first-name", "Dorothy", "--last-name", "Vaughan")
+    assert result.exit_code == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_token_prints_the_token_alone(run: Run) -> None:
+    dorothy = create_dorothy(run)
+    result = run("token", "dot@example.com")
+    claims = jwt.decode(result.stdout.removesuffix("\n"), SECRET, algorithms=["HS256"])
+    assert (claims["sub"], claims["scope"]) == (dorothy, "read write")
+    assert timedelta(seconds=claims["exp"] - claims["iat"]) == timedelta(hours=12)
+    assert result.stderr == ""
+
+
+def test_token_takes_scope_and_hours(run: Run) -> None:
+    create_dorothy(run)
+    result = run("token", "DOT@example.com", "--scope", "read", "--hours", "0.5")
+    claims = jwt.decode(result.stdout.strip(), SECRET, algorithms=["HS256"])
+    assert claims["scope"] == "read"
+    assert claims["exp"] - claims["iat"] == 1800
+
+
+def test_token_refuses_a_scope_that_does_not_exist(run: Run) -> None:
+    create_dorothy(run)
+    result = run("token", "dot@example.com", "--scope", "read admin")
+    assert result.exit_code == 2
+    assert "admin is not one of read, write" in result.stderr
+
+
+def test_token_of_an_unknown_address_exits_1(run: Run) -> None:
+    result = run("token", "nobody@example.com")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "No active user has the address nobody@example.com.\n"
+
+
+def test_an_address_has_one_user(run: Run) -> None:
+    create_dorothy(run)
+    result = run("user", "create", "DOT@example.com", "--first-name", "Dorothy", "--last-name", "Again")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "There is a user dot@example.com already.\n"
+
+
+@pytest.mark.parametrize("timezone", ["Mars/Olympus", "America", "../etc/passwd", "/etc/localtime", ""])
+def test_user_create_refuses_what_is_no_time_zone(run: Run, timezone: str) -> None:
+    result = run("user", "create", "a@b.c", "--first-name", "A", "--last-name", "B", "--timezone", timezone)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"timezone: {timezone!r} is no IANA time zone, as America/Los_Angeles is\n"
+
+
+@pytest.mark.parametrize("email", ["dorothy", "@example.com", "dorothy@", "dorothy vaughan@example.com"])
+def test_user_create_refuses_what_is_no_address(run: Run, email: str) -> None:
+    result = run("user", "create", email, "--first-name", "A", "--last-name", "B")
+    assert (result.exit_code, result.stderr) == (1, f"email: {email!r} is no e-mail address\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("LEAD_OFFERS_JWT_SECRET", "hunter2", "must have at least 32 bytes"),
+        ("LEAD_OFFERS_DATABASE_URL", "mysql://u:hunter2@h/d", "must be a URL that begins with sqlite+aiosqlite://"),
+        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:hunter2@h:x/d", "must be a URL that begins with"),
+        ("LEAD_OFFERS_CORS_ORIGINS", "hunter2", "must be a list in JSON"),
+        ("LEAD_OFFERS_GRAPHIQL", "hunter2", "should be a valid boolean"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_its_value_is_not(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    result = run("token", "dot@example.com")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"{name}: ")
+    assert told in result.stderr
+    assert "hunter2" not in result.stderr
+
+
+def test_a_missing_secret_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEAD_OFFERS_JWT_SECRET")
+    result = run("token", "dot@example.com")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("LEAD_OFFERS_JWT_SECRET is missing")
+
+
+def test_a_relative_database_lies_in_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEAD_OFFERS_DATABASE_URL", "sqlite+aiosqlite:///here.db")
+    before = run("token", "dot@example.com")
+    assert before.exit_code == 1
+    assert "was `lead-offers migrate` run?" in before.stderr
+    for _ in range(2):
+        migrated = run("migrate")
+        assert migrated.exit_code == 0, migrated.stderr
+    assert (tmp_path / "here.db").exists()
+    create_dorothy(run)
