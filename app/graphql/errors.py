@@ -1,0 +1,72 @@
+"""Errors on their way out: each with a code, and nothing of what is not the client's fault."""
+
+import logging
+
+from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
+from strawberry.types.execution import ExecutionContext
+
+from app.errors import Code, Problem, Refusal, bad_input
+from app.graphql.mistakes import wrong_variables
+
+logger = logging.getLogger(__name__)
+
+INTERNAL_MESSAGE = "Something went wrong on our side. The server's log has the details under this request's id."
+
+
+def translate(errors: list[GraphQLError], execution: ExecutionContext | None) -> None:
+    """Gives every error its code, in place. Unexpected ones are logged with their traceback, and say nothing."""
+    if problems := _wrong_variables(errors, execution):
+        del errors[1:]  # each stands for one variable; the first now tells of all
+        _tell(errors[0], bad_input(*problems))
+    for error in errors:
+        if not (error.extensions and "code" in error.extensions):
+            _tell(error, _refusal(error) or _our_fault(error))
+    _list_problems([error for error in errors if error.extensions and "field" in error.extensions])
+
+
+def _tell(error: GraphQLError, refusal: Refusal) -> None:
+    error.message = refusal.message
+    error.extensions = {"code": refusal.code, **refusal.extensions}
+
+
+def _list_problems(mistakes: list[GraphQLError]) -> None:
+    """Where several values of a document are wrong, each error has the list of all."""
+    if len(mistakes) > 1 and all(error.path is None for error in mistakes):
+        problems = [{"field": (e.extensions or {})["field"], "message": e.message} for e in mistakes]
+        for error in mistakes:
+            error.extensions = {**(error.extensions or {}), "problems": problems}
+
+
+def _refusal(error: GraphQLError) -> Refusal | None:
+    """What the client is told; None where the fault is ours."""
+    match error.original_error:
+        case Refusal() as refusal:
+            return refusal
+        case GraphQLError() as cause:
+            return _refusal(cause)
+        case Exception():
+            return None
+    if isinstance(error, GraphQLSyntaxError):
+        return Refusal(Code.GRAPHQL_PARSE_FAILED, error.message)
+    if error.path is None:
+        return Refusal(Code.GRAPHQL_VALIDATION_FAILED, error.message)
+    # The executor's own: a wrong argument is the client's, a null where none may be is ours.
+    return None if error.message.startswith("Cannot return null") else Refusal(Code.BAD_USER_INPUT, error.message)
+
+
+def _our_fault(error: GraphQLError) -> Refusal:
+    logger.error("Unexpected failure at %s", error.path, exc_info=error.original_error or error)
+    return Refusal(Code.INTERNAL_SERVER_ERROR, INTERNAL_MESSAGE)
+
+
+def _wrong_variables(errors: list[GraphQLError], execution: ExecutionContext | None) -> list[Problem]:
+    """The mistakes in the variables, where it is them that kept a valid document from being executed."""
+    if execution is None or execution.graphql_document is None or execution.result is None:
+        return []
+    if any(error.path is not None or isinstance(error.original_error, Refusal) for error in errors):
+        return []
+    document = execution.graphql_document
+    operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
+    named = [o for o in operations if o.name and o.name.value == execution.operation_name]
+    schema = execution.schema._schema
+    return list(wrong_variables(schema, document, (named or operations)[0], execution.variables or {}))

@@ -1,0 +1,1 @@
+"""What clients write: filters, sorts, and the inputs of mutations."""

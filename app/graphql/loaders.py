@@ -1,0 +1,127 @@
+"""Dataloaders: look-ups of one request, batched into a statement for all that ask at the same time.
+
+A batch takes one statement whatever its size. A loader is made on first use and lives as long as its request.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Coroutine, Hashable, Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any, TypeVar
+
+from aiodataloader import DataLoader
+from sqlalchemy import ColumnElement
+from sqlmodel import SQLModel, col, select
+
+from app import filters, visibility
+from app.db import Database
+from app.models import Contact, Delivery, Lead, LeadSource, Team, TeamZipcode, User
+from app.pages import PageOf, fetch_pages
+from app.sets import member_of
+
+T = TypeVar("T", bound=SQLModel)
+Batch = Callable[[list[int]], Coroutine[Any, Any, list[Any]]]
+
+
+class Loaders:
+    """The loaders of one request, for one viewer at one moment."""
+
+    def __init__(self, db: Database, viewer_id: int, now: datetime) -> None:
+        self._db = db
+        self._viewer_id = viewer_id
+        self._now = now
+        self._pages: dict[Hashable, DataLoader[int, Any]] = {}
+
+    @cached_property
+    def user(self) -> DataLoader[int, User]:
+        return self._by_id(User)
+
+    @cached_property
+    def team(self) -> DataLoader[int, Team]:
+        return self._by_id(Team)
+
+    @cached_property
+    def contact(self) -> DataLoader[int, Contact]:
+        return self._by_id(Contact)
+
+    @cached_property
+    def lead(self) -> DataLoader[int, Lead]:
+        return self._by_id(Lead)
+
+    @cached_property
+    def lead_source(self) -> DataLoader[int, LeadSource]:
+        return self._by_id(LeadSource)
+
+    @cached_property
+    def deliveries(self) -> DataLoader[int, list[Delivery]]:
+        """An offer's deliveries, oldest first, by the offer's id."""
+        return DataLoader(self._children(Delivery, "offer_id", col(Delivery.id)))
+
+    @cached_property
+    def zipcodes(self) -> DataLoader[int, list[TeamZipcode]]:
+        """A team's zipcodes in ascending order, by the team's id."""
+        return DataLoader(self._children(TeamZipcode, "team_id", col(TeamZipcode.zipcode)))
+
+    @cached_property
+    def held_contact(self) -> DataLoader[int, bool]:
+        """Whether the viewer holds a lead of a contact, by the contact's id."""
+        holds = col(Lead.claimed_by_id) == self._viewer_id
+        return DataLoader(self._among(col(Lead.contact_id), holds))
+
+    @cached_property
+    def accepted_team(self) -> DataLoader[int, bool]:
+        """Whether the viewer has accepted the invitation to a team, by the team's id."""
+        return DataLoader(self._among(col(Team.id), visibility.accepted_teams(self._viewer_id)))
+
+    @cached_property
+    def offered_lead(self) -> DataLoader[int, bool]:
+        """Whether the viewer may find a lead, by its id."""
+        return DataLoader(self._among(col(Lead.id), visibility.leads(self._viewer_id, self._now)))
+
+    def pages(
+        self, model: type[T], parent: str, found: ColumnElement[bool], page: filters.Page
+    ) -> DataLoader[int, PageOf[T]]:
+        """Pages of `model` nested in a list, by the id of the parent that the column `parent` names."""
+        key = (model, page)
+        if key not in self._pages:
+
+            async def load(ids: list[int]) -> list[PageOf[T]]:
+                async with self._db.read() as session:
+                    pages = await fetch_pages(session, model, parent, ids, found, page)
+                return [pages[i] for i in ids]
+
+            self._pages[key] = DataLoader(load)
+        return self._pages[key]
+
+    def _by_id(self, model: Any) -> DataLoader[int, Any]:
+        async def load(ids: list[int]) -> list[Any]:
+            async with self._db.read() as session:
+                rows = (await session.exec(select(model).where(member_of(model.id, ids)))).all()
+            by_id = {row.id: row for row in rows}
+            return [by_id.get(i) for i in ids]
+
+        return DataLoader(load)
+
+    def _children(self, model: Any, parent: str, order: Any) -> Batch:
+        async def load(ids: list[int]) -> list[list[Any]]:
+            column = getattr(model, parent)
+            async with self._db.read() as session:
+                rows = (await session.exec(select(model).where(member_of(column, ids)).order_by(order))).all()
+            return _grouped(rows, parent, ids)
+
+        return load
+
+    def _among(self, column: Any, condition: ColumnElement[bool]) -> Batch:
+        async def load(ids: list[int]) -> list[bool]:
+            async with self._db.read() as session:
+                found = set((await session.exec(select(column).where(member_of(column, ids), condition))).all())
+            return [i in found for i in ids]
+
+        return load
+
+
+def _grouped(rows: Sequence[Any], parent: str, ids: Sequence[int]) -> list[list[Any]]:
+    groups: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        groups[getattr(row, parent)].append(row)
+    return [groups[i] for i in ids]

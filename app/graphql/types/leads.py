@@ -1,0 +1,108 @@
+"""Leads, and what was done with each."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import strawberry
+from strawberry import UNSET
+
+from app import models, visibility
+from app.graphql.context import Info
+from app.graphql.enums import ClaimedVia, DistributionTarget, SkipReason, TeamSelectionMethod
+from app.graphql.fields import resolved
+from app.graphql.inputs.paging import parse_page
+from app.graphql.inputs.sort import LeadOfferSort
+from app.graphql.inputs.where import LeadOfferWhere
+from app.graphql.types.contacts import Contact
+from app.graphql.types.teams import Team
+from app.graphql.types.users import User
+from app.pages import PageOf
+
+if TYPE_CHECKING:
+    from app.graphql.types.offers import LeadOfferPage
+
+Row = strawberry.Parent[models.Lead]
+
+
+async def _contact(lead: Row, info: Info) -> models.Contact:
+    return await info.context.loaders.contact.load(lead.contact_id)
+
+
+async def _creator(lead: Row, info: Info) -> models.User:
+    return await info.context.loaders.user.load(lead.creator_id)
+
+
+async def _source(lead: Row, info: Info) -> models.LeadSource | None:
+    return None if lead.source_id is None else await info.context.loaders.lead_source.load(lead.source_id)
+
+
+async def _team(lead: Row, info: Info) -> models.Team | None:
+    return None if lead.team_id is None else await info.context.loaders.team.load(lead.team_id)
+
+
+async def _claimed_by(lead: Row, info: Info) -> models.User | None:
+    return None if lead.claimed_by_id is None else await info.context.loaders.user.load(lead.claimed_by_id)
+
+
+def _time_to_claim(lead: Row) -> int | None:
+    return None if lead.claimed_at is None else int((lead.claimed_at - lead.created_at).total_seconds())
+
+
+async def _offers(
+    lead: Row,
+    info: Info,
+    where: LeadOfferWhere | None = UNSET,
+    sort: list[LeadOfferSort] | None = UNSET,
+    limit: int | None = 10,
+    skip: int | None = 0,
+) -> PageOf[models.LeadOffer]:
+    page = parse_page(where, sort, limit, skip)
+    found = visibility.offers(info.context.viewer.id)
+    return await info.context.loaders.pages(models.LeadOffer, "lead_id", found, page).load(lead.id)
+
+
+async def _skipped_user(skipped: strawberry.Parent[models.RolloutSkip], info: Info) -> models.User:
+    return await info.context.loaders.user.load(skipped.user_id)
+
+
+@strawberry.type(description="Where leads come from, e.g. a portal.")
+class LeadSource:
+    id: strawberry.ID
+    name: str
+
+
+@strawberry.type(description="A member of the team who got no new offer, and why.")
+class SkippedMember:
+    user: User = resolved(_skipped_user)
+    reason: SkipReason
+
+
+@strawberry.type(description="One enquiry of a contact.")
+class Lead:
+    id: strawberry.ID
+    contact: Contact = resolved(_contact)
+    creator: User = resolved(_creator, description="Who entered the lead and may submit it.")
+    source: LeadSource | None = resolved(_source)
+    distribution_target: DistributionTarget
+    team_selection_method: TeamSelectionMethod | None
+    team: Team | None = resolved(_team, description="The team that is named, where the method is SPECIFIC_TEAM.")
+    zipcode: str | None = strawberry.field(description="Five digits.")
+    type: str | None = strawberry.field(description="E.g. Buyer.")
+    created_at: datetime
+    claimed_by: User | None = resolved(
+        _claimed_by, description="Who has the lead now. Shown to everyone who sees the lead."
+    )
+    claimed_at: datetime | None
+    claimed_via: ClaimedVia | None = strawberry.field(description="Null while nobody has the lead.")
+    time_to_claim: int | None = resolved(_time_to_claim, description="Seconds from creation to claim.")
+    offers: Annotated["LeadOfferPage", strawberry.lazy("app.graphql.types.offers")] = resolved(
+        _offers, description="Those that you may see."
+    )
+
+
+@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
+class LeadPage:
+    total: int
+    limit: int = strawberry.field(description="The limit in force: 100 at most.")
+    skip: int
+    data: list[Lead]

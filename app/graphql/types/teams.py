@@ -1,0 +1,152 @@
+"""Teams, their members, and how each member is offered leads."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import strawberry
+from sqlalchemy import exists, or_, true
+from sqlmodel import col, select
+from strawberry import UNSET
+
+from app import models
+from app.graphql.context import Info
+from app.graphql.enums import OrderMethod, RequestStatus
+from app.graphql.fields import resolved
+from app.graphql.inputs.paging import parse_page
+from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
+from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
+from app.graphql.types.users import User
+from app.pages import PageOf
+
+TeamRow = strawberry.Parent[models.Team]
+MemberRow = strawberry.Parent[models.TeamMember]
+OptionRow = strawberry.Parent[models.DistributionOption]
+
+
+async def _creator(team: TeamRow, info: Info) -> models.User:
+    return await info.context.loaders.user.load(team.creator_id)
+
+
+async def _distribution_zipcodes(team: TeamRow, info: Info) -> Sequence[str] | None:
+    if not await _is_mine_or_accepted(team, info):
+        return None
+    return [row.zipcode for row in await info.context.loaders.zipcodes.load(team.id)]
+
+
+async def _members(
+    team: TeamRow,
+    info: Info,
+    where: TeamMemberWhere | None = UNSET,
+    sort: list[TeamMemberSort] | None = UNSET,
+    limit: int | None = 10,
+    skip: int | None = 0,
+) -> PageOf[models.TeamMember] | None:
+    page = parse_page(where, sort, limit, skip)
+    if not await _is_mine_or_accepted(team, info):
+        return None
+    return await info.context.loaders.pages(models.TeamMember, "team_id", true(), page).load(team.id)
+
+
+async def _distribution_options(
+    team: TeamRow,
+    info: Info,
+    where: DistributionOptionWhere | None = UNSET,
+    sort: list[DistributionOptionSort] | None = UNSET,
+    limit: int | None = 10,
+    skip: int | None = 0,
+) -> PageOf[models.DistributionOption] | None:
+    page = parse_page(where, sort, limit, skip)
+    if not await _is_mine_or_accepted(team, info):
+        return None
+    viewer_id = info.context.viewer.id
+    option = models.DistributionOption
+    in_my_team = exists(
+        select(1).where(col(models.Team.id) == col(option.team_id), col(models.Team.creator_id) == viewer_id)
+    )
+    found = or_(col(option.user_id) == viewer_id, in_my_team)
+    return await info.context.loaders.pages(option, "team_id", found, page).load(team.id)
+
+
+async def _is_mine_or_accepted(team: models.Team, info: Info) -> bool:
+    mine = team.creator_id == info.context.viewer.id
+    return mine or await info.context.loaders.accepted_team.load(team.id)
+
+
+async def _team(row: strawberry.Parent[models.TeamMember | models.DistributionOption], info: Info) -> models.Team:
+    return await info.context.loaders.team.load(row.team_id)
+
+
+async def _user(row: strawberry.Parent[models.TeamMember | models.DistributionOption], info: Info) -> models.User:
+    return await info.context.loaders.user.load(row.user_id)
+
+
+@strawberry.type(
+    description="Users who share leads. A field that is null is not yours to see; an empty list means that there is "
+    "nothing."
+)
+class Team:
+    id: strawberry.ID
+    name: str
+    order_method: OrderMethod
+    mins_until_next_alert: int = strawberry.field(
+        description="Minutes until an unclaimed lead is offered to the next rank. Zero unless orderMethod is RANK."
+    )
+    creator: User = resolved(_creator, description="Who alone may change the team.")
+    created_at: datetime
+    distribution_zipcodes: list[str] | None = resolved(
+        _distribution_zipcodes,
+        description="Null unless you created the team or have accepted its invitation.",
+    )
+    members: "TeamMemberPage | None" = resolved(
+        _members,
+        description="Whatever their status; the creator is not among them. Null unless you created the team or have "
+        "accepted its invitation.",
+    )
+    distribution_options: "DistributionOptionPage | None" = resolved(
+        _distribution_options,
+        description="All of them for the team's creator, their own for an accepted member, null for everybody else.",
+    )
+
+
+@strawberry.type(description="A user's membership of a team. While it is PENDING it is an invitation.")
+class TeamMember:
+    id: strawberry.ID
+    team: Team = resolved(_team)
+    user: User = resolved(_user)
+    request_status: RequestStatus
+
+
+@strawberry.type(description="The rule by which one member of a team is offered leads.")
+class DistributionOption:
+    id: strawberry.ID
+    team: Team = resolved(_team)
+    user: User = resolved(_user)
+    rank: int | None = strawberry.field(
+        description="Lowest first; equal ranks are offered together, members without a rank last. Only used when the "
+        "team's orderMethod is RANK."
+    )
+    mins_until_lead_offer: int = strawberry.field(
+        description="Minutes from the submit. Only used when the team's orderMethod is TIME."
+    )
+    assign_automatically: bool = strawberry.field(
+        description="Whether an unclaimed lead is given to the member by itself when the offer is due."
+    )
+    has_call_alert: bool
+    has_text_alert: bool
+    has_email_alert: bool
+
+
+@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
+class TeamMemberPage:
+    total: int
+    limit: int = strawberry.field(description="The limit in force: 100 at most.")
+    skip: int
+    data: list[TeamMember]
+
+
+@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
+class DistributionOptionPage:
+    total: int
+    limit: int = strawberry.field(description="The limit in force: 100 at most.")
+    skip: int
+    data: list[DistributionOption]
