@@ -9,12 +9,15 @@ from uuid import uuid4
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth import signing_key
 from app.config import Settings
 from app.db import connect
+from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
 from app.observability import request_id
 
@@ -45,8 +48,15 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> S
             expose_headers=["X-Request-ID"],
         ),
     ]
-    endpoint = GraphQLEndpoint(db, settings, clock)
-    return Starlette(routes=[Route("/graphql", endpoint)], middleware=middleware, lifespan=lifespan)
+
+    async def page(request: Request) -> Response:
+        return await graphiql_page(request, settings, db, clock())
+
+    endpoint = GraphQLEndpoint(db, settings, clock, page if settings.graphiql else None)
+    routes: list[BaseRoute] = [Route("/graphql", endpoint)]
+    if settings.graphiql:
+        routes.append(graphiql_assets())
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
 
 
 class RequestId:

@@ -4,7 +4,7 @@ Every answer is JSON, the refusals too, but for the GraphiQL page, which only wh
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,7 +62,7 @@ class GraphQLEndpoint:
     db: Database
     settings: Settings
     clock: Callable[[], datetime]
-    page: Callable[[], Response] | None = None
+    page: Callable[[Request], Awaitable[Response]] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.respond(Request(scope, receive))
@@ -73,10 +73,10 @@ class GraphQLEndpoint:
         if request.method not in ("GET", "POST"):
             return _refuse(HTTPRefusal(405, "Use GET or POST.", Allow="GET, POST"), JSON)
         accept = request.headers.get("accept", "")
-        if self.page and request.method == "GET" and "text/html" in accept and "query" not in request.query_params:
-            return self.page()
         media_type = negotiate(accept)
         try:
+            if self.page and request.method == "GET" and "text/html" in accept and "query" not in request.query_params:
+                return await self.page(request)
             return await self._answer(request, media_type)
         except HTTPRefusal as refusal:
             return _refuse(refusal, media_type or JSON)
