@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from app.db import Database, connect
+from tests.api import Api, serving, settings_for
 from tests.databases import Clone, template
 from tests.world import Cast, World
 
@@ -31,6 +32,13 @@ async def database_url(clone: Clone) -> AsyncIterator[str]:
     """A fresh, migrated database of this test's own."""
     async with clone() as url:
         yield url
+
+
+@pytest.fixture
+async def api(database_url: str) -> AsyncIterator[Api]:
+    """The server on this test's database, at the tests' moment."""
+    async with serving(settings_for(database_url)) as api:
+        yield api
 
 
 @pytest.fixture
