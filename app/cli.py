@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
+import uvicorn
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,7 +18,10 @@ from app.commands.users import create_user, find_user
 from app.config import PREFIX, Settings, read_settings
 from app.db import connect
 from app.errors import Code, Refusal
+from app.graphql.schema import sdl
+from app.main import create_app
 from app.models import User
+from app.observability import configure_logging
 from app.progress import progress_bar
 
 app = typer.Typer(
@@ -34,6 +38,20 @@ T = TypeVar("T")
 
 ALL_SCOPES = " ".join(Scope)
 DEFAULT_HOURS = 12
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+) -> None:
+    """Serve the API at /graphql until it is interrupted.
+
+    Needs LEAD_OFFERS_JWT_SECRET, and a database that `lead-offers migrate` was run on.
+    """
+    settings = _settings(signing=True)
+    configure_logging()
+    uvicorn.run(create_app(settings), host=host, port=port, loop="uvloop", http="httptools", log_config=None)
 
 
 @app.command()
@@ -67,6 +85,12 @@ def token(
     with _failures_in_a_line():
         user = _transaction(settings, find)
         typer.echo(issue_token(settings, user.id, scope, hours, datetime.now(UTC)))
+
+
+@app.command()
+def schema() -> None:
+    """Print the GraphQL schema, sorted and described: the contents of schema.graphql."""
+    typer.echo(sdl(), nl=False)
 
 
 @user_commands.command("create")

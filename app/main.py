@@ -9,12 +9,15 @@ from uuid import uuid4
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth import signing_key
 from app.config import Settings
 from app.db import connect
+from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
 from app.observability import request_id
 
@@ -45,8 +48,17 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> S
             expose_headers=["X-Request-ID"],
         ),
     ]
-    endpoint = GraphQLEndpoint(db, settings, clock)
-    return Starlette(routes=[Route("/graphql", endpoint)], middleware=middleware, lifespan=lifespan)
+
+    async def page(request: Request) -> Response:
+        return await graphiql_page(request, settings, db, clock())
+
+    endpoint = GraphQLEndpoint(db, settings, clock, page if settings.graphiql else None)
+    routes: list[BaseRoute] = [Route("/graphql", endpoint)]
+    if settings.graphiql:
+        routes.append(graphiql_assets())
+    app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    app.state.database = db
+    return app
 
 
 class RequestId:
@@ -55,7 +67,7 @@ class RequestId:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
@@ -63,7 +75,7 @@ class RequestId:
         current = sent if re.fullmatch(rb"[\w.-]{1,128}", sent, re.ASCII) else uuid4().hex.encode()
         request_id.set(current.decode())
 
-        async def send_with_id(message: "Message") -> None:
+        async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"x-request-id", current)]
             await send(message)

@@ -12,11 +12,13 @@ import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import URL, NullPool, make_url, text
+from sqlalchemy import URL, NullPool, event, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from app.db import Database
 from app.migrations import upgrade
 
 Clone = Callable[[], AbstractAsyncContextManager[str]]
@@ -108,3 +110,18 @@ async def run(server: URL, statement: str) -> None:
 
 def shown(url: URL) -> str:
     return url.render_as_string(hide_password=False)
+
+
+def statements_of(database: Database) -> list[str]:
+    """Every SQL statement that the database runs from now on; `clear()` it before what is to be counted."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement != "BEGIN IMMEDIATE":
+            seen.append(statement)
+
+    # On PostgreSQL the engine for reads is a view of the one for writes and hears its events.
+    engines = [database.write_engine] if database.is_postgresql else [database.read_engine, database.write_engine]
+    for engine in engines:
+        event.listen(engine.sync_engine, "before_cursor_execute", note)
+    return seen

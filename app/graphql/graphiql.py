@@ -1,0 +1,141 @@
+"""GraphiQL, the page on which a browser explores the API.
+
+Its scripts are ours, fetched at set-up by scripts/graphiql: it works without the internet, under a policy that lets
+no other script run. Where they were not fetched, Strawberry's page stands in, which loads its own from a CDN.
+"""
+
+import re
+from datetime import datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+import orjson
+from sqlmodel import col, select
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from strawberry.http.ides import get_graphql_ide_html
+
+from app.auth import Scope, issue_token
+from app.config import Settings
+from app.db import Database
+from app.models import Team, User
+
+STATIC = Path(__file__).parents[1] / "static"
+VENDORED = STATIC / "vendor" / "graphiql.min.js"
+TEMPLATE = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
+
+TOKEN_HOURS = 12
+
+FIRST_QUERY = """\
+# Offers made to you, and to the members of
+# teams that you created. Your access token
+# stands in the headers below.
+
+query Offers {
+  me {
+    firstName
+    lastName
+  }
+  leadOffers(
+    sort: [{ field: NOTIFY_AT, direction: DESC }]
+    limit: 5
+  ) {
+    total
+    data {
+      id
+      status
+      notifyAt
+      rank
+      user {
+        firstName
+        lastName
+      }
+      team {
+        name
+      }
+      lead {
+        id
+        zipcode
+        contact {
+          firstName
+          lastName
+        }
+      }
+    }
+  }
+}
+"""
+
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self' 'unsafe-inline'",  # the editors measure and place their lines by inline styles
+    "img-src": "'self' data:",
+    "font-src": "data:",
+    "connect-src": "'self'",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+
+def graphiql_assets() -> Mount:
+    """The files that the page loads."""
+    return Mount("/static", StaticFiles(directory=STATIC))
+
+
+async def graphiql_page(request: Request, settings: Settings, db: Database, now: datetime) -> HTMLResponse:
+    """The page. In the demo it holds a token of a team's leader, for a browser on this machine alone."""
+    if not VENDORED.exists():
+        return _page_by_cdn()
+    token = await _demo_token(settings, db, now) if settings.demo and _is_local(request) else ""
+    start = orjson.dumps({"query": FIRST_QUERY, "headers": {"Authorization": f"Bearer {token}"}}).decode()
+    # In a script element `<` alone could end it.
+    return _page(TEMPLATE.replace("{{start}}", start.replace("<", "\\u003c")), POLICY)
+
+
+def _page_by_cdn() -> HTMLResponse:
+    html = get_graphql_ide_html("graphiql")
+    cdn = " ".join(sorted(set(re.findall(r"https://[^/\"]+(?=/[^\"]+\.(?:js|css)\")", html))))
+    return _page(
+        html,
+        POLICY
+        | {
+            "script-src": f"'unsafe-inline' {cdn}",
+            "style-src": f"'unsafe-inline' {cdn}",
+            "font-src": f"data: {cdn}",
+        },
+    )
+
+
+def _page(html: str, policy: dict[str, str]) -> HTMLResponse:
+    headers = {
+        "Content-Security-Policy": "; ".join(f"{directive} {sources}" for directive, sources in policy.items()),
+        "Cache-Control": "no-store",
+        "Referrer-Policy": "no-referrer",
+        "Vary": "Accept",
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HTMLResponse(html, headers=headers)
+
+
+async def _demo_token(settings: Settings, db: Database, now: datetime) -> str:
+    leaders = select(User.id).join(Team, col(Team.creator_id) == col(User.id)).where(col(User.is_active))
+    async with db.read() as session:
+        leader = (await session.exec(leaders.order_by(col(Team.id)).limit(1))).one_or_none()
+    return issue_token(settings, leader, " ".join(Scope), TOKEN_HOURS, now) if leader else ""
+
+
+def _is_local(request: Request) -> bool:
+    """Whether browser and address are of this machine: no other site reads the token under a name of its own."""
+    names = (request.client.host if request.client else "", request.url.hostname or "")
+    return all(name == "localhost" or _is_loopback(name) for name in names)
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
