@@ -6,9 +6,20 @@ that a page has the same order wherever it is read. Enums are stored by name.
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Index, Integer, String, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    String,
+    UniqueConstraint,
+    literal,
+    text,
+)
 from sqlalchemy import Enum as SQLEnum
 from sqlalchemy.types import TypeDecorator, TypeEngine
 from sqlmodel import Field, SQLModel
@@ -19,6 +30,8 @@ SQLModel.metadata.naming_convention = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+E = TypeVar("E", bound=StrEnum)
 
 Id = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only in a column of type INTEGER."""
@@ -128,6 +141,14 @@ class DeliveryStatus(StrEnum):
 
 def _enum(kind: type[StrEnum]) -> SQLEnum:
     return SQLEnum(kind, native_enum=False, length=32, create_constraint=False)
+
+
+def stored(member: E) -> ColumnElement[E]:
+    """A member of an enum as SQL has it, for places where no column tells its type, as in a CASE.
+
+    SQLAlchemy would take it for an enum type of PostgreSQL's own.
+    """
+    return literal(member, _enum(type(member)))
 
 
 def _id() -> Any:

@@ -1,0 +1,55 @@
+"""Deliveries: the work of telling an offer's user, written in the transaction that makes or ends the offer."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, insert, update
+from sqlmodel import SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.models import Channel, Delivery, DeliveryStatus, LeadOffer
+from app.rollout import PlannedOffer
+
+_NEW = insert(SQLModel.metadata.tables["deliveries"])
+
+Due = tuple[int, Channel, datetime]
+"""The id of an offer, a channel, and when its user is to be told on it."""
+
+
+def channels(offer: PlannedOffer | LeadOffer) -> list[Channel]:
+    """The channels on which the offer's user is told."""
+    switches = {
+        Channel.CALL: offer.has_call_alert,
+        Channel.TEXT: offer.has_text_alert,
+        Channel.EMAIL: offer.has_email_alert,
+    }
+    return [channel for channel, is_on in switches.items() if is_on]
+
+
+async def schedule(session: AsyncSession, work: Iterable[Due]) -> None:
+    """Makes the deliveries, one statement for all of them."""
+    rows = [
+        {
+            "offer_id": offer_id,
+            "channel": channel,
+            "status": DeliveryStatus.PENDING,
+            "attempts": 0,
+            "next_attempt_at": due,
+        }
+        for offer_id, channel, due in work
+    ]
+    if rows:
+        await session.exec(_NEW, params=rows)
+
+
+async def cancel(session: AsyncSession, offers: ColumnElement[bool]) -> None:
+    """Cancels what is still pending of the offers that the condition matches."""
+    await session.exec(
+        update(Delivery)
+        .where(
+            col(Delivery.status) == DeliveryStatus.PENDING,
+            col(Delivery.offer_id).in_(select(LeadOffer.id).where(offers)),
+        )
+        .values(status=DeliveryStatus.CANCELLED, next_attempt_at=None),
+        execution_options={"synchronize_session": False},
+    )
