@@ -15,6 +15,8 @@ from app.ids import parse_id
 from app.models import User
 
 ALGORITHM = "HS256"
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lead-offers"'}
+"""The header of every answer to who is not let in."""
 
 
 class Scope(StrEnum):

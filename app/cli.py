@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
@@ -11,7 +12,7 @@ import uvicorn
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app import migrations
+from app import imports, migrations
 from app.auth import Scope, issue_token, signing_key
 from app.commands.users import create_user, find_user
 from app.config import PREFIX, Settings, read_settings
@@ -21,12 +22,14 @@ from app.graphql.schema import sdl
 from app.main import create_app
 from app.models import User
 from app.observability import configure_logging
+from app.progress import progress_bar
 
 app = typer.Typer(
     help="Distributes leads to the agents of a team. Settings come from the environment, as LEAD_OFFERS_DATABASE_URL.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
 user_commands = typer.Typer(help="Accounts.", no_args_is_help=True)
 app.add_typer(user_commands, name="user")
@@ -109,6 +112,31 @@ def user_create(
         typer.echo(_transaction(_settings(), create).id)
 
 
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="JSON, UTF-8.", exists=True, dir_okay=False, readable=True)],
+) -> None:
+    """Bring in the data of the REST API that this server takes after, from a JSON file.
+
+    The file is one object of lists, each of which may be missing: users, teams, team_members,
+    team_member_distribution_options, contacts, lead_sources, lead_routes, leads, lead_offers. Their rows have that
+    API's fields and keep their ids; one names another as `"team_id": 8` or `"team": {"id": 8}`. Times are ISO 8601,
+    and what has no time yet, as a lead's created_at, takes that of this command. Unknown fields are named and left
+    alone.
+
+    All or nothing: of a file with mistakes nothing is read, each is told with its list, its position there (from 0),
+    field and value, and the command exits 1. A row whose id is there already is left as it is, so that reading a file
+    again changes nothing. Nobody is told of offers that were due before now.
+    """
+    settings, now = _settings(), datetime.now(UTC)
+    with _failures_in_a_line():
+        document = imports.parse(file.read_bytes())
+        with progress_bar("Importing", imports.STEPS * imports.count(document)) as advance:
+            findings = _transaction(settings, lambda session: imports.import_lists(session, document, now, advance))
+    for line in findings.lines():
+        typer.echo(line)
+
+
 def _settings(*, signing: bool = False) -> Settings:
     """The settings; what is wrong or, for `signing` tokens, missing ends the command with its name."""
     try:
@@ -137,7 +165,7 @@ def _failures_in_a_line() -> Iterator[None]:
     """What an operator can mend is told without a traceback."""
     try:
         yield
-    except (Refusal, OSError) as error:
+    except (Refusal, imports.NotImported, OSError) as error:
         _fail(str(error))
     except DBAPIError as error:
         hint = f"Is {PREFIX}DATABASE_URL right, and was `lead-offers migrate` run?"

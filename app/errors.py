@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+INTERNAL_MESSAGE = "Something went wrong on our side. The server's log has the details under this request's id."
+
 
 class Code(StrEnum):
     """`extensions.code` of a GraphQL error. More may come."""

@@ -12,11 +12,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, UnaryExpression, and_, false, not_, or_, true
 
+from app.errors import Code, Refusal
 from app.sets import member_of
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 LARGEST_SKIP = 2**31 - 1
+MAX_CONDITIONS = 250
+MAX_LEVELS = 10
+MAX_VALUES = 1_000
+MAX_SORTS = 5
 
 Columns = Mapping[str, ColumnElement[Any]]
 """The columns of a list by the names that its filters and sorts use."""
@@ -90,6 +95,12 @@ class Page:
     sort: tuple[Sort, ...] = ()
     limit: int = DEFAULT_LIMIT
     skip: int = 0
+
+
+def allow(counted: int, allowed: int, what: str) -> None:
+    """QUERY_TOO_COMPLEX where a client asks for more than is allowed."""
+    if counted > allowed:
+        raise Refusal(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}, where {allowed} are allowed.")
 
 
 def clamp(limit: int) -> int:

@@ -56,7 +56,9 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> S
     routes: list[BaseRoute] = [Route("/graphql", endpoint)]
     if settings.graphiql:
         routes.append(graphiql_assets())
-    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    app.state.database = db
+    return app
 
 
 class RequestId:
@@ -65,7 +67,7 @@ class RequestId:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
@@ -73,7 +75,7 @@ class RequestId:
         current = sent if re.fullmatch(rb"[\w.-]{1,128}", sent, re.ASCII) else uuid4().hex.encode()
         request_id.set(current.decode())
 
-        async def send_with_id(message: "Message") -> None:
+        async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message["headers"], (b"x-request-id", current)]
             await send(message)

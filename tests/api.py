@@ -12,8 +12,10 @@ from starlette.applications import Starlette
 
 from app.auth import issue_token
 from app.config import Settings
+from app.db import Database
 from app.main import create_app
 from app.models import User
+from tests.databases import statements_of
 from tests.world import NOW
 
 SECRET = "the key of the tests, in 64 bytes and more, so that HS512 would take it too"
@@ -29,10 +31,15 @@ class Api:
 
     http: httpx2.AsyncClient
     settings: Settings
+    database: Database
     token: str | None = None
 
     def user(self, user: User, scope: str = "read write") -> "Api":
         return replace(self, token=issue_token(self.settings, user.id, scope, 1, datetime.now(UTC)))
+
+    def statements(self) -> list[str]:
+        """The SQL statements that the server runs from now on."""
+        return statements_of(self.database)
 
     async def post(self, body: Any, **headers: str) -> httpx2.Response:
         authorization = {"Authorization": f"Bearer {self.token}"} if self.token else {}
@@ -65,4 +72,4 @@ async def serving(settings: Settings, now: datetime = NOW) -> AsyncIterator[Api]
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as http,
     ):
-        yield Api(http, settings)
+        yield Api(http, settings, app.state.database)

@@ -1,13 +1,11 @@
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
-from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from app.db import Database, connect
 from tests.api import Api, serving, settings_for
-from tests.databases import Clone, template
+from tests.databases import Clone, statements_of, template
 from tests.world import Cast, World
 
 
@@ -69,15 +67,5 @@ async def cast(world: World) -> Cast:
 
 @pytest.fixture
 def statements(database: Database) -> list[str]:
-    """Every SQL statement that the database has run since; `clear()` it before what is to be counted."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement != "BEGIN IMMEDIATE":
-            seen.append(statement)
-
-    # On PostgreSQL the engine for reads is a view of the one for writes and hears its events.
-    engines = [database.write_engine] if database.is_postgresql else [database.read_engine, database.write_engine]
-    for engine in engines:
-        event.listen(engine.sync_engine, "before_cursor_execute", note)
-    return seen
+    """The SQL statements of this test's database; see `statements_of`."""
+    return statements_of(database)

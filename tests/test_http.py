@@ -1,6 +1,7 @@
 """GraphQL over HTTP: who is let in, how mistakes are named, what no client gets to see."""
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -42,7 +43,7 @@ async def test_a_token_lets_its_user_in(api: Api, cast: Cast) -> None:
     ],
 )
 async def test_nobody_else_is_let_in(api: Api, cast: Cast, token: Any) -> None:
-    stranger = Api(api.http, api.settings, token(cast.bob.id))
+    stranger = replace(api, token=token(cast.bob.id))
     answer = await stranger.post({"query": ME})
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"].startswith("Bearer")

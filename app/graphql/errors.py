@@ -5,12 +5,10 @@ import logging
 from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionContext
 
-from app.errors import Code, Problem, Refusal, bad_input
+from app.errors import INTERNAL_MESSAGE, Code, Problem, Refusal, bad_input
 from app.graphql.mistakes import wrong_variables
 
 logger = logging.getLogger(__name__)
-
-INTERNAL_MESSAGE = "Something went wrong on our side. The server's log has the details under this request's id."
 
 
 def translate(errors: list[GraphQLError], execution: ExecutionContext | None) -> None:

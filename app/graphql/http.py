@@ -19,18 +19,16 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from app.auth import authenticate
+from app.auth import CHALLENGE, authenticate
+from app.bodies import BodyTooLarge, read_body
 from app.config import Settings
 from app.db import Database
-from app.errors import Code, Refusal
+from app.errors import INTERNAL_MESSAGE, Code, Refusal
 from app.graphql.context import Context
-from app.graphql.errors import INTERNAL_MESSAGE
 from app.graphql.media import JSON, is_json, negotiate
 from app.graphql.schema import schema
 
 logger = logging.getLogger(__name__)
-
-MAX_BODY_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +94,7 @@ class GraphQLEndpoint:
         try:
             viewer = await authenticate(self.db, self.settings, request.headers.get("authorization"))
         except Refusal as refusal:
-            challenge = {"WWW-Authenticate": 'Bearer realm="lead-offers"'}
-            raise HTTPRefusal(401, refusal.message, refusal.code, **challenge) from refusal
+            raise HTTPRefusal(401, refusal.message, refusal.code, **CHALLENGE) from refusal
         return Context(self.db, viewer, self.clock())
 
 
@@ -138,12 +135,10 @@ async def _operation(request: Request) -> Operation:
 async def _body(request: Request) -> dict[str, Any]:
     if not is_json(request.headers.get("content-type", "")):
         raise HTTPRefusal(415, "Send the operation as application/json in UTF-8.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPRefusal(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
-    sent = _json(bytes(body), "The body")
+    try:
+        sent = _json(await read_body(request), "The body")
+    except BodyTooLarge as error:
+        raise HTTPRefusal(413, str(error)) from error
     if not isinstance(sent, dict):
         raise HTTPRefusal(400, "The body must be one JSON object with the entry query; batches are not taken.")
     return sent

@@ -17,12 +17,7 @@ from graphql import (
 )
 from graphql.language import Visitor, visit
 
-from app.errors import Code, Refusal
-
-MAX_CONDITIONS = 250
-MAX_LEVELS = 10
-MAX_VALUES = 1_000
-MAX_SORTS = 5
+from app.filters import MAX_CONDITIONS, MAX_LEVELS, MAX_SORTS, MAX_VALUES, allow
 
 COMBINERS = frozenset({"and", "or", "not"})
 
@@ -38,7 +33,7 @@ def check_lists(document: DocumentNode, variables: Mapping[str, Any]) -> None:
                     case "where":
                         _check_where(argument.value, values)
                     case "sort":
-                        _allow(len(_items(_sent(argument.value, values))), MAX_SORTS, "sorts")
+                        allow(len(_items(_sent(argument.value, values))), MAX_SORTS, "sorts")
 
     visit(document, Lists())
 
@@ -54,21 +49,21 @@ def _check_where(where: object, variables: Mapping[str, Any]) -> None:
     stack = [(where, 1)]
     while stack:
         item, level = stack.pop()
-        _allow(level, MAX_LEVELS, "levels of and, or and not")
+        allow(level, MAX_LEVELS, "levels of and, or and not")
         for name, value in _fields(_sent(item, variables)):
             if name in COMBINERS:
                 stack += [(part, level + 1) for part in _items(_sent(value, variables))]
-                _allow(len(stack), MAX_CONDITIONS, "conditions")
+                allow(len(stack), MAX_CONDITIONS, "conditions")
             else:
                 conditions += _count(_sent(value, variables), variables)
-                _allow(conditions, MAX_CONDITIONS, "conditions")
+                allow(conditions, MAX_CONDITIONS, "conditions")
 
 
 def _count(comparison: object, variables: Mapping[str, Any]) -> int:
     """The number of operators of one field's filter, whose lists are not too long."""
     operators = list(_fields(comparison))
     for _, value in operators:
-        _allow(len(_items(_sent(value, variables))), MAX_VALUES, "values in a list")
+        allow(len(_items(_sent(value, variables))), MAX_VALUES, "values in a list")
     return len(operators)
 
 
@@ -95,8 +90,3 @@ def _items(value: object) -> tuple[object, ...] | list[object]:
         case None:
             return ()
     return (value,) if isinstance(value, dict | ValueNode) else ()
-
-
-def _allow(counted: int, allowed: int, what: str) -> None:
-    if counted > allowed:
-        raise Refusal(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}, where {allowed} are allowed.")

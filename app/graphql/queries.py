@@ -33,7 +33,7 @@ async def _lead_offers(
     skip: int | None = 0,
 ) -> PageOf[models.LeadOffer]:
     found = visibility.offers(info.context.viewer.id)
-    if lead_id:
+    if lead_id is not None and lead_id is not UNSET:
         found = and_(found, _is(col(models.LeadOffer.lead_id), lead_id))
     return await _page(info, models.LeadOffer, found, where, sort, limit, skip)
 
