@@ -16,6 +16,7 @@ from app.graphql.context import Info
 from app.graphql.errors import translate
 from app.graphql.limits import check_lists
 from app.graphql.mistakes import RULES
+from app.graphql.mutations import Mutation
 from app.graphql.queries import Query
 from app.graphql.scalars import DATE_TIME
 
@@ -52,6 +53,7 @@ class Schema(strawberry.Schema):
 
 schema = Schema(
     Query,
+    Mutation,
     config=StrawberryConfig(info_class=Info, scalar_map={datetime: DATE_TIME}),
     extensions=[
         OperationRules,
