@@ -36,6 +36,11 @@ class Settings(BaseSettings):
         description="Fills a token and a first query into GraphiQL. For the demo on this machine only.",
     )
 
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="How large the body of a request may be.")
+    body_seconds: float = Field(
+        default=10.0, gt=0, description="How long the body of a request may take to come, in seconds."
+    )
+
     @field_validator("database_url")
     @classmethod
     def _known_driver(cls, url: str) -> str:

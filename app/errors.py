@@ -46,6 +46,20 @@ class Refusal(Exception):
         return self.message
 
 
+@dataclass
+class HTTPRefusal(Exception):
+    """A request that is refused before it is looked into, with the status and headers to answer it."""
+
+    status: int
+    message: str
+    code: Code = Code.BAD_REQUEST
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.message
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One mistake in the input; `field` is its dotted path from the argument, e.g. `where.notifyAt.lt`."""

@@ -1,25 +1,36 @@
 """The application: every address and what surrounds them."""
 
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from uuid import uuid4
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.auth import signing_key
 from app.config import Settings
 from app.db import connect
+from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal
+from app.graphql.answers import refuse
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
-from app.observability import request_id
+from app.middleware import ListedOrigins, RequestId, SecurityHeaders
+
+
+def _refuse(_request: Request, error: Exception) -> Response:
+    """What Starlette itself refuses, such as an address that is not there."""
+    assert isinstance(error, HTTPException)
+    code = Code.NOT_FOUND if error.status_code == 404 else Code.BAD_REQUEST
+    return refuse(HTTPRefusal(error.status_code, error.detail, code, headers=error.headers or {}))
+
+
+def _fail(_request: Request, _error: Exception) -> Response:
+    """Starlette raises the error again once this is sent: uvicorn has it in the log."""
+    return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR))
 
 
 def utc_now() -> datetime:
@@ -40,13 +51,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> S
 
     middleware = [
         Middleware(RequestId),
-        Middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
-            expose_headers=["X-Request-ID"],
-        ),
+        Middleware(SecurityHeaders),
+        Middleware(ListedOrigins, origins=settings.cors_origins),
     ]
 
     async def page(request: Request) -> Response:
@@ -56,28 +62,11 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> S
     routes: list[BaseRoute] = [Route("/graphql", endpoint)]
     if settings.graphiql:
         routes.append(graphiql_assets())
-    app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    app = Starlette(
+        routes=routes,
+        middleware=middleware,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _refuse, Exception: _fail},
+    )
     app.state.database = db
     return app
-
-
-class RequestId:
-    """Gives every request an id, taken over from X-Request-ID where that is a sane one, and answers with it."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-            return
-        sent = dict(scope["headers"]).get(b"x-request-id", b"")
-        current = sent if re.fullmatch(rb"[\w.-]{1,128}", sent, re.ASCII) else uuid4().hex.encode()
-        request_id.set(current.decode())
-
-        async def send_with_id(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", current)]
-            await send(message)
-
-        await self.app(scope, receive, send_with_id)

@@ -63,3 +63,17 @@ install_chromium() {
     say "No Chromium was found: the browser tests are skipped"
   fi
 }
+
+# The JavaScript clients that the tests speak to the server with, pinned by tests/node/package-lock.json.
+install_clients() {
+  local me stamp=tests/node/node_modules/made-by
+  if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+    say "NODE WAS NOT FOUND: the tests with JavaScript clients and checkers are skipped (install Node 20 or newer with npm)"
+    return
+  fi
+  me=$(git hash-object tests/node/package-lock.json)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$me" ] && return
+  say "Installing what tests/node/package-lock.json pins"
+  (cd tests/node && npm ci --loglevel error >/dev/null)
+  echo "$me" >"$stamp"
+}

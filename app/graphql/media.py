@@ -1,6 +1,4 @@
-"""Media types of GraphQL over HTTP: what a client accepts, and what it sends."""
-
-from email.message import Message
+"""Media types of GraphQL over HTTP: in which one a client is answered."""
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
@@ -11,21 +9,16 @@ _RANGES = {"*/*": JSON, "application/*": JSON, JSON: JSON, GRAPHQL_JSON: GRAPHQL
 def negotiate(accept: str) -> str | None:
     """The media type to answer in: the one the Accept header likes best, the first of equals; None if it takes neither.
 
-    No header, and any range, means application/json, as clients of before the draft expect.
+    No header, and any range, means application/json, as clients of before the draft expect. Other types beside them,
+    such as urql's `text/event-stream` and `multipart/mixed`, change nothing.
     """
     if not accept.strip():
         return JSON
     ranges = [_parse(item) for item in accept.split(",")]
+    refused = {name for name, quality in ranges if quality <= 0}
     liked = [(quality, _RANGES[name]) for name, quality in ranges if name in _RANGES and quality > 0]
+    liked = [like for like in liked if like[1] not in refused]
     return max(liked, key=lambda like: like[0])[1] if liked else None
-
-
-def is_json(content_type: str) -> bool:
-    """Whether a body is declared as JSON in UTF-8."""
-    message = Message()
-    message["content-type"] = content_type
-    charset = message.get_content_charset("utf-8")
-    return bool(content_type) and message.get_content_type() == JSON and charset in ("utf-8", "utf8")
 
 
 def _parse(item: str) -> tuple[str, float]:

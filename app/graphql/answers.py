@@ -1,0 +1,35 @@
+"""Answers over HTTP: JSON in the media type that the client likes, with the status that goes with it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from graphql import GraphQLError
+from starlette.responses import Response
+from strawberry.types import ExecutionResult
+
+from app.errors import HTTPRefusal
+from app.graphql.media import JSON
+
+
+def answer(result: ExecutionResult, media_type: str) -> Response:
+    """Of what was executed; a request error has no `data`, and under application/json the status 200 all the same."""
+    body: dict[str, Any] = {}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    executed = result.data is not None or not all(error.path is None for error in result.errors or ())
+    if executed:
+        body["data"] = result.data
+    return _response(200 if executed or media_type == JSON else 400, body, media_type)
+
+
+def refuse(refusal: HTTPRefusal, media_type: str = JSON) -> Response:
+    """Of a request that never came to be an operation."""
+    error = GraphQLError(refusal.message, extensions={"code": refusal.code, **refusal.extensions})
+    return _response(refusal.status, {"errors": [error.formatted]}, media_type, refusal.headers)
+
+
+def _response(
+    status: int, body: Mapping[str, Any], media_type: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    return Response(orjson.dumps(body), status, headers, f"{media_type}; charset=utf-8")
