@@ -35,12 +35,14 @@ class Code(StrEnum):
 class Refusal(Exception):
     """A request that is refused, told to the client as it stands; nothing was written.
 
-    `extensions` goes out beside the code, in the transport's own spelling of names (camelCase).
+    `extensions` goes out beside the code, in the transport's own spelling of names (camelCase). `problems` are the
+    mistakes of a BAD_USER_INPUT.
     """
 
     code: Code
     message: str
     extensions: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple["Problem", ...] = ()
 
     def __str__(self) -> str:
         return self.message
@@ -75,7 +77,7 @@ def bad_input(*problems: Problem) -> Refusal:
     """
     first = problems[0]
     listed = {"problems": [{"field": p.field, "message": p.message} for p in problems]} if len(problems) > 1 else {}
-    return Refusal(Code.BAD_USER_INPUT, describe(problems), {"field": first.field, **listed})
+    return Refusal(Code.BAD_USER_INPUT, describe(problems), {"field": first.field, **listed}, problems)
 
 
 def describe(problems: Sequence[Problem]) -> str:

@@ -13,3 +13,8 @@ def resolved(resolver: Callable[..., Any], description: str | None = None) -> An
     know that a `models.Lead` will do where a `Lead` is declared, hence Any.
     """
     return strawberry.field(resolver=resolver, description=description)
+
+
+def payload(kind: Any, **rows: Any) -> Any:
+    """An instance of a payload type whose fields are rows, as `resolved` has it."""
+    return kind(**rows)

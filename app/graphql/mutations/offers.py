@@ -1,37 +1,14 @@
-"""The mutations. Each is one transaction; a refusal has the field's own name as its path and wrote nothing."""
-
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+"""Mutations of lead offers."""
 
 import strawberry
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.auth import Scope
 from app.commands.submit import Submitted, submit_lead_offers
-from app.errors import Code, Refusal
 from app.graphql.context import Info
 from app.graphql.fields import resolved
+from app.graphql.mutations.transaction import known_id, writing
 from app.graphql.types.leads import Lead, SkippedMember
 from app.graphql.types.offers import LeadOffer
 from app.graphql.types.teams import Team
-from app.ids import parse_id
-
-
-@asynccontextmanager
-async def writing(info: Info) -> AsyncIterator[AsyncSession]:
-    """The transaction of one mutation. What the request has read before is forgotten at its end."""
-    info.context.viewer.require(Scope.WRITE)
-    async with info.context.db.write() as session:
-        yield session
-    info.context.forget()
-
-
-def known_id(sent: str, what: str) -> int:
-    """The number of an id that names what a mutation is about; NOT_FOUND for the id of nothing."""
-    number = parse_id(sent)
-    if number is None:
-        raise Refusal(Code.NOT_FOUND, f"There is no {what} with this id.")
-    return number
 
 
 @strawberry.type(description="What a submit did.")
@@ -54,7 +31,7 @@ async def _submit_lead_offers(info: Info, lead_id: strawberry.ID) -> Submitted:
 
 
 @strawberry.type
-class Mutation:
+class OfferMutations:
     submit_lead_offers: SubmitLeadOffersPayload | None = resolved(
         _submit_lead_offers,
         "Offers a lead that you created to the members of its team: plans for each the moment at which they are told. "
