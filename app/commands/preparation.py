@@ -62,7 +62,7 @@ async def _lead(session: AsyncSession, viewer_id: int, lead_id: int, now: dateti
     found = select(Lead).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
     lead = (await session.exec(found.with_for_update(of=Lead) if lock else found)).one_or_none()
     if lead is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such lead.")
+        raise Refusal(Code.NOT_FOUND, "There is no lead with this id.")
     if lead.creator_id != viewer_id:
         raise Refusal(Code.FORBIDDEN, "Only the creator of a lead may submit it.")
     if lead.distribution_target is not DistributionTarget.TEAM_ROLLOUT:
