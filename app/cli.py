@@ -16,13 +16,14 @@ from app import imports, migrations
 from app.auth import Scope, issue_token, signing_key
 from app.commands.users import create_user, find_user
 from app.config import PREFIX, Settings, read_settings
-from app.db import connect
+from app.db import Database, connect
 from app.errors import Code, Refusal
 from app.graphql.schema import sdl
 from app.main import create_app
 from app.models import User
 from app.observability import configure_logging
 from app.progress import progress_bar
+from app.sample import Size, fill
 
 app = typer.Typer(
     help="Distributes leads to the agents of a team. Settings come from the environment, as LEAD_OFFERS_DATABASE_URL.",
@@ -137,6 +138,30 @@ def import_(
         typer.echo(line)
 
 
+@app.command()
+def sample(
+    teams: Annotated[int, typer.Option(min=1, max=10_000, help="Half by rank, half by time.")] = 100,
+    members: Annotated[int, typer.Option(min=1, max=200, help="Of each team, beside its leader.")] = 10,
+    leads: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="Each is offered to all members of a team.")
+    ] = 20_000,
+) -> None:
+    """Fill an empty database with made-up teams, leads and offers, for load tests: the same for the same numbers.
+
+    Leaders are leader-1@example.com, leader-2@example.com and so on, members agent-1@example.com and so on. Leads were
+    submitted in the year before 2026-01-01, the newest of them with offers still to come at that moment.
+    """
+    size = Size(teams, members, leads)
+
+    async def run(database: Database) -> None:
+        with progress_bar("Offers", size.offers) as advance:
+            await fill(database, size, advance)
+
+    with _failures_in_a_line():
+        _with_database(_settings(), run)
+    typer.echo(f"{teams} teams, {teams * (members + 1)} users, {leads} leads, {size.offers} offers")
+
+
 def _settings(*, signing: bool = False) -> Settings:
     """The settings; what is wrong or, for `signing` tokens, missing ends the command with its name."""
     try:
@@ -149,11 +174,18 @@ def _settings(*, signing: bool = False) -> Settings:
 
 
 def _transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    async def run(database: Database) -> T:
+        async with database.write() as session:
+            return await work(session)
+
+    return _with_database(settings, run)
+
+
+def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
     async def run() -> T:
         database = connect(settings.database_url)
         try:
-            async with database.write() as session:
-                return await work(session)
+            return await work(database)
         finally:
             await database.close()
 

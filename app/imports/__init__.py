@@ -6,8 +6,9 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.bulk import Advance
 from app.imports.findings import Findings, NotImported
-from app.imports.reading import Advance, count, parse, read
+from app.imports.reading import count, parse, read
 from app.imports.resolving import resolve
 from app.imports.writing import lock, write
 

@@ -5,12 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from app.bulk import Advance
 from app.imports.findings import Findings, NotImported, shown
 from app.imports.lists import LISTS, Field, ImportList
 from app.imports.values import identifier
-
-Advance = Callable[[int], None]
-"""Told how many more rows a step has done."""
 
 STEP = 1_000
 

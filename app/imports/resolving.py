@@ -8,10 +8,11 @@ from sqlalchemy import select
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.bulk import Advance
 from app.imports.completing import COMPLETE, Context, RouteKey
 from app.imports.findings import Findings
 from app.imports.lists import LISTS, ImportList
-from app.imports.reading import Advance, Row, Rows
+from app.imports.reading import Row, Rows
 from app.imports.uniqueness import without_repetitions
 from app.sets import member_of
 

@@ -1,16 +1,14 @@
-"""The rows of an import into the database, in bulk."""
+"""The rows of an import into the database."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Table, func, insert, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
+from app.bulk import Advance, continue_numbers, insert_rows
 from app.imports.lists import LISTS
-from app.imports.reading import Advance, Rows
-
-CHUNK = 5_000
+from app.imports.reading import Rows
 
 
 async def lock(connection: AsyncConnection) -> None:
@@ -24,36 +22,15 @@ async def lock(connection: AsyncConnection) -> None:
 
 
 async def write(connection: AsyncConnection, rows: Rows, advance: Advance) -> None:
+    tables = SQLModel.metadata.tables
     for kind in LISTS:
-        table = SQLModel.metadata.tables[kind.table]
+        table = tables[kind.table]
         values = [row.values for row in rows[kind.name]]
-        await _insert(connection, table, [row for row in values if row["id"] is not None], advance)
+        await insert_rows(connection, table, [row for row in values if row["id"] is not None], advance)
         await continue_numbers(connection, table)
-        await _insert(connection, table, [row for row in values if row["id"] is None], advance)
+        await insert_rows(connection, table, [row for row in values if row["id"] is None], advance)
         if kind.name == "teams":
-            await _insert(connection, SQLModel.metadata.tables["team_zipcodes"], _zipcodes(values))
-
-
-async def continue_numbers(connection: AsyncConnection, table: Table) -> None:
-    """New ids start after the highest there is. SQLite sees to that by itself."""
-    if connection.dialect.name == "postgresql":
-        sequence, highest = f"{table.name}_id_seq", func.max(table.c.id)
-        last = select(literal_column("last_value")).select_from(text(sequence)).scalar_subquery()
-        await connection.execute(select(func.setval(literal_column(f"'{sequence}'"), highest)).having(highest >= last))
-
-
-async def _insert(
-    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, Any]], advance: Advance = lambda _: None
-) -> None:
-    if not rows:
-        return
-    columns = [column.name for column in table.columns if column.name in rows[0]]
-    if rows[0].get("id") is None and "id" in columns:
-        columns.remove("id")
-    for start in range(0, len(rows), CHUNK):
-        chunk = rows[start : start + CHUNK]
-        await connection.execute(insert(table), [{name: row[name] for name in columns} for row in chunk])
-        advance(len(chunk))
+            await insert_rows(connection, tables["team_zipcodes"], _zipcodes(values))
 
 
 def _zipcodes(teams: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
