@@ -1,0 +1,177 @@
+"""Prints the demo's people, teams and leads in the format of `lead-offers import`.
+
+Katherine leads IBM, by rank, and Langley, by time. Leads 2 and 3 wait to be submitted, 4 is half-way through its
+rollout at the moment of printing, 1 was claimed long ago; 5 and 6 show refusals. Christine is a stranger to the teams.
+"""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+NOW = datetime.now(UTC)
+
+KATHERINE, CHRISTINE, ANNIE, MELBA, DOROTHY, GLADYS, EVELYN, MARGARET, VALERIE, JOAN = range(1, 11)
+IBM, LANGLEY = 6, 7
+WEBSITE, OPEN_HOUSE = 1, 2
+
+
+def soon(minutes: int) -> str:
+    """So many minutes from now; negative ones are past."""
+    return (NOW + timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
+
+
+def user(
+    number: int, first_name: str, last_name: str, email: str, timezone: str, **fields: object
+) -> dict[str, object]:
+    phone = f"+120255501{number:02}"
+    names = {"first_name": first_name, "last_name": last_name}
+    return {"id": number, **names, "email": email, "phone": phone, "timezone": timezone, **fields}
+
+
+def option(team: int, member: int, **fields: object) -> dict[str, object]:
+    return {"team_id": team, "user_id": member, **fields}
+
+
+def member(team: int, invited: int, status: str = "Accepted") -> dict[str, object]:
+    return {"team_id": team, "user_id": invited, "request_status": status}
+
+
+def offer(number: int, lead: int, to: int, notify_at: str, rank: int | None = None) -> dict[str, object]:
+    """Of a lead for IBM, by e-mail; Dorothy's leads are assigned to her without a claim."""
+    named = {"lead": {"id": lead}, "user": {"id": to}, "team": {"id": IBM}}
+    alerts = {"has_call_alert": to == DOROTHY, "has_text_alert": False, "has_email_alert": True}
+    return {
+        "id": number,
+        **named,
+        "notify_at": notify_at,
+        "rank": rank,
+        "assign_automatically": to == DOROTHY,
+        **alerts,
+    }
+
+
+DATA = {
+    "users": [
+        user(KATHERINE, "Katherine", "Johnson", "katherine@example.com", "America/New_York"),
+        user(CHRISTINE, "Christine", "Darden", "christine@example.com", "America/Chicago"),
+        user(ANNIE, "Annie", "Easley", "annie@example.com", "America/New_York"),
+        user(MELBA, "Melba", "Roy", "melba@example.com", "America/New_York"),
+        user(DOROTHY, "Dorothy", "Vaughan", "dot@example.com", "America/New_York"),
+        user(GLADYS, "Gladys", "West", "gladys@example.com", "America/Denver"),
+        user(EVELYN, "Evelyn", "Granville", "evelyn@example.com", "America/Los_Angeles"),
+        user(MARGARET, "Margaret", "Hamilton", "margaret@example.com", "America/New_York"),
+        user(VALERIE, "Valerie", "Thomas", "valerie@example.com", "America/New_York", is_active=False),
+        user(JOAN, "Joan", "Clarke", "joan@example.com", "Europe/London"),
+    ],
+    "teams": [
+        {
+            "id": IBM,
+            "name": "IBM",
+            "creator_id": KATHERINE,
+            "order_method": "Rank",
+            "mins_until_next_alert": 30,
+            "distribution_zipcodes": ["10504", "10598"],
+            "created_at": "2018-01-02",
+        },
+        {
+            "id": LANGLEY,
+            "name": "Langley",
+            "creator_id": KATHERINE,
+            "order_method": "Time",
+            "distribution_zipcodes": ["23681", "23666-1234"],
+            "created_at": "2018-01-09T12:00:00-05:00",
+        },
+    ],
+    "team_members": [
+        member(IBM, ANNIE),
+        member(IBM, MELBA),
+        member(IBM, DOROTHY),
+        member(IBM, GLADYS),
+        member(IBM, EVELYN, "Pending"),
+        member(IBM, MARGARET, "Declined"),
+        member(IBM, VALERIE),
+        member(IBM, JOAN),
+        member(LANGLEY, ANNIE),
+        member(LANGLEY, GLADYS),
+        member(LANGLEY, EVELYN, "Pending"),
+    ],
+    "team_member_distribution_options": [
+        option(IBM, ANNIE, rank=1, has_call_alert=True, has_text_alert=True),
+        option(IBM, MELBA, rank=1),
+        option(IBM, GLADYS, rank=2, has_text_alert=True),
+        option(IBM, DOROTHY, rank=3, has_call_alert=True, assign_automatically=True),
+        option(IBM, KATHERINE),
+        option(IBM, EVELYN, rank=4),
+        option(IBM, MARGARET, rank=4),
+        option(IBM, VALERIE, rank=4),
+        option(IBM, CHRISTINE, rank=5),
+        option(LANGLEY, ANNIE, mins_until_lead_offer=0, has_text_alert=True),
+        option(LANGLEY, GLADYS, mins_until_lead_offer=15),
+        option(LANGLEY, KATHERINE, mins_until_lead_offer=60, assign_automatically=True),
+    ],
+    "contacts": [
+        {"id": 1, "owner_user_id": KATHERINE, "first_name": "Grace", "last_name": "Hopper"},
+        {
+            "id": 2,
+            "owner_user_id": KATHERINE,
+            "first_name": "Mary",
+            "last_name": "Jackson",
+            "email": "mary@example.com",
+            "mobile_phone": "+12025550142",
+        },
+        {"id": 3, "owner_user_id": KATHERINE, "first_name": "Hedy", "last_name": "Lamarr", "email": "hedy@example.com"},
+        {"id": 4, "owner_user_id": KATHERINE, "first_name": "Radia", "last_name": "Perlman"},
+        {"id": 5, "owner_user_id": KATHERINE, "first_name": "Karen", "last_name": "Spärck Jones"},
+        {"id": 6, "owner_user_id": KATHERINE, "first_name": "Susan", "last_name": "Kare"},
+        {"id": 7, "owner_user_id": CHRISTINE, "first_name": "Frances", "last_name": "Allen"},
+    ],
+    "lead_sources": [
+        {"id": WEBSITE, "name": "Website", "creator_id": KATHERINE},
+        {"id": OPEN_HOUSE, "name": "Open house", "creator_id": KATHERINE},
+    ],
+    "lead_routes": [
+        {
+            "id": 1,
+            "lead_source_id": WEBSITE,
+            "distribution_target": "Team Rollout",
+            "team_selection_method": "Specific Team",
+            "team_id": IBM,
+        },
+        {
+            "id": 2,
+            "lead_source_id": WEBSITE,
+            "distribution_target": "Team Rollout",
+            "team_selection_method": "Zipcode",
+            "filter": "Buyer",
+        },
+        {"id": 3, "lead_source_id": OPEN_HOUSE, "distribution_target": "Myself"},
+    ],
+    "leads": [
+        {
+            "id": 1,
+            "contact_id": 1,
+            "source_id": WEBSITE,
+            "created_at": "2018-01-16T08:09:00Z",
+            "claimed_by_user_id": DOROTHY,
+            "claimed_at": "2018-01-16T09:09:09.000Z",
+            "claimed_via": "Auto",
+        },
+        {"id": 2, "contact_id": 2, "source_id": WEBSITE, "zipcode": "10504"},
+        {"id": 3, "contact_id": 3, "source_id": WEBSITE, "zipcode": "23681", "type": "Buyer"},
+        {"id": 4, "contact_id": 4, "source_id": WEBSITE, "type": "Seller", "created_at": soon(-46)},
+        {"id": 5, "contact_id": 5, "source_id": OPEN_HOUSE},
+        {"id": 6, "contact_id": 6, "source_id": WEBSITE, "zipcode": "99501", "type": "Buyer"},
+        {"id": 7, "contact_id": 7},
+    ],
+    "lead_offers": [
+        offer(1, 1, DOROTHY, "2018-01-16T09:09:09.000Z", rank=3),
+        offer(2, 1, ANNIE, "2018-01-16T08:09:09.000Z", rank=1),
+        offer(3, 1, GLADYS, "2018-01-16T08:39:09.000Z", rank=2),
+        offer(4, 4, ANNIE, soon(-45), rank=1),
+        offer(5, 4, MELBA, soon(-45), rank=1),
+        offer(6, 4, GLADYS, soon(-15), rank=2),
+        offer(7, 4, DOROTHY, soon(15), rank=3),
+        offer(8, 4, KATHERINE, soon(45)),
+    ],
+}
+
+print(json.dumps(DATA, indent=1, ensure_ascii=False))
