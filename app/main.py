@@ -19,6 +19,7 @@ from app.graphql.answers import refuse
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
 from app.middleware import ListedOrigins, RequestId, SecurityHeaders
+from app.rest.http import LeadingSlashes, rest_routes
 
 
 def _refuse(_request: Request, error: Exception) -> Response:
@@ -51,6 +52,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> S
 
     middleware = [
         Middleware(RequestId),
+        Middleware(LeadingSlashes),
         Middleware(SecurityHeaders),
         Middleware(ListedOrigins, origins=settings.cors_origins),
     ]
@@ -59,7 +61,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> S
         return await graphiql_page(request, settings, db, clock())
 
     endpoint = GraphQLEndpoint(db, settings, clock, page if settings.graphiql else None)
-    routes: list[BaseRoute] = [Route("/graphql", endpoint)]
+    routes: list[BaseRoute] = [Route("/graphql", endpoint), *rest_routes(db, settings, clock)]
     if settings.graphiql:
         routes.append(graphiql_assets())
     app = Starlette(

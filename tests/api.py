@@ -45,6 +45,11 @@ class Api:
         authorization = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         return await self.http.post("/graphql", json=body, headers=authorization | headers)
 
+    async def rest(self, method: str, address: str, **options: Any) -> httpx2.Response:
+        """A request of the REST API; the address goes out as it is written."""
+        authorization = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return await self.http.request(method, address, headers=authorization, **options)
+
     async def send(self, query: str, **variables: Any) -> dict[str, Any]:
         """The whole answer, errors and all."""
         answer: dict[str, Any] = (await self.post({"query": query, "variables": variables})).json()

@@ -14,9 +14,13 @@ from typer.main import get_command
 
 from app.cli import app
 from app.config import PREFIX, Settings
-from app.errors import Code
+from app.errors import Code, Refusal
 from app.filters import Operator
 from app.graphql.schema import schema
+from app.models import LeadOfferStatus
+from app.rest.errors import with_status
+from app.rest.fields import FIELDS
+from app.rest.http import ADDRESSES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -68,6 +72,22 @@ def test_error_codes() -> None:
 
 def test_operators() -> None:
     assert sorted(named("operator")) == sorted(Operator)
+
+
+def test_rest_addresses() -> None:
+    methods = {f"{method} {address}" for address, methods in ADDRESSES.items() for method in methods}
+    assert {name.replace("{id}", "{lead_id}") for name in named("address")} == methods
+
+
+def test_rest_filters() -> None:
+    listed = README[README.index("Filters go by") : README.index("All\nof a query hold")]
+    assert re.findall(r"`([^`]+)`", listed) == [*FIELDS, *LeadOfferStatus]
+
+
+def test_rest_statuses() -> None:
+    statuses = {code: int(row[0]) for row in table("status") for code in re.findall(r"`([A-Z_]+)`", row[1])}
+    graphql_only = {code for code in Code if code.startswith("GRAPHQL_")}
+    assert statuses == {code: with_status(Refusal(code, "")).status for code in set(Code) - graphql_only}
 
 
 def test_commands() -> None:

@@ -1,0 +1,101 @@
+"""What REST clients filter and sort lead offers by: how a value of each field is written, and its JSON schema."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.filters import NOTHING, RANGES, Nothing, Operator
+from app.ids import LARGEST, parse_id
+from app.instants import parse_instant
+from app.models import LeadOfferStatus
+
+LARGEST_INT = 2**31 - 1
+_WHOLE = re.compile(r"-?[0-9]+", re.ASCII)
+
+
+def whole_number(text: str, low: int = -LARGEST_INT - 1, high: int = LARGEST_INT) -> int:
+    """The number of a text. ValueError, in words, where it is none from `low` to `high`."""
+    number = int(text) if len(text) < 20 and _WHOLE.fullmatch(text) else None
+    if number is None or not low <= number <= high:
+        raise ValueError(f"must be a whole number from {low} to {high}, not {quoted(text)}")
+    return number
+
+
+def quoted(text: str) -> str:
+    """What a client wrote, for an error that names it."""
+    return repr(text[:40])
+
+
+def is_null(text: object) -> bool:
+    """Clients write null as an empty text, as qs does, or as the word."""
+    return text in ("", "null")
+
+
+def _id(text: str, operator: Operator) -> int | Nothing:
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"must be a whole number, not {quoted(text)}")
+    number = parse_id(text)
+    if number is None and operator in RANGES:
+        raise ValueError(f"must be a whole number from 1 to {LARGEST}, not {quoted(text)}")
+    return NOTHING if number is None else number
+
+
+def _integer(text: str, _operator: Operator) -> int:
+    return whole_number(text)
+
+
+def _boolean(text: str, _operator: Operator) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(f"must be true or false, not {quoted(text)}")
+    return text == "true"
+
+
+def _instant(text: str, _operator: Operator) -> datetime:
+    """A `+` that was not percent-encoded arrives as a space."""
+    try:
+        return parse_instant(text.replace(" ", "+"))
+    except ValueError as error:
+        raise ValueError(f"{quoted(text)} {error}") from error
+
+
+def _status(text: str, _operator: Operator) -> LeadOfferStatus:
+    try:
+        return LeadOfferStatus(text)
+    except ValueError:
+        known = ", ".join(LeadOfferStatus)
+        raise ValueError(f"must be one of {known}, not {quoted(text)}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Values of one type. `read` raises ValueError in words; `schema` is the JSON schema of what it reads."""
+
+    read: Callable[[str, Operator], Any]
+    operators: frozenset[Operator]
+    schema: Mapping[str, Any]
+
+
+_ALL = frozenset(Operator)
+ID = Kind(_id, _ALL, {"type": "integer", "minimum": 1, "maximum": LARGEST})
+_INTEGER = Kind(_integer, _ALL, {"type": "integer", "minimum": -LARGEST_INT - 1, "maximum": LARGEST_INT})
+_BOOLEAN = Kind(_boolean, _ALL - RANGES, {"type": "boolean"})
+_INSTANT = Kind(
+    _instant, _ALL, {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
+)
+_STATUS = Kind(_status, _ALL - RANGES, {"type": "string", "enum": list(LeadOfferStatus)})
+
+FIELDS: Mapping[str, Kind] = {
+    "id": ID,
+    "lead_id": ID,
+    "user_id": ID,
+    "team_id": ID,
+    "notify_at": _INSTANT,
+    "rank": _INTEGER,
+    "assign_automatically": _BOOLEAN,
+    "has_call_alert": _BOOLEAN,
+    "has_text_alert": _BOOLEAN,
+    "has_email_alert": _BOOLEAN,
+    "status": _STATUS,
+}

@@ -1,0 +1,94 @@
+"""The addresses of the REST API: who is let in, which methods there are, and how a refusal is told."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import auth
+from app.config import Settings
+from app.db import Database
+from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
+from app.rest import calls
+from app.rest.calls import Answer, Call
+from app.rest.errors import refuse, with_status
+
+logger = logging.getLogger(__name__)
+
+Method = tuple[auth.Scope, Callable[[Call], Awaitable[Answer]]]
+"""The scope that a method needs, and what answers it."""
+
+
+ADDRESSES: Mapping[str, Mapping[str, Method]] = {
+    "/leads/{lead_id}/offers": {
+        "GET": (auth.Scope.READ, calls.find),
+        "POST": (auth.Scope.WRITE, calls.create),
+    },
+    "/leads/{lead_id}/offers/{offer_id}": {"GET": (auth.Scope.READ, calls.get)},
+    "/me": {"GET": (auth.Scope.READ, calls.me)},
+}
+
+
+def rest_routes(db: Database, settings: Settings, clock: Callable[[], datetime]) -> list[BaseRoute]:
+    """The addresses. `clock` says what time it is, read once per request."""
+    known = [Route(path, Address(db, settings, clock, methods)) for path, methods in ADDRESSES.items()]
+    unknown = refuse(HTTPRefusal(404, "There is no such address.", Code.NOT_FOUND))
+    return [*known, Route("/leads", unknown), Route("/leads/{rest:path}", unknown)]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address. HEAD is answered as GET is, without the body."""
+
+    db: Database
+    settings: Settings
+    clock: Callable[[], datetime]
+    methods: Mapping[str, Method]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self.respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def respond(self, request: Request) -> Response:
+        """The answer to any request; what fails unexpectedly is a GeneralError, and in the log."""
+        allowed = {"Allow": ", ".join(sorted({*self.methods, "HEAD", "OPTIONS"}))}
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=allowed)
+        method = self.methods.get("GET" if request.method == "HEAD" else request.method)
+        try:
+            if method is None:
+                raise HTTPRefusal(405, f"Use {allowed['Allow']}.", headers=allowed)
+            status, body = await self._answer(request, *method)
+        except Refusal as refusal:
+            return refuse(with_status(refusal))
+        except HTTPRefusal as refusal:
+            return refuse(refusal)
+        except Exception:
+            logger.exception("Unexpected failure at a REST address")
+            return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR))
+        return Response(orjson.dumps(body), status, media_type="application/json")
+
+    async def _answer(
+        self, request: Request, needed: auth.Scope, answer: Callable[[Call], Awaitable[Answer]]
+    ) -> Answer:
+        viewer = await auth.authenticate(self.db, self.settings, request.headers.get("authorization"))
+        viewer.require(needed)
+        return await answer(Call(self.db, self.settings, viewer, self.clock(), request))
+
+
+class LeadingSlashes:
+    """Takes `//leads/3/offers` for `/leads/3/offers`: clients were written by documentation that shows the former."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("//"):
+            scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
+        await self.app(scope, receive, send)
