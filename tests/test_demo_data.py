@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -79,7 +80,7 @@ async def test_the_rollout_half_over_has_the_tiers_of_a_submit(
     assert tiers(offers) == tiers(again)
 
 
-def tiers(offers: list[LeadOffer]) -> dict[int | None, tuple[int | None, int, bool]]:
+def tiers(offers: Sequence[LeadOffer]) -> dict[int | None, tuple[int | None, int, bool]]:
     """Of each user: the rank, the minutes after the first offer, and whether the lead is theirs by itself."""
     moments = [offer.notify_at for offer in offers if offer.notify_at]
     return {
