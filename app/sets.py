@@ -11,14 +11,16 @@ import orjson
 from sqlalchemy import Boolean, ColumnElement, Dialect, String, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Mapped
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
-def member_of(column: ColumnElement[Any], values: Collection[Any]) -> ColumnElement[bool]:
+def member_of(column: ColumnElement[Any] | Mapped[Any], values: Collection[Any]) -> ColumnElement[bool]:
     """Whether the column's value is one of `values`, which hold no null. Null where the column is null."""
-    return _MemberOf(column, bindparam(None, list(values), type_=_ValueSet(column.type)))
+    element: Any = column  # what is mapped has a type, too
+    return _MemberOf(element, bindparam(None, list(values), type_=_ValueSet(element.type)))
 
 
 class _ValueSet(TypeDecorator[list[Any]]):

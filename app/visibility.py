@@ -8,7 +8,18 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlmodel import col
 
-from app.models import Contact, Lead, LeadOffer, LeadOfferStatus, LeadRoute, LeadSource, RequestStatus, Team, TeamMember
+from app.models import (
+    Contact,
+    DistributionOption,
+    Lead,
+    LeadOffer,
+    LeadOfferStatus,
+    LeadRoute,
+    LeadSource,
+    RequestStatus,
+    Team,
+    TeamMember,
+)
 
 
 def offers(viewer_id: int) -> ColumnElement[bool]:
@@ -55,6 +66,20 @@ def memberships(viewer_id: int) -> ColumnElement[bool]:
     """My own memberships, whatever their status, but for those of deleted teams."""
     alive = exists(select(1).where(col(Team.id) == col(TeamMember.team_id), col(Team.deleted_at).is_(None)))
     return and_(col(TeamMember.user_id) == viewer_id, alive)
+
+
+def members(viewer_id: int) -> ColumnElement[bool]:
+    """My own memberships, and those of the teams that I may find."""
+    return or_(
+        memberships(viewer_id), exists(select(1).where(col(Team.id) == col(TeamMember.team_id), teams(viewer_id)))
+    )
+
+
+def distribution_options(viewer_id: int) -> ColumnElement[bool]:
+    """All options of the teams that I created, and my own of those that I accepted an invitation to."""
+    of_my_team = and_(col(Team.id) == col(DistributionOption.team_id), teams(viewer_id))
+    mine = or_(col(DistributionOption.user_id) == viewer_id, col(Team.creator_id) == viewer_id)
+    return exists(select(1).where(of_my_team, mine))
 
 
 def contacts(viewer_id: int) -> ColumnElement[bool]:

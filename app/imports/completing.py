@@ -18,6 +18,7 @@ from app.models import (
     OrderMethod,
     TeamSelectionMethod,
 )
+from app.validation import fold
 
 RouteKey = tuple[int | None, int | None, str]
 """Creator, source and type of a route."""
@@ -67,7 +68,7 @@ def option(row: Row, context: Context) -> bool:
 
 
 def source(row: Row, _context: Context) -> bool:
-    row.values["name_key"] = _key(row.values["name"])
+    row.values["name_key"] = fold(row.values["name"])
     return True
 
 
@@ -79,7 +80,7 @@ def route(row: Row, context: Context) -> bool:
         )
     if values["creator_id"] is None:
         context.findings.mistake(f"{row.where}.creator_id", "is missing, and no team or source says whose route it is")
-    values["lead_type_key"] = _key(values["lead_type"])
+    values["lead_type_key"] = fold(values["lead_type"])
     _straighten_target(row, context)
     context.routes[values["creator_id"], values["lead_source_id"], values["lead_type_key"]] = values
     return True
@@ -122,10 +123,6 @@ COMPLETE: Mapping[str, Callable[[Row, Context], bool]] = {
 }
 
 
-def _key(text: str | None) -> str:
-    return (text or "").strip().casefold()
-
-
 def _take_target(row: Row, context: Context) -> None:
     """From the route of the lead's source and type, else from the one for all types, else it is its creator's alone."""
     values = row.values
@@ -133,7 +130,7 @@ def _take_target(row: Row, context: Context) -> None:
         if values[column] is not None:
             context.findings.mistake(f"{row.where}.{column}", "stands without a distribution_target", values[column])
     routes = (
-        context.routes.get((values["creator_id"], values["source_id"], key)) for key in (_key(values["type"]), "")
+        context.routes.get((values["creator_id"], values["source_id"], key)) for key in (fold(values["type"]), "")
     )
     found = next(filter(None, routes), {"distribution_target": DistributionTarget.MYSELF})
     values.update({column: found.get(column) for column in TARGET})

@@ -10,14 +10,11 @@ from zoneinfo import available_timezones
 
 from app.ids import LARGEST
 from app.instants import parse_instant
+from app.validation import HIGHEST_RANK, LONGEST_TEXT, MOST_ZIPCODES, YEAR_IN_MINUTES
 from app.zipcodes import parse_zipcode
 
 Parser = Callable[[Any], Any]
 Choice = TypeVar("Choice", bound=StrEnum)
-
-LONGEST_TEXT = 255
-YEAR_IN_MINUTES = 365 * 24 * 60
-MOST_ZIPCODES = 5_000
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -74,7 +71,7 @@ def integer(lowest: int, highest: int) -> Parser:
 
 identifier = integer(1, LARGEST)
 minutes = integer(0, YEAR_IN_MINUTES)
-rank = integer(0, 2**31 - 1)
+rank = integer(0, HIGHEST_RANK)
 
 
 def instant(value: Any) -> datetime:
