@@ -1,0 +1,43 @@
+"""Contacts: the people who enquire. Each belongs to the user who entered it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app import visibility
+from app.errors import Code, Refusal
+from app.models import Contact
+from app.validation import Check, Rules, checking
+
+RULES: Rules = {
+    "first_name": Check.text,
+    "last_name": Check.text,
+    "email": Check.email,
+    "mobile_phone": Check.text,
+}
+
+
+async def create_contact(session: AsyncSession, viewer_id: int, new: Mapping[str, Any]) -> Contact:
+    """A contact of the viewer's. BAD_USER_INPUT."""
+    with checking() as check:
+        checked = check.each(RULES, new)
+    contact = Contact(owner_id=viewer_id, **checked)
+    session.add(contact)
+    await session.flush()
+    return contact
+
+
+async def update_contact(session: AsyncSession, viewer_id: int, contact_id: int, changes: Mapping[str, Any]) -> Contact:
+    """Changes what `changes` names; null clears. NOT_FOUND, BAD_USER_INPUT."""
+    found = select(Contact).where(col(Contact.id) == contact_id, visibility.contacts(viewer_id))
+    contact = (await session.exec(found.with_for_update(of=Contact))).one_or_none()
+    if contact is None:
+        raise Refusal(Code.NOT_FOUND, "There is no such contact.")
+    with checking() as check:
+        checked = check.each(RULES, changes)
+    for name, value in checked.items():
+        setattr(contact, name, value)
+    await session.flush()
+    return contact
