@@ -11,10 +11,29 @@ from app import models, visibility
 from app.graphql.context import Info
 from app.graphql.fields import resolved
 from app.graphql.inputs.paging import parse_page
-from app.graphql.inputs.sort import LeadOfferSort
-from app.graphql.inputs.where import LeadOfferWhere
-from app.graphql.types.leads import Lead
+from app.graphql.inputs.sort import (
+    ContactSort,
+    LeadOfferSort,
+    LeadRouteSort,
+    LeadSort,
+    LeadSourceSort,
+    TeamMemberSort,
+    TeamSort,
+)
+from app.graphql.inputs.where import (
+    ContactWhere,
+    LeadOfferWhere,
+    LeadRouteWhere,
+    LeadSourceWhere,
+    LeadWhere,
+    TeamMemberWhere,
+    TeamWhere,
+)
+from app.graphql.types.contacts import Contact, ContactPage
+from app.graphql.types.leads import Lead, LeadPage
 from app.graphql.types.offers import LeadOffer, LeadOfferPage
+from app.graphql.types.routes import LeadRoutePage, LeadSourcePage
+from app.graphql.types.teams import Team, TeamMemberPage, TeamPage
 from app.graphql.types.users import User
 from app.ids import parse_id
 from app.pages import PageOf, T, columns_of, fetch_page
@@ -46,6 +65,80 @@ async def _lead(info: Info, id: strawberry.ID) -> models.Lead | None:  # noqa: A
     return await _one(info, models.Lead, id, visibility.leads(info.context.viewer.id, info.context.now))
 
 
+async def _leads(
+    info: Info,
+    where: LeadWhere | None = UNSET,
+    sort: list[LeadSort] | None = UNSET,
+    limit: int | None = 10,
+    skip: int | None = 0,
+) -> PageOf[models.Lead]:
+    return await _page(
+        info, models.Lead, visibility.leads(info.context.viewer.id, info.context.now), where, sort, limit, skip
+    )
+
+
+async def _team(info: Info, id: strawberry.ID) -> models.Team | None:  # noqa: A002
+    return await _one(info, models.Team, id, visibility.teams(info.context.viewer.id))
+
+
+async def _teams(
+    info: Info,
+    where: TeamWhere | None = UNSET,
+    sort: list[TeamSort] | None = UNSET,
+    limit: int | None = 10,
+    skip: int | None = 0,
+) -> PageOf[models.Team]:
+    return await _page(info, models.Team, visibility.teams(info.context.viewer.id), where, sort, limit, skip)
+
+
+async def _team_memberships(
+    info: Info,
+    where: TeamMemberWhere | None = UNSET,
+    sort: list[TeamMemberSort] | None = UNSET,
+    limit: int | None = 10,
+    skip: int | None = 0,
+) -> PageOf[models.TeamMember]:
+    return await _page(
+        info, models.TeamMember, visibility.memberships(info.context.viewer.id), where, sort, limit, skip
+    )
+
+
+async def _contact(info: Info, id: strawberry.ID) -> models.Contact | None:  # noqa: A002
+    return await _one(info, models.Contact, id, visibility.contacts(info.context.viewer.id))
+
+
+async def _contacts(
+    info: Info,
+    where: ContactWhere | None = UNSET,
+    sort: list[ContactSort] | None = UNSET,
+    limit: int | None = 10,
+    skip: int | None = 0,
+) -> PageOf[models.Contact]:
+    return await _page(info, models.Contact, visibility.contacts(info.context.viewer.id), where, sort, limit, skip)
+
+
+async def _lead_routes(
+    info: Info,
+    where: LeadRouteWhere | None = UNSET,
+    sort: list[LeadRouteSort] | None = UNSET,
+    limit: int | None = 10,
+    skip: int | None = 0,
+) -> PageOf[models.LeadRoute]:
+    return await _page(info, models.LeadRoute, visibility.lead_routes(info.context.viewer.id), where, sort, limit, skip)
+
+
+async def _lead_sources(
+    info: Info,
+    where: LeadSourceWhere | None = UNSET,
+    sort: list[LeadSourceSort] | None = UNSET,
+    limit: int | None = 10,
+    skip: int | None = 0,
+) -> PageOf[models.LeadSource]:
+    return await _page(
+        info, models.LeadSource, visibility.lead_sources(info.context.viewer.id), where, sort, limit, skip
+    )
+
+
 async def _page(info: Info, model: type[T], found: ColumnElement[bool], *asked: Any) -> PageOf[T]:
     page = parse_page(*asked)
     async with info.context.db.read() as session:
@@ -74,3 +167,13 @@ class Query:
     lead: Lead | None = resolved(
         _lead, "A lead that you created, hold, or were offered; null where there is none that you may see."
     )
+    leads: LeadPage = resolved(_leads, "Leads that you created, hold, or were offered once the offer is due.")
+    team: Team | None = resolved(_team, "Null where there is none that you may see.")
+    teams: TeamPage = resolved(_teams, "Teams that you created or accepted an invitation to.")
+    team_memberships: TeamMemberPage = resolved(
+        _team_memberships, "Your own memberships; one that is PENDING is an invitation that you can answer."
+    )
+    contact: Contact | None = resolved(_contact, "A contact that you entered; null where there is none.")
+    contacts: ContactPage = resolved(_contacts, "Contacts that you entered.")
+    lead_routes: LeadRoutePage = resolved(_lead_routes, "Lead routes that you entered.")
+    lead_sources: LeadSourcePage = resolved(_lead_sources, "Lead sources that you entered.")

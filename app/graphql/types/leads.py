@@ -14,6 +14,7 @@ from app.graphql.inputs.paging import parse_page
 from app.graphql.inputs.sort import LeadOfferSort
 from app.graphql.inputs.where import LeadOfferWhere
 from app.graphql.types.contacts import Contact
+from app.graphql.types.routes import LeadSource
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User
 from app.pages import PageOf
@@ -63,12 +64,6 @@ async def _offers(
 
 async def _skipped_user(skipped: strawberry.Parent[models.RolloutSkip], info: Info) -> models.User:
     return await info.context.loaders.user.load(skipped.user_id)
-
-
-@strawberry.type(description="Where leads come from, e.g. a portal.")
-class LeadSource:
-    id: strawberry.ID
-    name: str
 
 
 @strawberry.type(description="A member of the team who got no new offer, and why.")

@@ -137,6 +137,14 @@ class DistributionOption:
 
 
 @strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
+class TeamPage:
+    total: int
+    limit: int = strawberry.field(description="The limit in force: 100 at most.")
+    skip: int
+    data: list[Team]
+
+
+@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
 class TeamMemberPage:
     total: int
     limit: int = strawberry.field(description="The limit in force: 100 at most.")
