@@ -1,5 +1,8 @@
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -52,6 +55,13 @@ async def elsewhere(database_url: str) -> AsyncIterator[Database]:
     database = connect(database_url)
     yield database
     await database.close()
+
+
+@pytest.fixture(scope="session")
+def demo_data() -> bytes:
+    """The file that scripts/demo imports."""
+    script = Path(__file__).parents[1] / "scripts" / "demo_data.py"
+    return subprocess.run([sys.executable, script], capture_output=True, check=True).stdout
 
 
 @pytest.fixture

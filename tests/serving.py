@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 @contextmanager
 def serving(app: Starlette) -> Iterator[str]:
-    """Serve it from a thread on a free port of 127.0.0.1; gives the URL, without a slash at its end."""
+    """Serves it from a thread on a free port of 127.0.0.1; gives the URL, without a slash at its end."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -9,8 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-
-SECRET = "a secret of the tests, of more than 32 bytes"
+from tests.api import SECRET
 
 Run = Callable[..., Result]
 

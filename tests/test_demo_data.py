@@ -1,11 +1,8 @@
 """The demo shows what it promises: leads to submit, a rollout half over, somebody for each reason to be left out."""
 
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from sqlmodel import col, select
@@ -16,13 +13,7 @@ from app.errors import Code, Refusal
 from app.imports import Findings, import_lists, parse
 from app.models import LeadOffer, LeadOfferStatus, OrderMethod, SkipReason, Team
 
-SCRIPT = Path(__file__).parents[1] / "scripts" / "demo_data.py"
 KATHERINE, DOROTHY = 1, 5
-
-
-@pytest.fixture(scope="module")
-def printed() -> bytes:
-    return subprocess.run([sys.executable, SCRIPT], capture_output=True, check=True).stdout
 
 
 @pytest.fixture
@@ -31,9 +22,9 @@ def now() -> datetime:
 
 
 @pytest.fixture
-async def findings(database: Database, printed: bytes, now: datetime) -> Findings:
+async def findings(database: Database, demo_data: bytes, now: datetime) -> Findings:
     async with database.write() as session:
-        return await import_lists(session, parse(printed), now)
+        return await import_lists(session, parse(demo_data), now)
 
 
 async def submit(database: Database, lead: int, now: datetime) -> Submitted:
