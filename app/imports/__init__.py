@@ -25,9 +25,9 @@ async def import_lists(
 
     NotImported, with nothing written, if the file has mistakes.
     """
-    await lock(await session.connection())
     findings = Findings()
     rows = read(document, findings, advance)
+    await lock(await session.connection())
     new = await resolve(session, rows, findings, now, advance)
     findings.refuse_mistakes()
     await write(await session.connection(), new, advance)
