@@ -4,9 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.db import Database
 from app.imports.findings import Findings, NotImported
+from app.imports.lists import LISTS, ImportList
 from app.imports.reading import parse, read
 from tests.test_import import SOURCES, Document, everything, ibm, load
 
@@ -29,6 +32,11 @@ ID = "is no whole number from 1 to 9223372036854775807"
 DATE = "is no ISO 8601 date (2012-09-27, 2012-09-27T09:15:00Z, 2012-09-27T09:15:00-07:00)"
 ZIPCODE = "is no zipcode (02138 or 02138-1234)"
 STORED = "has a character that cannot be stored (NUL, or half of a pair)"
+
+
+def _rows_of_anything(kind: ImportList) -> st.SearchStrategy[dict[str, Any]]:
+    row = st.dictionaries(st.sampled_from(sorted(kind.known)) | st.text(), ANYTHING, max_size=6)
+    return st.fixed_dictionaries({kind.name: st.lists(row | ANYTHING, max_size=4)})
 
 
 def _name(value: Any) -> str:
@@ -60,7 +68,7 @@ VALUES = [
     (changed("teams", distribution_zipcodes="94105"), 'teams[0].distribution_zipcodes: "94105" is no list of zipcodes'),
     (
         changed("teams", distribution_zipcodes=[94105, "9410"]),
-        f"teams[0].distribution_zipcodes: [94105, \"9410\"] has a mistake at [1]: '9410' {ZIPCODE}",
+        f'teams[0].distribution_zipcodes: [94105, "9410"] has a mistake at [1]: "9410" {ZIPCODE}',
     ),
     (
         changed("teams", distribution_zipcodes=[*range(5_001)]),
@@ -168,6 +176,30 @@ async def test_a_mistake_is_told_and_nothing_written(database: Database, documen
         await load(database, document)
     assert mistake in refused.value.mistakes
     assert await everything(database) == before
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(categories=None), max_size=300)
+    | st.sampled_from(["None", "true", "Rank", "Team Rollout", "2012-09-27", "94105", "5"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.just("id"), inner, max_size=3),
+    max_leaves=5,
+)
+"""What JSON can say, lone halves of pairs included."""
+
+
+@given(st.sampled_from(LISTS).flatmap(_rows_of_anything))
+def test_any_json_is_read_or_told_in_lines(document: dict[str, Any]) -> None:
+    findings = Findings()
+    rows = read(parse(json.dumps(document).encode()), findings, lambda _rows: None)
+    for kind in LISTS:
+        for row in rows[kind.name]:
+            assert row.values.keys() == {"id", *(field.column for field in kind.fields)}
+    for line in findings.mistakes + findings.lines():
+        assert line.isprintable()
 
 
 @pytest.mark.parametrize(("content", "message"), FILES)

@@ -59,5 +59,6 @@ class Findings:
 
 def shown(value: Any) -> str:
     """As it stands in the file, cut to a length that a line bears, and fit for every terminal."""
-    text = json.dumps(value, ensure_ascii=False, default=str).encode(errors="backslashreplace").decode()
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    cut = text if len(text) <= 80 else f"{text[:77]}..."
+    return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in cut)

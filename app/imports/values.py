@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from zoneinfo import available_timezones
 
 from app.ids import LARGEST
+from app.imports.findings import shown
 from app.instants import parse_instant
 from app.validation import HIGHEST_RANK, LONGEST_TEXT, MOST_ZIPCODES, YEAR_IN_MINUTES
 from app.zipcodes import parse_zipcode
@@ -98,7 +99,7 @@ def _item(position: int, value: Any) -> str:
     try:
         return zipcode(value)
     except ValueError as error:
-        raise ValueError(f"has a mistake at [{position}]: {value!r} {error}") from error
+        raise ValueError(f"has a mistake at [{position}]: {shown(value)} {error}") from error
 
 
 def timezone(value: Any) -> str:
