@@ -39,8 +39,12 @@ class Prepared:
     plan: Plan
 
 
-async def prepare(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime, *, lock: bool) -> Prepared:
-    """Checks and plans a submit at `now`. With `lock` the lead's row is locked first: no offer is made beside a claim.
+async def prepare(
+    session: AsyncSession, viewer_id: int, lead_id: int, now: datetime, *, lock: bool, at: datetime | None = None
+) -> Prepared:
+    """Checks a submit as of `now` and plans it, as of another moment where `at` says one.
+
+    With `lock` the lead's row is locked first: no offer is made beside a claim.
 
     Raises a Refusal, the first that applies (rules of submitting a lead): NOT_FOUND, FORBIDDEN, NOT_TEAM_ROLLOUT,
     ALREADY_CLAIMED, TEAM_NOT_USABLE, ZIPCODE_MISSING, NO_TEAM_FOR_ZIPCODE, NO_DISTRIBUTION_OPTIONS.
@@ -54,7 +58,7 @@ async def prepare(session: AsyncSession, viewer_id: int, lead_id: int, now: date
     if not any(candidate.option for candidate in candidates):
         raise Refusal(Code.NO_DISTRIBUTION_OPTIONS, f"The team {team.name} has no distribution options.")
     earlier = await _earlier_offers(session, lead)
-    planned = plan(candidates, earlier, team.order_method, team.mins_until_next_alert, now)
+    planned = plan(candidates, earlier, team.order_method, team.mins_until_next_alert, at or now)
     return Prepared(lead, team, method, earlier, planned)
 
 

@@ -4,6 +4,7 @@ from enum import Enum, StrEnum
 
 import strawberry
 
+from app.lint import TeamWarningCode
 from app.models import (
     Channel,
     ClaimedVia,
@@ -28,6 +29,7 @@ __all__ = [
     "SkipReason",
     "SortDirection",
     "TeamSelectionMethod",
+    "TeamWarningCode",
 ]
 
 
@@ -119,4 +121,12 @@ _describe(
     DELIVERED="The provider says that it arrived.",
     FAILED="Given up on; error says why.",
     CANCELLED="Withdrawn before it was sent.",
+)
+_describe(
+    TeamWarningCode,
+    "What in a team's settings will not do what it seems to.",
+    NO_USABLE_CHANNEL="Nothing tells the member of an offer: no channel is switched on, or none that reaches them.",
+    NEVER_REACHED="The lead is assigned to somebody else automatically before the member is told.",
+    ZIPCODE_OF_AN_OLDER_TEAM="An older team of yours has the zipcode, too, and gets its leads.",
+    INVITATION_NOT_ACCEPTED="Has an option, but is offered no leads before accepting the invitation.",
 )

@@ -15,9 +15,23 @@ from sqlmodel import SQLModel, col, select
 
 from app import filters, visibility
 from app.db import Database
-from app.models import Contact, Delivery, Lead, LeadSource, Team, TeamZipcode, User
+from app.lint import TeamWarning
+from app.models import (
+    Contact,
+    Delivery,
+    Lead,
+    LeadOffer,
+    LeadRollout,
+    LeadSource,
+    RolloutOffer,
+    RolloutSkip,
+    Team,
+    TeamZipcode,
+    User,
+)
 from app.pages import PageOf, fetch_pages
 from app.sets import member_of
+from app.team_warnings import fetch_warnings
 
 T = TypeVar("T", bound=SQLModel)
 Batch = Callable[[list[int]], Coroutine[Any, Any, list[Any]]]
@@ -61,6 +75,47 @@ class Loaders:
     def zipcodes(self) -> DataLoader[int, list[TeamZipcode]]:
         """A team's zipcodes in ascending order, by the team's id."""
         return DataLoader(self._children(TeamZipcode, "team_id", col(TeamZipcode.zipcode)))
+
+    @cached_property
+    def warnings(self) -> DataLoader[int, list[TeamWarning]]:
+        """What is wrong with a team's settings, by the team's id."""
+
+        async def load(ids: list[int]) -> list[list[TeamWarning]]:
+            teams = await self.team.load_many(ids)
+            async with self._db.read() as session:
+                found = await fetch_warnings(session, teams)
+            return [found[i] for i in ids]
+
+        return DataLoader(load)
+
+    @cached_property
+    def rollouts(self) -> DataLoader[int, list[LeadRollout]]:
+        """The submits of a lead that made offers, oldest first, by the lead's id."""
+        return DataLoader(self._children(LeadRollout, "lead_id", col(LeadRollout.id)))
+
+    @cached_property
+    def skipped(self) -> DataLoader[int, list[RolloutSkip]]:
+        """Whom a submit left out, by the rollout's id."""
+        return DataLoader(self._children(RolloutSkip, "rollout_id", col(RolloutSkip.user_id)))
+
+    @cached_property
+    def created_offers(self) -> DataLoader[int, list[LeadOffer]]:
+        """The offers that a submit made, by the rollout's id, in the order of their moments."""
+
+        async def load(ids: list[int]) -> list[list[LeadOffer]]:
+            made_by = (
+                select(RolloutOffer.rollout_id, LeadOffer)
+                .join(LeadOffer, col(LeadOffer.id) == col(RolloutOffer.offer_id))
+                .where(member_of(col(RolloutOffer.rollout_id), ids))
+                .order_by(col(LeadOffer.notify_at).nulls_last(), col(LeadOffer.id))
+            )
+            offers: dict[int, list[LeadOffer]] = defaultdict(list)
+            async with self._db.read() as session:
+                for rollout_id, offer in await session.exec(made_by):
+                    offers[rollout_id].append(offer)
+            return [offers[i] for i in ids]
+
+        return DataLoader(load)
 
     @cached_property
     def held_contact(self) -> DataLoader[int, bool]:

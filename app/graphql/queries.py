@@ -1,5 +1,6 @@
 """The queries: what a viewer may find."""
 
+from datetime import datetime
 from typing import Any
 
 import strawberry
@@ -8,6 +9,7 @@ from sqlmodel import col, select
 from strawberry import UNSET
 
 from app import models, visibility
+from app.commands import preview
 from app.graphql.context import Info
 from app.graphql.fields import resolved
 from app.graphql.inputs.paging import parse_page
@@ -32,6 +34,7 @@ from app.graphql.inputs.where import (
 from app.graphql.types.contacts import Contact, ContactPage
 from app.graphql.types.leads import Lead, LeadPage
 from app.graphql.types.offers import LeadOffer, LeadOfferPage
+from app.graphql.types.preview import LeadOfferPlan
 from app.graphql.types.routes import LeadRoutePage, LeadSourcePage
 from app.graphql.types.teams import Team, TeamMemberPage, TeamPage
 from app.graphql.types.users import User
@@ -63,6 +66,16 @@ async def _lead_offer(info: Info, id: strawberry.ID) -> models.LeadOffer | None:
 
 async def _lead(info: Info, id: strawberry.ID) -> models.Lead | None:  # noqa: A002
     return await _one(info, models.Lead, id, visibility.leads(info.context.viewer.id, info.context.now))
+
+
+async def _preview_lead_offers(
+    info: Info, lead_id: strawberry.ID, at: datetime | None = UNSET
+) -> preview.Preview | None:
+    moment, context = at or None, info.context
+    async with context.db.read() as session:
+        return await preview.preview_lead_offers(
+            session, context.viewer.id, parse_id(lead_id) or 0, moment, context.now
+        )
 
 
 async def _leads(
@@ -166,6 +179,11 @@ class Query:
     lead_offer: LeadOffer | None = resolved(_lead_offer, "Null where there is none that you may see.")
     lead: Lead | None = resolved(
         _lead, "A lead that you created, hold, or were offered; null where there is none that you may see."
+    )
+    preview_lead_offers: LeadOfferPlan | None = resolved(
+        _preview_lead_offers,
+        "What submitLeadOffers would do now, or at another moment that lies ahead: who would be told when and how, who "
+        "would not and why. It refuses what a submit would refuse, and writes nothing.",
     )
     leads: LeadPage = resolved(_leads, "Leads that you created, hold, or were offered once the offer is due.")
     team: Team | None = resolved(_team, "Null where there is none that you may see.")

@@ -1,5 +1,6 @@
 """Leads, and what was done with each."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,9 +21,10 @@ from app.graphql.types.users import User
 from app.pages import PageOf
 
 if TYPE_CHECKING:
-    from app.graphql.types.offers import LeadOfferPage
+    from app.graphql.types.offers import LeadOffer, LeadOfferPage
 
 Row = strawberry.Parent[models.Lead]
+RolloutRow = strawberry.Parent[models.LeadRollout]
 
 
 async def _contact(lead: Row, info: Info) -> models.Contact:
@@ -66,10 +68,41 @@ async def _skipped_user(skipped: strawberry.Parent[models.RolloutSkip], info: In
     return await info.context.loaders.user.load(skipped.user_id)
 
 
+async def _rollouts(lead: Row, info: Info) -> Sequence[models.LeadRollout] | None:
+    mine = lead.creator_id == info.context.viewer.id
+    return await info.context.loaders.rollouts.load(lead.id) if mine else None
+
+
+async def _rollout_team(rollout: RolloutRow, info: Info) -> models.Team:
+    return await info.context.loaders.team.load(rollout.team_id)
+
+
+async def _created_offers(rollout: RolloutRow, info: Info) -> Sequence[models.LeadOffer]:
+    return await info.context.loaders.created_offers.load(rollout.id)
+
+
+async def _skipped(rollout: RolloutRow, info: Info) -> Sequence[models.RolloutSkip]:
+    return await info.context.loaders.skipped.load(rollout.id)
+
+
 @strawberry.type(description="A member of the team who got no new offer, and why.")
 class SkippedMember:
     user: User = resolved(_skipped_user)
     reason: SkipReason
+
+
+@strawberry.type(
+    description="What one submit did, written when it was done: why the lead went to one and not to another."
+)
+class LeadRollout:
+    id: strawberry.ID
+    submitted_at: datetime
+    team: Team = resolved(_rollout_team)
+    team_selection_method: TeamSelectionMethod
+    created_offers: list[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = resolved(
+        _created_offers, "As they are now, in the order of notifyAt, then id."
+    )
+    skipped: list[SkippedMember] = resolved(_skipped, "Who got no new offer, and why.")
 
 
 @strawberry.type(description="One enquiry of a contact.")
@@ -92,6 +125,9 @@ class Lead:
     time_to_claim: int | None = resolved(_time_to_claim, description="Seconds from creation to claim.")
     offers: Annotated["LeadOfferPage", strawberry.lazy("app.graphql.types.offers")] = resolved(
         _offers, description="Those that you may see."
+    )
+    rollouts: list[LeadRollout] | None = resolved(
+        _rollouts, "Every submit that made offers, oldest first. Null unless you created the lead."
     )
 
 

@@ -10,12 +10,13 @@ from strawberry import UNSET
 
 from app import models
 from app.graphql.context import Info
-from app.graphql.enums import OrderMethod, RequestStatus
+from app.graphql.enums import OrderMethod, RequestStatus, TeamWarningCode
 from app.graphql.fields import resolved
 from app.graphql.inputs.paging import parse_page
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
 from app.graphql.types.users import User
+from app.lint import TeamWarning as TeamWarningRow
 from app.pages import PageOf
 
 TeamRow = strawberry.Parent[models.Team]
@@ -67,6 +68,15 @@ async def _distribution_options(
     return await info.context.loaders.pages(option, "team_id", found, page).load(team.id)
 
 
+async def _warnings(team: TeamRow, info: Info) -> Sequence[TeamWarningRow] | None:
+    mine = team.creator_id == info.context.viewer.id
+    return await info.context.loaders.warnings.load(team.id) if mine else None
+
+
+async def _warned_user(warning: strawberry.Parent[TeamWarningRow], info: Info) -> models.User | None:
+    return None if warning.user_id is None else await info.context.loaders.user.load(warning.user_id)
+
+
 async def _is_mine_or_accepted(team: models.Team, info: Info) -> bool:
     mine = team.creator_id == info.context.viewer.id
     return mine or await info.context.loaders.accepted_team.load(team.id)
@@ -106,6 +116,16 @@ class Team:
         _distribution_options,
         description="All of them for the team's creator, their own for an accepted member, null for everybody else.",
     )
+
+    warnings: "list[TeamWarning] | None" = resolved(_warnings, "Null unless you created the team.")
+
+
+@strawberry.type(description="Something in a team's settings that will not do what it seems to. It forbids nothing.")
+class TeamWarning:
+    code: TeamWarningCode
+    message: str = strawberry.field(description="In words for the team's creator.")
+    user: User | None = resolved(_warned_user, "Whom it is about, if it is about somebody.")
+    zipcode: str | None
 
 
 @strawberry.type(description="A user's membership of a team. While it is PENDING it is an invitation.")

@@ -1,0 +1,46 @@
+"""What a submit would do: the same checks and the same planner, nothing written."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.commands.preparation import prepare
+from app.errors import Problem, bad_input
+from app.instants import format_instant
+from app.lint import TeamWarning, TeamWarningCode, warnings
+from app.models import Lead, Team
+from app.rollout import PlannedOffer, Skipped
+from app.team_warnings import fetch_people
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A submit that was not made. `warnings` are those of the team that bear on this lead."""
+
+    lead: Lead
+    team: Team
+    offers: tuple[PlannedOffer, ...]
+    skipped: tuple[Skipped, ...]
+    warnings: tuple[TeamWarning, ...]
+
+
+async def preview_lead_offers(
+    session: AsyncSession, viewer_id: int, lead_id: int, at: datetime | None, now: datetime
+) -> Preview:
+    """What a submit `at` another moment, or now, would do as things stand.
+
+    Refuses as a submit does, except that nobody eligible is an answer. BAD_USER_INPUT for a moment before now.
+    """
+    if at is not None and at < now:
+        raise bad_input(Problem("at", f"must not be before now, {format_instant(now)}"))
+    prepared = await prepare(session, viewer_id, lead_id, now, at=at, lock=False)
+    people = (await fetch_people(session, [prepared.team.id]))[prepared.team.id]
+    offers, skipped = prepared.plan.offers, prepared.plan.skipped
+    planned = {offer.user_id for offer in offers}
+    applying = tuple(
+        warning
+        for warning in warnings(people, offers, {})
+        if warning.code is TeamWarningCode.INVITATION_NOT_ACCEPTED or warning.user_id in planned
+    )
+    return Preview(prepared.lead, prepared.team, offers, skipped, applying)
