@@ -7,7 +7,9 @@ import strawberry
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
 
 from app.auth import Viewer
+from app.config import Settings
 from app.db import Database
+from app.graphql.documents import Documents
 from app.graphql.loaders import Loaders
 
 
@@ -21,6 +23,8 @@ class Context:
     db: Database
     viewer: Viewer
     now: datetime
+    settings: Settings
+    documents: Documents
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionContext
 
 from app.errors import INTERNAL_MESSAGE, Code, Problem, Refusal, bad_input
-from app.graphql.mistakes import wrong_variables
+from app.graphql.mistakes import shortened, wrong_variables
 
 logger = logging.getLogger(__name__)
 
@@ -19,12 +19,22 @@ def translate(errors: list[GraphQLError], execution: ExecutionContext | None) ->
     for error in errors:
         if not (error.extensions and "code" in error.extensions):
             _tell(error, _refusal(error) or _our_fault(error))
+        error.message = shortened(error.message)
+    if execution is not None:
+        _cut(errors, execution.context.settings.max_errors)
     _list_problems([error for error in errors if error.extensions and "field" in error.extensions])
 
 
 def _tell(error: GraphQLError, refusal: Refusal) -> None:
     error.message = refusal.message
     error.extensions = {"code": refusal.code, **refusal.extensions}
+
+
+def _cut(errors: list[GraphQLError], allowed: int) -> None:
+    """As many errors as an answer may have, and one that says how many there were."""
+    if (counted := len(errors)) > allowed + 1:
+        message = f"Too many errors: {counted}, where {allowed} are allowed."
+        errors[allowed:] = [GraphQLError(message, path=errors[0].path, extensions={"code": Code.QUERY_TOO_COMPLEX})]
 
 
 def _list_problems(mistakes: list[GraphQLError]) -> None:
@@ -67,4 +77,5 @@ def _wrong_variables(errors: list[GraphQLError], execution: ExecutionContext | N
     operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
     named = [o for o in operations if o.name and o.name.value == execution.operation_name]
     schema = execution.schema._schema
-    return list(wrong_variables(schema, document, (named or operations)[0], execution.variables or {}))
+    suggestions = execution.context.settings.suggestions
+    return wrong_variables(schema, document, (named or operations)[0], execution.variables or {}, suggestions)

@@ -5,7 +5,7 @@ Every answer is JSON, the refusals too, but for the GraphiQL page, which only wh
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from graphql import GraphQLError
@@ -22,6 +22,7 @@ from app.db import Database
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
 from app.graphql.answers import answer, refuse
 from app.graphql.context import Context
+from app.graphql.documents import Documents
 from app.graphql.media import JSON, negotiate
 from app.graphql.operations import Operation, read_operation
 from app.graphql.schema import schema
@@ -40,6 +41,10 @@ class GraphQLEndpoint:
     settings: Settings
     clock: Callable[[], datetime]
     page: Callable[[Request], Awaitable[Response]] | None = None
+    documents: Documents = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "documents", Documents(self.settings))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.respond(Request(scope, receive))
@@ -73,7 +78,7 @@ class GraphQLEndpoint:
             viewer = await authenticate(self.db, self.settings, request.headers.get("authorization"))
         except Refusal as refusal:
             raise HTTPRefusal(401, refusal.message, refusal.code, headers=CHALLENGE) from refusal
-        return Context(self.db, viewer, self.clock())
+        return Context(self.db, viewer, self.clock(), self.settings, self.documents)
 
 
 async def _execute(operation: Operation, context: Context, method: str) -> ExecutionResult:

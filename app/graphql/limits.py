@@ -3,45 +3,47 @@
 Counted on what was sent, before it is coerced: coercing a huge input is the very work that the limits spare us.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from graphql import (
-    DocumentNode,
-    FieldNode,
-    ListValueNode,
-    ObjectValueNode,
-    OperationDefinitionNode,
-    ValueNode,
-    VariableNode,
-)
-from graphql.language import Visitor, visit
+from graphql import ListValueNode, ObjectValueNode, ValueNode, VariableNode
 
 from app.filters import MAX_CONDITIONS, MAX_LEVELS, MAX_SORTS, MAX_VALUES, allow
+
+MAX_INPUT_FIELDS = 100
+"""Fields of one object. The largest input has some 15, and every unknown one is told with the whole object."""
 
 COMBINERS = frozenset({"and", "or", "not"})
 
 
-def check_lists(document: DocumentNode, variables: Mapping[str, Any]) -> None:
-    """QUERY_TOO_COMPLEX if a `where` or `sort` anywhere in the document is larger than it may be."""
-    values = _defaults(document) | dict(variables)
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """The values of every `where` and every `sort` in a document, and the defaults of its variables."""
 
-    class Lists(Visitor):
-        def enter_field(self, node: FieldNode, *_args: Any) -> None:
-            for argument in node.arguments or ():
-                match argument.name.value:
-                    case "where":
-                        _check_where(argument.value, values)
-                    case "sort":
-                        allow(len(_items(_sent(argument.value, values))), MAX_SORTS, "sorts")
+    wheres: Sequence[ValueNode]
+    sorts: Sequence[ValueNode]
+    defaults: Mapping[str, ValueNode]
 
-    visit(document, Lists())
+    def check(self, variables: Mapping[str, Any]) -> None:
+        """QUERY_TOO_COMPLEX if one of them is larger than it may be."""
+        _check_objects(variables)
+        values = {**self.defaults, **variables}
+        for where in self.wheres:
+            _check_where(where, values)
+        for sort in self.sorts:
+            allow(len(_items(_sent(sort, values))), MAX_SORTS, "sorts")
 
 
-def _defaults(document: DocumentNode) -> dict[str, Any]:
-    operations = (d for d in document.definitions if isinstance(d, OperationDefinitionNode))
-    definitions = (v for operation in operations for v in operation.variable_definitions or ())
-    return {v.variable.name.value: v.default_value for v in definitions if v.default_value is not None}
+def _check_objects(variables: Mapping[str, Any]) -> None:
+    stack = list(variables.values())
+    while stack:
+        match stack.pop():
+            case dict() as item:
+                allow(len(item), MAX_INPUT_FIELDS, "fields of one object")
+                stack += item.values()
+            case list() as items:
+                stack += items
 
 
 def _check_where(where: object, variables: Mapping[str, Any]) -> None:

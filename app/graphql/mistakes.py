@@ -5,10 +5,12 @@ say which field of which argument is wrong, a variable's mistake at the place wh
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from graphql import (
     ArgumentNode,
+    ASTValidationRule,
     DocumentNode,
     FieldNode,
     GraphQLError,
@@ -16,6 +18,8 @@ from graphql import (
     ListValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
+    OverlappingFieldsCanBeMergedRule,
+    ValidationContext,
     ValueNode,
     ValuesOfCorrectTypeRule,
     VariableNode,
@@ -27,10 +31,17 @@ from graphql import (
 )
 from graphql.language import SKIP, Visitor, visit
 from graphql.type import GraphQLInputType, is_input_type, is_non_null_type
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from app.errors import Code, Problem
 
 Path = list[str | int]
+
+MAX_COMPARISONS = 50_000
+MAX_PROBLEMS = 100
+MAX_MESSAGE = 200
+"""Characters of a message."""
 
 
 class NamedValuesRule(ValuesOfCorrectTypeRule):
@@ -55,8 +66,26 @@ class NamedValuesRule(ValuesOfCorrectTypeRule):
         return SKIP
 
 
-RULES = tuple(NamedValuesRule if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules)
-"""The rules of the specification, with wrong values named."""
+class BoundedOverlapRule(OverlappingFieldsCanBeMergedRule):
+    """Fields of one name can be merged, as far as comparing them stays cheap: there are as many pairs as squares."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self.rule_context.remaining_complexity_budget = MAX_COMPARISONS
+
+
+OURS: dict[type[ASTValidationRule], type[ASTValidationRule]] = {
+    ValuesOfCorrectTypeRule: NamedValuesRule,
+    OverlappingFieldsCanBeMergedRule: BoundedOverlapRule,
+}
+
+RULES = (*(OURS.get(rule, rule) for rule in specified_rules), MaybeNullValidationRule, OneOfInputValidationRule)
+"""The rules of the specification, with wrong values named, and those of Strawberry."""
+
+
+def shortened(message: str) -> str:
+    """Messages quote what was sent, which may be long."""
+    return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
 
 
 def dotted(*path: Any) -> str:
@@ -65,10 +94,18 @@ def dotted(*path: Any) -> str:
 
 
 def wrong_variables(
-    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Mapping[str, Any]
-) -> Iterator[Problem]:
-    """Every mistake in the variables of an operation, at the first place where the document uses each."""
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    variables: Mapping[str, Any],
+    suggestions: bool,
+) -> list[Problem]:
+    """The mistakes in the variables of an operation, at the first place where the document uses each.
+
+    With `suggestions`, they name what may have been meant. No more than MAX_PROBLEMS are looked for.
+    """
     uses = _uses(document)
+    problems: list[Problem] = []
     for definition in operation.variable_definitions or ():
         name = definition.variable.name.value
         type_ = type_from_ast(schema, definition.type)
@@ -76,16 +113,22 @@ def wrong_variables(
             continue
         place = uses.get(name, [f"${name}"])
         if name in variables:
-            problems: list[Problem] = []
-            validate_input_value(variables[name], type_, _into(problems, place))
-            yield from problems
+            with suppress(_Enough):
+                validate_input_value(variables[name], type_, _into(problems, place), not suggestions)
         elif is_non_null_type(type_) and definition.default_value is None:
-            yield Problem(dotted(place), f"is required: the variable ${name} was not sent")
+            problems.append(Problem(dotted(place), f"is required: the variable ${name} was not sent"))
+    return problems[:MAX_PROBLEMS]
+
+
+class _Enough(Exception):
+    """Further mistakes are not looked for."""
 
 
 def _into(problems: list[Problem], place: Path) -> Any:
     def on_error(error: GraphQLError, path: Path) -> None:
-        problems.append(Problem(dotted(place, path), error.message))
+        problems.append(Problem(dotted(place, path), shortened(error.message)))
+        if len(problems) >= MAX_PROBLEMS:
+            raise _Enough
 
     return on_error
 

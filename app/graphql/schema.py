@@ -5,29 +5,33 @@ from datetime import datetime
 
 import strawberry
 from graphql import GraphQLError, OperationDefinitionNode, build_schema, lexicographic_sort_schema, print_schema
-from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.graphql import OperationType
 
 from app.auth import Scope
 from app.errors import Code, Refusal
-from app.graphql.context import Info
+from app.graphql.context import Context, Info
 from app.graphql.errors import translate
-from app.graphql.limits import check_lists
-from app.graphql.mistakes import RULES
 from app.graphql.mutations import Mutation
 from app.graphql.queries import Query
 from app.graphql.scalars import DATE_TIME
-
-CACHED_DOCUMENTS = 500
 
 
 class OperationRules(SchemaExtension):
     """What holds for every operation: who may run it, how large it may be, and how its mistakes are named."""
 
-    def on_operation(self) -> Iterator[None]:
-        self.execution_context.validation_rules = RULES
+    def on_parse(self) -> Iterator[None]:
+        execution = self.execution_context
+        context: Context = execution.context
+        schema = execution.schema._schema
+        prepared = context.documents.prepare(schema, execution.query or "", execution.variables or {})
+        execution.graphql_document = prepared.document
+        execution.pre_execution_errors = list(prepared.errors) or None
+        operations = [d for d in prepared.document.definitions if isinstance(d, OperationDefinitionNode)]
+        if len(operations) > 1 and execution._provided_operation_name is None:
+            raise Refusal(Code.GRAPHQL_VALIDATION_FAILED, "The document has several operations: send operationName.")
         yield
 
     def on_validate(self) -> Iterator[None]:
@@ -35,12 +39,7 @@ class OperationRules(SchemaExtension):
         # Mutations refuse at each field, so that a refusal carries the field's name as its path.
         if execution.operation_type is not OperationType.MUTATION:
             execution.context.viewer.require(Scope.READ)
-        document = execution.graphql_document
-        assert document is not None
-        operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
-        if len(operations) > 1 and execution._provided_operation_name is None:
-            raise Refusal(Code.GRAPHQL_VALIDATION_FAILED, "The document has several operations: send operationName.")
-        check_lists(document, execution.variables or {})
+        execution.pre_execution_errors = execution.pre_execution_errors or []  # whatever it is, it was validated
         yield
 
 
@@ -55,11 +54,7 @@ schema = Schema(
     Query,
     Mutation,
     config=StrawberryConfig(info_class=Info, scalar_map={datetime: DATE_TIME}),
-    extensions=[
-        OperationRules,
-        lambda: ParserCache(maxsize=CACHED_DOCUMENTS),
-        lambda: ValidationCache(maxsize=CACHED_DOCUMENTS),
-    ],
+    extensions=[OperationRules],
 )
 
 
