@@ -14,11 +14,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import imports, migrations
 from app.auth import Scope, issue_token, signing_key
-from app.commands.users import create_user, find_user
+from app.commands.users import activate_user, create_user, deactivate_user, find_user
 from app.config import PREFIX, Settings, read_settings
 from app.db import Database, connect
 from app.errors import Code, Refusal
 from app.graphql.schema import sdl
+from app.instants import format_instant
 from app.main import create_app
 from app.models import User
 from app.observability import configure_logging
@@ -111,6 +112,27 @@ def user_create(
 
     with _failures_in_a_line():
         typer.echo(_transaction(_settings(), create).id)
+
+
+@user_commands.command("deactivate")
+def user_deactivate(email: Annotated[str, typer.Argument(help="Address of the user.")]) -> None:
+    """Switch an account off: its tokens open nothing any more, and its open offers are withdrawn.
+
+    Leads that the user holds stay with them; they are printed, one a line: id, when it was claimed, the contact's name.
+    """
+    with _failures_in_a_line():
+        held = _transaction(_settings(), lambda session: deactivate_user(session, email))
+    for one in held:
+        since = format_instant(one.lead.claimed_at) if one.lead.claimed_at else "-"
+        names = filter(None, (one.contact.first_name, one.contact.last_name))
+        typer.echo("\t".join([str(one.lead.id), since, " ".join(names)]))
+
+
+@user_commands.command("activate")
+def user_activate(email: Annotated[str, typer.Argument(help="Address of the user.")]) -> None:
+    """Switch an account on again. Leads are offered to it by the next submits; nothing comes back by itself."""
+    with _failures_in_a_line():
+        _transaction(_settings(), lambda session: activate_user(session, email))
 
 
 @app.command("import")

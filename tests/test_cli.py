@@ -1,5 +1,6 @@
 """The command line as an operator uses it: what it prints, where, and how it ends."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from tests.api import SECRET
+from tests.world import Cast, World
 
 Run = Callable[..., Result]
 
@@ -118,3 +120,25 @@ def test_a_relative_database_lies_in_the_current_folder(
         assert migrated.exit_code == 0, migrated.stderr
     assert (tmp_path / "here.db").exists()
     create_dorothy(run)
+
+
+def test_user_deactivate_and_activate(run: Run) -> None:
+    create_dorothy(run)
+    off = run("user", "deactivate", "DOT@example.com")
+    assert (off.exit_code, off.stdout, off.stderr) == (0, "", "")
+    assert run("token", "dot@example.com").exit_code == 1
+    on = run("user", "activate", "dot@example.com")
+    assert (on.exit_code, on.stdout) == (0, "")
+    assert run("token", "dot@example.com").exit_code == 0
+    for command in ("activate", "deactivate"):
+        nobody = run("user", command, "nobody@example.com")
+        assert (nobody.exit_code, nobody.stderr) == (1, "No user has the address nobody@example.com.\n")
+
+
+async def test_user_deactivate_prints_the_leads_that_stay(database_url: str, cast: Cast, world: World) -> None:
+    lead = await world.lead(cast.alice, cast.team)
+    await world.claimed(lead, cast.bob)
+    environment = {"LEAD_OFFERS_DATABASE_URL": database_url}
+    command = ["user", "deactivate", str(cast.bob.email)]
+    result = await asyncio.to_thread(CliRunner().invoke, app, command, env=environment)
+    assert (result.exit_code, result.stdout) == (0, f"{lead.id}\t2026-03-02T09:00:00.000Z\tMary Jackson\n")

@@ -45,9 +45,10 @@ async def count(database: Database, model: Any) -> int:
 
 
 async def membership(world: World, cast: Cast) -> TeamMember:
-    """Bob's."""
+    """Bob's, of Alice's team."""
     async with world.database.read() as session:
-        return (await session.exec(select(TeamMember).where(col(TeamMember.user_id) == cast.bob.id))).one()
+        bobs = (col(TeamMember.team_id) == cast.team.id, col(TeamMember.user_id) == cast.bob.id)
+        return (await session.exec(select(TeamMember).where(*bobs))).one()
 
 
 async def test_a_new_team_is_its_creators(api: Api, cast: Cast) -> None:

@@ -1,12 +1,24 @@
 """Accounts of people who sign in with a bearer token."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.errors import Code, Problem, Refusal, bad_input
-from app.models import User
+from app.commands.leaving import lock_open_leads, withdraw_open
+from app.errors import Code, Refusal
+from app.models import Contact, EndReason, Lead, LeadOffer, User
+from app.validation import checking
+
+
+@dataclass(frozen=True, slots=True)
+class HeldLead:
+    """A lead that somebody has, and whose enquiry it is."""
+
+    lead: Lead
+    contact: Contact
 
 
 async def create_user(
@@ -16,10 +28,12 @@ async def create_user(
 
     BAD_USER_INPUT for what is no address or no time zone, CONFLICT where somebody has the address.
     """
-    email = email.strip().lower()
-    problems = [*_email_problems(email), *_timezone_problems(timezone)]
-    if problems:
-        raise bad_input(*problems)
+    with checking() as check:
+        email = (check.email("email", email) or "").lower()
+        first_name, last_name = check.name("first_name", first_name), check.name("last_name", last_name)
+        phone = check.text("phone", phone)
+        if not _is_timezone(timezone):
+            check.refuse("timezone", f"{timezone!r} is no IANA time zone, as America/Los_Angeles is")
     if await find_user(session, email) is not None:
         raise Refusal(Code.CONFLICT, f"There is a user {email} already.")
     user = User(email=email, first_name=first_name, last_name=last_name, timezone=timezone, phone=phone)
@@ -33,15 +47,38 @@ async def find_user(session: AsyncSession, email: str) -> User | None:
     return (await session.exec(select(User).where(col(User.email) == email.strip().lower()))).one_or_none()
 
 
-def _email_problems(email: str) -> list[Problem]:
-    name, at, host = email.rpartition("@")
-    looks_right = name and at and host and not any(character.isspace() for character in email)
-    return [] if looks_right else [Problem("email", f"{email!r} is no e-mail address")]
+async def deactivate_user(session: AsyncSession, email: str) -> Sequence[HeldLead]:
+    """Switches the user off and withdraws their open offers; the leads that they hold and keep, oldest first.
+
+    Their tokens open nothing any more. NOT_FOUND where nobody has the address.
+    """
+    user = await _known_user(session, email)
+    offers = col(LeadOffer.user_id) == user.id
+    leads = await lock_open_leads(session, offers)
+    user.is_active = False
+    await session.flush()
+    await withdraw_open(session, leads, offers, EndReason.SWITCHED_OFF)
+    held = select(Lead, Contact).join(Contact).where(col(Lead.claimed_by_id) == user.id).order_by(col(Lead.id))
+    return [HeldLead(lead, contact) for lead, contact in await session.exec(held)]
 
 
-def _timezone_problems(timezone: str) -> list[Problem]:
+async def activate_user(session: AsyncSession, email: str) -> None:
+    """Switches the user on again. A new submit offers what was withdrawn. NOT_FOUND where nobody has the address."""
+    user = await _known_user(session, email)
+    user.is_active = True
+    await session.flush()
+
+
+async def _known_user(session: AsyncSession, email: str) -> User:
+    user = await find_user(session, email)
+    if user is None:
+        raise Refusal(Code.NOT_FOUND, f"No user has the address {email}.")
+    return user
+
+
+def _is_timezone(timezone: str) -> bool:
     try:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError):  # unknown, no relative path, a folder of zones
-        return [Problem("timezone", f"{timezone!r} is no IANA time zone, as America/Los_Angeles is")]
-    return []
+        return False
+    return True
