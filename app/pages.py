@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, and_, func, inspect, literal, or_, true
+from sqlalchemy import ColumnElement, Subquery, and_, func, inspect, literal, literal_column, or_, true, union_all
 from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,6 +13,9 @@ from app import filters
 from app.sets import member_of
 
 T = TypeVar("T", bound=SQLModel)
+
+Found = ColumnElement[bool] | tuple[ColumnElement[bool], ...]
+"""Which rows a viewer may find: one condition, or several of which at most one holds for any row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +31,67 @@ class PageOf(Generic[T]):
 async def fetch_page(
     session: AsyncSession,
     model: type[T],
-    found: ColumnElement[bool],
+    found: Found,
     page: filters.Page,
     *,
     with_total: bool,
 ) -> PageOf[T]:
     """The page of those rows of `model` that the viewer may find (`found`). One statement."""
-    columns = columns_of(model)
-    wanted = and_(found, filters.matches(page.where, columns))
-    total = select(func.count()).select_from(model).where(wanted).scalar_subquery() if with_total else literal(0)
-    rows = select(model).where(wanted).order_by(*filters.ordering(page.sort, columns))
-    cut = aliased(model, rows.limit(page.limit).offset(page.skip).subquery())
+    where = filters.bounded(page.where, page.sort)
+    total = count(model, found, where) if with_total else literal(0)
+    rows = aliased(model, cut(model, found, where, page.sort, limit=page.limit, skip=page.skip, reach=reach(page)))
     one = select(literal(1).label("one")).subquery()
-    statement = select(total, cut).select_from(one).outerjoin(cut, true())
-    ordered = statement.order_by(*filters.ordering(page.sort, columns_of(cut)))
+    statement = select(total, rows).select_from(one).outerjoin(rows, true())
+    ordered = statement.order_by(*filters.ordering(page.sort, columns_of(rows)))
     answer = (await session.exec(ordered)).all()
     return PageOf(answer[0][0], page.limit, page.skip, [row for _, row in answer if row is not None])
+
+
+def cut(
+    model: type[SQLModel],
+    found: Found,
+    where: filters.Where,
+    sort: Sequence[filters.Sort],
+    *,
+    limit: Any,
+    skip: Any,
+    reach: int,
+) -> Subquery:
+    """The rows of a page that ends within the first `reach` rows.
+
+    The parts of `found` are read each on its own, in the order of an index and no further than the page reaches, and
+    then merged: joined with OR they would have all that they match read and sorted.
+    """
+    columns = columns_of(model)
+    wanted = filters.matches(where, columns)
+    parts = [select(model).where(part, wanted).order_by(*filters.ordering(sort, columns)) for part in _parts(found)]
+    begun = [part.limit(literal_column(str(reach))).subquery() for part in parts]
+    merged = begun[0] if len(begun) == 1 else union_all(*(part.select() for part in begun)).subquery()
+    in_order = merged.select().order_by(*filters.ordering(sort, dict(merged.c.items())))
+    return in_order.limit(limit).offset(skip).subquery()
+
+
+def reach(page: filters.Page) -> int:
+    """A power of ten, 100 or more, that a page ends within.
+
+    It stands in the statement as it is: the database plans once for all values of its parameters, and would take an
+    unknown limit for a tenth of the table.
+    """
+    power = 100
+    while power < page.limit + page.skip:
+        power *= 10
+    return power
+
+
+def count(model: type[SQLModel], found: Found, where: filters.Where) -> ColumnElement[int]:
+    """How many rows match, counted apart for each part of `found`: from its index alone, where `where` allows that."""
+    wanted = filters.matches(where, columns_of(model))
+    counts = [select(func.count()).select_from(model).where(part, wanted).scalar_subquery() for part in _parts(found)]
+    return sum(counts[1:], start=counts[0])
+
+
+def _parts(found: Found) -> tuple[ColumnElement[bool], ...]:
+    return found if isinstance(found, tuple) else (found,)
 
 
 async def fetch_pages(

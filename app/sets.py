@@ -8,7 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 import orjson
-from sqlalchemy import Boolean, ColumnElement, Dialect, String, bindparam
+from sqlalchemy import BindParameter, Boolean, ColumnElement, Dialect, String, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Mapped
@@ -17,10 +17,19 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
-def member_of(column: ColumnElement[Any] | Mapped[Any], values: Collection[Any]) -> ColumnElement[bool]:
+def member_of(
+    column: ColumnElement[Any] | Mapped[Any], values: Collection[Any] | BindParameter[Any]
+) -> ColumnElement[bool]:
     """Whether the column's value is one of `values`, which hold no null. Null where the column is null."""
     element: Any = column  # what is mapped has a type, too
-    return _MemberOf(element, bindparam(None, list(values), type_=_ValueSet(element.type)))
+    if not isinstance(values, BindParameter):
+        values = bindparam(None, list(values), type_=_ValueSet(element.type))
+    return _MemberOf(element, values)
+
+
+def set_parameter(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:
+    """The place of a set of the column's values in a prepared statement; it is given a list."""
+    return bindparam(name, type_=_ValueSet(column.type))
 
 
 class _ValueSet(TypeDecorator[list[Any]]):

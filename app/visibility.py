@@ -5,7 +5,7 @@ What these leave out does not exist for the viewer. What they let through is not
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_, select
 from sqlmodel import col
 
 from app.models import (
@@ -21,10 +21,23 @@ from app.models import (
     TeamMember,
 )
 
+ViewerId = int | BindParameter[int]
+"""The viewer's id, or its place in a statement that is prepared for any viewer."""
 
-def offers(viewer_id: int) -> ColumnElement[bool]:
+
+def offer_halves(viewer_id: ViewerId) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The offers I may find in two parts that share none, each of which an index has in order.
+
+    Offers made to me; and offers made to others, members of teams that I created.
+    """
+    to_me = col(LeadOffer.user_id) == viewer_id
+    by_me = and_(col(LeadOffer.offered_by_id) == viewer_id, col(LeadOffer.user_id).is_distinct_from(viewer_id))
+    return to_me, by_me
+
+
+def offers(viewer_id: ViewerId) -> ColumnElement[bool]:
     """Offers made to me, and offers made to members of teams that I created, due or not."""
-    return or_(col(LeadOffer.user_id) == viewer_id, col(LeadOffer.offered_by_id) == viewer_id)
+    return or_(*offer_halves(viewer_id))
 
 
 def has_come(now: datetime) -> ColumnElement[bool]:

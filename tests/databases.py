@@ -120,8 +120,6 @@ def statements_of(database: Database) -> list[str]:
         if statement != "BEGIN IMMEDIATE":
             seen.append(statement)
 
-    # On PostgreSQL the engine for reads is a view of the one for writes and hears its events.
-    engines = [database.write_engine] if database.is_postgresql else [database.read_engine, database.write_engine]
-    for engine in engines:
+    for engine in (database.read_engine, database.write_engine):
         event.listen(engine.sync_engine, "before_cursor_execute", note)
     return seen

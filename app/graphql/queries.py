@@ -39,7 +39,7 @@ from app.graphql.types.routes import LeadRoutePage, LeadSourcePage
 from app.graphql.types.teams import Team, TeamMemberPage, TeamPage
 from app.graphql.types.users import User
 from app.ids import parse_id
-from app.pages import PageOf, T, columns_of, fetch_page
+from app.pages import Found, PageOf, T, columns_of, fetch_page
 
 
 def _me(info: Info) -> models.User:
@@ -54,9 +54,9 @@ async def _lead_offers(
     limit: int | None = 10,
     skip: int | None = 0,
 ) -> PageOf[models.LeadOffer]:
-    found = visibility.offers(info.context.viewer.id)
+    found: Found = visibility.offer_halves(info.context.viewer.id)
     if lead_id is not None and lead_id is not UNSET:
-        found = and_(found, _is(col(models.LeadOffer.lead_id), lead_id))
+        found = and_(visibility.offers(info.context.viewer.id), _is(col(models.LeadOffer.lead_id), lead_id))
     return await _page(info, models.LeadOffer, found, where, sort, limit, skip)
 
 
@@ -152,7 +152,7 @@ async def _lead_sources(
     )
 
 
-async def _page(info: Info, model: type[T], found: ColumnElement[bool], *asked: Any) -> PageOf[T]:
+async def _page(info: Info, model: type[T], found: Found, *asked: Any) -> PageOf[T]:
     page = parse_page(*asked)
     async with info.context.db.read() as session:
         return await fetch_page(session, model, found, page, with_total=info.selects("total"))
