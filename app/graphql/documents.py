@@ -37,6 +37,8 @@ class Prepared:
     document: DocumentNode
     errors: tuple[GraphQLError, ...]
     lists: Lists
+    plans: dict[str | None, Any]
+    """What `app.graphql.plans` knows of its operations, by their names."""
     _limits: frozenset[str]
     _checked: set[Hashable] = field(default_factory=set)
 
@@ -61,6 +63,10 @@ class Documents:
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._characters = 0
 
+    def recall(self, query: str) -> Prepared | None:
+        """The document if it is kept, not checked with any variables."""
+        return self._kept.get(query)
+
     def prepare(self, schema: GraphQLSchema, query: str, variables: Mapping[str, Any]) -> Prepared:
         """The document, checked with these variables. Raises QUERY_TOO_COMPLEX and GraphQLSyntaxError."""
         if query in self._kept:
@@ -84,7 +90,7 @@ def _prepare(schema: GraphQLSchema, settings: Settings, query: str, variables: M
     lists = measuring.lists()
     lists.check(variables)
     limits = frozenset(measuring.limits)
-    return Prepared(document, _errors(schema, settings, document), lists, limits, {_sent(limits, variables)})
+    return Prepared(document, _errors(schema, settings, document), lists, {}, limits, {_sent(limits, variables)})
 
 
 def _errors(schema: GraphQLSchema, settings: Settings, document: DocumentNode) -> tuple[GraphQLError, ...]:

@@ -1,9 +1,21 @@
 """Fields whose resolvers answer with the tables' rows."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import strawberry
+from sqlmodel import SQLModel
+
+from app.graphql.context import Info
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """How an object is reached from a row: the row's column that has its id, and its table."""
+
+    key: str
+    model: type[SQLModel]
 
 
 def resolved(resolver: Callable[..., Any], description: str | None = None) -> Any:
@@ -18,3 +30,16 @@ def resolved(resolver: Callable[..., Any], description: str | None = None) -> An
 def payload(kind: Any, **rows: Any) -> Any:
     """An instance of a payload type whose fields are rows, as `resolved` has it."""
     return kind(**rows)
+
+
+def reference(key: str, model: type[SQLModel], description: str | None = None) -> Any:
+    """A field that shows the row of `model` whose id the column `key` has; null where the column is null.
+
+    It is loaded in batches, and joined where the document has a plan.
+    """
+
+    async def resolve(root: Any, info: Info) -> Any:
+        row_id = getattr(root, key)
+        return None if row_id is None else await info.context.loaders.row(model).load(row_id)
+
+    return strawberry.field(resolver=resolve, description=description, metadata={Reference: Reference(key, model)})

@@ -16,7 +16,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from app.auth import CHALLENGE, authenticate
+from app.auth import CHALLENGE, Identity, find_viewer, identify
 from app.config import Settings
 from app.db import Database
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
@@ -25,12 +25,13 @@ from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.media import JSON, negotiate
 from app.graphql.operations import Operation, read_operation
+from app.graphql.plans import Plans
 from app.graphql.schema import schema
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GraphQLEndpoint:
     """The `/graphql` address.
 
@@ -42,9 +43,11 @@ class GraphQLEndpoint:
     clock: Callable[[], datetime]
     page: Callable[[Request], Awaitable[Response]] | None = None
     documents: Documents = field(init=False)
+    plans: Plans = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "documents", Documents(self.settings))
+        self.documents = Documents(self.settings)
+        self.plans = Plans(schema, self.db, self.settings, self.documents)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.respond(Request(scope, receive))
@@ -69,16 +72,23 @@ class GraphQLEndpoint:
             return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR), media_type or JSON)
 
     async def _execute(self, request: Request) -> ExecutionResult:
-        context = await self._context(request)
-        operation = await read_operation(request, self.settings)
-        return await _execute(operation, context, request.method)
-
-    async def _context(self, request: Request) -> Context:
         try:
-            viewer = await authenticate(self.db, self.settings, request.headers.get("authorization"))
+            identity = identify(self.settings, request.headers.get("authorization"))
+            operation = await read_operation(request, self.settings)
+            return await self._run(operation, identity, request.method)
         except Refusal as refusal:
             raise HTTPRefusal(401, refusal.message, refusal.code, headers=CHALLENGE) from refusal
-        return Context(self.db, viewer, self.clock(), self.settings, self.documents)
+
+    async def _run(self, operation: Operation, identity: Identity, method: str) -> ExecutionResult:
+        """The result of an operation. UNAUTHENTICATED where the token's user is not active."""
+        if data := await self.plans.answer(operation, identity):
+            return ExecutionResult(data=data, errors=None)
+        viewer = await find_viewer(self.db, identity)
+        context = Context(self.db, viewer, self.clock(), self.settings, self.documents)
+        result = await _execute(operation, context, method)
+        if not result.errors:
+            self.plans.admit(operation)
+        return result
 
 
 async def _execute(operation: Operation, context: Context, method: str) -> ExecutionResult:

@@ -45,26 +45,27 @@ class Loaders:
         self._viewer_id = viewer_id
         self._now = now
         self._pages: dict[Hashable, DataLoader[int, Any]] = {}
+        self._rows: dict[type[SQLModel], DataLoader[int, Any]] = {}
 
-    @cached_property
+    @property
     def user(self) -> DataLoader[int, User]:
-        return self._by_id(User)
+        return self.row(User)
 
-    @cached_property
+    @property
     def team(self) -> DataLoader[int, Team]:
-        return self._by_id(Team)
+        return self.row(Team)
 
-    @cached_property
+    @property
     def contact(self) -> DataLoader[int, Contact]:
-        return self._by_id(Contact)
+        return self.row(Contact)
 
-    @cached_property
+    @property
     def lead(self) -> DataLoader[int, Lead]:
-        return self._by_id(Lead)
+        return self.row(Lead)
 
-    @cached_property
+    @property
     def lead_source(self) -> DataLoader[int, LeadSource]:
-        return self._by_id(LeadSource)
+        return self.row(LeadSource)
 
     @cached_property
     def deliveries(self) -> DataLoader[int, list[Delivery]]:
@@ -132,6 +133,12 @@ class Loaders:
     def offered_lead(self) -> DataLoader[int, bool]:
         """Whether the viewer may find a lead, by its id."""
         return DataLoader(self._among(col(Lead.id), visibility.leads(self._viewer_id, self._now)))
+
+    def row(self, model: type[SQLModel]) -> DataLoader[int, Any]:
+        """Rows of a table, by their id."""
+        if model not in self._rows:
+            self._rows[model] = self._by_id(model)
+        return self._rows[model]
 
     def pages(
         self, model: type[T], parent: str, found: ColumnElement[bool], page: filters.Page

@@ -10,7 +10,7 @@ from strawberry import UNSET
 from app import models, visibility
 from app.graphql.context import Info
 from app.graphql.enums import ClaimedVia, DistributionTarget, SkipReason, TeamSelectionMethod
-from app.graphql.fields import resolved
+from app.graphql.fields import reference, resolved
 from app.graphql.inputs.paging import parse_page
 from app.graphql.inputs.sort import LeadOfferSort
 from app.graphql.inputs.where import LeadOfferWhere
@@ -25,26 +25,6 @@ if TYPE_CHECKING:
 
 Row = strawberry.Parent[models.Lead]
 RolloutRow = strawberry.Parent[models.LeadRollout]
-
-
-async def _contact(lead: Row, info: Info) -> models.Contact:
-    return await info.context.loaders.contact.load(lead.contact_id)
-
-
-async def _creator(lead: Row, info: Info) -> models.User:
-    return await info.context.loaders.user.load(lead.creator_id)
-
-
-async def _source(lead: Row, info: Info) -> models.LeadSource | None:
-    return None if lead.source_id is None else await info.context.loaders.lead_source.load(lead.source_id)
-
-
-async def _team(lead: Row, info: Info) -> models.Team | None:
-    return None if lead.team_id is None else await info.context.loaders.team.load(lead.team_id)
-
-
-async def _claimed_by(lead: Row, info: Info) -> models.User | None:
-    return None if lead.claimed_by_id is None else await info.context.loaders.user.load(lead.claimed_by_id)
 
 
 def _time_to_claim(lead: Row) -> int | None:
@@ -64,17 +44,9 @@ async def _offers(
     return await info.context.loaders.pages(models.LeadOffer, "lead_id", found, page).load(lead.id)
 
 
-async def _skipped_user(skipped: strawberry.Parent[models.RolloutSkip], info: Info) -> models.User:
-    return await info.context.loaders.user.load(skipped.user_id)
-
-
 async def _rollouts(lead: Row, info: Info) -> Sequence[models.LeadRollout] | None:
     mine = lead.creator_id == info.context.viewer.id
     return await info.context.loaders.rollouts.load(lead.id) if mine else None
-
-
-async def _rollout_team(rollout: RolloutRow, info: Info) -> models.Team:
-    return await info.context.loaders.team.load(rollout.team_id)
 
 
 async def _created_offers(rollout: RolloutRow, info: Info) -> Sequence[models.LeadOffer]:
@@ -87,7 +59,7 @@ async def _skipped(rollout: RolloutRow, info: Info) -> Sequence[models.RolloutSk
 
 @strawberry.type(description="A member of the team who got no new offer, and why.")
 class SkippedMember:
-    user: User = resolved(_skipped_user)
+    user: User = reference("user_id", models.User)
     reason: SkipReason
 
 
@@ -97,7 +69,7 @@ class SkippedMember:
 class LeadRollout:
     id: strawberry.ID
     submitted_at: datetime
-    team: Team = resolved(_rollout_team)
+    team: Team = reference("team_id", models.Team)
     team_selection_method: TeamSelectionMethod
     created_offers: list[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = resolved(
         _created_offers, "As they are now, in the order of notifyAt, then id."
@@ -108,17 +80,17 @@ class LeadRollout:
 @strawberry.type(description="One enquiry of a contact.")
 class Lead:
     id: strawberry.ID
-    contact: Contact = resolved(_contact)
-    creator: User = resolved(_creator, description="Who entered the lead and may submit it.")
-    source: LeadSource | None = resolved(_source)
+    contact: Contact = reference("contact_id", models.Contact)
+    creator: User = reference("creator_id", models.User, "Who entered the lead and may submit it.")
+    source: LeadSource | None = reference("source_id", models.LeadSource)
     distribution_target: DistributionTarget
     team_selection_method: TeamSelectionMethod | None
-    team: Team | None = resolved(_team, description="The team that is named, where the method is SPECIFIC_TEAM.")
+    team: Team | None = reference("team_id", models.Team, "The team that is named, where the method is SPECIFIC_TEAM.")
     zipcode: str | None = strawberry.field(description="Five digits.")
     type: str | None = strawberry.field(description="E.g. Buyer.")
     created_at: datetime
-    claimed_by: User | None = resolved(
-        _claimed_by, description="Who has the lead now. Shown to everyone who sees the lead."
+    claimed_by: User | None = reference(
+        "claimed_by_id", models.User, "Who has the lead now. Shown to everyone who sees the lead."
     )
     claimed_at: datetime | None
     claimed_via: ClaimedVia | None = strawberry.field(description="Null while nobody has the lead.")

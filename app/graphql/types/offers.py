@@ -9,7 +9,7 @@ import strawberry
 from app import models
 from app.graphql.context import Info
 from app.graphql.enums import Channel, DeliveryStatus, LeadOfferStatus
-from app.graphql.fields import resolved
+from app.graphql.fields import reference, resolved
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User
 
@@ -17,18 +17,6 @@ if TYPE_CHECKING:
     from app.graphql.types.leads import Lead
 
 Row = strawberry.Parent[models.LeadOffer]
-
-
-async def _lead(offer: Row, info: Info) -> models.Lead:
-    return await info.context.loaders.lead.load(offer.lead_id)
-
-
-async def _user(offer: Row, info: Info) -> models.User | None:
-    return None if offer.user_id is None else await info.context.loaders.user.load(offer.user_id)
-
-
-async def _team(offer: Row, info: Info) -> models.Team | None:
-    return None if offer.team_id is None else await info.context.loaders.team.load(offer.team_id)
 
 
 async def _deliveries(offer: Row, info: Info) -> Sequence[models.Delivery]:
@@ -54,9 +42,9 @@ class Delivery:
 )
 class LeadOffer:
     id: strawberry.ID
-    lead: Annotated["Lead", strawberry.lazy("app.graphql.types.leads")] = resolved(_lead)
-    user: User | None = resolved(_user, description="Null only in imported offers that named nobody.")
-    team: Team | None = resolved(_team)
+    lead: Annotated["Lead", strawberry.lazy("app.graphql.types.leads")] = reference("lead_id", models.Lead)
+    user: User | None = reference("user_id", models.User, "Null only in imported offers that named nobody.")
+    team: Team | None = reference("team_id", models.Team)
     notify_at: datetime | None = strawberry.field(description="When the user is told, or was.")
     rank: int | None = strawberry.field(description="Null unless the rollout was by rank.")
     assign_automatically: bool = strawberry.field(

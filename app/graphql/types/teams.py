@@ -11,7 +11,7 @@ from strawberry import UNSET
 from app import models
 from app.graphql.context import Info
 from app.graphql.enums import OrderMethod, RequestStatus, TeamWarningCode
-from app.graphql.fields import resolved
+from app.graphql.fields import reference, resolved
 from app.graphql.inputs.paging import parse_page
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
@@ -20,12 +20,6 @@ from app.lint import TeamWarning as TeamWarningRow
 from app.pages import PageOf
 
 TeamRow = strawberry.Parent[models.Team]
-MemberRow = strawberry.Parent[models.TeamMember]
-OptionRow = strawberry.Parent[models.DistributionOption]
-
-
-async def _creator(team: TeamRow, info: Info) -> models.User:
-    return await info.context.loaders.user.load(team.creator_id)
 
 
 async def _distribution_zipcodes(team: TeamRow, info: Info) -> Sequence[str] | None:
@@ -82,14 +76,6 @@ async def _is_mine_or_accepted(team: models.Team, info: Info) -> bool:
     return mine or await info.context.loaders.accepted_team.load(team.id)
 
 
-async def _team(row: strawberry.Parent[models.TeamMember | models.DistributionOption], info: Info) -> models.Team:
-    return await info.context.loaders.team.load(row.team_id)
-
-
-async def _user(row: strawberry.Parent[models.TeamMember | models.DistributionOption], info: Info) -> models.User:
-    return await info.context.loaders.user.load(row.user_id)
-
-
 @strawberry.type(
     description="Users who share leads. A field that is null is not yours to see; an empty list means that there is "
     "nothing."
@@ -101,7 +87,7 @@ class Team:
     mins_until_next_alert: int = strawberry.field(
         description="Minutes until an unclaimed lead is offered to the next rank. Zero unless orderMethod is RANK."
     )
-    creator: User = resolved(_creator, description="Who alone may change the team.")
+    creator: User = reference("creator_id", models.User, "Who alone may change the team.")
     created_at: datetime
     distribution_zipcodes: list[str] | None = resolved(
         _distribution_zipcodes,
@@ -131,16 +117,16 @@ class TeamWarning:
 @strawberry.type(description="A user's membership of a team. While it is PENDING it is an invitation.")
 class TeamMember:
     id: strawberry.ID
-    team: Team = resolved(_team)
-    user: User = resolved(_user)
+    team: Team = reference("team_id", models.Team)
+    user: User = reference("user_id", models.User)
     request_status: RequestStatus
 
 
 @strawberry.type(description="The rule by which one member of a team is offered leads.")
 class DistributionOption:
     id: strawberry.ID
-    team: Team = resolved(_team)
-    user: User = resolved(_user)
+    team: Team = reference("team_id", models.Team)
+    user: User = reference("user_id", models.User)
     rank: int | None = strawberry.field(
         description="Lowest first; equal ranks are offered together, members without a rank last. Only used when the "
         "team's orderMethod is RANK."

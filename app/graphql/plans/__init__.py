@@ -1,0 +1,86 @@
+"""Plans: documents that ask for pages of offers, answered by one statement and one function each.
+
+The resolvers are the meaning. They answer a document first; when it comes again, and asks for nothing but what stands
+in columns, it gets a plan that gives the same answer to the byte (tests/test_plans.py): what it selects becomes
+columns and joins of one statement (`statement`), whose rows become the answer by a function made for it (`selection`).
+Whatever a plan does not cover, and whatever is wrong with a request, is left to the resolvers.
+"""
+
+import logging
+from typing import Any
+
+from graphql import GraphQLError, get_variable_values
+
+from app.auth import Identity, Scope
+from app.config import Settings
+from app.db import FAILURES, Database
+from app.errors import Refusal
+from app.graphql.documents import Documents
+from app.graphql.documents import Prepared as KnownDocument
+from app.graphql.operations import Operation
+from app.graphql.plans.plan import Plan
+from app.graphql.plans.recent import Recent
+from app.graphql.plans.selection import Declined, Query
+from app.graphql.schema import Schema
+from app.prepared import Prepared
+
+logger = logging.getLogger(__name__)
+
+LONGEST_DOCUMENT = 8_000
+"""Characters. Longer ones are left to the resolvers: what plans remember of documents is counted, not weighed."""
+PLANS = 200
+STATEMENTS = 1_000
+"""Of all plans: conditions that differ by more than their values need one each."""
+
+ANSWERED = "answered"
+DECLINED = "declined"
+
+
+class Plans:
+    """The plans that were used last."""
+
+    def __init__(self, schema: Schema, db: Database, settings: Settings, documents: Documents) -> None:
+        self._schema, self._db, self._settings, self._documents = schema, db, settings, documents
+        self._plans: Recent[tuple[Query, tuple[Any, ...]], Plan] = Recent(PLANS)
+        self._statements: Recent[Any, Prepared] = Recent(STATEMENTS)
+
+    def admit(self, operation: Operation) -> None:
+        """Has an operation planned when it comes again. The resolvers have just answered it without an error.
+
+        So it is valid, and who sends a new document with every request has nothing planned.
+        """
+        document = self._documents.recall(operation.query)
+        if document is not None and len(operation.query) <= LONGEST_DOCUMENT:
+            document.plans.setdefault(operation.operation_name, ANSWERED)
+
+    async def answer(self, operation: Operation, identity: Identity) -> dict[str, Any] | None:
+        """The `data` of an answer without errors; None where the resolvers have to answer."""
+        document = self._documents.recall(operation.query)
+        known: Any = document and document.plans.get(operation.operation_name, DECLINED)
+        if document is None or known == DECLINED or identity.user_id is None or Scope.READ not in identity.scopes:
+            return None
+        try:
+            if known == ANSWERED:
+                known = Query.of(self._schema._schema, document.document, operation.operation_name)
+                document.plans[operation.operation_name] = known
+            return await self._answer(document, known, operation.variables or {}, identity.user_id)
+        except Declined:
+            document.plans[operation.operation_name] = DECLINED
+        except (Refusal, GraphQLError):
+            pass  # the resolvers' way says it with its place in the document
+        except FAILURES:
+            logger.warning("The database failed a plan; the resolvers are asked", exc_info=True)
+        return None
+
+    async def _answer(
+        self, document: KnownDocument, query: Query, sent: dict[str, Any], viewer_id: int
+    ) -> dict[str, Any] | None:
+        document.check(query.schema, self._settings, sent)
+        variables = get_variable_values(query.schema, query.operation.variable_definitions or (), sent)
+        if isinstance(variables, list):
+            return None  # mistakes, which the resolvers' way names
+        key = (query, tuple(variables.coerced.get(name) for name in query.switches))
+        plan = self._plans.recall(key)
+        if plan is None:
+            plan = self._plans.remember(key, Plan(self._schema, query, variables, postgresql=self._db.is_postgresql))
+        return await plan.answer(self._db, self._statements, viewer_id, variables)

@@ -1,0 +1,46 @@
+"""A plan: how one selection of `leadOffers` is answered."""
+
+from typing import Any
+
+from graphql.execution.values import VariableValues
+
+from app import filters
+from app.db import Database
+from app.graphql.plans.arguments import Arguments
+from app.graphql.plans.recent import Recent
+from app.graphql.plans.selection import Query, Selection
+from app.graphql.plans.statement import LEAD, LIMIT, SKIP, VIEWER, prepare
+from app.graphql.schema import Schema
+from app.ids import parse_id
+from app.pages import reach
+from app.prepared import Prepared
+
+
+class Plan:
+    """A selection, its arguments, and the function that makes an answer of the rows."""
+
+    def __init__(self, schema: Schema, query: Query, variables: VariableValues, *, postgresql: bool) -> None:
+        """Raises Declined where only the resolvers know what is selected."""
+        self._selection = Selection(query, variables, postgresql)
+        self._arguments = Arguments(schema, self._selection.field, self._selection.node)
+
+    async def answer(
+        self, db: Database, statements: Recent[Any, Prepared], viewer_id: int, variables: VariableValues
+    ) -> dict[str, Any] | None:
+        """The `data`; None where no active user has the viewer's id, or nothing has the lead's."""
+        lead, page = self._arguments.understand(variables)
+        lead_id = None if lead is None else parse_id(lead)
+        if lead is not None and lead_id is None:
+            return None
+        where, values = filters.parametrize(filters.bounded(page.where, page.sort))
+        key = (self, where, page.sort, reach(page), lead is not None)
+        statement = statements.recall(key) or statements.remember(key, self._prepare(db, *key[1:]))
+        values |= {VIEWER: viewer_id, LEAD: lead_id, LIMIT: page.limit, SKIP: page.skip}
+        rows = await statement.fetch(db, values)
+        if not rows:
+            return None
+        total, first = rows[0][0], rows[0][1]
+        return self._selection.answer([] if first is None else rows, total, page.limit, page.skip)
+
+    def _prepare(self, db: Database, *asked: Any) -> Prepared:
+        return prepare(self._selection, db.read_engine.dialect, *asked)

@@ -1,0 +1,255 @@
+"""What a document selects of `leadOffers`: columns, joins, and a function from the database's rows to the answer.
+
+The function is one expression, generated from the document: 100 offers with everything nested become an answer in
+0.25 ms, by closures it takes 0.43, by the resolvers some 100.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from graphql import (
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLSchema,
+    Node,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
+    get_named_type,
+    is_enum_type,
+    is_non_null_type,
+)
+from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
+from graphql.execution.values import VariableValues
+from graphql.language import Visitor, visit
+from sqlalchemy import Table
+from sqlmodel import SQLModel
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.types.field import StrawberryField
+
+from app.graphql.fields import Reference
+from app.models import LeadOffer
+
+Answer = Callable[[Sequence[Any], int, int, int], dict[str, Any]]
+"""Makes `data` of the rows of a page, its total, limit and skip."""
+
+PAGE = 0
+"""The source of columns that is the page of offers itself; each join is a further one."""
+
+
+class Declined(Exception):
+    """The document has something that only the resolvers know how to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    source: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """The table that the column `key` of an earlier source refers to."""
+
+    source: int
+    reference: Reference
+    optional: bool
+    """Whether there may be no such row: the column is null, or what it is a column of is not there."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """An operation of a valid document."""
+
+    schema: GraphQLSchema
+    operation: OperationDefinitionNode
+    fragments: dict[str, FragmentDetails]
+    switches: tuple[str, ...]
+    """The variables on which it hangs what is skipped and included."""
+
+    @classmethod
+    def of(cls, schema: GraphQLSchema, document: DocumentNode, name: str | None) -> "Query":
+        """The document's only operation, or the one of this name. Raises Declined if it is no query."""
+        operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
+        named = [d for d in operations if name in (None, d.name and d.name.value)]
+        if len(named) != 1 or named[0].operation is not OperationType.QUERY:
+            raise Declined
+        fragments = [d for d in document.definitions if isinstance(d, FragmentDefinitionNode)]
+        switches = _switches((named[0], *fragments))
+        return cls(schema, named[0], {d.name.value: FragmentDetails(d) for d in fragments}, switches)
+
+
+def _switches(definitions: Sequence[Node]) -> tuple[str, ...]:
+    names: dict[str, None] = {}
+
+    class Switches(Visitor):
+        def enter_directive(self, node: DirectiveNode, *_args: Any) -> None:
+            if node.name.value not in ("skip", "include"):
+                raise Declined
+            for argument in node.arguments or ():
+                if isinstance(argument.value, VariableNode):
+                    names[argument.value.name.value] = None
+
+    for definition in definitions:
+        visit(definition, Switches())
+    return tuple(names)
+
+
+@dataclass(slots=True)
+class Selection:
+    """What is selected below one `leadOffers`."""
+
+    query: Query
+    variables: VariableValues
+    postgresql: bool
+    node: FieldNode = dataclasses.field(init=False)
+    field: GraphQLField = dataclasses.field(init=False)
+    columns: list[Column] = dataclasses.field(default_factory=lambda: [Column(PAGE, "id")])
+    joins: list[Join] = dataclasses.field(default_factory=list)
+    answer: Answer = dataclasses.field(init=False)
+    with_total: bool = False
+
+    def __post_init__(self) -> None:
+        source = f"lambda rows, total, limit, skip: {self._root()}"
+        # Of what clients write, it holds nothing but names of fields and aliases: letters, digits and underscores.
+        self.answer = eval(source, {"instant": _instant, "wall_clock": _wall_clock})  # noqa: S307
+
+    def _root(self) -> str:
+        """Python that makes the `data` of a query whose only field is one `leadOffers`."""
+        asked, query = self.query, self.query.schema.query_type
+        assert query is not None
+        collected = collect_fields(asked.schema, asked.fragments, self.variables, query, asked.operation)
+        fields = _at_once(collected)
+        pages = [details for details in fields.values() if _name(details) == "leadOffers"]
+        if len(pages) != 1:
+            raise Declined
+        self.node, self.field = pages[0][0].node, query.fields["leadOffers"]
+        return _object({key: self._of_query(query, details) for key, details in fields.items()})
+
+    def _of_query(self, query: GraphQLObjectType, details: list[FieldDetails]) -> str:
+        if _name(details) == "__typename":
+            return repr(query.name)
+        if _name(details) != "leadOffers":
+            raise Declined
+        page = _object_type(self.field)
+        return _object({key: self._of_page(page, found) for key, found in self._below(page, details)})
+
+    def _of_page(self, page: GraphQLObjectType, details: list[FieldDetails]) -> str:
+        match _name(details):
+            case "__typename":
+                return repr(page.name)
+            case "data":
+                return f"[{self._row(_object_type(page.fields['data']), LeadOffer, PAGE, details)} for r in rows]"
+            case "total":
+                self.with_total = True
+                return "total"
+            case "limit" | "skip" as known:
+                return known
+        raise Declined
+
+    def _row(self, type_: GraphQLObjectType, model: type[SQLModel], source: int, details: list[FieldDetails]) -> str:
+        return _object({key: self._of_row(type_, model, source, found) for key, found in self._below(type_, details)})
+
+    def _of_row(self, type_: GraphQLObjectType, model: type[SQLModel], source: int, details: list[FieldDetails]) -> str:
+        if _name(details) == "__typename":
+            return repr(type_.name)
+        core = type_.fields[_name(details)]
+        definition: StrawberryField = core.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+        reference = definition.metadata.get(Reference)
+        if reference is not None:
+            joined = self._join(source, model, reference)
+            row = self._row(_object_type(core), reference.model, joined, details)
+            return self._value(core, model, source, reference.key, row)
+        if definition.base_resolver is not None:
+            raise Declined
+        return self._value(core, model, source, definition.python_name, self._conversion(core))
+
+    def _value(self, core: GraphQLField, model: type[SQLModel], source: int, name: str, made: str) -> str:
+        """Python for what is `made` of the value `{v}` of a column, null where the column is null."""
+        column = table_of(model).c[name]
+        if is_non_null_type(core.type) and column.nullable:
+            raise Declined  # what a null then does to the objects around it is the executor's affair
+        value = self._column(source, name)
+        made = made.replace("{v}", value)
+        return f"None if {value} is None else {made}" if column.nullable and made != value else made
+
+    def _conversion(self, core: GraphQLField) -> str:
+        """Python from the driver's value `{v}` to what goes out as JSON."""
+        named = get_named_type(core.type)
+        if is_enum_type(named):
+            return "{v}"
+        try:
+            return (_OF_POSTGRESQL if self.postgresql else _OF_SQLITE)[named.name]
+        except KeyError:
+            raise Declined from None
+
+    def _below(self, type_: GraphQLObjectType, details: list[FieldDetails]) -> Any:
+        query = self.query
+        collected = collect_subfields(query.schema, query.fragments, self.variables, query.operation, type_, details)
+        return _at_once(collected).items()
+
+    def _join(self, source: int, model: type[SQLModel], reference: Reference) -> int:
+        behind_optional = source != PAGE and self.joins[source - 1].optional
+        join = Join(source, reference, behind_optional or bool(table_of(model).c[reference.key].nullable))
+        if join not in self.joins:
+            self.joins.append(join)
+        return self.joins.index(join) + 1
+
+    def _column(self, source: int, name: str) -> str:
+        column = Column(source, name)
+        if column not in self.columns:
+            self.columns.append(column)
+        return f"r[{self.columns.index(column) + 1}]"
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
+
+
+def _object(fields: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{key!r}: {value}" for key, value in fields.items()) + "}"
+
+
+def _name(details: list[FieldDetails]) -> str:
+    return details[0].node.name.value
+
+
+def _object_type(core: GraphQLField) -> GraphQLObjectType:
+    named = get_named_type(core.type)
+    assert isinstance(named, GraphQLObjectType)
+    return named
+
+
+def _at_once(collected: Any) -> dict[str, list[FieldDetails]]:
+    if collected.new_defer_usages:
+        raise Declined
+    fields: dict[str, list[FieldDetails]] = collected.grouped_field_set
+    return fields
+
+
+def _instant(value: datetime) -> str:
+    """`format_instant` for what asyncpg gives, which is in UTC."""
+    return value.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def _wall_clock(value: str) -> str:
+    """`format_instant` for what SQLite keeps: `2018-01-16 09:09:09.000000`."""
+    return f"{value[:10]}T{value[11:23]}Z"
+
+
+_OF_POSTGRESQL = {
+    "ID": "str({v})",
+    "String": "{v}",
+    "Int": "{v}",
+    "Boolean": "{v}",
+    "DateTime": "instant({v})",
+}
+_OF_SQLITE = _OF_POSTGRESQL | {"Boolean": "{v} == 1", "DateTime": "wall_clock({v})"}

@@ -1,0 +1,49 @@
+"""The one statement that answers a page of offers: the page, its total, what is joined, and the viewer's account."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Dialect, and_, bindparam, literal, select, true
+from sqlmodel import col
+
+from app import filters, visibility
+from app.graphql.plans.selection import Selection, table_of
+from app.models import Id, LeadOffer, User
+from app.pages import count, cut
+from app.prepared import Prepared
+
+VIEWER = "viewer_id"
+LEAD = "lead_id"
+LIMIT = "page_limit"
+SKIP = "page_skip"
+
+
+def prepare(
+    selection: Selection,
+    dialect: Dialect,
+    where: filters.Where,
+    sort: Sequence[filters.Sort],
+    reach: int,
+    of_lead: bool,
+) -> Prepared:
+    """A statement whose rows are the total and the selected columns, the first of which is null in an empty page.
+
+    Without any row, there is no active user with the viewer's id. `where` has places instead of values.
+    """
+    viewer = bindparam(VIEWER, type_=Id)
+    found: Any = visibility.offer_halves(viewer)
+    if of_lead:
+        found = and_(visibility.offers(viewer), col(LeadOffer.lead_id) == bindparam(LEAD, type_=Id))
+    limit, skip = bindparam(LIMIT, type_=Id), bindparam(SKIP, type_=Id)
+    page = cut(LeadOffer, found, where, sort, limit=limit, skip=skip, reach=reach)
+    total = count(LeadOffer, found, where) if selection.with_total else literal(0)
+    active = select(col(User.id)).where(col(User.id) == viewer, col(User.is_active)).subquery()
+    sources: list[Any] = [page]
+    rows: Any = page
+    for join in selection.joins:
+        table = table_of(join.reference.model).alias()
+        rows = rows.join(table, table.c.id == sources[join.source].c[join.reference.key], isouter=join.optional)
+        sources.append(table)
+    columns = [sources[column.source].c[column.name] for column in selection.columns]
+    order = filters.ordering(sort, dict(page.c.items()))
+    return Prepared(select(total, *columns).select_from(active.outerjoin(rows, true())).order_by(*order), dialect)
