@@ -14,13 +14,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import imports, migrations
 from app.auth import Scope, issue_token, signing_key
+from app.commands.releasing import release_leads
 from app.commands.users import activate_user, create_user, deactivate_user, find_user
 from app.config import PREFIX, Settings, read_settings
 from app.db import Database, connect
 from app.errors import Code, Refusal
 from app.graphql.schema import sdl
 from app.instants import format_instant
-from app.main import create_app
+from app.main import create_app, utc_now
 from app.models import User
 from app.observability import configure_logging
 from app.progress import progress_bar
@@ -115,13 +116,22 @@ def user_create(
 
 
 @user_commands.command("deactivate")
-def user_deactivate(email: Annotated[str, typer.Argument(help="Address of the user.")]) -> None:
+def user_deactivate(
+    email: Annotated[str, typer.Argument(help="Address of the user.")],
+    release: Annotated[bool, typer.Option("--release", help="Offer the leads that they hold to others again.")] = False,
+) -> None:
     """Switch an account off: its tokens open nothing any more, and its open offers are withdrawn.
 
-    Leads that the user holds stay with them; they are printed, one a line: id, when it was claimed, the contact's name.
+    Leads that the user holds stay with them unless they are released; either way they are printed, one a line: id, when
+    it was claimed, the contact's name.
     """
+    settings, now = _settings(), utc_now()
     with _failures_in_a_line():
-        held = _transaction(_settings(), lambda session: deactivate_user(session, email))
+        held = _transaction(settings, lambda session: deactivate_user(session, email, now))
+        if release and held:
+            ids = [one.lead.id for one in held]
+            holder_id = held[0].lead.claimed_by_id or 0
+            _transaction(settings, lambda session: release_leads(session, holder_id, ids, now))
     for one in held:
         since = format_instant(one.lead.claimed_at) if one.lead.claimed_at else "-"
         names = filter(None, (one.contact.first_name, one.contact.last_name))

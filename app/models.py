@@ -357,6 +357,10 @@ class LeadOffer(SQLModel, table=True):
     has_email_alert: bool | None = None
     status: LeadOfferStatus = Field(sa_type=_enum(LeadOfferStatus))
     end_reason: EndReason | None = Field(default=None, sa_type=_enum(EndReason))
+    order_method: OrderMethod | None = Field(default=None, sa_type=_enum(OrderMethod))
+    """The order of the rollout that made the offer; null where none did: imported, or assigned."""
+    held_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """Until when the user's quiet hours hold back the automatic assignment."""
 
 
 class Delivery(SQLModel, table=True):

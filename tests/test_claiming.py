@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from app.commands.claiming import assign_automatically, take_lead
+from app.commands.automatic import assign_automatically
+from app.commands.claiming import take_lead
 from app.db import Database
 from app.models import (
     Channel,
@@ -85,7 +86,7 @@ async def test_who_takes_a_lead_ends_the_offers_of_all_others(database: Database
     assert {status: after[offer.id] for status, offer in theirs.items()} == {
         LeadOfferStatus.SCHEDULED: (LeadOfferStatus.CANCELLED, EndReason.CLAIMED),
         LeadOfferStatus.SENT: (LeadOfferStatus.EXPIRED, EndReason.CLAIMED),
-        LeadOfferStatus.CLAIMED: (LeadOfferStatus.CLAIMED, None),
+        LeadOfferStatus.CLAIMED: (LeadOfferStatus.EXPIRED, EndReason.CLAIMED),
         LeadOfferStatus.DECLINED: (LeadOfferStatus.DECLINED, None),
         LeadOfferStatus.EXPIRED: (LeadOfferStatus.EXPIRED, None),
         LeadOfferStatus.CANCELLED: (LeadOfferStatus.CANCELLED, None),

@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from app.db import Database
+from app.models import Lead, LeadOffer, LeadOfferStatus
 from tests.api import SECRET
 from tests.world import Cast, World
 
@@ -142,3 +144,20 @@ async def test_user_deactivate_prints_the_leads_that_stay(database_url: str, cas
     command = ["user", "deactivate", str(cast.bob.email)]
     result = await asyncio.to_thread(CliRunner().invoke, app, command, env=environment)
     assert (result.exit_code, result.stdout) == (0, f"{lead.id}\t2026-03-02T09:00:00.000Z\tMary Jackson\n")
+
+
+async def test_user_deactivate_releases_them_on_demand(
+    database: Database, database_url: str, cast: Cast, world: World
+) -> None:
+    lead = await world.lead(cast.alice, cast.team)
+    bobs = await world.offer(lead, cast.bob, status=LeadOfferStatus.CLAIMED)
+    others = await world.offer(lead, await world.member_user(cast.team), status=LeadOfferStatus.EXPIRED)
+    await world.claimed(lead, cast.bob)
+    environment = {"LEAD_OFFERS_DATABASE_URL": database_url}
+    command = ["user", "deactivate", str(cast.bob.email), "--release"]
+    result = await asyncio.to_thread(CliRunner().invoke, app, command, env=environment)
+    assert (result.exit_code, result.stdout) == (0, f"{lead.id}\t2026-03-02T09:00:00.000Z\tMary Jackson\n")
+    async with database.read() as session:
+        assert (await session.get_one(Lead, lead.id)).claimed_by_id is None
+        assert (await session.get_one(LeadOffer, bobs.id)).status is LeadOfferStatus.DECLINED
+        assert (await session.get_one(LeadOffer, others.id)).status is LeadOfferStatus.SENT

@@ -134,6 +134,8 @@ async def test_every_field_arrives(database: Database) -> None:
         "has_email_alert": True,
         "status": LeadOfferStatus.SENT,
         "end_reason": None,
+        "order_method": None,
+        "held_until": None,
     }
     for empty in ("deliveries", "lead_rollouts", "rollout_offers", "rollout_skips"):
         assert await rows(database, empty) == []

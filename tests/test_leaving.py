@@ -32,7 +32,7 @@ async def _declined(api: Api, world: World, cast: Cast) -> None:
 
 async def _switched_off(api: Api, world: World, cast: Cast) -> None:
     async with world.database.write() as session:
-        await deactivate_user(session, str(cast.bob.email))
+        await deactivate_user(session, str(cast.bob.email), NOW)
 
 
 async def _team_deleted(api: Api, world: World, cast: Cast) -> None:
@@ -148,11 +148,11 @@ async def test_who_is_switched_off_keeps_their_leads(world: World, cast: Cast, d
         await world.claimed(lead, cast.bob)
     for _ in range(2):
         async with database.write() as session:
-            kept = await deactivate_user(session, f" {cast.bob.email} ".upper())
+            kept = await deactivate_user(session, f" {cast.bob.email} ".upper(), NOW)
         assert [(one.lead.id, one.contact.first_name) for one in kept] == [(lead.id, "Mary") for lead in held]
     async with database.write() as session:
         with pytest.raises(Refusal, match="No user has the address"):
-            await deactivate_user(session, "nobody@example.com")
+            await deactivate_user(session, "nobody@example.com", NOW)
 
 
 async def test_leaving_beside_submits_ends_with_no_open_offer_or_an_obstacle(

@@ -101,6 +101,13 @@ class World:
         await self.membership(team, user, status)
         return await self.option(team, user, **option)
 
+    async def member_user(self, team: Team, first_name: str = "Uma", **fields: Any) -> User:
+        """Somebody new who is a member; fields are those of the user and of the option."""
+        of_option = {name: fields.pop(name) for name in [*fields] if name in DistributionOption.model_fields}
+        user = await self.user(first_name, **fields)
+        await self.member(team, user, **of_option)
+        return user
+
     async def contact(self, owner: User, **fields: Any) -> Contact:
         defaults: dict[str, Any] = {
             "first_name": "Mary",

@@ -1,18 +1,86 @@
-"""Who gets a lead: the one conditional write, what follows from it, and automatic assignment."""
+"""Who gets a lead: the one conditional write, what it ends, and declining."""
 
-from collections.abc import Sequence
 from datetime import datetime
-from itertools import takewhile
 
 from sqlalchemy import case, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app import visibility
 from app.commands import deliveries
-from app.commands.withdrawal import obstacle, withdraw_unsent
+from app.commands.locking import lock_lead
+from app.commands.moving_up import move_up
+from app.commands.obstacles import claimable
 from app.errors import Code, Refusal
 from app.instants import format_instant
 from app.models import OPEN_STATUSES, ClaimedVia, EndReason, Lead, LeadOffer, LeadOfferStatus, User, stored
+
+
+async def claim_lead_offer(
+    session: AsyncSession, viewer_id: int, offer_id: int, via: ClaimedVia, now: datetime
+) -> LeadOffer:
+    """Gives the offer's lead to the viewer, whose offer it is. Who has it already gets the same answer again.
+
+    Raises a Refusal: NOT_FOUND, FORBIDDEN (somebody else's offer), ALREADY_CLAIMED, or OFFER_NOT_OPEN while nobody has
+    the lead (rules of claiming).
+    """
+    lead, offer = await _own_offer(session, viewer_id, offer_id)
+    if lead.claimed_by_id == viewer_id:
+        return offer
+    if lead.claimed_by_id is not None:
+        raise await already_claimed(session, lead)
+    may_claim = select(LeadOffer.id).where(col(LeadOffer.id) == offer_id, claimable(now))
+    if (await session.exec(may_claim)).one_or_none() is None:
+        raise Refusal(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
+    await take_lead(session, lead.id, viewer_id, via, now)
+    await session.refresh(offer)
+    return offer
+
+
+async def decline_lead_offer(session: AsyncSession, viewer_id: int, offer_id: int, now: datetime) -> LeadOffer:
+    """Ends the viewer's own open offer. Who comes next by rank moves up where nobody else can claim the lead.
+
+    Raises a Refusal: NOT_FOUND, FORBIDDEN (somebody else's offer), or OFFER_NOT_OPEN.
+    """
+    lead, offer = await _own_offer(session, viewer_id, offer_id)
+    if offer.status is LeadOfferStatus.DECLINED:
+        return offer
+    if offer.status not in OPEN_STATUSES:
+        raise Refusal(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
+    offer.status = LeadOfferStatus.DECLINED
+    await session.flush()
+    await deliveries.cancel(session, col(LeadOffer.id) == offer_id)
+    await move_up(session, lead.id, now)
+    return offer
+
+
+async def _own_offer(session: AsyncSession, viewer_id: int, offer_id: int) -> tuple[Lead, LeadOffer]:
+    """The lead of the viewer's own offer, locked, and the offer as it is then."""
+    found = select(LeadOffer).where(col(LeadOffer.id) == offer_id, visibility.offers(viewer_id))
+    offer = (await session.exec(found)).one_or_none()
+    if offer is None:
+        raise Refusal(Code.NOT_FOUND, "There is no such offer.")
+    if offer.user_id != viewer_id:
+        raise Refusal(Code.FORBIDDEN, "Only the user whom a lead is offered to may answer the offer.")
+    lead = await lock_lead(session, offer.lead_id)
+    await session.refresh(offer)
+    return lead, offer
+
+
+_ENDED = {
+    LeadOfferStatus.CLAIMED: "You have this lead: release it to give it back.",
+    LeadOfferStatus.DECLINED: "This offer was declined.",
+    LeadOfferStatus.EXPIRED: "Somebody else has claimed this lead.",
+    LeadOfferStatus.CANCELLED: "This offer was withdrawn.",
+}
+
+
+def _why_not_open(offer: LeadOffer, now: datetime) -> str:
+    if offer.status in _ENDED:
+        return _ENDED[offer.status]
+    if offer.notify_at is not None and offer.notify_at > now:
+        return f"This offer opens at {format_instant(offer.notify_at)}."
+    return "This offer's user is not in the team any more."
 
 
 async def take_lead(session: AsyncSession, lead_id: int, user_id: int, via: ClaimedVia, now: datetime) -> bool:
@@ -29,61 +97,28 @@ async def take_lead(session: AsyncSession, lead_id: int, user_id: int, via: Clai
     )
     if taken.rowcount == 0:
         return False
-    await _end_offers(session, lead_id, user_id)
-    await deliveries.cancel(session, col(LeadOffer.lead_id) == lead_id)
+    await end_offers(session, lead_id, user_id)
     return True
 
 
-async def _end_offers(session: AsyncSession, lead_id: int, holder_id: int) -> None:
+async def end_offers(session: AsyncSession, lead_id: int, holder_id: int) -> None:
+    """What follows from a claim: the holder's offer is claimed, every other ends, nobody is told any more."""
     is_holders = col(LeadOffer.user_id) == holder_id
+    can_end = col(LeadOffer.status).in_((*OPEN_STATUSES, LeadOfferStatus.CLAIMED))
     await session.exec(
         update(LeadOffer)
-        .where(col(LeadOffer.lead_id) == lead_id, or_(is_holders, col(LeadOffer.status).in_(OPEN_STATUSES)))
+        .where(col(LeadOffer.lead_id) == lead_id, or_(is_holders, can_end))
         .values(
             status=case(
                 (is_holders, stored(LeadOfferStatus.CLAIMED)),
-                (col(LeadOffer.status) == LeadOfferStatus.SENT, stored(LeadOfferStatus.EXPIRED)),
-                else_=stored(LeadOfferStatus.CANCELLED),
+                (col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, stored(LeadOfferStatus.CANCELLED)),
+                else_=stored(LeadOfferStatus.EXPIRED),
             ),
             end_reason=case((is_holders, None), else_=stored(EndReason.CLAIMED)),
         ),
         execution_options={"synchronize_session": False},
     )
-
-
-async def assign_automatically(session: AsyncSession, lead_id: int, now: datetime) -> bool:
-    """Gives an unclaimed lead to the user of its first automatic offer that is due; whether it was given.
-
-    The user is then told. Offers before it whose users have left, are away or were switched off are withdrawn as far
-    as they are not sent. The caller has locked the lead.
-    """
-    due = await _automatic_and_due(session, lead_id, now)
-    await withdraw_unsent(session, {offer.id: reason for offer, reason in takewhile(lambda one: one[1], due) if reason})
-    taker = next((offer for offer, reason in due if reason is None), None)
-    if taker is None or taker.user_id is None:
-        return False
-    if not await take_lead(session, lead_id, taker.user_id, ClaimedVia.AUTO, now):
-        return False
-    await deliveries.schedule(session, [(taker.id, channel, now) for channel in deliveries.channels(taker)])
-    return True
-
-
-async def _automatic_and_due(
-    session: AsyncSession, lead_id: int, now: datetime
-) -> Sequence[tuple[LeadOffer, EndReason | None]]:
-    """The lead's open automatic offers whose moment has come, whose turn is first, each with what hinders its user."""
-    statement = (
-        select(LeadOffer, obstacle(now))
-        .where(
-            col(LeadOffer.lead_id) == lead_id,
-            col(LeadOffer.assign_automatically).is_(True),
-            col(LeadOffer.status).in_(OPEN_STATUSES),
-            col(LeadOffer.notify_at) <= now,
-            col(LeadOffer.user_id).is_not(None),
-        )
-        .order_by(col(LeadOffer.notify_at), col(LeadOffer.rank).nulls_last(), col(LeadOffer.id))
-    )
-    return (await session.exec(statement)).all()
+    await deliveries.cancel(session, col(LeadOffer.lead_id) == lead_id)
 
 
 async def already_claimed(session: AsyncSession, lead: Lead) -> Refusal:

@@ -1,12 +1,14 @@
 """Taking back the open offers of whoever leaves: removed, declined, switched off, or the team is deleted."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, exists, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import deliveries
+from app.commands.moving_up import move_up
 from app.models import OPEN_STATUSES, EndReason, Lead, LeadOffer, LeadOfferStatus
 from app.sets import member_of
 
@@ -24,11 +26,11 @@ async def lock_open_leads(session: AsyncSession, offers: ColumnElement[bool]) ->
 
 
 async def withdraw_open(
-    session: AsyncSession, lead_ids: Sequence[int], offers: ColumnElement[bool], reason: EndReason
+    session: AsyncSession, lead_ids: Sequence[int], offers: ColumnElement[bool], reason: EndReason, now: datetime
 ) -> None:
     """Cancels the open offers that the condition matches, of leads that are locked; nothing more is sent of them.
 
-    What was sent stays in their deliveries.
+    What was sent stays in their deliveries. Where nobody can claim a lead now, who comes next by rank moves up.
     """
     withdrawn = offers & _IS_OPEN & member_of(col(LeadOffer.lead_id), lead_ids)
     await deliveries.cancel(session, withdrawn)
@@ -36,3 +38,5 @@ async def withdraw_open(
         update(LeadOffer).where(withdrawn).values(status=LeadOfferStatus.CANCELLED, end_reason=reason),
         execution_options={"synchronize_session": False},
     )
+    for lead_id in lead_ids:
+        await move_up(session, lead_id, now)

@@ -1,5 +1,6 @@
 """Who is on a team: its creator invites and removes, the invited user answers."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case
@@ -51,7 +52,7 @@ _INVITE = {"postgresql": _invite(postgresql.insert), "sqlite": _invite(sqlite.in
 
 
 async def respond_to_invitation(
-    session: AsyncSession, viewer_id: int, member_id: int, answer: RequestStatus
+    session: AsyncSession, viewer_id: int, member_id: int, answer: RequestStatus, now: datetime
 ) -> TeamMember:
     """The invited user's answer, ACCEPTED or DECLINED; who declines leaves the team and its open offers.
 
@@ -66,11 +67,11 @@ async def respond_to_invitation(
     member.request_status = answer
     await session.flush()
     if leaves:
-        await withdraw_open(session, leads, _made_to(member), EndReason.LEFT)
+        await withdraw_open(session, leads, _made_to(member), EndReason.LEFT, now)
     return member
 
 
-async def remove_team_member(session: AsyncSession, viewer_id: int, member_id: int) -> Team:
+async def remove_team_member(session: AsyncSession, viewer_id: int, member_id: int, now: datetime) -> Team:
     """Takes the user out of the team, and their open offers back; the team. NOT_FOUND, FORBIDDEN.
 
     Their distribution option stays: it is said of them that they are not a member, and serves if they come back.
@@ -81,7 +82,7 @@ async def remove_team_member(session: AsyncSession, viewer_id: int, member_id: i
     member = await _member(session, viewer_id, member_id, lock=True)
     await session.delete(member)
     await session.flush()
-    await withdraw_open(session, leads, _made_to(member), EndReason.LEFT)
+    await withdraw_open(session, leads, _made_to(member), EndReason.LEFT, now)
     return team
 
 

@@ -10,7 +10,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import deliveries
-from app.commands.claiming import assign_automatically
+from app.commands.automatic import assign_automatically
 from app.commands.preparation import Prepared, prepare
 from app.errors import Code, Refusal
 from app.models import OPEN_STATUSES, Lead, LeadOffer, LeadOfferStatus, Team
@@ -97,6 +97,7 @@ def _row(offer: PlannedOffer, lead: Lead, team: Team) -> dict[str, object]:
         "team_id": team.id,
         "offered_by_id": lead.creator_id,
         "notify_at": offer.notify_at,
+        "order_method": team.order_method,
         "rank": offer.rank,
         "assign_automatically": offer.assign_automatically,
         "has_call_alert": offer.has_call_alert,
@@ -104,6 +105,7 @@ def _row(offer: PlannedOffer, lead: Lead, team: Team) -> dict[str, object]:
         "has_email_alert": offer.has_email_alert,
         "status": LeadOfferStatus.SCHEDULED,
         "end_reason": None,
+        "held_until": None,
     }
 
 

@@ -82,7 +82,7 @@ async def delete_team(session: AsyncSession, viewer_id: int, team_id: int, now: 
         raise Refusal(Code.CONFLICT, f"A lead route sends leads to the team {team.name}: change the route first.")
     team.deleted_at = now
     await session.flush()
-    await withdraw_open(session, leads, offers, EndReason.TEAM_DELETED)
+    await withdraw_open(session, leads, offers, EndReason.TEAM_DELETED, now)
 
 
 def _checked(values: Mapping[str, Any], order_method: OrderMethod | None) -> dict[str, Any]:

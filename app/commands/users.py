@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from sqlmodel import col, select
@@ -47,7 +48,7 @@ async def find_user(session: AsyncSession, email: str) -> User | None:
     return (await session.exec(select(User).where(col(User.email) == email.strip().lower()))).one_or_none()
 
 
-async def deactivate_user(session: AsyncSession, email: str) -> Sequence[HeldLead]:
+async def deactivate_user(session: AsyncSession, email: str, now: datetime) -> Sequence[HeldLead]:
     """Switches the user off and withdraws their open offers; the leads that they hold and keep, oldest first.
 
     Their tokens open nothing any more. NOT_FOUND where nobody has the address.
@@ -57,7 +58,7 @@ async def deactivate_user(session: AsyncSession, email: str) -> Sequence[HeldLea
     leads = await lock_open_leads(session, offers)
     user.is_active = False
     await session.flush()
-    await withdraw_open(session, leads, offers, EndReason.SWITCHED_OFF)
+    await withdraw_open(session, leads, offers, EndReason.SWITCHED_OFF, now)
     held = select(Lead, Contact).join(Contact).where(col(Lead.claimed_by_id) == user.id).order_by(col(Lead.id))
     return [HeldLead(lead, contact) for lead, contact in await session.exec(held)]
 

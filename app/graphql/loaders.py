@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel import SQLModel, col, select
 
 from app import filters, visibility
+from app.commands.obstacles import claim_succeeds
 from app.db import Database
 from app.lint import TeamWarning
 from app.models import (
@@ -133,6 +134,11 @@ class Loaders:
     def offered_lead(self) -> DataLoader[int, bool]:
         """Whether the viewer may find a lead, by its id."""
         return DataLoader(self._among(col(Lead.id), visibility.leads(self._viewer_id, self._now)))
+
+    @cached_property
+    def claim_succeeds(self) -> DataLoader[int, bool]:
+        """Whether the viewer would succeed in claiming an offer, or has its lead, by the offer's id."""
+        return DataLoader(self._among(col(LeadOffer.id), claim_succeeds(self._viewer_id, self._now)))
 
     def row(self, model: type[SQLModel]) -> DataLoader[int, Any]:
         """Rows of a table, by their id."""

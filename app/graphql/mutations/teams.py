@@ -85,14 +85,16 @@ async def _invite_team_member(info: Info, team_id: strawberry.ID, email: str) ->
 async def _respond_to_invitation(info: Info, team_member_id: strawberry.ID, answer: InvitationAnswer) -> Any:
     async with writing(info) as session:
         member_id = known_id(team_member_id, "membership")
-        member = await members.respond_to_invitation(session, info.context.viewer.id, member_id, answer.value)
+        member = await members.respond_to_invitation(
+            session, info.context.viewer.id, member_id, answer.value, info.context.now
+        )
     return payload(RespondToInvitationPayload, team_member=member)
 
 
 async def _remove_team_member(info: Info, id: strawberry.ID) -> Any:  # noqa: A002
     async with writing(info) as session:
         member_id = known_id(id, "membership")
-        team = await members.remove_team_member(session, info.context.viewer.id, member_id)
+        team = await members.remove_team_member(session, info.context.viewer.id, member_id, info.context.now)
     return payload(RemoveTeamMemberPayload, removed_team_member_id=member_id, team=team)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 
 from app import models
+from app.auth import Scope
 from app.graphql.context import Info
 from app.graphql.enums import Channel, DeliveryStatus, LeadOfferStatus
 from app.graphql.fields import reference, resolved
@@ -21,6 +22,11 @@ Row = strawberry.Parent[models.LeadOffer]
 
 async def _deliveries(offer: Row, info: Info) -> Sequence[models.Delivery]:
     return await info.context.loaders.deliveries.load(offer.id)
+
+
+async def _viewer_can_claim(offer: Row, info: Info) -> bool:
+    may_write = Scope.WRITE in info.context.viewer.scopes
+    return may_write and await info.context.loaders.claim_succeeds.load(offer.id)
 
 
 @strawberry.type(description="The attempts to reach an offer's user on one channel.")
@@ -54,6 +60,10 @@ class LeadOffer:
     has_text_alert: bool | None
     has_email_alert: bool | None
     status: LeadOfferStatus
+    viewer_can_claim: bool = resolved(
+        _viewer_can_claim,
+        "Whether claimLeadOffer would succeed for you now, by the server's clock; also while you have the lead.",
+    )
     deliveries: list[Delivery] = resolved(_deliveries, description="One a channel and sending.")
 
 
