@@ -131,6 +131,8 @@ SPELLINGS = [
     ("rank[$ne]=1", [3, 4, 5]),
     ("rank[$lt]=2", [1, 2]),
     ("team_id=4&rank[$gt]=1&rank[$lte]=2", [3]),
+    ("rank[$in][]=1&rank=1&rank[$in][]=2&rank[$lt]=9&rank[$in]=30", [1, 2]),
+    ("$or[0][rank][$in]=1,2&$or[0][rank]=2&$or[0][rank][$ne]=5", [3]),
     ("id[$gt]=3", [4, 5]),
     ("user_id=", [4]),
     ("lead_id=4", []),
@@ -190,8 +192,8 @@ MISTAKES = [
     ("rank=2147483648", "rank"),
     ("rank=٣", "rank"),
     ("rank=1&rank=2", "rank"),
-    ("rank=1&rank[$gt]=2", "rank"),
-    ("rank[]=1", "rank"),
+    ("$or[0][rank]=1&$or[0][rank]=2", "$or[0][rank]"),
+    ("rank[]=1", "rank[0]"),
     ("rank[$gt]=", "rank[$gt]"),
     ("rank[$gt]=1&rank[$gt]=2", "rank[$gt]"),
     ("rank[$in]=", "rank[$in]"),
@@ -224,6 +226,7 @@ MISTAKES = [
     ("$sort[rank]=1&$sort[rank]=-1", "$sort[rank]"),
     ("$select=colour", "$select"),
     ("$select=id&$select=lead_id", "$select"),
+    ("$select=", "$select"),
     ("%00=%ff", "\0"),
 ]
 

@@ -4,12 +4,16 @@ The package qs-codec undoes what the client's qs has done. It is told to make no
 some of up to 20 and mappings of longer ones; here a list is whatever its keys are numbers.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeGuard
 
 import qs_codec
+from qs_codec.enums.charset import Charset
+from qs_codec.enums.decode_kind import DecodeKind
+from qs_codec.utils.decode_utils import DecodeUtils
 
 from app import filters
 from app.errors import Code, Problem, Refusal, bad_input
@@ -21,6 +25,17 @@ MAX_PARAMETERS = 1_500
 
 OPERATORS: Mapping[str, Operator] = {f"${operator}": operator for operator in Operator if operator != Operator.EQ}
 
+_EQUALITY = "="
+_EQUATED = re.compile(rf"(?:\$(?:and|or)\[.*\[)?(?:{'|'.join(FIELDS)})\]?", re.DOTALL)
+
+
+def _decode_text(text: str, charset: Charset, kind: DecodeKind) -> str | None:
+    """`rank=1` becomes `rank[=]=1`, so that qs-codec finds it in one place with `rank[$gt]=0`."""
+    decoded = DecodeUtils.decode(text, charset)
+    is_equated = kind is DecodeKind.KEY and decoded is not None and _EQUATED.fullmatch(decoded)
+    return f"{decoded}[{_EQUALITY}]" if is_equated else decoded
+
+
 _DEPTH = 2 * filters.MAX_LEVELS + 2
 _OPTIONS = qs_codec.DecodeOptions(
     parse_lists=False,
@@ -29,6 +44,7 @@ _OPTIONS = qs_codec.DecodeOptions(
     depth=_DEPTH,
     strict_depth=True,
     raise_on_limit_exceeded=True,
+    decoder=_decode_text,
 )
 
 Tree = Mapping[str, Any]
@@ -50,7 +66,7 @@ def parse_find(query_string: str, fields: Collection[str]) -> Query:
     limit = reader.count(sent.pop("$limit", ""), "$limit", filters.DEFAULT_LIMIT)
     skip = reader.count(sent.pop("$skip", ""), "$skip", 0)
     sort = reader.sort(sent.pop("$sort", ""))
-    select = reader.select(sent.pop("$select", ""), fields)
+    select = reader.select(sent.pop("$select", None), fields)
     where = reader.where(sent, "", 1)
     if reader.problems:
         raise bad_input(*reader.problems)
@@ -61,7 +77,7 @@ def parse_select(query_string: str, fields: Collection[str]) -> frozenset[str] |
     """The query of one row that has `fields`, which takes `$select` alone. BAD_USER_INPUT names every mistake."""
     sent = _decode(query_string)
     reader = _Reader()
-    select = reader.select(sent.pop("$select", ""), fields)
+    select = reader.select(sent.pop("$select", None), fields)
     reader.problems += [Problem(_inside("", name), "is not taken here; $select is") for name in sent]
     if reader.problems:
         raise bad_input(*reader.problems)
@@ -154,18 +170,19 @@ class _Reader:
         return tuple(self.where(branch, f"{path}[{i}]", level + 1) for i, branch in branches.items())
 
     def comparisons(self, name: str, sent: object, path: str) -> Iterator[Where]:
-        if isinstance(sent, str):
-            yield self.comparison(name, Operator.EQ, sent, path)
-        elif not isinstance(sent, dict) or _is_list(sent):
-            self.wrong(path, f"takes one value or operators: {name}=1, or {name}[$ne]=1 and its like")
-        else:
-            for written, value in sent.items():
+        if not isinstance(sent, dict):
+            self.wrong(path, f"is written {name}=1, or {name}[$ne]=1 and its like")
+            return
+        for written, value in sent.items():
+            if written == _EQUALITY:
+                yield self.comparison(name, Operator.EQ, value, path)
+            else:
                 yield self.operation(name, written, value, _inside(path, written))
 
     def operation(self, name: str, written: str, sent: object, path: str) -> Where:
-        if OPERATORS.get(written) in FIELDS[name].operators:
-            return self.comparison(name, OPERATORS[written], sent, path)
         known = [w for w, operator in OPERATORS.items() if operator in FIELDS[name].operators]
+        if written in known:
+            return self.comparison(name, OPERATORS[written], sent, path)
         self.wrong(path, f"is no operator of {name}; there are {', '.join(known)}")
         return EVERYTHING
 
@@ -202,7 +219,7 @@ class _Reader:
         return tuple(Sort(name, direction == "-1") for name, direction in sent.items())
 
     def select(self, sent: object, fields: Collection[str]) -> frozenset[str] | None:
-        if is_null(sent):
+        if sent is None:
             return None
         try:
             names = _listed(sent)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -70,15 +70,19 @@ def _status(text: str, _operator: Operator) -> LeadOfferStatus:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Values of one type. `read` raises ValueError in words; `schema` is the JSON schema of what it reads."""
+    """Values of one type. `read` raises ValueError in words.
+
+    `schema` is the JSON schema of what it reads, which `bounds` narrow for ranges.
+    """
 
     read: Callable[[str, Operator], Any]
     operators: frozenset[Operator]
     schema: Mapping[str, Any]
+    bounds: Mapping[str, Any] = field(default_factory=dict)
 
 
 _ALL = frozenset(Operator)
-ID = Kind(_id, _ALL, {"type": "integer", "minimum": 1, "maximum": LARGEST})
+_ID = Kind(_id, _ALL, {"type": "integer"}, {"minimum": 1, "maximum": LARGEST})
 _INTEGER = Kind(_integer, _ALL, {"type": "integer", "minimum": -LARGEST_INT - 1, "maximum": LARGEST_INT})
 _BOOLEAN = Kind(_boolean, _ALL - RANGES, {"type": "boolean"})
 _INSTANT = Kind(
@@ -87,10 +91,10 @@ _INSTANT = Kind(
 _STATUS = Kind(_status, _ALL - RANGES, {"type": "string", "enum": list(LeadOfferStatus)})
 
 FIELDS: Mapping[str, Kind] = {
-    "id": ID,
-    "lead_id": ID,
-    "user_id": ID,
-    "team_id": ID,
+    "id": _ID,
+    "lead_id": _ID,
+    "user_id": _ID,
+    "team_id": _ID,
     "notify_at": _INSTANT,
     "rank": _INTEGER,
     "assign_automatically": _BOOLEAN,

@@ -18,33 +18,16 @@ from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
 from app.rest import calls
 from app.rest.calls import Answer, Call
 from app.rest.errors import refuse, with_status
+from app.rest.openapi import description
 
 logger = logging.getLogger(__name__)
 
-Method = tuple[auth.Scope, Callable[[Call], Awaitable[Answer]]]
-"""The scope that a method needs, and what answers it."""
-
-
-ADDRESSES: Mapping[str, Mapping[str, Method]] = {
-    "/leads/{lead_id}/offers": {
-        "GET": (auth.Scope.READ, calls.find),
-        "POST": (auth.Scope.WRITE, calls.create),
-    },
-    "/leads/{lead_id}/offers/{offer_id}": {"GET": (auth.Scope.READ, calls.get)},
-    "/me": {"GET": (auth.Scope.READ, calls.me)},
-}
-
-
-def rest_routes(db: Database, settings: Settings, clock: Callable[[], datetime]) -> list[BaseRoute]:
-    """The addresses. `clock` says what time it is, read once per request."""
-    known = [Route(path, Address(db, settings, clock, methods)) for path, methods in ADDRESSES.items()]
-    unknown = refuse(HTTPRefusal(404, "There is no such address.", Code.NOT_FOUND))
-    return [*known, Route("/leads", unknown), Route("/leads/{rest:path}", unknown)]
+Method = Callable[["Address", Request], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address. HEAD is answered as GET is, without the body."""
+    """One address. HEAD is answered as GET is, without the body; `clock` is read once per request."""
 
     db: Database
     settings: Settings
@@ -64,7 +47,7 @@ class Address:
         try:
             if method is None:
                 raise HTTPRefusal(405, f"Use {allowed['Allow']}.", headers=allowed)
-            status, body = await self._answer(request, *method)
+            status, body = await method(self, request)
         except Refusal as refusal:
             return refuse(with_status(refusal))
         except HTTPRefusal as refusal:
@@ -74,12 +57,42 @@ class Address:
             return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR))
         return Response(orjson.dumps(body), status, media_type="application/json")
 
-    async def _answer(
-        self, request: Request, needed: auth.Scope, answer: Callable[[Call], Awaitable[Answer]]
-    ) -> Answer:
-        viewer = await auth.authenticate(self.db, self.settings, request.headers.get("authorization"))
+
+def _for(needed: auth.Scope, answer: Callable[[Call], Awaitable[Answer]]) -> Method:
+    """A method for those whose token has a scope."""
+
+    async def method(address: Address, request: Request) -> Answer:
+        viewer = await auth.authenticate(address.db, address.settings, request.headers.get("authorization"))
         viewer.require(needed)
-        return await answer(Call(self.db, self.settings, viewer, self.clock(), request))
+        return await answer(Call(address.db, address.settings, viewer, address.clock(), request))
+
+    return method
+
+
+async def _describe(_address: Address, _request: Request) -> Answer:
+    return 200, description()
+
+
+async def _unknown(_request: Request) -> Response:
+    return refuse(HTTPRefusal(404, "There is no such address.", Code.NOT_FOUND))
+
+
+ADDRESSES: Mapping[str, Mapping[str, Method]] = {
+    "/leads/{lead_id}/offers": {
+        "GET": _for(auth.Scope.READ, calls.find),
+        "POST": _for(auth.Scope.WRITE, calls.create),
+    },
+    "/leads/{lead_id}/offers/{offer_id}": {"GET": _for(auth.Scope.READ, calls.get)},
+    "/me": {"GET": _for(auth.Scope.READ, calls.me)},
+    "/openapi.json": {"GET": _describe},
+}
+
+
+def rest_routes(db: Database, settings: Settings, clock: Callable[[], datetime]) -> list[BaseRoute]:
+    """The addresses, and a refusal for those beside them."""
+    known = [Route(path, Address(db, settings, clock, methods)) for path, methods in ADDRESSES.items()]
+    beside = ["/leads", "/leads/{rest:path}"]
+    return [*known, *(Route(path, _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]) for path in beside)]
 
 
 class LeadingSlashes:

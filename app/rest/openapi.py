@@ -1,0 +1,196 @@
+"""The REST API described in OpenAPI 3.1, made from the tables that the parser reads by."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from app.filters import DEFAULT_LIMIT, LISTS, MAX_LIMIT, MAX_SORTS, MAX_VALUES, RANGES, Operator
+from app.ids import LARGEST
+from app.models import DistributionTarget
+from app.rest import offers
+from app.rest.calls import ME_FIELDS
+from app.rest.dialect import OPERATORS
+from app.rest.errors import NAMES
+from app.rest.fields import FIELDS, LARGEST_INT, Kind
+
+Schema = Mapping[str, Any]
+
+DIALECT = (
+    "The query string is FeathersJS's. All conditions of a query hold; `$or[0][rank]=1&$or[1][rank]=2` asks for "
+    "either, `$and` for all of the conditions numbered so. An empty value, or `null`, asks for null. A list may also "
+    "be sent as `team_id[$in]=4&team_id[$in]=5`, `team_id[$in][]=4` or `team_id[$in][0]=4`."
+)
+SUBMIT = (
+    "Offers the lead to the members of its team by rank or by time. Only the lead's creator may. A second submit "
+    "offers it to those who are new. The answer has all offers of the lead by the team, however many."
+)
+
+_ID: Schema = {"type": "integer", "minimum": 1, "maximum": LARGEST}
+_TEXT: Schema = {"type": "string"}
+_NULLABLE_TEXT: Schema = {"type": ["string", "null"]}
+_NULLABLE_BOOLEAN: Schema = {"type": ["boolean", "null"]}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_LEAD_ID = "lead_id"
+_OFFER_ID = "offer_id"
+
+
+def description() -> dict[str, Any]:
+    """The document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Lead Offers", "version": "1", "description": "Lead offers for clients of FeathersJS."},
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "paths": {
+            "/leads/{lead_id}/offers": {"parameters": [_path(_LEAD_ID)], "get": _find(), "post": _create()},
+            "/leads/{lead_id}/offers/{offer_id}": {
+                "parameters": [_path(_LEAD_ID), _path(_OFFER_ID)],
+                "get": _operation("getOffer", "One offer", "Offer", parameters=[_select(offers.FIELDS)]),
+            },
+            "/me": {"get": _operation("getMe", "Whose token it is", "Me", (), [_select(ME_FIELDS)])},
+        },
+        "components": {
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "schemas": _schemas(),
+        },
+    }
+
+
+def _find() -> dict[str, Any]:
+    parameters = [*_filters(), *_paging(), _select(offers.FIELDS)]
+    return _operation("findOffers", "The offers of a lead", "OfferPage", parameters=parameters) | {
+        "description": DIALECT
+    }
+
+
+def _create() -> dict[str, Any]:
+    submit = _operation("createOffers", "Submit a lead", "OfferPage", (404, 408, 409, 413, 415, 422))
+    submit["responses"]["200"]["description"] = "No offer was made: everybody has theirs."
+    submit["responses"]["201"] = _answer("OfferPage", "Offers were made.")
+    empty = {"type": "object", "additionalProperties": False, "maxProperties": 0}
+    body = {"content": {"application/json": {"schema": empty}}}
+    return submit | {"description": SUBMIT, "parameters": [_select(offers.FIELDS)], "requestBody": body}
+
+
+def _operation(
+    name: str, summary: str, schema: str, statuses: Sequence[int] = (404,), parameters: Sequence[Schema] = ()
+) -> dict[str, Any]:
+    refusals = {str(status): _answer("Error", NAMES[status][0]) for status in sorted({400, 401, 403, 500, *statuses})}
+    return {
+        "operationId": name,
+        "summary": summary,
+        "parameters": parameters,
+        "responses": {"200": _answer(schema, summary), **refusals},
+    }
+
+
+def _answer(schema: str, text: str) -> dict[str, Any]:
+    return {"description": text, "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _ref(schema: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def _path(name: str) -> Schema:
+    return {"name": name, "in": "path", "required": True, "schema": _ID}
+
+
+def _query(name: str, schema: Schema, **more: Any) -> Schema:
+    return {"name": name, "in": "query", "schema": schema, **more}
+
+
+def _filters() -> Iterator[Schema]:
+    for name, kind in FIELDS.items():
+        yield _query(name, _nullable(kind.schema))
+        for written, operator in OPERATORS.items():
+            if operator in kind.operators:
+                yield _filter(f"{name}[{written}]", kind, operator)
+
+
+def _filter(name: str, kind: Kind, operator: Operator) -> Schema:
+    if operator in LISTS:
+        return _list(name, kind.schema, MAX_VALUES)
+    return _query(name, {**kind.schema, **kind.bounds} if operator in RANGES else _nullable(kind.schema))
+
+
+def _nullable(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "string", "enum": ["null", ""]}]}
+
+
+def _list(name: str, items: Schema, longest: int) -> Schema:
+    schema = {"type": "array", "items": items, "minItems": 1, "maxItems": longest}
+    return _query(name, schema, style="form", explode=False)
+
+
+def _paging() -> Iterator[Schema]:
+    number: Schema = {"type": "integer", "minimum": 0, "maximum": LARGEST_INT}
+    yield _query(
+        "$limit",
+        {**_nullable(number), "default": DEFAULT_LIMIT},
+        description=f"At most {MAX_LIMIT}; 0: the total alone.",
+    )
+    yield _query("$skip", {**_nullable(number), "default": 0})
+    sorts = {"type": "object", "maxProperties": MAX_SORTS, "additionalProperties": False}
+    directions = {name: {"type": "integer", "enum": [1, -1]} for name in FIELDS}
+    yield _query("$sort", sorts | {"properties": directions}, style="deepObject", explode=True)
+
+
+def _select(fields: Sequence[str]) -> Schema:
+    return _list("$select", {"type": "string", "enum": list(fields)}, MAX_VALUES)
+
+
+def _schemas() -> dict[str, Schema]:
+    identity, names = {"id": _ID}, {"first_name": _TEXT, "last_name": _TEXT, "email": _NULLABLE_TEXT}
+    contact = _object(identity | {"first_name": _NULLABLE_TEXT, "last_name": _NULLABLE_TEXT})
+    target = {"type": "string", "enum": list(DistributionTarget)}
+    lead = _object(identity | {"distribution_target": target, "contact": contact})
+    # An answer has all fields unless $select asked for some.
+    offer = {"type": "object", "required": ["id"], "additionalProperties": False, "properties": _offer(lead)}
+    page = _object(
+        {"total": _COUNT, "limit": _COUNT, "skip": _COUNT, "data": {"type": "array", "items": _ref("Offer")}}
+    )
+    me = identity | names | {"timezone": _TEXT}
+    return {
+        "Offer": offer,
+        "OfferPage": page,
+        "Me": {"type": "object", "required": ["id"], "additionalProperties": False, "properties": me},
+        "Error": _error(),
+    }
+
+
+def _offer(lead: Schema) -> dict[str, Schema]:
+    user = _object({"id": _ID, "first_name": _TEXT, "last_name": _TEXT, "email": _NULLABLE_TEXT})
+    return {
+        "id": _ID,
+        "lead": lead,
+        "user": {"anyOf": [user, {"type": "null"}]},
+        "notify_at": {"type": ["string", "null"], "format": "date-time"},
+        "rank": {"type": ["integer", "null"]},
+        "assign_automatically": {"type": "boolean"},
+        "has_call_alert": _NULLABLE_BOOLEAN,
+        "has_text_alert": _NULLABLE_BOOLEAN,
+        "has_email_alert": _NULLABLE_BOOLEAN,
+        "team": {"anyOf": [_object({"id": _ID, "name": _TEXT}), {"type": "null"}]},
+    }
+
+
+def _error() -> Schema:
+    return _object(
+        {
+            "name": {"type": "string", "enum": [name for name, _ in NAMES.values()]},
+            "message": _TEXT,
+            "code": {"type": "integer", "enum": list(NAMES)},
+            "className": {"type": "string", "enum": [class_name for _, class_name in NAMES.values()]},
+            "data": {"type": "object", "required": ["code"], "properties": {"code": _TEXT}},
+            "errors": {"type": "object", "additionalProperties": _TEXT},
+        }
+    )
+
+
+def _object(properties: Mapping[str, Schema]) -> Schema:
+    return {
+        "type": "object",
+        "required": list(properties),
+        "additionalProperties": False,
+        "properties": properties,
+    }
