@@ -74,6 +74,14 @@ async def test_a_preview_of_another_moment(api: Api, world: World, cast: Cast) -
     assert await alice.ask(PREVIEW, id=lead.id, at=None)
 
 
+async def test_a_preview_ends_where_time_does(api: Api, world: World, cast: Cast) -> None:
+    await world.member(cast.team, cast.charlie, rank=2)
+    lead, alice = await world.lead(cast.alice, cast.team), api.user(cast.alice)
+    assert await refused(alice, PREVIEW, id=lead.id, at="9999-12-31T23:45:00Z") == "BAD_USER_INPUT at"
+    last = (await alice.ask(PREVIEW, id=lead.id, at="9999-12-31T23:44:59.999Z"))["previewLeadOffers"]["offers"][-1]
+    assert last["notifyAt"] == "9999-12-31T23:59:59.999Z"
+
+
 async def test_a_preview_refuses_what_a_submit_refuses(api: Api, world: World, cast: Cast) -> None:
     offered, held = await world.lead(cast.alice, cast.team), await world.lead(cast.alice, cast.team)
     await world.offer(offered, cast.bob)

@@ -171,6 +171,13 @@ async def test_only_the_creator_changes_a_team(api: Api, world: World, cast: Cas
             assert await refused(api.user(cast.alice), document, **variables | {"id": "x"}) == "NOT_FOUND"
 
 
+async def test_the_invited_do_not_remove_themselves(api: Api, world: World, cast: Cast) -> None:
+    """They answer; the membership is the creator's to remove."""
+    member = await world.membership(cast.team, cast.charlie, RequestStatus.PENDING)
+    assert await refused(api.user(cast.charlie), REMOVE, id=member.id) == "FORBIDDEN"
+    assert await api.user(cast.alice).ask(REMOVE, id=member.id)
+
+
 async def bobs_option(world: World) -> DistributionOption:
     async with world.database.read() as session:
         return (await session.exec(select(DistributionOption))).one()

@@ -77,7 +77,9 @@ async def remove_team_member(session: AsyncSession, viewer_id: int, member_id: i
     Their distribution option stays: it is said of them that they are not a member, and serves if they come back.
     """
     asked = await _member(session, viewer_id, member_id)
-    team = await own_team(session, viewer_id, asked.team_id, lock=False)
+    team = await session.get_one(Team, asked.team_id)
+    if team.creator_id != viewer_id:
+        raise Refusal(Code.FORBIDDEN, "Only the creator of a team may remove its members.")
     leads = await lock_open_leads(session, _made_to(asked))
     member = await _member(session, viewer_id, member_id, lock=True)
     await session.delete(member)

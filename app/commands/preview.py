@@ -30,11 +30,15 @@ async def preview_lead_offers(
 ) -> Preview:
     """What a submit `at` another moment, or now, would do as things stand.
 
-    Refuses as a submit does, except that nobody eligible is an answer. BAD_USER_INPUT for a moment before now.
+    Refuses as a submit does, except that nobody eligible is an answer. BAD_USER_INPUT for a moment before now, or
+    so late that time ends before the last offer.
     """
     if at is not None and at < now:
         raise bad_input(Problem("at", f"must not be before now, {format_instant(now)}"))
-    prepared = await prepare(session, viewer_id, lead_id, now, at=at, lock=False)
+    try:
+        prepared = await prepare(session, viewer_id, lead_id, now, at=at, lock=False)
+    except OverflowError as error:
+        raise bad_input(Problem("at", "is so late that offers would be made after the year 9999")) from error
     people = (await fetch_people(session, [prepared.team.id]))[prepared.team.id]
     offers, skipped = prepared.plan.offers, prepared.plan.skipped
     planned = {offer.user_id for offer in offers}
