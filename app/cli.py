@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import imports, migrations
-from app.auth import Scope, issue_token, signing_key
+from app.auth import Scope, issue_token
 from app.commands.releasing import release_leads
 from app.commands.users import activate_user, create_user, deactivate_user, find_user
 from app.config import PREFIX, Settings, read_settings
@@ -26,6 +26,7 @@ from app.models import User
 from app.observability import configure_logging
 from app.progress import progress_bar
 from app.sample import Size, fill
+from app.tokens import signing_key
 
 app = typer.Typer(
     help="Distributes leads to the agents of a team. Settings come from the environment, as LEAD_OFFERS_DATABASE_URL.",
@@ -50,11 +51,15 @@ def serve(
 ) -> None:
     """Serve the API at /graphql until it is interrupted.
 
-    Needs LEAD_OFFERS_JWT_SECRET, and a database that `lead-offers migrate` was run on.
+    Needs LEAD_OFFERS_JWT_SECRET or LEAD_OFFERS_JWKS_URL, and a database that `lead-offers migrate` was run on.
     """
-    settings = _settings(signing=True)
+    settings = _settings()
     configure_logging()
-    uvicorn.run(create_app(settings), host=host, port=port, loop="uvloop", http="httptools", log_config=None)
+    try:
+        server = create_app(settings)
+    except ValueError as error:
+        _fail(str(error))
+    uvicorn.run(server, host=host, port=port, loop="uvloop", http="httptools", log_config=None, server_header=False)
 
 
 @app.command()

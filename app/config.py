@@ -1,8 +1,10 @@
 """Settings, read from the environment (`LEAD_OFFERS_…`); the only module that reads it."""
 
 import json
+import re
 from typing import Annotated, Any
 
+import limits
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
@@ -36,6 +38,31 @@ class Settings(BaseSettings):
         description="Fills a token and a first query into GraphiQL. For the demo on this machine only.",
     )
 
+    jwks_url: str | None = Field(
+        default=None,
+        description="Address of an identity provider's keys (JWKS), whose RS256 and ES256 tokens are taken too.",
+    )
+    jwt_issuer: str | None = Field(default=None, min_length=1, description="The `iss` that every token must have.")
+    jwt_audience: str | None = Field(default=None, min_length=1, description="The `aud` that every token must have.")
+    jwt_user_claim: str = Field(
+        default="sub",
+        min_length=1,
+        description="The claim that says who the user is: our id, or their e-mail address.",
+    )
+    rate_limit_per_user: str | None = Field(
+        default=None, description="Requests that one user may send, as `600/minute`."
+    )
+    rate_limit_per_address: str | None = Field(
+        default=None, description="Requests that may come from one address, valid or not, as `1200/minute`."
+    )
+    rate_limit_storage: SecretStr | None = Field(
+        default=None,
+        description="Where requests are counted for several processes: `async+redis://HOST`. By default in each.",
+    )
+    request_seconds: float = Field(default=30.0, gt=0, description="How long an operation may take, in seconds.")
+    statement_seconds: float = Field(
+        default=10.0, gt=0, description="How long one statement in the database may take, in seconds."
+    )
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="How large the body of a request may be.")
     body_seconds: float = Field(
         default=10.0, gt=0, description="How long the body of a request may take to come, in seconds."
@@ -79,6 +106,30 @@ class Settings(BaseSettings):
         if secret is not None and len(secret.get_secret_value().encode()) < 32:
             raise ValueError("must have at least 32 bytes")
         return secret
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _http_address(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"https?://[^/]", url):
+            raise ValueError("must be an address that begins with https:// (http:// only on this machine)")
+        return url
+
+    @field_validator("rate_limit_per_user", "rate_limit_per_address")
+    @classmethod
+    def _known_limit(cls, limit: str | None) -> str | None:
+        try:
+            if limit is not None:
+                limits.parse(limit)
+        except ValueError:
+            raise ValueError("must be a number of requests and a time, as in 600/minute") from None
+        return limit
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"https?://[^/*\s]+", origin) for origin in origins):
+            raise ValueError('must be origins, without a path and without *, as in ["https://app.example.com"]')
+        return origins
 
     @field_validator("cors_origins", mode="before")
     @classmethod

@@ -9,18 +9,21 @@ reads and then writes would otherwise fail, not wait, when another writer came b
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import asyncpg
 import orjson
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.util.concurrency import await_, greenlet_spawn
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 SQLITE_BUSY_SECONDS = 30
+STEPS_BETWEEN_LOOKS = 10_000
+"""Instructions of SQLite's virtual machine, a fraction of a millisecond, between two looks at the clock."""
 
 FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 """What `Database.fetch` raises where the database fails."""
@@ -74,20 +77,32 @@ class Database:
         await self.write_engine.dispose()
 
 
-def connect(url: str) -> Database:
-    """The database at a SQLAlchemy URL, `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. Connects on first use."""
+def connect(url: str, statement_seconds: float | None = None) -> Database:
+    """The database at a SQLAlchemy URL, `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. Connects on first use.
+
+    A statement that takes longer than `statement_seconds` is ended by the database; `is_timeout` knows the error.
+    """
     make = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
-    read, write = make(url, writes=False), make(url, writes=True)
+    read, write = make(url, statement_seconds, writes=False), make(url, statement_seconds, writes=True)
     return Database(read, write, _sessions(read), _sessions(write))
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Whether the database ended a statement because it took too long."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return getattr(cause, "sqlstate", None) == "57014" or getattr(cause, "sqlite_errorname", None) == "SQLITE_INTERRUPT"
 
 
 def _sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
     return async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False, autoflush=False)
 
 
-def _postgresql(url: str, *, writes: bool) -> AsyncEngine:
-    reading = {"server_settings": {"plan_cache_mode": "force_generic_plan"}}
-    options: dict[str, Any] = {} if writes else {"isolation_level": "AUTOCOMMIT", "connect_args": reading}
+def _postgresql(url: str, statement_seconds: float | None, *, writes: bool) -> AsyncEngine:
+    server = {} if statement_seconds is None else {"statement_timeout": str(max(1, int(statement_seconds * 1000)))}
+    options: dict[str, Any] = {} if writes else {"isolation_level": "AUTOCOMMIT"}
+    if not writes:
+        server["plan_cache_mode"] = "force_generic_plan"
+    options["connect_args"] = {"server_settings": server}
     engine = create_async_engine(url, json_serializer=orjson.dumps, pool_size=8, max_overflow=8, **options)
 
     @event.listens_for(engine.sync_engine, "checkout")
@@ -99,7 +114,7 @@ def _postgresql(url: str, *, writes: bool) -> AsyncEngine:
     return engine
 
 
-def _sqlite(url: str, *, writes: bool) -> AsyncEngine:
+def _sqlite(url: str, statement_seconds: float | None, *, writes: bool) -> AsyncEngine:
     size: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if writes else {"pool_size": 8}
     engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, **size)
 
@@ -111,6 +126,8 @@ def _sqlite(url: str, *, writes: bool) -> AsyncEngine:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+    if statement_seconds is not None:
+        _interrupt_after(engine, statement_seconds)
     if writes:
 
         @event.listens_for(engine.sync_engine, "begin")
@@ -118,3 +135,18 @@ def _sqlite(url: str, *, writes: bool) -> AsyncEngine:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
+
+
+def _interrupt_after(engine: AsyncEngine, seconds: float) -> None:
+    """SQLite has no time limit of its own, but asks every so often whether to go on."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def watch(connection: Any, record: Any) -> None:
+        def is_over() -> bool:
+            return bool(monotonic() - record.info.get("began", monotonic()) > seconds)
+
+        connection.run_async(lambda driver: driver.set_progress_handler(is_over, STEPS_BETWEEN_LOOKS))
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def begin(connection: Connection, *_rest: Any) -> None:
+        connection.info["began"] = monotonic()

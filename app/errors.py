@@ -25,10 +25,17 @@ class Code(StrEnum):
     NO_ELIGIBLE_MEMBERS = "NO_ELIGIBLE_MEMBERS"
     OFFER_NOT_OPEN = "OFFER_NOT_OPEN"
     QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
+    RATE_LIMITED = "RATE_LIMITED"
+    TIMEOUT = "TIMEOUT"
+    UNAVAILABLE = "UNAVAILABLE"
     GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
     GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
     BAD_REQUEST = "BAD_REQUEST"
     INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
+
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lead-offers"'}
+"""The header of every answer to who is not let in."""
 
 
 @dataclass
@@ -46,6 +53,14 @@ class Refusal(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+def headers_of(refusal: Refusal) -> Mapping[str, str]:
+    """What HTTP says of a refusal beside its status: how to be let in, or when to come again."""
+    if refusal.code is Code.UNAUTHENTICATED:
+        return CHALLENGE
+    seconds = refusal.extensions.get("retryAfter")
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 @dataclass

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from app.auth import signing_key
+from app.auth import open_gate
 from app.config import Settings
 from app.db import connect
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal
@@ -42,13 +42,15 @@ def utc_now() -> datetime:
 
 def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Starlette:
     """The server. ValueError names a setting that is missing; the database is connected to on first use."""
-    signing_key(settings)
-    db = connect(settings.database_url)
+    db = connect(settings.database_url, settings.statement_seconds)
+    gate = open_gate(db, settings)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
-        await db.close()
+        try:
+            yield
+        finally:
+            await db.close()
 
     middleware = [
         Middleware(RequestId),
@@ -60,8 +62,8 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> S
     async def page(request: Request) -> Response:
         return await graphiql_page(request, settings, db, clock())
 
-    endpoint = GraphQLEndpoint(db, settings, clock, page if settings.graphiql else None)
-    routes: list[BaseRoute] = [Route("/graphql", endpoint), *rest_routes(db, settings, clock)]
+    endpoint = GraphQLEndpoint(gate, settings, clock, page if settings.graphiql else None)
+    routes: list[BaseRoute] = [Route("/graphql", endpoint), *rest_routes(gate, settings, clock)]
     if settings.graphiql:
         routes.append(graphiql_assets())
     app = Starlette(

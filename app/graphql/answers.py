@@ -8,7 +8,7 @@ from graphql import GraphQLError
 from starlette.responses import Response
 from strawberry.types import ExecutionResult
 
-from app.errors import HTTPRefusal
+from app.errors import Code, HTTPRefusal, Refusal, headers_of
 from app.graphql.media import JSON
 
 
@@ -21,6 +21,15 @@ def answer(result: ExecutionResult, media_type: str) -> Response:
     if executed:
         body["data"] = result.data
     return _response(200 if executed or media_type == JSON else 400, body, media_type)
+
+
+_AT_THE_DOOR = {Code.UNAUTHENTICATED: 401, Code.RATE_LIMITED: 429, Code.UNAVAILABLE: 503}
+
+
+def at_the_door(refusal: Refusal) -> HTTPRefusal:
+    """The refusal of a request whose operation was not looked at."""
+    status = _AT_THE_DOOR[refusal.code]
+    return HTTPRefusal(status, refusal.message, refusal.code, refusal.extensions, headers_of(refusal))
 
 
 def refuse(refusal: HTTPRefusal, media_type: str = JSON) -> Response:

@@ -3,6 +3,7 @@
 Every answer is JSON, the refusals too, but for the GraphiQL page, which only who accepts text/html gets.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -16,17 +17,17 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from app.auth import CHALLENGE, Identity, find_viewer, identify
+from app.auth import Gate, find_viewer
 from app.config import Settings
-from app.db import Database
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
-from app.graphql.answers import answer, refuse
+from app.graphql.answers import answer, at_the_door, refuse
 from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.media import JSON, negotiate
 from app.graphql.operations import Operation, read_operation
 from app.graphql.plans import Plans
 from app.graphql.schema import schema
+from app.tokens import Identity
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class GraphQLEndpoint:
     `clock` says what time it is, read once per request; `page` makes the GraphiQL page, where there is one.
     """
 
-    db: Database
+    gate: Gate
     settings: Settings
     clock: Callable[[], datetime]
     page: Callable[[Request], Awaitable[Response]] | None = None
@@ -47,7 +48,7 @@ class GraphQLEndpoint:
 
     def __post_init__(self) -> None:
         self.documents = Documents(self.settings)
-        self.plans = Plans(schema, self.db, self.settings, self.documents)
+        self.plans = Plans(schema, self.gate.db, self.settings, self.documents)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.respond(Request(scope, receive))
@@ -72,19 +73,31 @@ class GraphQLEndpoint:
             return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR), media_type or JSON)
 
     async def _execute(self, request: Request) -> ExecutionResult:
+        address = request.client.host if request.client else None
         try:
-            identity = identify(self.settings, request.headers.get("authorization"))
+            identity = await self.gate.identify(request.headers.get("authorization"), address)
             operation = await read_operation(request, self.settings)
-            return await self._run(operation, identity, request.method)
+            return await self._in_time(self._run(operation, identity, request.method))
         except Refusal as refusal:
-            raise HTTPRefusal(401, refusal.message, refusal.code, headers=CHALLENGE) from refusal
+            raise at_the_door(refusal) from refusal
+
+    async def _in_time(self, running: Awaitable[ExecutionResult]) -> ExecutionResult:
+        seconds = self.settings.request_seconds
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await running
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        message = f"Stopped after {seconds:g} seconds. What fields of a mutation had written by then stays written."
+        return ExecutionResult(data=None, errors=[GraphQLError(message, extensions={"code": Code.TIMEOUT})])
 
     async def _run(self, operation: Operation, identity: Identity, method: str) -> ExecutionResult:
         """The result of an operation. UNAUTHENTICATED where the token's user is not active."""
         if data := await self.plans.answer(operation, identity):
             return ExecutionResult(data=data, errors=None)
-        viewer = await find_viewer(self.db, identity)
-        context = Context(self.db, viewer, self.clock(), self.settings, self.documents)
+        viewer = await find_viewer(self.gate.db, identity)
+        context = Context(self.gate.db, viewer, self.clock(), self.settings, self.documents)
         result = await _execute(operation, context, method)
         if not result.errors:
             self.plans.admit(operation)

@@ -6,8 +6,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from app.auth import CHALLENGE
-from app.errors import Code, HTTPRefusal, Refusal
+from app.errors import Code, HTTPRefusal, Refusal, headers_of
 from app.ids import parse_id
 from app.models import SkipReason
 
@@ -44,14 +43,15 @@ _STATUSES: Mapping[Code, int] = {
     Code.NO_TEAM_FOR_ZIPCODE: 422,
     Code.NO_DISTRIBUTION_OPTIONS: 422,
     Code.NO_ELIGIBLE_MEMBERS: 422,
+    Code.RATE_LIMITED: 429,
+    Code.UNAVAILABLE: 503,
 }
 
 
 def with_status(refusal: Refusal) -> HTTPRefusal:
     """The refusal with the status that its code stands for."""
     status = _STATUSES.get(refusal.code, 500)
-    headers = CHALLENGE if status == 401 else {}
-    return HTTPRefusal(status, refusal.message, refusal.code, refusal.extensions, headers)
+    return HTTPRefusal(status, refusal.message, refusal.code, refusal.extensions, headers_of(refusal))
 
 
 def refuse(refusal: HTTPRefusal) -> Response:

@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import auth
 from app.config import Settings
-from app.db import Database
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
 from app.rest import calls
 from app.rest.calls import Answer, Call
@@ -29,7 +28,7 @@ Method = Callable[["Address", Request], Awaitable[Answer]]
 class Address:
     """One address. HEAD is answered as GET is, without the body; `clock` is read once per request."""
 
-    db: Database
+    gate: auth.Gate
     settings: Settings
     clock: Callable[[], datetime]
     methods: Mapping[str, Method]
@@ -62,9 +61,10 @@ def _for(needed: auth.Scope, answer: Callable[[Call], Awaitable[Answer]]) -> Met
     """A method for those whose token has a scope."""
 
     async def method(address: Address, request: Request) -> Answer:
-        viewer = await auth.authenticate(address.db, address.settings, request.headers.get("authorization"))
+        sender = request.client.host if request.client else None
+        viewer = await address.gate.admit(request.headers.get("authorization"), sender)
         viewer.require(needed)
-        return await answer(Call(address.db, address.settings, viewer, address.clock(), request))
+        return await answer(Call(address.gate.db, address.settings, viewer, address.clock(), request))
 
     return method
 
@@ -88,9 +88,9 @@ ADDRESSES: Mapping[str, Mapping[str, Method]] = {
 }
 
 
-def rest_routes(db: Database, settings: Settings, clock: Callable[[], datetime]) -> list[BaseRoute]:
+def rest_routes(gate: auth.Gate, settings: Settings, clock: Callable[[], datetime]) -> list[BaseRoute]:
     """The addresses, and a refusal for those beside them."""
-    known = [Route(path, Address(db, settings, clock, methods)) for path, methods in ADDRESSES.items()]
+    known = [Route(path, Address(gate, settings, clock, methods)) for path, methods in ADDRESSES.items()]
     beside = ["/leads", "/leads/{rest:path}"]
     return [*known, *(Route(path, _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]) for path in beside)]
 

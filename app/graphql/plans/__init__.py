@@ -11,7 +11,7 @@ from typing import Any
 
 from graphql import GraphQLError, get_variable_values
 
-from app.auth import Identity, Scope
+from app.auth import Scope
 from app.config import Settings
 from app.db import FAILURES, Database
 from app.errors import Refusal
@@ -23,6 +23,7 @@ from app.graphql.plans.recent import Recent
 from app.graphql.plans.selection import Declined, Query
 from app.graphql.schema import Schema
 from app.prepared import Prepared
+from app.tokens import Identity
 
 logger = logging.getLogger(__name__)
 
