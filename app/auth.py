@@ -12,6 +12,7 @@ from app.config import Settings
 from app.db import Database
 from app.errors import Code, Refusal
 from app.models import User
+from app.observability import requests
 from app.rate_limits import RateLimits
 from app.tokens import SECRET_ALGORITHM, Identity, Tokens, signing_key
 
@@ -65,6 +66,7 @@ class Gate:
         """
         await self.limits.count_address(address)
         identity = await self.tokens.identify(authorization)
+        requests.current().user_id = identity.user_id
         await self.limits.count_user(str(identity.user_id or identity.email))
         return identity
 

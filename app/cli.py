@@ -23,7 +23,7 @@ from app.graphql.schema import sdl
 from app.instants import format_instant
 from app.main import create_app, utc_now
 from app.models import User
-from app.observability import configure_logging
+from app.observability.logs import configure_logging
 from app.progress import progress_bar
 from app.sample import Size, fill
 from app.tokens import signing_key
@@ -54,12 +54,21 @@ def serve(
     Needs LEAD_OFFERS_JWT_SECRET or LEAD_OFFERS_JWKS_URL, and a database that `lead-offers migrate` was run on.
     """
     settings = _settings()
-    configure_logging()
+    configure_logging(settings)
     try:
         server = create_app(settings)
     except ValueError as error:
         _fail(str(error))
-    uvicorn.run(server, host=host, port=port, loop="uvloop", http="httptools", log_config=None, server_header=False)
+    uvicorn.run(
+        server,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import json
 import re
+from enum import StrEnum
 from typing import Annotated, Any
 
 import limits
@@ -13,6 +14,11 @@ from sqlalchemy.exc import ArgumentError
 PREFIX = "LEAD_OFFERS_"
 
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+
+class LogFormat(StrEnum):
+    JSON = "json"
+    CONSOLE = "console"
 
 
 class Settings(BaseSettings):
@@ -63,6 +69,13 @@ class Settings(BaseSettings):
     statement_seconds: float = Field(
         default=10.0, gt=0, description="How long one statement in the database may take, in seconds."
     )
+    log_format: LogFormat = Field(
+        default=LogFormat.JSON, description="How the log is written: `json`, or `console` for a person to read."
+    )
+    log_queries: bool = Field(
+        default=False, description="Whether the line of a GraphQL request has its document: `on` or `off`."
+    )
+
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="How large the body of a request may be.")
     body_seconds: float = Field(
         default=10.0, gt=0, description="How long the body of a request may take to come, in seconds."

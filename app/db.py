@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 import orjson
@@ -18,8 +18,11 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.util.concurrency import await_, greenlet_spawn
 from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.observability import metrics, requests
 
 SQLITE_BUSY_SECONDS = 30
 STEPS_BETWEEN_LOOKS = 10_000
@@ -56,6 +59,7 @@ class Database:
             return (await connection.exec_driver_sql(statement, tuple(values))).all()
 
     def _fetch_by_asyncpg(self, statement: str, values: Sequence[Any]) -> Sequence[Any]:
+        requests.current().statements += 1
         connection = self.read_engine.sync_engine.pool.connect()
         try:
             driver: Any = connection.driver_connection
@@ -69,8 +73,10 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A session in one transaction: committed at the end, rolled back on any exception."""
-        async with self._writes() as session, session.begin():
-            yield session
+        async with self._writes() as session:
+            async with session.begin():
+                yield session
+            metrics.committed(session)
 
     async def close(self) -> None:
         await self.read_engine.dispose()
@@ -84,6 +90,8 @@ def connect(url: str, statement_seconds: float | None = None) -> Database:
     """
     make = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
     read, write = make(url, statement_seconds, writes=False), make(url, statement_seconds, writes=True)
+    for name, engine in {"read": read, "write": write}.items():
+        _count(engine, name)
     return Database(read, write, _sessions(read), _sessions(write))
 
 
@@ -103,7 +111,9 @@ def _postgresql(url: str, statement_seconds: float | None, *, writes: bool) -> A
     if not writes:
         server["plan_cache_mode"] = "force_generic_plan"
     options["connect_args"] = {"server_settings": server}
-    engine = create_async_engine(url, json_serializer=orjson.dumps, pool_size=8, max_overflow=8, **options)
+    engine = create_async_engine(
+        url, json_serializer=orjson.dumps, pool_size=8, max_overflow=8, hide_parameters=True, **options
+    )
 
     @event.listens_for(engine.sync_engine, "checkout")
     def be_open(connection: Any, *_rest: Any) -> None:
@@ -114,9 +124,21 @@ def _postgresql(url: str, statement_seconds: float | None, *, writes: bool) -> A
     return engine
 
 
+def _count(engine: AsyncEngine, name: str) -> None:
+    """Counts the statements of requests, and the connections that are in use."""
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def statement(*_details: Any) -> None:
+        requests.current().statements += 1
+
+    in_use, pool = metrics.POOL.labels(name), cast(QueuePool, engine.sync_engine.pool)
+    event.listen(pool, "checkout", lambda *_connection: in_use.set(pool.checkedout()))
+    event.listen(pool, "checkin", lambda *_connection: in_use.set(pool.checkedout() - 1))
+
+
 def _sqlite(url: str, statement_seconds: float | None, *, writes: bool) -> AsyncEngine:
     size: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if writes else {"pool_size": 8}
-    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, **size)
+    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, hide_parameters=True, **size)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

@@ -18,7 +18,10 @@ from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal
 from app.graphql.answers import refuse
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
-from app.middleware import ListedOrigins, RequestId, SecurityHeaders
+from app.middleware import ListedOrigins, Observed, SecurityHeaders
+from app.observability.logs import request_log
+from app.observability.requests import current
+from app.probes import probes
 from app.rest.http import LeadingSlashes, rest_routes
 
 
@@ -31,7 +34,8 @@ def _refuse(_request: Request, error: Exception) -> Response:
 
 def _fail(_request: Request, _error: Exception) -> Response:
     """Starlette raises the error again once this is sent: uvicorn has it in the log."""
-    return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR))
+    headers = {"X-Request-ID": current().id}
+    return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR, headers=headers))
 
 
 def utc_now() -> datetime:
@@ -53,7 +57,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> S
             await db.close()
 
     middleware = [
-        Middleware(RequestId),
+        Middleware(Observed, log=request_log(settings)),
         Middleware(LeadingSlashes),
         Middleware(SecurityHeaders),
         Middleware(ListedOrigins, origins=settings.cors_origins),
@@ -63,7 +67,7 @@ def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> S
         return await graphiql_page(request, settings, db, clock())
 
     endpoint = GraphQLEndpoint(gate, settings, clock, page if settings.graphiql else None)
-    routes: list[BaseRoute] = [Route("/graphql", endpoint), *rest_routes(gate, settings, clock)]
+    routes: list[BaseRoute] = [Route("/graphql", endpoint), *rest_routes(gate, settings, clock), *probes(db, clock)]
     if settings.graphiql:
         routes.append(graphiql_assets())
     app = Starlette(

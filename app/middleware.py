@@ -1,17 +1,20 @@
 """What surrounds every request, whatever its address."""
 
 import re
-from collections.abc import Sequence
-from uuid import uuid4
+from collections.abc import Iterable, Sequence
+from secrets import token_hex
+from time import perf_counter
 
 import orjson
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.types import FilteringBoundLogger
 
 from app.errors import Code
-from app.observability import request_id
+from app.observability.metrics import observe
+from app.observability.requests import RequestNote, begin
 
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
@@ -26,26 +29,62 @@ SECURITY_HEADERS = {
 TRANSPORT_SECURITY = "max-age=31536000"
 
 
-class RequestId:
-    """Gives every request an id, taken over from X-Request-ID where that is a sane one, and answers with it."""
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Asked every few seconds: they are not counted, nor in the log while they succeed."""
 
-    def __init__(self, app: ASGIApp) -> None:
+
+class Observed:
+    """Notes what each request does: a line in the log and the metrics, in some ten microseconds.
+
+    Every request has an id, taken over from X-Request-ID where that is a sane one, and is answered with it.
+    """
+
+    def __init__(self, app: ASGIApp, log: FilteringBoundLogger) -> None:
         self.app = app
+        self.log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        sent = dict(scope["headers"]).get(b"x-request-id", b"")
-        current = sent if re.fullmatch(rb"[\w.-]{1,128}", sent, re.ASCII) else uuid4().hex.encode()
-        request_id.set(current.decode())
+        note = RequestNote(_request_id(scope["headers"]), scope.get("method", "WEBSOCKET"))
+        begin(note)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", current)]
+                note.status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", note.id.encode())]
             await send(message)
 
-        await self.app(scope, receive, send_with_id)
+        started = perf_counter()
+        try:
+            await self.app(scope, receive, send_with_id)
+        except BaseException as error:
+            note.status = note.status or 500
+            note.outcome = Code.INTERNAL_SERVER_ERROR if isinstance(error, Exception) else "CANCELLED"
+            raise
+        finally:
+            self._finish(scope["path"], note, perf_counter() - started)
+
+    def _finish(self, path: str, note: RequestNote, seconds: float) -> None:
+        is_probe = path in PROBES
+        if not is_probe:
+            observe(note, seconds)
+        if not is_probe or note.status >= 500:
+            line = {name: value for name in LOGGED if (value := getattr(note, name)) is not None}
+            self.log.info("request", request_id=note.id, duration_ms=round(seconds * 1000, 3), **line)
+
+
+SANE_ID = re.compile(rb"[\w.-]{1,128}", re.ASCII)
+
+LOGGED = ("method", "status", "operation", "user_id", "statements", "outcome", "reason", "query")
+
+
+def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    for name, value in headers:
+        if name == b"x-request-id" and SANE_ID.fullmatch(value):
+            return value.decode()
+    return token_hex(16)
 
 
 class SecurityHeaders:

@@ -22,6 +22,7 @@ from app.models import (
     TeamMember,
     User,
 )
+from app.observability import metrics
 
 
 async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_id: int, now: datetime) -> Lead:
@@ -36,6 +37,7 @@ async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_
     if lead.claimed_by_id == user_id:
         return lead
     lead.claimed_by_id, lead.claimed_at, lead.claimed_via = user_id, now, ClaimedVia.ASSIGNED
+    metrics.lead_taken(session, ClaimedVia.ASSIGNED.name, (now - lead.created_at).total_seconds())
     await session.flush()
     await end_offers(session, lead_id, user_id)
     offer = await _offer_due(session, lead, user_id, now)

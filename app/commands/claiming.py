@@ -14,6 +14,7 @@ from app.commands.obstacles import claimable
 from app.errors import Code, Refusal
 from app.instants import format_instant
 from app.models import OPEN_STATUSES, ClaimedVia, EndReason, Lead, LeadOffer, LeadOfferStatus, User, stored
+from app.observability import metrics
 
 
 async def claim_lead_offer(
@@ -92,11 +93,14 @@ async def take_lead(session: AsyncSession, lead_id: int, user_id: int, via: Clai
     taken = await session.exec(
         update(Lead)
         .where(col(Lead.id) == lead_id, col(Lead.claimed_by_id).is_(None))
-        .values(claimed_by_id=user_id, claimed_at=now, claimed_via=via),
+        .values(claimed_by_id=user_id, claimed_at=now, claimed_via=via)
+        .returning(col(Lead.created_at)),
         execution_options={"synchronize_session": False},
     )
-    if taken.rowcount == 0:
+    created_at = taken.scalar_one_or_none()
+    if created_at is None:
         return False
+    metrics.lead_taken(session, via.name, (now - created_at).total_seconds())
     await end_offers(session, lead_id, user_id)
     return True
 

@@ -14,6 +14,7 @@ from app.commands.automatic import assign_automatically
 from app.commands.preparation import Prepared, prepare
 from app.errors import Code, Refusal
 from app.models import OPEN_STATUSES, Lead, LeadOffer, LeadOfferStatus, Team
+from app.observability import metrics
 from app.rollout import Plan, PlannedOffer, Skipped
 
 
@@ -37,6 +38,7 @@ async def submit_lead_offers(session: AsyncSession, viewer_id: int, lead_id: int
     lead, team, planned = prepared.lead, prepared.team, prepared.plan
     if planned.offers:
         await _write(session, prepared, now)
+        metrics.after_commit(session, metrics.OFFERS_SCHEDULED.inc, len(planned.offers))
     elif not any(offer.status in OPEN_STATUSES for offer in prepared.earlier):
         raise _nobody(planned)
     return Submitted(lead, team, await _offers(session, lead, team), len(planned.offers), planned.skipped)

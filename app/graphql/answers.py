@@ -10,6 +10,7 @@ from strawberry.types import ExecutionResult
 
 from app.errors import Code, HTTPRefusal, Refusal, headers_of
 from app.graphql.media import JSON
+from app.observability import requests
 
 
 def answer(result: ExecutionResult, media_type: str) -> Response:
@@ -17,6 +18,7 @@ def answer(result: ExecutionResult, media_type: str) -> Response:
     body: dict[str, Any] = {}
     if result.errors:
         body["errors"] = [error.formatted for error in result.errors]
+        requests.current().outcome = (result.errors[0].extensions or {})["code"]
     executed = result.data is not None or not all(error.path is None for error in result.errors or ())
     if executed:
         body["data"] = result.data
@@ -34,6 +36,7 @@ def at_the_door(refusal: Refusal) -> HTTPRefusal:
 
 def refuse(refusal: HTTPRefusal, media_type: str = JSON) -> Response:
     """Of a request that never came to be an operation."""
+    requests.current().outcome = refusal.code
     error = GraphQLError(refusal.message, extensions={"code": refusal.code, **refusal.extensions})
     return _response(refusal.status, {"errors": [error.formatted]}, media_type, refusal.headers)
 

@@ -5,6 +5,7 @@ Every answer is JSON, the refusals too, but for the GraphiQL page, which only wh
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +28,7 @@ from app.graphql.media import JSON, negotiate
 from app.graphql.operations import Operation, read_operation
 from app.graphql.plans import Plans
 from app.graphql.schema import schema
+from app.observability import requests
 from app.tokens import Identity
 
 logger = logging.getLogger(__name__)
@@ -77,6 +79,7 @@ class GraphQLEndpoint:
         try:
             identity = await self.gate.identify(request.headers.get("authorization"), address)
             operation = await read_operation(request, self.settings)
+            _note(operation, self.settings)
             return await self._in_time(self._run(operation, identity, request.method))
         except Refusal as refusal:
             raise at_the_door(refusal) from refusal
@@ -102,6 +105,17 @@ class GraphQLEndpoint:
         if not result.errors:
             self.plans.admit(operation)
         return result
+
+
+NAME = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)", re.ASCII)
+"""The name of a document's first operation, where the document begins with it as those of most clients do."""
+
+
+def _note(operation: Operation, settings: Settings) -> None:
+    first = NAME.match(operation.query)
+    note = requests.current()
+    note.operation = operation.operation_name or (first[1] if first else "anonymous")
+    note.query = operation.query if settings.log_queries else None
 
 
 async def _execute(operation: Operation, context: Context, method: str) -> ExecutionResult:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from app.errors import Code, HTTPRefusal, Refusal, headers_of
 from app.ids import parse_id
 from app.models import SkipReason
+from app.observability import requests
 
 NAMES: Mapping[int, tuple[str, str]] = {
     400: ("BadRequest", "bad-request"),
@@ -56,6 +57,7 @@ def with_status(refusal: Refusal) -> HTTPRefusal:
 
 def refuse(refusal: HTTPRefusal) -> Response:
     """The answer to a request that is refused."""
+    requests.current().outcome = refusal.code
     name, class_name = NAMES[refusal.status]
     body = {
         "name": name,

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import auth
 from app.config import Settings
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
+from app.observability import requests
 from app.rest import calls
 from app.rest.calls import Answer, Call
 from app.rest.errors import refuse, with_status
@@ -29,6 +30,7 @@ class Address:
     """One address. HEAD is answered as GET is, without the body; `clock` is read once per request."""
 
     gate: auth.Gate
+    path: str
     settings: Settings
     clock: Callable[[], datetime]
     methods: Mapping[str, Method]
@@ -39,6 +41,7 @@ class Address:
 
     async def respond(self, request: Request) -> Response:
         """The answer to any request; what fails unexpectedly is a GeneralError, and in the log."""
+        requests.current().operation = f"{request.method} {self.path}"
         allowed = {"Allow": ", ".join(sorted({*self.methods, "HEAD", "OPTIONS"}))}
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=allowed)
@@ -90,7 +93,7 @@ ADDRESSES: Mapping[str, Mapping[str, Method]] = {
 
 def rest_routes(gate: auth.Gate, settings: Settings, clock: Callable[[], datetime]) -> list[BaseRoute]:
     """The addresses, and a refusal for those beside them."""
-    known = [Route(path, Address(gate, settings, clock, methods)) for path, methods in ADDRESSES.items()]
+    known = [Route(path, Address(gate, path, settings, clock, methods)) for path, methods in ADDRESSES.items()]
     beside = ["/leads", "/leads/{rest:path}"]
     return [*known, *(Route(path, _unknown, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]) for path in beside)]
 

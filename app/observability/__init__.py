@@ -1,0 +1,1 @@
+"""What an operator sees: a line in the log and a few numbers for every request."""
