@@ -3,6 +3,7 @@
 import json
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import limits
@@ -81,6 +82,10 @@ class Settings(BaseSettings):
         default=10.0, gt=0, description="How long the body of a request may take to come, in seconds."
     )
 
+    trusted_documents: Path | None = Field(
+        default=None,
+        description="File of the only documents that may be run, as GraphQL Code Generator or Relay writes it.",
+    )
     introspection: bool = Field(
         default=True, description="Whether clients may ask for the schema, as GraphiQL does: `on` or `off`."
     )

@@ -28,10 +28,13 @@ def answer(result: ExecutionResult, media_type: str) -> Response:
 _AT_THE_DOOR = {Code.UNAUTHENTICATED: 401, Code.RATE_LIMITED: 429, Code.UNAVAILABLE: 503}
 
 
-def at_the_door(refusal: Refusal) -> HTTPRefusal:
-    """The refusal of a request whose operation was not looked at."""
-    status = _AT_THE_DOOR[refusal.code]
-    return HTTPRefusal(status, refusal.message, refusal.code, refusal.extensions, headers_of(refusal))
+def not_executed(refusal: Refusal) -> ExecutionResult:
+    """The answer to an operation that was not executed. HTTPRefusal where it was not even looked at."""
+    if refusal.code in _AT_THE_DOOR:
+        status, headers = _AT_THE_DOOR[refusal.code], headers_of(refusal)
+        raise HTTPRefusal(status, refusal.message, refusal.code, refusal.extensions, headers) from refusal
+    error = GraphQLError(refusal.message, extensions={"code": refusal.code, **refusal.extensions})
+    return ExecutionResult(data=None, errors=[error])
 
 
 def refuse(refusal: HTTPRefusal, media_type: str = JSON) -> Response:

@@ -56,10 +56,14 @@ class Prepared:
 
 
 class Documents:
-    """The documents that were asked for last, by their text. A very large one pushes out many."""
+    """The documents that were asked for last, by their text. A very large one pushes out many.
 
-    def __init__(self, settings: Settings) -> None:
+    Of `trusted` ones, names and texts, no other is taken.
+    """
+
+    def __init__(self, settings: Settings, trusted: Mapping[str, str] | None = None) -> None:
         self._settings = settings
+        self._trusted = None if trusted is None else frozenset(trusted.values())
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._characters = 0
 
@@ -68,12 +72,17 @@ class Documents:
         return self._kept.get(query)
 
     def prepare(self, schema: GraphQLSchema, query: str, variables: Mapping[str, Any]) -> Prepared:
-        """The document, checked with these variables. Raises QUERY_TOO_COMPLEX and GraphQLSyntaxError."""
+        """The document, checked with these variables.
+
+        Raises DOCUMENT_NOT_TRUSTED, QUERY_TOO_COMPLEX and GraphQLSyntaxError.
+        """
         if query in self._kept:
             self._kept.move_to_end(query)
             prepared = self._kept[query]
             prepared.check(schema, self._settings, variables)
             return prepared
+        if self._trusted is not None and query not in self._trusted:
+            raise Refusal(Code.DOCUMENT_NOT_TRUSTED, "Only trusted documents are run here, and this is none.")
         prepared = _prepare(schema, self._settings, query, variables)
         self._kept[query] = prepared
         self._characters += len(query)

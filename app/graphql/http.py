@@ -21,11 +21,12 @@ from strawberry.types.graphql import OperationType
 from app.auth import Gate, find_viewer
 from app.config import Settings
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
-from app.graphql.answers import answer, at_the_door, refuse
+from app.graphql.answers import answer, not_executed, refuse
 from app.graphql.context import Context
 from app.graphql.documents import Documents
 from app.graphql.media import JSON, negotiate
 from app.graphql.operations import Operation, read_operation
+from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
 from app.graphql.schema import schema
 from app.observability import requests
@@ -46,10 +47,12 @@ class GraphQLEndpoint:
     clock: Callable[[], datetime]
     page: Callable[[Request], Awaitable[Response]] | None = None
     documents: Documents = field(init=False)
+    persisted: PersistedDocuments = field(init=False)
     plans: Plans = field(init=False)
 
     def __post_init__(self) -> None:
-        self.documents = Documents(self.settings)
+        self.persisted = PersistedDocuments(self.settings)
+        self.documents = Documents(self.settings, self.persisted.trusted)
         self.plans = Plans(schema, self.gate.db, self.settings, self.documents)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,11 +81,11 @@ class GraphQLEndpoint:
         address = request.client.host if request.client else None
         try:
             identity = await self.gate.identify(request.headers.get("authorization"), address)
-            operation = await read_operation(request, self.settings)
+            operation = await read_operation(request, self.settings, self.persisted)
             _note(operation, self.settings)
             return await self._in_time(self._run(operation, identity, request.method))
         except Refusal as refusal:
-            raise at_the_door(refusal) from refusal
+            return not_executed(refusal)
 
     async def _in_time(self, running: Awaitable[ExecutionResult]) -> ExecutionResult:
         seconds = self.settings.request_seconds

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from app.bodies import parse_json, read_json
 from app.config import Settings
 from app.errors import HTTPRefusal
+from app.graphql.persisted import PersistedDocuments
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,13 @@ class Operation:
     extensions: dict[str, Any] | None
 
 
-async def read_operation(request: Request, settings: Settings) -> Operation:
-    """The operation of a POST with a JSON body, or of a GET with parameters. HTTPRefusal says what is wrong."""
+async def read_operation(request: Request, settings: Settings, persisted: PersistedDocuments) -> Operation:
+    """The operation of a POST with a JSON body, or of a GET with parameters.
+
+    HTTPRefusal says what is wrong; Refusal that the document was named and is not there.
+    """
     sent = _parameters(request) if request.method == "GET" else await _body(request, settings)
-    query = sent.get("query")
+    query = persisted.find(sent)
     if not isinstance(query, str) or not query:
         raise HTTPRefusal(400, "The request has no query: a text that is a GraphQL document.")
     return Operation(
