@@ -1,19 +1,22 @@
 """`lead-offers`, the command line of operators and scripts. The help of each command is its manual."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
 import uvicorn
+import uvloop
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import imports, migrations
 from app.auth import Scope, issue_token
+from app.commands.exhaustion import unclaimed_leads
 from app.commands.releasing import release_leads
 from app.commands.users import activate_user, create_user, deactivate_user, find_user
 from app.config import PREFIX, Settings, read_settings
@@ -23,6 +26,9 @@ from app.graphql.schema import sdl
 from app.instants import format_instant
 from app.main import create_app, utc_now
 from app.models import User
+from app.notifications.senders import Senders
+from app.notifications.setup import check_channels, make_senders
+from app.notifications.worker import Worker
 from app.observability.logs import configure_logging
 from app.progress import progress_bar
 from app.sample import Size, fill
@@ -37,6 +43,8 @@ app = typer.Typer(
 )
 user_commands = typer.Typer(help="Accounts.", no_args_is_help=True)
 app.add_typer(user_commands, name="user")
+lead_commands = typer.Typer(help="Leads.", no_args_is_help=True)
+app.add_typer(lead_commands, name="leads")
 
 T = TypeVar("T")
 
@@ -48,6 +56,9 @@ DEFAULT_HOURS = 12
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+    dispatch: Annotated[
+        bool, typer.Option("--dispatch", help="Run a worker inside, as `lead-offers dispatch`.")
+    ] = False,
 ) -> None:
     """Serve the API at /graphql until it is interrupted.
 
@@ -55,8 +66,9 @@ def serve(
     """
     settings = _settings()
     configure_logging(settings)
+    senders = _senders(settings) if dispatch else None
     try:
-        server = create_app(settings)
+        server = create_app(settings, senders=senders)
     except ValueError as error:
         _fail(str(error))
     uvicorn.run(
@@ -69,6 +81,51 @@ def serve(
         access_log=False,
         server_header=False,
     )
+
+
+@app.command("dispatch")
+def dispatch_(
+    once: Annotated[bool, typer.Option("--once", help="Do what is due now, say what that was, and end.")] = False,
+) -> None:
+    """Tell people of the leads they are offered, when that is due, until it is interrupted.
+
+    Any number of workers may run at once, here or elsewhere. What was due while none ran is sent when one runs again.
+    Refuses to start while a distribution option alerts by a channel that is not set up.
+    """
+    settings = _settings()
+    configure_logging(settings)
+    senders = _senders(settings)
+
+    async def run() -> None:
+        db = connect(settings.database_url, settings.statement_seconds)
+        worker = Worker(db, settings, senders, utc_now)
+        try:
+            if once:
+                typer.echo(await worker.run_once())
+            else:
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+                await worker.run()
+        finally:
+            await db.close()
+
+    with _failures_in_a_line():
+        uvloop.run(run())
+
+
+@lead_commands.command("unclaimed")
+def leads_unclaimed() -> None:
+    """Print the leads that nobody takes, oldest first: id, when it came in, its creator, the contact's name.
+
+    A lead is among them once all its offers have ended, or LEAD_OFFERS_UNCLAIMED_MINUTES after the last of them.
+    """
+    settings = _settings()
+    patience = timedelta(minutes=settings.unclaimed_minutes)
+    with _failures_in_a_line():
+        found = _transaction(settings, lambda session: unclaimed_leads(session, patience, utc_now()))
+    for lead, creator, contact in found:
+        names = " ".join(filter(None, (contact.first_name, contact.last_name)))
+        typer.echo("\t".join([str(lead.id), format_instant(lead.created_at), creator.email or "-", names]))
 
 
 @app.command()
@@ -206,6 +263,17 @@ def sample(
     with _failures_in_a_line():
         _with_database(_settings(), run)
     typer.echo(f"{teams} teams, {teams * (members + 1)} users, {leads} leads, {size.offers} offers")
+
+
+def _senders(settings: Settings) -> Senders:
+    """The channels; an option that uses one which is not set up ends the command."""
+    senders = make_senders(settings)
+    with _failures_in_a_line():
+        try:
+            _transaction(settings, lambda session: check_channels(session, senders))
+        except ValueError as error:
+            _fail(str(error))
+    return senders
 
 
 def _settings(*, signing: bool = False) -> Settings:

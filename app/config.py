@@ -4,10 +4,11 @@ import json
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 import limits
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -19,6 +20,12 @@ DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 class LogFormat(StrEnum):
     JSON = "json"
+    CONSOLE = "console"
+
+
+class Fallback(StrEnum):
+    """Where messages go that no channel serves."""
+
     CONSOLE = "console"
 
 
@@ -75,6 +82,22 @@ class Settings(BaseSettings):
     )
     log_queries: bool = Field(
         default=False, description="Whether the line of a GraphQL request has its document: `on` or `off`."
+    )
+
+    smtp_url: SecretStr | None = Field(
+        default=None,
+        description="Mail server: `smtp://[USER:PASSWORD@]HOST[:PORT]` (TLS where it is offered, always before a "
+        "password), or `smtps://` for TLS from the start.",
+    )
+    email_from: str | None = Field(default=None, description="Address that e-mails come from. Needed with the server.")
+    fallback: Fallback | None = Field(
+        default=None, description="`console`: what has no channel goes to the log. Else dispatching does not start."
+    )
+    lease_seconds: float = Field(
+        default=60.0, ge=1, description="After which the attempt of a worker that died is made again, in seconds."
+    )
+    unclaimed_minutes: int = Field(
+        default=60, ge=0, description="How long after the last offer of a lead its creator hears that nobody took it."
     )
 
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="How large the body of a request may be.")
@@ -148,6 +171,28 @@ class Settings(BaseSettings):
         if not all(re.fullmatch(r"https?://[^/*\s]+", origin) for origin in origins):
             raise ValueError('must be origins, without a path and without *, as in ["https://app.example.com"]')
         return origins
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _names_a_mail_server(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parts = urlsplit(url.get_secret_value())
+            if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+                raise ValueError("must be smtp://HOST or smtps://HOST, with USER:PASSWORD@ and :PORT where needed")
+        return url
+
+    @field_validator("email_from")
+    @classmethod
+    def _is_an_address(cls, address: str | None) -> str | None:
+        if address is not None and "@" not in address:
+            raise ValueError("must be an e-mail address")
+        return address
+
+    @model_validator(mode="after")
+    def _mail_is_complete(self) -> Self:
+        if self.smtp_url is not None and self.email_from is None:
+            raise ValueError(f"{PREFIX}EMAIL_FROM is missing: the address that e-mails come from")
+        return self
 
     @field_validator("cors_origins", mode="before")
     @classmethod

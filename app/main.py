@@ -1,5 +1,6 @@
 """The application: every address and what surrounds them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from app.graphql.answers import refuse
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
 from app.middleware import ListedOrigins, Observed, SecurityHeaders
+from app.notifications.senders import Senders
+from app.notifications.worker import Worker
 from app.observability.logs import request_log
 from app.observability.requests import current
 from app.probes import probes
@@ -44,15 +47,33 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
-def create_app(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Starlette:
-    """The server. ValueError names a setting that is missing; the database is connected to on first use."""
+@asynccontextmanager
+async def dispatching(worker: Worker | None) -> AsyncIterator[None]:
+    """Has the worker, where there is one, run meanwhile; at the end it finishes what is under way."""
+    if worker is None:
+        yield
+        return
+    running = asyncio.create_task(worker.run())
+    yield
+    worker.stop()
+    await running
+
+
+def create_app(
+    settings: Settings, clock: Callable[[], datetime] = utc_now, senders: Senders | None = None
+) -> Starlette:
+    """The server, and with `senders` a worker inside it.
+
+    ValueError names a setting that is missing; the database is connected to on first use.
+    """
     db = connect(settings.database_url, settings.statement_seconds)
     gate = open_gate(db, settings)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         try:
-            yield
+            async with dispatching(Worker(db, settings, senders, clock) if senders else None):
+                yield
         finally:
             await db.close()
 

@@ -298,6 +298,10 @@ class Lead(SQLModel, table=True):
     claimed_by_id: int | None = _optional_reference("users.id", index=True)
     claimed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     claimed_via: ClaimedVia | None = Field(default=None, sa_type=_enum(ClaimedVia))
+    watched_since: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """Its creation here, or its first submit; null for an imported lead that was never submitted here."""
+    exhausted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When its creator was last told that nobody takes it; null once it is offered again."""
 
 
 class LeadRollout(SQLModel, table=True):
@@ -332,6 +336,13 @@ class RolloutSkip(SQLModel, table=True):
     reason: SkipReason = Field(sa_type=_enum(SkipReason))
 
 
+WANTS_ATTENTION = """
+status = 'SCHEDULED' AND (assign_automatically OR NOT (coalesce(has_call_alert, false)
+OR coalesce(has_text_alert, false) OR coalesce(has_email_alert, false))) OR status = 'SENT' AND held_until IS NOT NULL
+"""
+"""Offers of which nobody is told by a delivery alone: automatic ones, and those without a channel."""
+
+
 class LeadOffer(SQLModel, table=True):
     """A lead offered to one user."""
 
@@ -340,6 +351,12 @@ class LeadOffer(SQLModel, table=True):
         UniqueConstraint("lead_id", "user_id"),
         *_newest_first("ix_lead_offers_made_to", "user_id"),
         *_newest_first("ix_lead_offers_made_by", "offered_by_id", postgresql_include=["user_id"]),
+        Index(
+            "ix_lead_offers_attention",
+            text("coalesce(held_until, notify_at)"),
+            postgresql_where=text(WANTS_ATTENTION),
+            sqlite_where=text(WANTS_ATTENTION),
+        ),
         NUMBERED_FOR_GOOD,
     )
 
@@ -386,3 +403,29 @@ class Delivery(SQLModel, table=True):
     """When the next attempt is due; null once the delivery has come to an end."""
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     error: str | None = Field(default=None, sa_type=Text)
+    lease: str | None = Field(default=None, sa_type=Text)
+    """Whose attempt is under way: while it is, next_attempt_at is when the attempt is given up for dead."""
+
+
+class Notice(SQLModel, table=True):
+    """The attempts to tell a lead's creator that its rollout is exhausted. Its columns are those of a delivery."""
+
+    __tablename__ = "notices"
+    __table_args__ = (
+        Index(
+            "ix_notices_due",
+            "next_attempt_at",
+            postgresql_where=text("status = 'PENDING'"),
+            sqlite_where=text("status = 'PENDING'"),
+        ),
+        NUMBERED_FOR_GOOD,
+    )
+
+    id: int = _id()
+    lead_id: int = _reference("leads.id", index=True)
+    status: DeliveryStatus = Field(sa_type=_enum(DeliveryStatus))
+    attempts: int = 0
+    next_attempt_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    error: str | None = Field(default=None, sa_type=Text)
+    lease: str | None = Field(default=None, sa_type=Text)

@@ -49,4 +49,4 @@ def test_works_from_any_folder_and_twice(tmp_path: Path, monkeypatch: pytest.Mon
     for _ in range(2):
         upgrade("sqlite+aiosqlite:///here.db")
     with closing(sqlite3.connect(tmp_path / "here.db")) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0002",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]

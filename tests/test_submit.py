@@ -437,7 +437,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_team(
         await world.add(*users)
         for n, user in enumerate(users):
             await world.member(team, user, **mixed(n))
-        lead = await world.lead(cast.alice, team)
+        lead = await world.lead(cast.alice, team, watched_since=NOW)
         statements.clear()
         assert (await submit(database, cast.alice, lead.id)).created_count > size / 2
         counts.append(len(statements))

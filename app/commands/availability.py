@@ -78,6 +78,7 @@ async def _look_again(session: AsyncSession, user_id: int, now: datetime) -> Non
     pending = and_(
         col(Delivery.status) == DeliveryStatus.PENDING,
         col(Delivery.next_attempt_at) > now,
+        col(Delivery.lease).is_(None),
         col(Delivery.offer_id).in_(offer_ids),
     )
     told = select(Delivery.offer_id).where(pending)

@@ -38,6 +38,7 @@ async def create_lead(session: AsyncSession, viewer_id: int, new: Mapping[str, A
         creator_id=viewer_id,
         source_id=source_id,
         created_at=now,
+        watched_since=now,
         **asdict(target),
         **checked,
     )

@@ -48,7 +48,7 @@ async def _release(session: AsyncSession, lead: Lead, now: datetime) -> None:
         .values(status=LeadOfferStatus.DECLINED, end_reason=None),
         execution_options={"synchronize_session": False},
     )
-    lead.claimed_by_id = lead.claimed_at = lead.claimed_via = None
+    lead.claimed_by_id = lead.claimed_at = lead.claimed_via = lead.exhausted_at = None
     await session.flush()
     await deliveries.cancel(session, col(LeadOffer.lead_id) == lead.id)
     await _bring_back(session, [offer for offer, gone in ended if gone is None], now)

@@ -62,6 +62,8 @@ async def _write(session: AsyncSession, prepared: Prepared, now: datetime) -> No
         ],
     )
     await _record(session, prepared, list(offer_ids.values()), now)
+    lead.watched_since, lead.exhausted_at = lead.watched_since or now, None
+    await session.flush()
     if any(offer.assign_automatically and offer.notify_at <= now for offer in planned.offers):
         await assign_automatically(session, lead.id, now)
         await session.refresh(lead)

@@ -1,0 +1,1 @@
+"""Telling people: the words, the channels, and the worker that sends what is due."""

@@ -1,0 +1,154 @@
+"""Attempts at deliveries and notices: each taken by one worker, and what became of it.
+
+Taking is a lease. The row moves its next attempt to the lease's end, so that nobody else finds it until then, and the
+attempt of a worker that died is made again. An outcome counts only under the lease it belongs to.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, bindparam, case, func, update
+from sqlmodel import SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.models import Delivery, DeliveryStatus, Notice
+from app.notifications.senders import CannotSend
+from app.sets import member_of
+
+PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 4, 8, 17))
+"""Between the attempts: five in half an hour. The last failure is the end."""
+
+JITTER = 0.2
+"""By which part a pause is longer or shorter, so that what failed together does not come back together."""
+
+Work = type[Delivery] | type[Notice]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an attempt at the row `id`; without a failure the message is sent."""
+
+    id: int
+    failure: CannotSend | None = None
+
+
+def pause_after(attempts: int, failure: CannotSend, luck: float) -> timedelta | None:
+    """How long to wait after that many failed attempts; None where there is none to follow. `luck` is 0 to 1.
+
+    A provider that says how long to leave it alone is left alone for as long.
+    """
+    if failure.permanent or attempts > len(PAUSES):
+        return None
+    pause = PAUSES[attempts - 1] * (1 - JITTER + 2 * JITTER * luck)
+    return max(pause, timedelta(seconds=failure.retry_after or 0))
+
+
+async def next_attempt(session: AsyncSession, work: Work, after: datetime | None = None) -> datetime | None:
+    """The moment of the first pending attempt, or of the first that lies after a moment; null where there is none."""
+    pending = select(func.min(work.next_attempt_at)).where(col(work.status) == DeliveryStatus.PENDING)
+    return (await session.exec(pending if after is None else pending.where(col(work.next_attempt_at) > after))).one()
+
+
+async def take(
+    session: AsyncSession,
+    work: Work,
+    among: ColumnElement[bool],
+    limit: int,
+    lease: str,
+    *,
+    now: datetime,
+    until: datetime,
+) -> dict[int, datetime]:
+    """Leases some rows that are due; when each was due, by its id. What others take at the same time is passed over."""
+    due = (
+        select(work.id, work.next_attempt_at)
+        .where(col(work.status) == DeliveryStatus.PENDING, col(work.next_attempt_at) <= now, among)
+        .order_by(col(work.next_attempt_at), col(work.id))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    found = {row_id: at for row_id, at in await session.exec(due) if at is not None}
+    if found:
+        await session.exec(
+            update(work).where(member_of(col(work.id), [*found])).values(lease=lease, next_attempt_at=until),
+            execution_options={"synchronize_session": False},
+        )
+    return found
+
+
+async def put_off(session: AsyncSession, work: Work, row_id: int, lease: str, until: datetime) -> None:
+    """Ends the lease without an attempt: quiet hours."""
+    await _end_lease(session, work, row_id, lease, next_attempt_at=until)
+
+
+async def cancel(session: AsyncSession, work: Work, row_id: int, lease: str) -> None:
+    """Ends the lease without an attempt, now or later: nobody is to be told any more."""
+    await _end_lease(session, work, row_id, lease, next_attempt_at=None, status=DeliveryStatus.CANCELLED)
+
+
+async def _end_lease(session: AsyncSession, work: Work, row_id: int, lease: str, **values: Any) -> None:
+    mine = (col(work.id) == row_id, col(work.lease) == lease, col(work.status) == DeliveryStatus.PENDING)
+    await session.exec(
+        update(work).where(*mine).values(lease=None, **values), execution_options={"synchronize_session": False}
+    )
+
+
+async def record(session: AsyncSession, work: Work, lease: str, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Writes what became of the attempts. What was sent is recorded as sent, even where it was cancelled meanwhile."""
+    sent = [outcome.id for outcome in outcomes if outcome.failure is None]
+    failed = [(outcome.id, outcome.failure) for outcome in outcomes if outcome.failure is not None]
+    if sent:
+        await _record_sent(session, work, lease, sent, now)
+    if failed:
+        await _record_failed(session, work, lease, failed, now)
+
+
+async def _record_sent(session: AsyncSession, work: Work, lease: str, ids: Sequence[int], now: datetime) -> None:
+    await session.exec(
+        update(work)
+        .where(member_of(col(work.id), ids), col(work.lease) == lease)
+        .values(
+            status=DeliveryStatus.SENT,
+            sent_at=now,
+            attempts=col(work.attempts) + 1,
+            next_attempt_at=None,
+            error=None,
+            lease=None,
+        ),
+        execution_options={"synchronize_session": False},
+    )
+
+
+async def _record_failed(
+    session: AsyncSession, work: Work, lease: str, failed: Sequence[tuple[int, CannotSend]], now: datetime
+) -> None:
+    table = SQLModel.metadata.tables[str(work.__tablename__)]
+    among = member_of(col(work.id), [row_id for row_id, _ in failed])
+    tried = dict((await session.exec(select(work.id, work.attempts).where(among))).all())
+    is_pending = table.c.status == DeliveryStatus.PENDING
+    await session.exec(
+        update(table)
+        .where(table.c.id == bindparam("row"), table.c.lease == lease)
+        .values(
+            status=case((is_pending, bindparam("becomes", type_=table.c.status.type)), else_=table.c.status),
+            next_attempt_at=case((is_pending, bindparam("next_at", type_=table.c.next_attempt_at.type))),
+            attempts=bindparam("tries"),
+            error=bindparam("reason"),
+            lease=None,
+        ),
+        params=[_failed(row_id, failure, tried[row_id] + 1, now) for row_id, failure in failed],
+    )
+
+
+def _failed(row_id: int, failure: CannotSend, tries: int, now: datetime) -> dict[str, Any]:
+    pause = pause_after(tries, failure, random.random())  # noqa: S311  no secret
+    return {
+        "row": row_id,
+        "becomes": DeliveryStatus.FAILED if pause is None else DeliveryStatus.PENDING,
+        "next_at": None if pause is None else now + pause,
+        "tries": tries,
+        "reason": failure.reason,
+    }

@@ -1,0 +1,49 @@
+"""Which sender serves which channel, by the settings."""
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.config import PREFIX, Fallback, Settings
+from app.models import Channel, DistributionOption
+from app.notifications.console import Console
+from app.notifications.mail import Mail
+from app.notifications.senders import Sender, Senders, Unconfigured
+
+_NEEDS = {
+    Channel.CALL: "no channel for calls",
+    Channel.TEXT: "no channel for texts",
+    Channel.EMAIL: f"no channel for e-mail: set {PREFIX}SMTP_URL and {PREFIX}EMAIL_FROM",
+}
+
+
+LONGEST_ATTEMPT = 30.0
+"""Seconds. An attempt ends well before its lease does: nobody else begins it meanwhile."""
+
+
+def make_senders(settings: Settings) -> Senders:
+    """A sender for every channel. What is not set up goes to the fallback, or fails for good when it is used."""
+    console = Console()
+    senders: dict[Channel, Sender] = {
+        channel: console if settings.fallback is Fallback.CONSOLE else Unconfigured(channel) for channel in Channel
+    }
+    if settings.smtp_url is not None and settings.email_from is not None:
+        seconds = min(LONGEST_ATTEMPT, settings.lease_seconds / 2)
+        senders[Channel.EMAIL] = Mail(settings.smtp_url.get_secret_value(), settings.email_from, seconds)
+    return senders
+
+
+async def check_channels(session: AsyncSession, senders: Senders) -> None:
+    """ValueError, a line for each channel that a distribution option uses and that nothing serves."""
+    flags = {
+        Channel.CALL: col(DistributionOption.has_call_alert),
+        Channel.TEXT: col(DistributionOption.has_text_alert),
+        Channel.EMAIL: col(DistributionOption.has_email_alert),
+    }
+    lines = []
+    for channel in (channel for channel, sender in senders.items() if isinstance(sender, Unconfigured)):
+        uses = select(DistributionOption.id).where(flags[channel].is_(True)).limit(1)
+        if (await session.exec(uses)).first() is not None:
+            lines.append(f"Distribution options alert by {channel.lower()}, and there is {_NEEDS[channel]}.")
+    if lines:
+        lines.append(f"Or set {PREFIX}FALLBACK=console: what has no channel goes to the log.")
+        raise ValueError("\n".join(lines))

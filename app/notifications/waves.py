@@ -1,0 +1,199 @@
+"""A wave: some deliveries taken, looked at again, sent at the same time, and recorded.
+
+Three short transactions. In the second the leads are locked while users are looked at again and the sending begins: a
+claim waits for it, and nothing begins after a claim is committed. The answers are waited for outside of any.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import exists, update
+from sqlalchemy import select as select_rows
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.commands.locking import lock_leads
+from app.commands.moving_up import move_up
+from app.commands.obstacles import obstacle
+from app.commands.withdrawal import withdraw_unsent
+from app.db import Database
+from app.models import (
+    OPEN_STATUSES,
+    Channel,
+    Contact,
+    Delivery,
+    DeliveryStatus,
+    EndReason,
+    Lead,
+    LeadOffer,
+    LeadOfferStatus,
+    User,
+)
+from app.notifications import attempts, messages
+from app.notifications.attempts import Outcome
+from app.notifications.senders import CannotSend, Message, Sender
+from app.quiet_hours import quiet_until
+from app.sets import member_of
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery that was taken, and all that decides whether and what is sent."""
+
+    delivery: Delivery
+    offer: LeadOffer
+    lead: Lead
+    user: User
+    contact: Contact
+    reason: EndReason | None
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the user is still to be told: the lead is theirs, or free and offered to them."""
+        if self.reason is not None:
+            return False
+        if self.lead.claimed_by_id is not None:
+            return self.lead.claimed_by_id == self.user.id
+        return self.offer.status in OPEN_STATUSES
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """What a wave did: how many deliveries it took, and the longest time (seconds) that one was sent late."""
+
+    taken: int
+    sent: int = 0
+    failed: int = 0
+    lag: float = 0.0
+
+
+async def send_wave(
+    db: Database,
+    sender: Sender,
+    channels: Collection[Channel],
+    until: datetime,
+    lease_for: timedelta,
+    clock: Callable[[], datetime],
+) -> Wave:
+    """Sends what is due on the channels up to the moment `until`, as many as the sender takes at once.
+
+    What an attempt of a dead worker held is sent again once `lease_for` is over.
+    """
+    lease, now = uuid4().hex, clock()
+    among = col(Delivery.channel).in_(channels)
+    async with db.write() as session:
+        due = await attempts.take(session, Delivery, among, sender.at_once, lease, now=until, until=now + lease_for)
+    if not due:
+        return Wave(0)
+    sending: dict[int, asyncio.Task[Outcome]] = {}
+    try:
+        async with db.write() as session:
+            await _begin(session, sender, [*due], lease, now, sending)
+    finally:
+        outcomes = await asyncio.gather(*sending.values())
+        done_at = clock()
+        if outcomes:
+            async with db.write() as session:
+                await _record(session, outcomes, lease, done_at)
+    sent = [outcome.id for outcome in outcomes if outcome.failure is None]
+    lag = max(((done_at - due[row_id]).total_seconds() for row_id in sent), default=0.0)
+    return Wave(len(due), len(sent), len(outcomes) - len(sent), lag)
+
+
+async def _begin(
+    session: AsyncSession,
+    sender: Sender,
+    delivery_ids: Sequence[int],
+    lease: str,
+    now: datetime,
+    sending: dict[int, asyncio.Task[Outcome]],
+) -> None:
+    """Looks at each again, its lead locked, and begins to send what is still wanted."""
+    await lock_leads(session, await _lead_ids(session, delivery_ids))
+    withdrawn: dict[int, EndReason] = {}
+    stuck: set[int] = set()
+    for due in await _look(session, delivery_ids, lease, now):
+        if not due.is_wanted:
+            await attempts.cancel(session, Delivery, due.delivery.id, lease)
+            if due.reason is not None:
+                withdrawn[due.offer.id] = due.reason
+                stuck.add(due.lead.id)
+        elif (until := quiet_until(due.user, now)) is not None:
+            await attempts.put_off(session, Delivery, due.delivery.id, lease, until)
+        else:
+            sending[due.delivery.id] = asyncio.create_task(_send(sender, due))
+    await withdraw_unsent(session, withdrawn)
+    for lead_id in sorted(stuck):
+        await move_up(session, lead_id, now)
+    await asyncio.sleep(0)  # every sending has begun before the leads are unlocked
+
+
+async def _lead_ids(session: AsyncSession, delivery_ids: Sequence[int]) -> Sequence[int]:
+    found = select(LeadOffer.lead_id).join(Delivery).where(member_of(col(Delivery.id), delivery_ids)).distinct()
+    return (await session.exec(found)).all()
+
+
+async def _look(session: AsyncSession, delivery_ids: Sequence[int], lease: str, now: datetime) -> list[Due]:
+    """What is still to be sent of the lease, as it is now that the leads are locked."""
+    found: Any = (
+        select_rows(Delivery, LeadOffer, Lead, User, Contact, obstacle(now))
+        .join(LeadOffer, col(LeadOffer.id) == col(Delivery.offer_id))
+        .join(Lead, col(Lead.id) == col(LeadOffer.lead_id))
+        .join(User, col(User.id) == col(LeadOffer.user_id))
+        .join(Contact, col(Contact.id) == col(Lead.contact_id))
+        .where(
+            member_of(col(Delivery.id), delivery_ids),
+            col(Delivery.lease) == lease,
+            col(Delivery.status) == DeliveryStatus.PENDING,
+        )
+        .order_by(col(Delivery.id))
+    )
+    rows = await session.exec(found, execution_options={"populate_existing": True})
+    return [Due(*row) for row in rows]
+
+
+async def _send(sender: Sender, due: Due) -> Outcome:
+    """The attempt. What fails in a way that nobody thought of is logged and tried again as any other."""
+    try:
+        await sender.send(_message(due))
+    except CannotSend as failure:
+        return Outcome(due.delivery.id, failure)
+    except Exception:
+        logger.exception("Delivery %d failed unexpectedly", due.delivery.id)
+        return Outcome(due.delivery.id, CannotSend("Something went wrong on our side."))
+    return Outcome(due.delivery.id)
+
+
+def _message(due: Due) -> Message:
+    is_email = due.delivery.channel is Channel.EMAIL
+    to = due.user.email if is_email else due.user.phone
+    if not to:
+        raise CannotSend(f"The user has no {'e-mail address' if is_email else 'phone number'}.", permanent=True)
+    words = messages.assigned if due.lead.claimed_by_id is not None else messages.offered
+    return Message(f"delivery-{due.delivery.id}", to, *words(due.user, due.lead, due.contact))
+
+
+async def _record(session: AsyncSession, outcomes: Sequence[Outcome], lease: str, now: datetime) -> None:
+    """Writes the outcomes; an offer is sent with its first message, or once every delivery has come to an end."""
+    ids = [outcome.id for outcome in outcomes]
+    await lock_leads(session, await _lead_ids(session, ids))
+    await attempts.record(session, Delivery, lease, outcomes, now)
+    sent = select(Delivery.offer_id).where(member_of(col(Delivery.id), [o.id for o in outcomes if o.failure is None]))
+    touched = select(Delivery.offer_id).where(member_of(col(Delivery.id), ids))
+    still_pending = exists().where(
+        col(Delivery.offer_id) == col(LeadOffer.id), col(Delivery.status) == DeliveryStatus.PENDING
+    )
+    is_told = col(LeadOffer.id).in_(sent) | (col(LeadOffer.id).in_(touched) & ~still_pending)
+    await session.exec(
+        update(LeadOffer)
+        .where(is_told, col(LeadOffer.status) == LeadOfferStatus.SCHEDULED)
+        .values(status=LeadOfferStatus.SENT),
+        execution_options={"synchronize_session": False},
+    )

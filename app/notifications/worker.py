@@ -1,0 +1,195 @@
+"""The worker: does what is due, in the database, until it is stopped.
+
+One loop attends to offers and leads: automatic assignment, offers without a channel, exhausted rollouts. Beside it run
+lanes, each of which sends one wave after the other: a slow provider keeps its own lane only. Lanes send what was due
+when offers were last attended to, so that nobody is told of a lead before its automatic offers had their turn.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from app.commands.due_offers import attend, due_leads, next_due_offer
+from app.commands.exhaustion import note_exhausted
+from app.config import Settings
+from app.db import Database
+from app.models import Channel, Delivery, Notice
+from app.notifications.attempts import next_attempt
+from app.notifications.listening import listen
+from app.notifications.notices import send_notices
+from app.notifications.senders import Sender, Senders
+from app.notifications.waves import Wave, send_wave
+
+logger = logging.getLogger(__name__)
+
+LANES = 2
+"""Waves that one worker has under way on a sender at the same time."""
+
+IDLE_SECONDS = 30.0
+"""The longest that a worker sleeps on PostgreSQL, where new work wakes it."""
+
+POLL_SECONDS = 1.0
+"""The same on SQLite, where nothing does."""
+
+CALM_SECONDS = 2.0
+"""How long it waits after a failure that nobody thought of, such as a database that is gone."""
+
+
+@dataclass
+class Worker:
+    """Any number of workers serve one database. `clock` says what time it is."""
+
+    db: Database
+    settings: Settings
+    senders: Senders
+    clock: Callable[[], datetime]
+    _until: datetime | None = field(default=None, init=False)
+    """The moment up to which offers have been attended to."""
+    _stopping: bool = field(default=False, init=False)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _lanes: list[asyncio.Event] = field(default_factory=list, init=False)
+
+    async def run(self) -> None:
+        """Until it is stopped. Then what is under way is finished, and recorded."""
+        async with asyncio.TaskGroup() as tasks:
+            if self.db.is_postgresql:
+                listening = tasks.create_task(listen(self.db, self._wake))
+            loops = [tasks.create_task(self._forever(self._attend_and_rest))]
+            for sender, channels in self._by_sender():
+                for _ in range(LANES):
+                    self._lanes.append(has_work := asyncio.Event())
+                    loops.append(tasks.create_task(self._forever(self._lane(sender, channels, has_work))))
+            await asyncio.wait(loops)
+            if self.db.is_postgresql:
+                listening.cancel()
+        await self._close()
+
+    def stop(self) -> None:
+        """Takes nothing up any more."""
+        self._stopping = True
+        for event in (self._wake, *self._lanes):
+            event.set()
+
+    async def run_once(self) -> str:
+        """One pass over what is due now; what it did, in a line."""
+        now, leads, notices, waves = self.clock(), 0, 0, list[Wave]()
+        busy = True
+        while busy:
+            attended, told = await self._attend(now), await self._tell_creators(now)
+            sent = [await self._wave(*lane, now) for lane in self._by_sender()]
+            leads, notices, waves = leads + attended, notices + told, waves + sent
+            busy = bool(attended or told or any(wave.taken for wave in sent))
+        await self._close()
+        taken, sent_, failed = (sum(getattr(wave, name) for wave in waves) for name in ("taken", "sent", "failed"))
+        return (
+            f"{leads} leads attended to, {taken} deliveries taken: {sent_} sent, {failed} failed, "
+            f"{taken - sent_ - failed} held or cancelled; {notices} notices taken"
+        )
+
+    def _by_sender(self) -> list[tuple[Sender, list[Channel]]]:
+        """Each sender with the channels it serves."""
+        channels: dict[int, list[Channel]] = defaultdict(list)
+        for channel, sender in self.senders.items():
+            channels[id(sender)].append(channel)
+        return [(self.senders[served[0]], served) for served in channels.values()]
+
+    @property
+    def _lease(self) -> timedelta:
+        return timedelta(seconds=self.settings.lease_seconds)
+
+    async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
+        while not self._stopping:
+            try:
+                await step()
+            except Exception:
+                logger.exception("The worker failed; it goes on in %g seconds", CALM_SECONDS)
+                await asyncio.sleep(CALM_SECONDS)
+
+    async def _attend_and_rest(self) -> None:
+        self._wake.clear()
+        now = self.clock()
+        await self._attend(now)
+        await self._tell_creators(now)
+        self._until = now
+        is_due, next_at = await self._ahead(now)
+        if is_due:
+            for has_work in self._lanes:
+                has_work.set()
+        longest = IDLE_SECONDS if self.db.is_postgresql else POLL_SECONDS
+        rest = longest if next_at is None else min(longest, max(0.0, (next_at - self.clock()).total_seconds()))
+        await _wait(self._wake, rest)
+
+    async def _attend(self, now: datetime) -> int:
+        """To every offer that is due and has no delivery to wait for; how many leads they were of."""
+        attended = 0
+        while True:
+            async with self.db.read() as session:
+                lead_ids = await due_leads(session, now)
+            for lead_id in lead_ids:
+                async with self.db.write() as session:
+                    await attend(session, lead_id, now)
+            attended += len(lead_ids)
+            if not lead_ids:
+                return attended
+
+    async def _tell_creators(self, now: datetime) -> int:
+        """Of leads that nobody takes."""
+        async with self.db.write() as session:
+            leads = await note_exhausted(session, timedelta(minutes=self.settings.unclaimed_minutes), now)
+        for lead in leads:
+            logger.info("Nobody has taken lead %d", lead.id)
+        told = 0
+        while taken := await send_notices(self.db, self.senders[Channel.EMAIL], now, self._lease):
+            told += taken
+        return told
+
+    async def _ahead(self, now: datetime) -> tuple[bool, datetime | None]:
+        """Whether deliveries are due, and the next moment at which anything is."""
+        async with self.db.read() as session:
+            first = await next_attempt(session, Delivery)
+            moments = [
+                await next_attempt(session, Delivery, after=now),
+                await next_attempt(session, Notice, after=now),
+                await next_due_offer(session),
+            ]
+        return first is not None and first <= now, min((at for at in moments if at is not None), default=None)
+
+    def _lane(self, sender: Sender, channels: list[Channel], has_work: asyncio.Event) -> Callable[[], Awaitable[None]]:
+        async def step() -> None:
+            await has_work.wait()
+            has_work.clear()
+            worked = False
+            while not self._stopping and self._until is not None:
+                wave = await self._wave(sender, channels, self._until)
+                if wave.taken == 0:
+                    break
+                worked = True
+            if worked:
+                self._wake.set()  # what was held or is to be tried again may come before what the rest waits for
+
+        return step
+
+    async def _wave(self, sender: Sender, channels: list[Channel], until: datetime) -> Wave:
+        wave = await send_wave(self.db, sender, channels, until, self._lease, self.clock)
+        if wave.sent or wave.failed:
+            logger.info(
+                "%d sent, %d failed by %s, at most %.3f s late",
+                wave.sent,
+                wave.failed,
+                type(sender).__name__,
+                wave.lag,
+            )
+        return wave
+
+    async def _close(self) -> None:
+        for sender, _ in self._by_sender():
+            await sender.close()
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
