@@ -1,16 +1,19 @@
 """`lead-offers`, the command line of operators and scripts. The help of each command is its manual."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, NoReturn, TypeVar
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 import uvicorn
 import uvloop
+from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,16 +23,17 @@ from app.commands.exhaustion import unclaimed_leads
 from app.commands.releasing import release_leads
 from app.commands.users import activate_user, create_user, deactivate_user, find_user
 from app.config import PREFIX, Settings, read_settings
-from app.db import Database, connect
+from app.db import Database, connect, limits_of
 from app.errors import Code, Refusal
 from app.graphql.schema import sdl
 from app.instants import format_instant
-from app.main import create_app, utc_now
+from app.main import create_app, from_environment, from_environment_with_worker, utc_now
 from app.models import User
 from app.notifications.senders import Senders
 from app.notifications.setup import check_channels, make_senders
 from app.notifications.worker import Worker
 from app.observability.logs import configure_logging
+from app.observability.metrics import FOLDER_VARIABLE
 from app.progress import progress_bar
 from app.sample import Size, fill
 from app.tokens import signing_key
@@ -51,6 +55,16 @@ T = TypeVar("T")
 ALL_SCOPES = " ".join(Scope)
 DEFAULT_HOURS = 12
 
+UVICORN: dict[str, Any] = {
+    "loop": "uvloop",
+    "http": "httptools",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "timeout_graceful_shutdown": 8,
+}
+"""Running requests have 8 seconds to end, so that nobody has to kill a server after 10."""
+
 
 @app.command()
 def serve(
@@ -59,28 +73,30 @@ def serve(
     dispatch: Annotated[
         bool, typer.Option("--dispatch", help="Run a worker inside, as `lead-offers dispatch`.")
     ] = False,
+    workers: Annotated[int, typer.Option(help="Processes that share the port; PostgreSQL only.", min=1, max=64)] = 1,
 ) -> None:
     """Serve the API at /graphql until it is interrupted.
 
-    Needs LEAD_OFFERS_JWT_SECRET or LEAD_OFFERS_JWKS_URL, and a database that `lead-offers migrate` was run on.
+    Needs LEAD_OFFERS_JWT_SECRET or LEAD_OFFERS_JWKS_URL, and a database that `lead-offers migrate` was run on. At
+    SIGTERM it takes no new requests, lets those that run end, and has ended within ten seconds.
     """
     settings = _settings()
     configure_logging(settings)
     senders = _senders(settings) if dispatch else None
+    if workers > 1 and make_url(settings.database_url).get_backend_name() == "sqlite":
+        _fail(f"--workers takes PostgreSQL: {PREFIX}DATABASE_URL is SQLite, where a process sees only its own changes")
     try:
         server = create_app(settings, senders=senders)
     except ValueError as error:
         _fail(str(error))
-    uvicorn.run(
-        server,
-        host=host,
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-    )
+    if workers == 1:
+        uvicorn.run(server, host=host, port=port, **UVICORN)
+        return
+    factory = from_environment_with_worker if dispatch else from_environment
+    with TemporaryDirectory(prefix="lead-offers-metrics-") as folder:
+        os.environ[FOLDER_VARIABLE] = folder
+        name = f"{factory.__module__}:{factory.__name__}"
+        uvicorn.run(name, factory=True, workers=workers, host=host, port=port, **UVICORN)
 
 
 @app.command("dispatch")
@@ -97,7 +113,7 @@ def dispatch_(
     senders = _senders(settings)
 
     async def run() -> None:
-        db = connect(settings.database_url, settings.statement_seconds)
+        db = connect(settings.database_url, limits_of(settings))
         worker = Worker(db, settings, senders, utc_now)
         try:
             if once:

@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     statement_seconds: float = Field(
         default=10.0, gt=0, description="How long one statement in the database may take, in seconds."
     )
+    pool_size: int = Field(
+        default=10, ge=1, description="Connections to PostgreSQL that a process opens to read, and as many to write."
+    )
+    pool_seconds: float = Field(
+        default=5.0, gt=0, description="How long a request waits for a connection to PostgreSQL, in seconds."
+    )
     log_format: LogFormat = Field(
         default=LogFormat.JSON, description="How the log is written: `json`, or `console` for a person to read."
     )

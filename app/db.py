@@ -15,18 +15,30 @@ from typing import Any, cast
 import asyncpg
 import orjson
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.engine import Connection, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.util.concurrency import await_, greenlet_spawn
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.config import Settings
+from app.errors import Code, Refusal
 from app.observability import metrics, requests
 
 SQLITE_BUSY_SECONDS = 30
 STEPS_BETWEEN_LOOKS = 10_000
 """Instructions of SQLite's virtual machine, a fraction of a millisecond, between two looks at the clock."""
+
+SILENCE_SECONDS = 2.0
+"""How much longer than a statement may take PostgreSQL may be silent: it would have ended it by then."""
+
+RETRY_SECONDS = 2
+"""After which who was refused may ask again."""
+
+OUT_OF_REACH = ("08", "28", "3D", "53", "57P", "25006", "SQLITE_BUSY")
+"""Beginnings of error codes: no connection, none for this user or database, no resources, shut down, a standby."""
 
 FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 """What `Database.fetch` raises where the database fails."""
@@ -83,36 +95,77 @@ class Database:
         await self.write_engine.dispose()
 
 
-def connect(url: str, statement_seconds: float | None = None) -> Database:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a process asks of PostgreSQL, and how long it waits, in seconds."""
+
+    pool_size: int = 10
+    pool_seconds: float = 5.0
+    statement_seconds: float | None = None
+    """None: as long as it takes. SQLite knows this one too."""
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Those of a process that serves."""
+    return Limits(settings.pool_size, settings.pool_seconds, settings.statement_seconds)
+
+
+def connect(url: str, limits: Limits = Limits()) -> Database:
     """The database at a SQLAlchemy URL, `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. Connects on first use.
 
-    A statement that takes longer than `statement_seconds` is ended by the database; `is_timeout` knows the error.
+    What it raises because a statement took too long or the database is out of reach, `refusal_of` knows.
     """
     make = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
-    read, write = make(url, statement_seconds, writes=False), make(url, statement_seconds, writes=True)
-    for name, engine in {"read": read, "write": write}.items():
-        _count(engine, name)
+    read, write = make(url, limits, writes=False), make(url, limits, writes=True)
+    _count(read, "read")
+    _count(write, "write")
     return Database(read, write, _sessions(read), _sessions(write))
 
 
-def is_timeout(error: BaseException) -> bool:
-    """Whether the database ended a statement because it took too long."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return getattr(cause, "sqlstate", None) == "57014" or getattr(cause, "sqlite_errorname", None) == "SQLITE_INTERRUPT"
+def refusal_of(error: BaseException) -> Refusal | None:
+    """TIMEOUT where a statement took too long, UNAVAILABLE where the database is out of reach; None for other errors.
+
+    Clients are not told why it is out of reach; the line of the request in the log is.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    codes = {getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None)}
+    if codes & {"57014", "SQLITE_INTERRUPT"}:
+        return Refusal(Code.TIMEOUT, "The database took too long for this. Ask for less of it.")
+    if not (_is_gone(error, cause) or any(code and code.startswith(OUT_OF_REACH) for code in codes)):
+        return None
+    requests.current().reason = f"{type(cause).__name__}: {cause}".split("\n", maxsplit=1)[0]
+    return Refusal(
+        Code.UNAVAILABLE, "The database cannot be reached. Ask again shortly.", {"retryAfter": RETRY_SECONDS}
+    )
+
+
+def _is_gone(error: BaseException, cause: BaseException) -> bool:
+    if isinstance(cause, OSError | PoolTimeout | DisconnectionError):
+        return True
+    return (isinstance(error, DBAPIError) and error.connection_invalidated) or "connection is closed" in str(cause)
 
 
 def _sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
     return async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False, autoflush=False)
 
 
-def _postgresql(url: str, statement_seconds: float | None, *, writes: bool) -> AsyncEngine:
-    server = {} if statement_seconds is None else {"statement_timeout": str(max(1, int(statement_seconds * 1000)))}
+def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
+    server, driver = {}, {"timeout": limits.pool_seconds}
+    if limits.statement_seconds is not None:
+        server["statement_timeout"] = str(max(1, int(limits.statement_seconds * 1000)))
+        driver["command_timeout"] = limits.statement_seconds + SILENCE_SECONDS
     options: dict[str, Any] = {} if writes else {"isolation_level": "AUTOCOMMIT"}
     if not writes:
         server["plan_cache_mode"] = "force_generic_plan"
-    options["connect_args"] = {"server_settings": server}
     engine = create_async_engine(
-        url, json_serializer=orjson.dumps, pool_size=8, max_overflow=8, hide_parameters=True, **options
+        url,
+        connect_args={"server_settings": server, **driver},
+        hide_parameters=True,
+        json_serializer=orjson.dumps,
+        max_overflow=0,
+        pool_size=limits.pool_size,
+        pool_timeout=limits.pool_seconds,
+        **options,
     )
 
     @event.listens_for(engine.sync_engine, "checkout")
@@ -120,6 +173,12 @@ def _postgresql(url: str, statement_seconds: float | None, *, writes: bool) -> A
         """The driver hears at once when the server ends a connection: asking (pool_pre_ping) takes 3 round trips."""
         if connection.driver_connection.is_closed():
             raise DisconnectionError
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def give_up(context: ExceptionContext) -> None:
+        """Nothing more is asked of a connection on which PostgreSQL fell silent."""
+        if isinstance(context.original_exception, TimeoutError):
+            context.is_disconnect = True
 
     return engine
 
@@ -132,11 +191,12 @@ def _count(engine: AsyncEngine, name: str) -> None:
         requests.current().statements += 1
 
     in_use, pool = metrics.POOL.labels(name), cast(QueuePool, engine.sync_engine.pool)
+    metrics.POOL_LIMIT.labels(name).set(pool.size())
     event.listen(pool, "checkout", lambda *_connection: in_use.set(pool.checkedout()))
     event.listen(pool, "checkin", lambda *_connection: in_use.set(pool.checkedout() - 1))
 
 
-def _sqlite(url: str, statement_seconds: float | None, *, writes: bool) -> AsyncEngine:
+def _sqlite(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
     size: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if writes else {"pool_size": 8}
     engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, hide_parameters=True, **size)
 
@@ -148,8 +208,8 @@ def _sqlite(url: str, statement_seconds: float | None, *, writes: bool) -> Async
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    if statement_seconds is not None:
-        _interrupt_after(engine, statement_seconds)
+    if limits.statement_seconds is not None:
+        _interrupt_after(engine, limits.statement_seconds)
     if writes:
 
         @event.listens_for(engine.sync_engine, "begin")

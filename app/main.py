@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
@@ -13,16 +13,17 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.auth import open_gate
-from app.config import Settings
-from app.db import connect
+from app.config import Settings, read_settings
+from app.db import connect, limits_of
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal
 from app.graphql.answers import refuse
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
 from app.middleware import ListedOrigins, Observed, SecurityHeaders
 from app.notifications.senders import Senders
+from app.notifications.setup import make_senders
 from app.notifications.worker import Worker
-from app.observability.logs import request_log
+from app.observability.logs import configure_logging, request_log
 from app.observability.requests import current
 from app.probes import probes
 from app.rest.http import LeadingSlashes, rest_routes
@@ -47,6 +48,24 @@ def utc_now() -> datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
+CLOSING_SECONDS = 1.0
+"""For taking leave of the database, which may be silent."""
+
+
+def from_environment() -> Starlette:
+    """The server in one of several processes: each reads the settings and writes the log by itself."""
+    settings = read_settings()
+    configure_logging(settings)
+    return create_app(settings)
+
+
+def from_environment_with_worker() -> Starlette:
+    """The same with a worker inside each."""
+    settings = read_settings()
+    configure_logging(settings)
+    return create_app(settings, senders=make_senders(settings))
+
+
 @asynccontextmanager
 async def dispatching(worker: Worker | None) -> AsyncIterator[None]:
     """Has the worker, where there is one, run meanwhile; at the end it finishes what is under way."""
@@ -66,7 +85,7 @@ def create_app(
 
     ValueError names a setting that is missing; the database is connected to on first use.
     """
-    db = connect(settings.database_url, settings.statement_seconds)
+    db = connect(settings.database_url, limits_of(settings))
     gate = open_gate(db, settings)
 
     @asynccontextmanager
@@ -75,7 +94,9 @@ def create_app(
             async with dispatching(Worker(db, settings, senders, clock) if senders else None):
                 yield
         finally:
-            await db.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING_SECONDS):
+                    await db.close()
 
     middleware = [
         Middleware(Observed, log=request_log(settings)),

@@ -8,13 +8,12 @@ import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy import bindparam, func
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from app.db import Database
+from app.db import FAILURES, Database, refusal_of
 from app.migrations import is_up_to_date
 from app.models import Delivery, DeliveryStatus
 from app.observability.metrics import exposition
@@ -49,8 +48,9 @@ async def _hindrance(db: Database) -> str | None:
     try:
         async with asyncio.timeout(PATIENCE), db.read() as session:
             return None if await is_up_to_date(session) else "The database needs `lead-offers migrate`."
-    except (SQLAlchemyError, OSError) as error:
-        current().reason = f"{type(error).__name__}: {error}"
+    except FAILURES as error:
+        if not refusal_of(error):
+            current().reason = type(error).__name__
         return "The database does not answer, or has no tables."
 
 
@@ -65,7 +65,7 @@ async def _found(db: Database, now: datetime) -> Iterable[GaugeMetricFamily]:
     try:
         async with asyncio.timeout(PATIENCE), db.read() as session:
             count, oldest = (await session.exec(_DUE, params={"now": now})).one()
-    except (SQLAlchemyError, OSError):
+    except FAILURES:
         return [GaugeMetricFamily(*up, value=0)]
     late = (now - oldest).total_seconds() if oldest else 0
     return [

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.db import connect, is_timeout
+from app.db import Limits, connect, refusal_of
 from app.rate_limits import RateLimits
 from tests.api import Api, serving, settings_for
 from tests.world import Cast
@@ -84,13 +84,15 @@ LONG = """
 
 
 async def test_a_statement_may_take_so_long(database_url: str) -> None:
-    database = connect(database_url, statement_seconds=0.2)
+    database = connect(database_url, Limits(statement_seconds=0.2))
     try:
         for session in (database.read, database.write):
             with pytest.raises(DBAPIError) as error:
                 async with session() as opened:
                     await (await opened.connection()).execute(text(LONG))
-            assert is_timeout(error.value)
+            refusal = refusal_of(error.value)
+            assert refusal is not None
+            assert refusal.code == "TIMEOUT"
             async with session() as opened:
                 assert (await (await opened.connection()).execute(text("SELECT 1"))).scalar_one() == 1
     finally:

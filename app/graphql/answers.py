@@ -14,7 +14,12 @@ from app.observability import requests
 
 
 def answer(result: ExecutionResult, media_type: str) -> Response:
-    """Of what was executed; a request error has no `data`, and under application/json the status 200 all the same."""
+    """Of what was executed; a request error has no `data`, and under application/json the status 200 all the same.
+
+    HTTPRefusal 503 where nothing came of it because the database is out of reach: proxies and clients know that one.
+    """
+    if out_of_reach := _out_of_reach(result):
+        raise _at_the_door(out_of_reach)
     body: dict[str, Any] = {}
     if result.errors:
         body["errors"] = [error.formatted for error in result.errors]
@@ -25,16 +30,30 @@ def answer(result: ExecutionResult, media_type: str) -> Response:
     return _response(200 if executed or media_type == JSON else 400, body, media_type)
 
 
+def _out_of_reach(result: ExecutionResult) -> Refusal | None:
+    if result.data and any(value is not None for value in result.data.values()):
+        return None
+    for error in result.errors or ():
+        told = error.extensions or {}
+        if told.get("code") == Code.UNAVAILABLE:
+            return Refusal(Code.UNAVAILABLE, error.message, {"retryAfter": told["retryAfter"]})
+    return None
+
+
 _AT_THE_DOOR = {Code.UNAUTHENTICATED: 401, Code.RATE_LIMITED: 429, Code.UNAVAILABLE: 503}
 
 
 def not_executed(refusal: Refusal) -> ExecutionResult:
     """The answer to an operation that was not executed. HTTPRefusal where it was not even looked at."""
     if refusal.code in _AT_THE_DOOR:
-        status, headers = _AT_THE_DOOR[refusal.code], headers_of(refusal)
-        raise HTTPRefusal(status, refusal.message, refusal.code, refusal.extensions, headers) from refusal
+        raise _at_the_door(refusal) from refusal
     error = GraphQLError(refusal.message, extensions={"code": refusal.code, **refusal.extensions})
     return ExecutionResult(data=None, errors=[error])
+
+
+def _at_the_door(refusal: Refusal) -> HTTPRefusal:
+    status = _AT_THE_DOOR[refusal.code]
+    return HTTPRefusal(status, refusal.message, refusal.code, refusal.extensions, headers_of(refusal))
 
 
 def refuse(refusal: HTTPRefusal, media_type: str = JSON) -> Response:

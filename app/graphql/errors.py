@@ -5,13 +5,11 @@ import logging
 from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionContext
 
-from app.db import is_timeout
+from app.db import refusal_of
 from app.errors import INTERNAL_MESSAGE, Code, Problem, Refusal, bad_input
 from app.graphql.mistakes import shortened, wrong_variables
 
 logger = logging.getLogger(__name__)
-
-TIMEOUT_MESSAGE = "The database took too long for this. Ask for less of it."
 
 
 def translate(errors: list[GraphQLError], execution: ExecutionContext | None) -> None:
@@ -56,7 +54,7 @@ def _refusal(error: GraphQLError) -> Refusal | None:
         case GraphQLError() as cause:
             return _refusal(cause)
         case Exception() as cause:
-            return Refusal(Code.TIMEOUT, TIMEOUT_MESSAGE) if is_timeout(cause) else None
+            return refusal_of(cause)
     if isinstance(error, GraphQLSyntaxError):
         return Refusal(Code.GRAPHQL_PARSE_FAILED, error.message)
     if error.path is None:

@@ -20,6 +20,7 @@ from strawberry.types.graphql import OperationType
 
 from app.auth import Gate, find_viewer
 from app.config import Settings
+from app.db import FAILURES, refusal_of
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
 from app.graphql.answers import answer, not_executed, refuse
 from app.graphql.context import Context
@@ -86,6 +87,10 @@ class GraphQLEndpoint:
             return await self._in_time(self._run(operation, identity, request.method))
         except Refusal as refusal:
             return not_executed(refusal)
+        except FAILURES as error:
+            if known := refusal_of(error):
+                return not_executed(known)
+            raise
 
     async def _in_time(self, running: Awaitable[ExecutionResult]) -> ExecutionResult:
         seconds = self.settings.request_seconds

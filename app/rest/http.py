@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import auth
 from app.config import Settings
+from app.db import refusal_of
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
 from app.observability import requests
 from app.rest import calls
@@ -54,7 +55,9 @@ class Address:
             return refuse(with_status(refusal))
         except HTTPRefusal as refusal:
             return refuse(refusal)
-        except Exception:
+        except Exception as error:
+            if known := refusal_of(error):
+                return refuse(with_status(known))
             logger.exception("Unexpected failure at a REST address")
             return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR))
         return Response(orjson.dumps(body), status, media_type="application/json")

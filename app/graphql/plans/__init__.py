@@ -13,8 +13,8 @@ from graphql import GraphQLError, get_variable_values
 
 from app.auth import Scope
 from app.config import Settings
-from app.db import FAILURES, Database
-from app.errors import Refusal
+from app.db import FAILURES, Database, refusal_of
+from app.errors import Code, Refusal
 from app.graphql.documents import Documents
 from app.graphql.documents import Prepared as KnownDocument
 from app.graphql.operations import Operation
@@ -69,7 +69,9 @@ class Plans:
             document.plans[operation.operation_name] = DECLINED
         except (Refusal, GraphQLError):
             pass  # the resolvers' way says it with its place in the document
-        except FAILURES:
+        except FAILURES as error:
+            if (known := refusal_of(error)) and known.code is Code.UNAVAILABLE:
+                raise
             logger.warning("The database failed a plan; the resolvers are asked", exc_info=True)
         return None
 
