@@ -4,10 +4,18 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from graphql import get_introspection_query, parse, validate
+from graphql import (
+    get_introspection_query,
+    get_named_type,
+    get_nullable_type,
+    is_list_type,
+    is_object_type,
+    parse,
+    validate,
+)
 
 from app.graphql import documents
-from app.graphql.complexity import Measuring
+from app.graphql.complexity import ASSUMED, Measuring
 from app.graphql.schema import schema
 from tests.api import Api, serving, settings_for
 from tests.world import Cast
@@ -98,6 +106,17 @@ async def test_a_limit_may_hide_in_a_fragment(database_url: str, cast: Cast) -> 
         assert "may hold: 22, where 10" in await too_complex(bob, query, n=20)
         assert await bob.ask(query, n=8) == {"leadOffers": {"data": []}}
         assert "may hold: 22, where 10" in await too_complex(bob, query, n=20)
+
+
+def test_every_list_that_is_no_page_has_an_assumed_length() -> None:
+    types = [t for t in schema._schema.type_map.values() if is_object_type(t) and not t.name.startswith("__")]
+    listed = {
+        get_named_type(field.type).name
+        for type_ in types
+        for name, field in type_.fields.items()
+        if is_list_type(get_nullable_type(field.type)) and not (name == "data" and type_.name.endswith("Page"))
+    }
+    assert listed == set(ASSUMED)
 
 
 async def test_graphiql_may_ask_for_the_schema(api: Api, cast: Cast) -> None:
