@@ -1,6 +1,7 @@
 """`lead-offers`, the command line of operators and scripts. The help of each command is its manual."""
 
 import asyncio
+import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Iterator
@@ -51,6 +52,8 @@ lead_commands = typer.Typer(help="Leads.", no_args_is_help=True)
 app.add_typer(lead_commands, name="leads")
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 ALL_SCOPES = " ".join(Scope)
 DEFAULT_HOURS = 12
@@ -289,6 +292,8 @@ def _senders(settings: Settings) -> Senders:
             _transaction(settings, lambda session: check_channels(session, senders))
         except ValueError as error:
             _fail(str(error))
+    if settings.public_url is None:
+        logger.warning("%sPUBLIC_URL is not set: messages go out without a link to claim", PREFIX)
     return senders
 
 

@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         default=False, description="Whether the line of a GraphQL request has its document: `on` or `off`."
     )
 
+    public_url: str | None = Field(
+        default=None,
+        description="Where people reach this server, as `https://leads.example.com`: messages then have a link to "
+        "claim. Needs the secret of the access tokens, which signs the links.",
+    )
     smtp_url: SecretStr | None = Field(
         default=None,
         description="Mail server: `smtp://[USER:PASSWORD@]HOST[:PORT]` (TLS where it is offered, always before a "
@@ -154,7 +159,7 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 32 bytes")
         return secret
 
-    @field_validator("jwks_url")
+    @field_validator("jwks_url", "public_url")
     @classmethod
     def _http_address(cls, url: str | None) -> str | None:
         if url is not None and not re.match(r"https?://[^/]", url):
@@ -193,6 +198,12 @@ class Settings(BaseSettings):
         if address is not None and "@" not in address:
             raise ValueError("must be an e-mail address")
         return address
+
+    @model_validator(mode="after")
+    def _links_can_be_signed(self) -> Self:
+        if self.public_url is not None and self.jwt_secret is None:
+            raise ValueError(f"{PREFIX}JWT_SECRET is missing: it signs the links to claim under {PREFIX}PUBLIC_URL")
+        return self
 
     @model_validator(mode="after")
     def _mail_is_complete(self) -> Self:

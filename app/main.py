@@ -20,6 +20,7 @@ from app.graphql.answers import refuse
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
 from app.middleware import ListedOrigins, Observed, SecurityHeaders
+from app.notifications.claim_page import claim_page
 from app.notifications.senders import Senders
 from app.notifications.setup import make_senders
 from app.notifications.worker import Worker
@@ -112,6 +113,8 @@ def create_app(
     routes: list[BaseRoute] = [Route("/graphql", endpoint), *rest_routes(gate, settings, clock), *probes(db, clock)]
     if settings.graphiql:
         routes.append(graphiql_assets())
+    if settings.public_url:
+        routes += claim_page(db, settings, clock)
     app = Starlette(
         routes=routes,
         middleware=middleware,

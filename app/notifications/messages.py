@@ -14,18 +14,19 @@ Words = tuple[str, str]
 """Subject and text."""
 
 
-def offered(user: User, lead: Lead, contact: Contact) -> Words:
-    """The lead is offered to the user, who may claim it."""
-    return f"Lead offer: {_about(lead, contact)}", (
+def offered(user: User, lead: Lead, contact: Contact, link: str | None = None) -> Words:
+    """The lead is offered to the user, who may claim it; by the link, where there is one."""
+    how = f"Claim it here: {link}" if link else "Claim or decline it in the app."
+    return f"Lead offer: {about(lead, contact)}", (
         f"Hello {_plain(user.first_name)},\n\n"
         f"{_sentence(user, lead, contact)}\n\n"
-        "The lead goes to whoever claims it first. Claim or decline it in the app.\n"
+        f"The lead goes to whoever claims it first. {how}\n"
     )
 
 
 def assigned(user: User, lead: Lead, contact: Contact) -> Words:
     """The user has the lead without having claimed it: by an automatic offer, or given by its creator."""
-    return f"Your new lead: {_about(lead, contact)}", (
+    return f"Your new lead: {about(lead, contact)}", (
         f"Hello {_plain(user.first_name)},\n\n"
         f"{_sentence(user, lead, contact)}\n\n"
         "The lead is yours: you find how to reach them in the app.\n"
@@ -34,7 +35,7 @@ def assigned(user: User, lead: Lead, contact: Contact) -> Words:
 
 def exhausted(creator: User, lead: Lead, contact: Contact) -> Words:
     """To the lead's creator: nobody has taken it."""
-    return f"Nobody has taken the lead: {_about(lead, contact)}", (
+    return f"Nobody has taken the lead: {about(lead, contact)}", (
         f"Hello {_plain(creator.first_name)},\n\n"
         f"{_sentence(creator, lead, contact)}\n\n"
         "Nobody has claimed the lead, and everybody it was offered to has had their time. Submit it again to offer it "
@@ -42,7 +43,8 @@ def exhausted(creator: User, lead: Lead, contact: Contact) -> Words:
     )
 
 
-def _about(lead: Lead, contact: Contact) -> str:
+def about(lead: Lead, contact: Contact) -> str:
+    """The lead in a few words: its type, else the contact's first name, and where."""
     kind = _plain(lead.type) or _plain(contact.first_name) or f"number {lead.id}"
     return f"{kind} in {lead.zipcode}" if lead.zipcode else kind
 

@@ -21,10 +21,13 @@ from app.commands.locking import lock_leads
 from app.commands.moving_up import move_up
 from app.commands.obstacles import obstacle
 from app.commands.withdrawal import withdraw_unsent
+from app.config import Settings
 from app.db import Database
+from app.links import ClaimLink, claim_url
 from app.models import (
     OPEN_STATUSES,
     Channel,
+    ClaimedVia,
     Contact,
     Delivery,
     DeliveryStatus,
@@ -79,14 +82,15 @@ async def send_wave(
     sender: Sender,
     channels: Collection[Channel],
     until: datetime,
-    lease_for: timedelta,
     clock: Callable[[], datetime],
+    settings: Settings,
 ) -> Wave:
     """Sends what is due on the channels up to the moment `until`, as many as the sender takes at once.
 
-    What an attempt of a dead worker held is sent again once `lease_for` is over.
+    What an attempt of a dead worker held is sent again once its lease is over.
     """
     lease, now = uuid4().hex, clock()
+    lease_for = timedelta(seconds=settings.lease_seconds)
     among = col(Delivery.channel).in_(channels)
     async with db.write() as session:
         due = await attempts.take(session, Delivery, among, sender.at_once, lease, now=until, until=now + lease_for)
@@ -95,7 +99,7 @@ async def send_wave(
     sending: dict[int, asyncio.Task[Outcome]] = {}
     try:
         async with db.write() as session:
-            await _begin(session, sender, [*due], lease, now, sending)
+            await _begin(session, [*due], lease, now, lambda one: _start(sender, one, settings, now, sending))
     finally:
         outcomes = await asyncio.gather(*sending.values())
         done_at = clock()
@@ -108,14 +112,9 @@ async def send_wave(
 
 
 async def _begin(
-    session: AsyncSession,
-    sender: Sender,
-    delivery_ids: Sequence[int],
-    lease: str,
-    now: datetime,
-    sending: dict[int, asyncio.Task[Outcome]],
+    session: AsyncSession, delivery_ids: Sequence[int], lease: str, now: datetime, start: Callable[[Due], None]
 ) -> None:
-    """Looks at each again, its lead locked, and begins to send what is still wanted."""
+    """Looks at each again, its lead locked, and starts to send what is still wanted."""
     await lock_leads(session, await _lead_ids(session, delivery_ids))
     withdrawn: dict[int, EndReason] = {}
     stuck: set[int] = set()
@@ -128,11 +127,17 @@ async def _begin(
         elif (until := quiet_until(due.user, now)) is not None:
             await attempts.put_off(session, Delivery, due.delivery.id, lease, until)
         else:
-            sending[due.delivery.id] = asyncio.create_task(_send(sender, due))
+            start(due)
     await withdraw_unsent(session, withdrawn)
     for lead_id in sorted(stuck):
         await move_up(session, lead_id, now)
     await asyncio.sleep(0)  # every sending has begun before the leads are unlocked
+
+
+def _start(
+    sender: Sender, due: Due, settings: Settings, now: datetime, sending: dict[int, asyncio.Task[Outcome]]
+) -> None:
+    sending[due.delivery.id] = asyncio.create_task(_send(sender, due, settings, now))
 
 
 async def _lead_ids(session: AsyncSession, delivery_ids: Sequence[int]) -> Sequence[int]:
@@ -159,10 +164,10 @@ async def _look(session: AsyncSession, delivery_ids: Sequence[int], lease: str, 
     return [Due(*row) for row in rows]
 
 
-async def _send(sender: Sender, due: Due) -> Outcome:
+async def _send(sender: Sender, due: Due, settings: Settings, now: datetime) -> Outcome:
     """The attempt. What fails in a way that nobody thought of is logged and tried again as any other."""
     try:
-        await sender.send(_message(due))
+        await sender.send(_message(due, settings, now))
     except CannotSend as failure:
         return Outcome(due.delivery.id, failure)
     except Exception:
@@ -171,13 +176,23 @@ async def _send(sender: Sender, due: Due) -> Outcome:
     return Outcome(due.delivery.id)
 
 
-def _message(due: Due) -> Message:
+def _message(due: Due, settings: Settings, now: datetime) -> Message:
     is_email = due.delivery.channel is Channel.EMAIL
     to = due.user.email if is_email else due.user.phone
     if not to:
         raise CannotSend(f"The user has no {'e-mail address' if is_email else 'phone number'}.", permanent=True)
-    words = messages.assigned if due.lead.claimed_by_id is not None else messages.offered
-    return Message(f"delivery-{due.delivery.id}", to, *words(due.user, due.lead, due.contact))
+    return Message(f"delivery-{due.delivery.id}", to, *_words(due, settings, now))
+
+
+_VIA = {Channel.EMAIL: ClaimedVia.EMAIL, Channel.TEXT: ClaimedVia.TEXT}
+
+
+def _words(due: Due, settings: Settings, now: datetime) -> messages.Words:
+    if due.lead.claimed_by_id is not None:
+        return messages.assigned(due.user, due.lead, due.contact)
+    via = _VIA.get(due.delivery.channel)
+    link = None if via is None else claim_url(settings, ClaimLink(due.offer.id, via), now)
+    return messages.offered(due.user, due.lead, due.contact, link)
 
 
 async def _record(session: AsyncSession, outcomes: Sequence[Outcome], lease: str, now: datetime) -> None:

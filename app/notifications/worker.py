@@ -174,7 +174,7 @@ class Worker:
         return step
 
     async def _wave(self, sender: Sender, channels: list[Channel], until: datetime) -> Wave:
-        wave = await send_wave(self.db, sender, channels, until, self._lease, self.clock)
+        wave = await send_wave(self.db, sender, channels, until, self.clock, self.settings)
         if wave.sent or wave.failed:
             logger.info(
                 "%d sent, %d failed by %s, at most %.3f s late",
