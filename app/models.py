@@ -351,6 +351,8 @@ class LeadOffer(SQLModel, table=True):
         UniqueConstraint("lead_id", "user_id"),
         *_newest_first("ix_lead_offers_made_to", "user_id"),
         *_newest_first("ix_lead_offers_made_by", "offered_by_id", postgresql_include=["user_id"]),
+        Index("ix_lead_offers_made_to_by_id", "user_id", "id"),
+        Index("ix_lead_offers_made_by_by_id", "offered_by_id", "id", postgresql_include=["user_id"]),
         Index(
             "ix_lead_offers_attention",
             text("coalesce(held_until, notify_at)"),

@@ -130,6 +130,18 @@ async def test_a_page_is_what_the_rules_say(
 
 @SHARED
 @given(page=PAGES)
+async def test_an_inbox_read_in_halves_is_the_inbox(
+    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.Page
+) -> None:
+    for viewer in (cast.alice, cast.bob, cast.charlie):
+        async with database.read() as session:
+            whole = await fetch_page(session, LeadOffer, visibility.offers(viewer.id), page, with_total=True)
+            halves = await fetch_page(session, LeadOffer, visibility.offer_halves(viewer.id), page, with_total=True)
+        assert halves == whole
+
+
+@SHARED
+@given(page=PAGES)
 async def test_nested_pages_are_what_each_page_alone_is(
     database: Database, cast: Cast, offers: list[LeadOffer], page: filters.Page
 ) -> None:

@@ -217,6 +217,10 @@ def create_offers() -> None:
     )
     newest_first("ix_lead_offers_made_to", "user_id")
     newest_first("ix_lead_offers_made_by", "offered_by_id", postgresql_include=["user_id"])
+    op.create_index("ix_lead_offers_made_to_by_id", "lead_offers", ["user_id", "id"])
+    op.create_index(
+        "ix_lead_offers_made_by_by_id", "lead_offers", ["offered_by_id", "id"], postgresql_include=["user_id"]
+    )
     index("lead_offers", "team_id")
     op.create_table(
         "deliveries",
