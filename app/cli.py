@@ -28,7 +28,7 @@ from app.db import Database, connect, limits_of
 from app.errors import Code, Refusal
 from app.graphql.schema import sdl
 from app.instants import format_instant
-from app.main import create_app, from_environment, from_environment_with_worker, utc_now
+from app.main import calm_garbage_collector, create_app, from_environment, from_environment_with_worker, utc_now
 from app.models import User
 from app.notifications.senders import Senders
 from app.notifications.setup import check_channels, make_senders
@@ -93,6 +93,7 @@ def serve(
     except ValueError as error:
         _fail(str(error))
     if workers == 1:
+        calm_garbage_collector()
         uvicorn.run(server, host=host, port=port, **UVICORN)
         return
     factory = from_environment_with_worker if dispatch else from_environment
