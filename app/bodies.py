@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -43,6 +44,7 @@ async def read_body(request: Request, settings: Settings) -> bytes:
         raise HTTPRefusal(400, "The body ended early.") from None
 
 
+@lru_cache(64)
 def is_json(content_type: str) -> bool:
     """Whether a body is declared as JSON in UTF-8."""
     name, *parameters = (part.strip().lower() for part in content_type.split(";"))

@@ -6,7 +6,7 @@ each. On SQLite all writers of a process share one connection and begin with BEG
 reads and then writes would otherwise fail, not wait, when another writer came between.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -20,11 +20,11 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import QueuePool
-from sqlalchemy.util.concurrency import await_, greenlet_spawn
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.config import Settings
 from app.errors import Code, Refusal
+from app.lanes import Lanes, is_open
 from app.observability import metrics, requests
 
 SQLITE_BUSY_SECONDS = 30
@@ -40,6 +40,10 @@ RETRY_SECONDS = 2
 OUT_OF_REACH = ("08", "28", "3D", "53", "57P", "25006", "SQLITE_BUSY")
 """Beginnings of error codes: no connection, none for this user or database, no resources, shut down, a standby."""
 
+PLANNING = {"plan_cache_mode": "force_generic_plan", "random_page_cost": "1.1"}
+"""How PostgreSQL plans reads: once for all values, and for memory or solid disks, where an index in the right order is
+better than a walk through the whole table in that order."""
+
 FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 """What `Database.fetch` raises where the database fails."""
 
@@ -52,6 +56,7 @@ class Database:
     write_engine: AsyncEngine
     _reads: async_sessionmaker[AsyncSession]
     _writes: async_sessionmaker[AsyncSession]
+    _lanes: Lanes
 
     @property
     def is_postgresql(self) -> bool:
@@ -66,21 +71,10 @@ class Database:
     async def fetch(self, statement: str, values: Sequence[Any]) -> Sequence[Any]:
         """Runs a reading statement in the driver's own dialect; the rows are as the driver has them."""
         if self.is_postgresql:
-            return await greenlet_spawn(self._fetch_by_asyncpg, statement, values)
+            requests.current().statements += 1
+            return await self._lanes.fetch(statement, values)
         async with self.read_engine.connect() as connection:
             return (await connection.exec_driver_sql(statement, tuple(values))).all()
-
-    def _fetch_by_asyncpg(self, statement: str, values: Sequence[Any]) -> Sequence[Any]:
-        requests.current().statements += 1
-        connection = self.read_engine.sync_engine.pool.connect()
-        try:
-            driver: Any = connection.driver_connection
-            rows: Sequence[Any] = await_(driver.fetch(statement, *values))
-        except BaseException:
-            connection.invalidate()  # its answer may be still on the way
-            raise
-        connection.close()
-        return rows
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -91,6 +85,7 @@ class Database:
             metrics.committed(session)
 
     async def close(self) -> None:
+        await self._lanes.close()
         await self.read_engine.dispose()
         await self.write_engine.dispose()
 
@@ -117,9 +112,10 @@ def connect(url: str, limits: Limits = Limits()) -> Database:
     """
     make = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
     read, write = make(url, limits, writes=False), make(url, limits, writes=True)
-    _count(read, "read")
+    lanes = Lanes(read)
+    _count(read, "read", lambda: lanes.idle)
     _count(write, "write")
-    return Database(read, write, _sessions(read), _sessions(write))
+    return Database(read, write, _sessions(read), _sessions(write), lanes)
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
@@ -156,7 +152,7 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
         driver["command_timeout"] = limits.statement_seconds + SILENCE_SECONDS
     options: dict[str, Any] = {} if writes else {"isolation_level": "AUTOCOMMIT"}
     if not writes:
-        server["plan_cache_mode"] = "force_generic_plan"
+        server |= PLANNING
     engine = create_async_engine(
         url,
         connect_args={"server_settings": server, **driver},
@@ -170,8 +166,7 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "checkout")
     def be_open(connection: Any, *_rest: Any) -> None:
-        """The driver hears at once when the server ends a connection: asking (pool_pre_ping) takes 3 round trips."""
-        if connection.driver_connection.is_closed():
+        if not is_open(connection):
             raise DisconnectionError
 
     @event.listens_for(engine.sync_engine, "handle_error")
@@ -183,8 +178,8 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
     return engine
 
 
-def _count(engine: AsyncEngine, name: str) -> None:
-    """Counts the statements of requests, and the connections that are in use."""
+def _count(engine: AsyncEngine, name: str, idle: Callable[[], int] = lambda: 0) -> None:
+    """Counts the statements of requests, and the connections that are in use: checked out and not `idle`."""
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def statement(*_details: Any) -> None:
@@ -192,8 +187,8 @@ def _count(engine: AsyncEngine, name: str) -> None:
 
     in_use, pool = metrics.POOL.labels(name), cast(QueuePool, engine.sync_engine.pool)
     metrics.POOL_LIMIT.labels(name).set(pool.size())
-    event.listen(pool, "checkout", lambda *_connection: in_use.set(pool.checkedout()))
-    event.listen(pool, "checkin", lambda *_connection: in_use.set(pool.checkedout() - 1))
+    event.listen(pool, "checkout", lambda *_connection: in_use.set(pool.checkedout() - idle()))
+    event.listen(pool, "checkin", lambda *_connection: in_use.set(pool.checkedout() - 1 - idle()))
 
 
 def _sqlite(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:

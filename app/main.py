@@ -1,6 +1,7 @@
 """The application: every address and what surrounds them."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -57,14 +58,30 @@ def from_environment() -> Starlette:
     """The server in one of several processes: each reads the settings and writes the log by itself."""
     settings = read_settings()
     configure_logging(settings)
-    return create_app(settings)
+    return _calmed(create_app(settings))
 
 
 def from_environment_with_worker() -> Starlette:
     """The same with a worker inside each."""
     settings = read_settings()
     configure_logging(settings)
-    return create_app(settings, senders=make_senders(settings))
+    return _calmed(create_app(settings, senders=make_senders(settings)))
+
+
+def _calmed(app: Starlette) -> Starlette:
+    calm_garbage_collector()
+    return app
+
+
+def calm_garbage_collector() -> None:
+    """Leaves what is loaded by now out of every later collection, and has collections come less often.
+
+    A page of 100 offers makes 500 objects, which had the schema's half a million looked at again and again: it took a
+    third of the throughput, and 0.1 s of whoever was waiting just then.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 @asynccontextmanager

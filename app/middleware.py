@@ -1,12 +1,12 @@
 """What surrounds every request, whatever its address."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from secrets import token_hex
 from time import perf_counter
 
 import orjson
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,17 +16,25 @@ from app.errors import Code
 from app.observability.metrics import observe
 from app.observability.requests import RequestNote, begin
 
-SECURITY_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """As the server sends them."""
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+SECURITY_HEADERS = _raw(
+    {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+)
 """For answers that are read by programs; a page that needs other ones brings them."""
 
-TRANSPORT_SECURITY = "max-age=31536000"
+(TRANSPORT_SECURITY,) = _raw({"Strict-Transport-Security": "max-age=31536000"})
 
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -96,11 +104,9 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope["scheme"] == "https":
-                    headers.setdefault("Strict-Transport-Security", TRANSPORT_SECURITY)
+                brought = {name for name, _ in message["headers"]}
+                wanted = [*SECURITY_HEADERS, TRANSPORT_SECURITY] if scope["scheme"] == "https" else SECURITY_HEADERS
+                message["headers"] = [*message["headers"], *(h for h in wanted if h[0] not in brought)]
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

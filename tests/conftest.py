@@ -11,8 +11,6 @@ from tests.api import Api, serving, settings_for
 from tests.databases import Clone, statements_of, template
 from tests.world import Cast, World
 
-collect_ignore = [] if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ["test_faults.py"]
-
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:

@@ -1,11 +1,14 @@
 """Media types of GraphQL over HTTP: in which one a client is answered."""
 
+from functools import lru_cache
+
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 
 _RANGES = {"*/*": JSON, "application/*": JSON, JSON: JSON, GRAPHQL_JSON: GRAPHQL_JSON}
 
 
+@lru_cache(64)
 def negotiate(accept: str) -> str | None:
     """The media type to answer in: the one the Accept header likes best, the first of equals; None if it takes neither.
 

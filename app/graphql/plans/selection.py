@@ -7,7 +7,7 @@ The function is one expression, generated from the document: 100 offers with eve
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from graphql import (
@@ -29,7 +29,7 @@ from graphql import (
 from graphql.execution.collect_fields import FieldDetails, FragmentDetails, collect_fields, collect_subfields
 from graphql.execution.values import VariableValues
 from graphql.language import Visitor, visit
-from sqlalchemy import Table
+from sqlalchemy import Column, Table
 from sqlmodel import SQLModel
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
@@ -48,10 +48,21 @@ class Declined(Exception):
     """The document has something that only the resolvers know how to answer."""
 
 
+class Spelling(Enum):
+    """How a column's value goes out. The database spells faster than Python: 100 offers in 0.17 ms less."""
+
+    STORED = "stored"
+    ID = "id"
+    """An integer, as text."""
+    INSTANT = "instant"
+    """An instant, as `2018-01-16T09:09:09.000Z`."""
+
+
 @dataclass(frozen=True, slots=True)
-class Column:
+class Selected:
     source: int
     name: str
+    spelling: Spelling = Spelling.STORED
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +122,7 @@ class Selection:
     postgresql: bool
     node: FieldNode = dataclasses.field(init=False)
     field: GraphQLField = dataclasses.field(init=False)
-    columns: list[Column] = dataclasses.field(default_factory=lambda: [Column(PAGE, "id")])
+    columns: list[Selected] = dataclasses.field(default_factory=lambda: [Selected(PAGE, "id")])
     joins: list[Join] = dataclasses.field(default_factory=list)
     answer: Answer = dataclasses.field(init=False)
     with_total: bool = False
@@ -119,7 +130,7 @@ class Selection:
     def __post_init__(self) -> None:
         source = f"lambda rows, total, limit, skip: {self._root()}"
         # Of what clients write, it holds nothing but names of fields and aliases: letters, digits and underscores.
-        self.answer = eval(source, {"instant": _instant, "wall_clock": _wall_clock})  # noqa: S307
+        self.answer = eval(source, {})  # noqa: S307
 
     def _root(self) -> str:
         """Python that makes the `data` of a query whose only field is one `leadOffers`."""
@@ -164,49 +175,64 @@ class Selection:
         definition: StrawberryField = core.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
         reference = definition.metadata.get(Reference)
         if reference is not None:
-            joined = self._join(source, model, reference)
-            row = self._row(_object_type(core), reference.model, joined, details)
-            return self._value(core, model, source, reference.key, row)
+            return self._referred(core, model, source, reference, details)
         if definition.base_resolver is not None:
             raise Declined
-        return self._value(core, model, source, definition.python_name, self._conversion(core))
+        return self._leaf(core, table_of(model).c[definition.python_name], source)
 
-    def _value(self, core: GraphQLField, model: type[SQLModel], source: int, name: str, made: str) -> str:
-        """Python for what is `made` of the value `{v}` of a column, null where the column is null."""
-        column = table_of(model).c[name]
-        if is_non_null_type(core.type) and column.nullable:
-            raise Declined  # what a null then does to the objects around it is the executor's affair
-        value = self._column(source, name)
-        made = made.replace("{v}", value)
-        return f"None if {value} is None else {made}" if column.nullable and made != value else made
+    def _referred(
+        self,
+        core: GraphQLField,
+        model: type[SQLModel],
+        source: int,
+        reference: Reference,
+        details: list[FieldDetails],
+    ) -> str:
+        key = table_of(model).c[reference.key]
+        _decline_lost_null(core, key)
+        row = self._row(_object_type(core), reference.model, self._join(source, key, reference), details)
+        return f"None if {self._column(source, reference.key)} is None else {row}" if key.nullable else row
 
-    def _conversion(self, core: GraphQLField) -> str:
-        """Python from the driver's value `{v}` to what goes out as JSON."""
+    def _leaf(self, core: GraphQLField, column: Column[Any], source: int) -> str:
+        _decline_lost_null(core, column)
         named = get_named_type(core.type)
-        if is_enum_type(named):
-            return "{v}"
-        try:
-            return (_OF_POSTGRESQL if self.postgresql else _OF_SQLITE)[named.name]
-        except KeyError:
-            raise Declined from None
+        match named.name:
+            case "ID":
+                return self._column(source, column.key, Spelling.ID)
+            case "DateTime":
+                return self._column(source, column.key, Spelling.INSTANT)
+            case "Boolean" if not self.postgresql:
+                value = self._column(source, column.key)
+                return f"None if {value} is None else {value} == 1"  # SQLite has no booleans
+            case "String" | "Int" | "Boolean":
+                return self._column(source, column.key)
+        if not is_enum_type(named):
+            raise Declined
+        return self._column(source, column.key)
 
     def _below(self, type_: GraphQLObjectType, details: list[FieldDetails]) -> Any:
         query = self.query
         collected = collect_subfields(query.schema, query.fragments, self.variables, query.operation, type_, details)
         return _at_once(collected).items()
 
-    def _join(self, source: int, model: type[SQLModel], reference: Reference) -> int:
+    def _join(self, source: int, key: Column[Any], reference: Reference) -> int:
         behind_optional = source != PAGE and self.joins[source - 1].optional
-        join = Join(source, reference, behind_optional or bool(table_of(model).c[reference.key].nullable))
+        join = Join(source, reference, behind_optional or bool(key.nullable))
         if join not in self.joins:
             self.joins.append(join)
         return self.joins.index(join) + 1
 
-    def _column(self, source: int, name: str) -> str:
-        column = Column(source, name)
+    def _column(self, source: int, name: str, spelling: Spelling = Spelling.STORED) -> str:
+        column = Selected(source, name, spelling)
         if column not in self.columns:
             self.columns.append(column)
         return f"r[{self.columns.index(column) + 1}]"
+
+
+def _decline_lost_null(core: GraphQLField, column: Column[Any]) -> None:
+    """What a null where none may be does to the objects around it is the executor's affair."""
+    if is_non_null_type(core.type) and column.nullable:
+        raise Declined
 
 
 def table_of(model: type[SQLModel]) -> Table:
@@ -233,23 +259,3 @@ def _at_once(collected: Any) -> dict[str, list[FieldDetails]]:
         raise Declined
     fields: dict[str, list[FieldDetails]] = collected.grouped_field_set
     return fields
-
-
-def _instant(value: datetime) -> str:
-    """`format_instant` for what asyncpg gives, which is in UTC."""
-    return value.isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def _wall_clock(value: str) -> str:
-    """`format_instant` for what SQLite keeps: `2018-01-16 09:09:09.000000`."""
-    return f"{value[:10]}T{value[11:23]}Z"
-
-
-_OF_POSTGRESQL = {
-    "ID": "str({v})",
-    "String": "{v}",
-    "Int": "{v}",
-    "Boolean": "{v}",
-    "DateTime": "instant({v})",
-}
-_OF_SQLITE = _OF_POSTGRESQL | {"Boolean": "{v} == 1", "DateTime": "wall_clock({v})"}

@@ -3,11 +3,23 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Dialect, and_, bindparam, literal, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Dialect,
+    String,
+    and_,
+    bindparam,
+    cast,
+    func,
+    literal,
+    literal_column,
+    select,
+    true,
+)
 from sqlmodel import col
 
 from app import filters, visibility
-from app.graphql.plans.selection import Selection, table_of
+from app.graphql.plans.selection import Selection, Spelling, table_of
 from app.models import Id, LeadOffer, User
 from app.pages import count, cut
 from app.prepared import Prepared
@@ -44,6 +56,19 @@ def prepare(
         table = table_of(join.reference.model).alias()
         rows = rows.join(table, table.c.id == sources[join.source].c[join.reference.key], isouter=join.optional)
         sources.append(table)
-    columns = [sources[column.source].c[column.name] for column in selection.columns]
+    columns = [_spelled(sources[c.source].c[c.name], c.spelling, dialect) for c in selection.columns]
     order = filters.ordering(sort, dict(page.c.items()))
     return Prepared(select(total, *columns).select_from(active.outerjoin(rows, true())).order_by(*order), dialect)
+
+
+def _spelled(column: ColumnElement[Any], spelling: Spelling, dialect: Dialect) -> ColumnElement[Any]:
+    match spelling:
+        case Spelling.ID:
+            return cast(column, String)
+        case Spelling.INSTANT if dialect.name == "postgresql":
+            in_utc = func.timezone(literal_column("'UTC'"), column)
+            return func.to_char(in_utc, literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""))
+        case Spelling.INSTANT:
+            wall_clock = cast(column, String)  # 2018-01-16 09:09:09.000000
+            return func.substr(wall_clock, 1, 10) + "T" + func.substr(wall_clock, 12, 12) + "Z"
+    return column
