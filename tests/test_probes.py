@@ -1,5 +1,6 @@
 """What machines ask of a server."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from app.observability import metrics
 from tests.api import Api, serving, settings_for
 from tests.databases import sqlite_url
 from tests.world import NOW, Cast, World
+
+DEPLOYING = (Path(__file__).parents[1] / "docs" / "deploying.md").read_text(encoding="utf-8")
 
 
 async def test_a_server_that_can_work_says_so(api: Api) -> None:
@@ -51,6 +54,14 @@ async def test_metrics_are_what_prometheus_reads(api: Api, cast: Cast) -> None:
     assert answer.headers["content-type"].startswith("text/plain; version=")
     assert 'lead_offers_requests_total{operation="Scraped",outcome="OK"} 1.0' in answer.text
     assert "lead_offers_database_up 1.0\n" in answer.text
+
+
+async def test_what_there_is_to_watch_is_documented(api: Api, cast: Cast) -> None:
+    table = re.search(r"\| of `/metrics` .*\n\|-.*\n((?:\|.*\n)+)", DEPLOYING)
+    assert table
+    documented = set(re.findall(r"`(lead_offers_\w+)`", table[1]))
+    told = (await api.http.get("/metrics")).text
+    assert documented == {name for name in re.findall(r"# TYPE (\S+)", told) if "_created" not in name}
 
 
 async def test_probes_themselves_are_not_counted(api: Api) -> None:
