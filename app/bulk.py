@@ -6,10 +6,15 @@ from typing import Any
 from sqlalchemy import Table, func, insert, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.changes import CHANNEL, IN_BULK
+
 Advance = Callable[[int], None]
 """Told how many more rows a step has done."""
 
 CHUNK = 5_000
+
+TELL_ONCE = f"SELECT set_config('{IN_BULK}', 'on', true), pg_notify('{CHANNEL}', '')"
+"""To the end of the transaction the triggers are silent, and who listens hears that there is much to query."""
 
 
 async def insert_rows(
@@ -21,6 +26,8 @@ async def insert_rows(
     """Inserts rows that all have the columns of the first; what else they have is left out, as is an id of None."""
     if not rows:
         return
+    if connection.dialect.name == "postgresql":
+        await connection.exec_driver_sql(TELL_ONCE)
     columns = [column.name for column in table.columns if column.name in rows[0]]
     if rows[0].get("id") is None and "id" in columns:
         columns.remove("id")

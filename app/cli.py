@@ -61,6 +61,7 @@ DEFAULT_HOURS = 12
 UVICORN: dict[str, Any] = {
     "loop": "uvloop",
     "http": "httptools",
+    "ws": "websockets-sansio",
     "log_config": None,
     "access_log": False,
     "server_header": False,
@@ -94,13 +95,14 @@ def serve(
         _fail(str(error))
     if workers == 1:
         calm_garbage_collector()
-        uvicorn.run(server, host=host, port=port, **UVICORN)
+        uvicorn.run(server, host=host, port=port, ws_max_size=settings.max_body_bytes, **UVICORN)
         return
     factory = from_environment_with_worker if dispatch else from_environment
     with TemporaryDirectory(prefix="lead-offers-metrics-") as folder:
         os.environ[FOLDER_VARIABLE] = folder
         name = f"{factory.__module__}:{factory.__name__}"
-        uvicorn.run(name, factory=True, workers=workers, host=host, port=port, **UVICORN)
+        messages = settings.max_body_bytes
+        uvicorn.run(name, factory=True, workers=workers, host=host, port=port, ws_max_size=messages, **UVICORN)
 
 
 @app.command("dispatch")

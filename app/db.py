@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlalchemy.pool import QueuePool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.changes import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
 from app.config import Settings
 from app.errors import Code, Refusal
 from app.lanes import Lanes, is_open
@@ -57,6 +58,7 @@ class Database:
     _reads: async_sessionmaker[AsyncSession]
     _writes: async_sessionmaker[AsyncSession]
     _lanes: Lanes
+    _announce: Announce | None
 
     @property
     def is_postgresql(self) -> bool:
@@ -79,9 +81,15 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
         """A session in one transaction: committed at the end, rolled back on any exception."""
+        changes: Sequence[OfferChange] = ()
         async with self._writes() as session:
             async with session.begin():
                 yield session
+                if self._announce and not self.is_postgresql:
+                    connection = await (await session.connection()).get_raw_connection()
+                    changes = await take_changes(connection.driver_connection)
+            if self._announce and changes:
+                self._announce(changes)
             metrics.committed(session)
 
     async def close(self) -> None:
@@ -105,17 +113,21 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(settings.pool_size, settings.pool_seconds, settings.statement_seconds)
 
 
-def connect(url: str, limits: Limits = Limits()) -> Database:
+def connect(url: str, limits: Limits = Limits(), announce: Announce | None = None) -> Database:
     """The database at a SQLAlchemy URL, `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. Connects on first use.
 
-    What it raises because a statement took too long or the database is out of reach, `refusal_of` knows.
+    What it raises because a statement took too long or the database is out of reach, `refusal_of` knows. On SQLite
+    `announce` is told what each `write` has changed; PostgreSQL tells all processes, see app/listener.py.
     """
     make = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
     read, write = make(url, limits, writes=False), make(url, limits, writes=True)
     lanes = Lanes(read)
     _count(read, "read", lambda: lanes.idle)
     _count(write, "write")
-    return Database(read, write, _sessions(read), _sessions(write), lanes)
+    database = Database(read, write, _sessions(read), _sessions(write), lanes, announce)
+    if announce and not database.is_postgresql:
+        _watch(write)
+    return database
 
 
 def refusal_of(error: BaseException) -> Refusal | None:
@@ -227,3 +239,12 @@ def _interrupt_after(engine: AsyncEngine, seconds: float) -> None:
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def begin(connection: Connection, *_rest: Any) -> None:
         connection.info["began"] = monotonic()
+
+
+def _watch(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def watch(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for statement in ("PRAGMA temp_store = MEMORY", *WATCH_ON_SQLITE):
+            cursor.execute(statement)
+        cursor.close()

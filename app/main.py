@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 
@@ -11,15 +11,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from app.auth import open_gate
+from app.changes import OfferChange
 from app.config import Settings, read_settings
 from app.db import connect, limits_of
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal
 from app.graphql.answers import refuse
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
+from app.graphql.subscriptions.hub import Hub
+from app.graphql.subscriptions.websocket import LiveEndpoint
 from app.middleware import ListedOrigins, Observed, SecurityHeaders
 from app.notifications.claim_page import claim_page
 from app.notifications.senders import Senders
@@ -103,8 +106,13 @@ def create_app(
 
     ValueError names a setting that is missing; the database is connected to on first use.
     """
-    db = connect(settings.database_url, limits_of(settings))
+
+    def announce(changes: Sequence[OfferChange] | None) -> None:
+        hub.publish(changes)
+
+    db = connect(settings.database_url, limits_of(settings), announce)
     gate = open_gate(db, settings)
+    hub = Hub(db, settings.database_url)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -114,6 +122,7 @@ def create_app(
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSING_SECONDS):
+                    await hub.close()
                     await db.close()
 
     middleware = [
@@ -127,7 +136,13 @@ def create_app(
         return await graphiql_page(request, settings, db, clock())
 
     endpoint = GraphQLEndpoint(gate, settings, clock, page if settings.graphiql else None)
-    routes: list[BaseRoute] = [Route("/graphql", endpoint), *rest_routes(gate, settings, clock), *probes(db, clock)]
+    live = LiveEndpoint(gate, settings, clock, endpoint.documents, hub)
+    routes: list[BaseRoute] = [
+        Route("/graphql", endpoint),
+        WebSocketRoute("/graphql", live),
+        *rest_routes(gate, settings, clock),
+        *probes(db, clock),
+    ]
     if settings.graphiql:
         routes.append(graphiql_assets())
     if settings.public_url:

@@ -6,6 +6,7 @@ What these leave out does not exist for the viewer. What they let through is not
 from datetime import datetime
 
 from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_, select
+from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from app.models import (
@@ -21,8 +22,8 @@ from app.models import (
     TeamMember,
 )
 
-ViewerId = int | BindParameter[int]
-"""The viewer's id, or its place in a statement that is prepared for any viewer."""
+ViewerId = int | BindParameter[int] | Mapped[int]
+"""The viewer's id, its place in a statement that is prepared for any viewer, or the column that has it."""
 
 
 def offer_halves(viewer_id: ViewerId) -> tuple[ColumnElement[bool], ColumnElement[bool]]:

@@ -2,13 +2,18 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from app.db import Database, connect
+from app.main import create_app
 from tests.api import Api, serving, settings_for
 from tests.databases import Clone, statements_of, template
+from tests.live import Watchers
+from tests.serving import serving as listening
 from tests.world import Cast, World
 
 
@@ -40,6 +45,23 @@ async def api(database_url: str) -> AsyncIterator[Api]:
     """The server on this test's database, at the tests' moment."""
     async with serving(settings_for(database_url)) as api:
         yield api
+
+
+@pytest.fixture
+async def live(database_url: str) -> AsyncIterator[Api]:
+    """The server on this test's database behind a real socket, at the real time."""
+    settings = settings_for(database_url)
+    app = create_app(settings)
+    with listening(app) as url:
+        async with httpx2.AsyncClient(base_url=url) as http:
+            yield Api(http, settings, app.state.database)
+
+
+@pytest.fixture
+async def watch(live: Api) -> AsyncIterator[Watchers]:
+    """Makes subscribers of it."""
+    async with AsyncExitStack() as stack:
+        yield Watchers(live, stack)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from app.graphql.errors import translate
 from app.graphql.mutations import Mutation
 from app.graphql.queries import Query
 from app.graphql.scalars import DATE_TIME
+from app.graphql.subscriptions import Subscription
 
 
 class OperationRules(SchemaExtension):
@@ -53,6 +54,7 @@ class Schema(strawberry.Schema):
 schema = Schema(
     Query,
     Mutation,
+    Subscription,
     config=StrawberryConfig(info_class=Info, scalar_map={datetime: DATE_TIME}),
     extensions=[OperationRules],
 )

@@ -1,0 +1,67 @@
+"""The subscriptions: what a viewer is told of while it happens.
+
+State, not a log: an event shows what it tells of as it is when it is sent, and nothing is sent twice.
+"""
+
+from collections.abc import AsyncGenerator
+from datetime import datetime
+from typing import cast
+
+import strawberry
+from sqlmodel import col, select
+from strawberry import UNSET
+
+from app import models, visibility
+from app.graphql.context import Context, Info
+from app.graphql.enums import LeadOfferStatus
+from app.graphql.fields import payload
+from app.graphql.subscriptions.context import LiveContext
+from app.graphql.types.offers import LeadOffer
+from app.ids import parse_id
+
+NO_LEAD = 0
+"""What the id of nothing stands for: no offer is of this lead."""
+
+
+@strawberry.type(
+    description="An offer was made, or its status changed. Changes that follow each other may come as one."
+)
+class LeadOfferChange:
+    lead_offer: LeadOffer = strawberry.field(description="The offer as it is when this is sent.")
+    previous_status: LeadOfferStatus | None = strawberry.field(description="Null when the offer is new.")
+    changed_at: datetime = strawberry.field(description="When it last changed.")
+
+
+async def _lead_offer_changed(
+    info: Info, lead_id: strawberry.ID | None = UNSET
+) -> AsyncGenerator[LeadOfferChange, None]:
+    context = cast(LiveContext, info.context)
+    lead = None if lead_id is None or lead_id is UNSET else parse_id(lead_id) or NO_LEAD
+    # Nothing is awaited up to here: what is committed after the client's message was read is not missed.
+    with context.hub.subscribe(context.viewer.id, lead, context.cut) as subscriber:
+        while True:
+            change = await subscriber.next()
+            await context.renew()
+            if offer := await _find(context, change.offer_id):
+                yield payload(
+                    LeadOfferChange,
+                    lead_offer=offer,
+                    previous_status=change.previous_status,
+                    changed_at=change.changed_at,
+                )
+
+
+async def _find(context: Context, offer_id: int) -> models.LeadOffer | None:
+    mine = visibility.offers(context.viewer.id)
+    async with context.db.read() as session:
+        found = await session.exec(select(models.LeadOffer).where(col(models.LeadOffer.id) == offer_id, mine))
+        return found.one_or_none()
+
+
+@strawberry.type
+class Subscription:
+    lead_offer_changed: AsyncGenerator[LeadOfferChange, None] = strawberry.subscription(
+        resolver=_lead_offer_changed,
+        description="Every offer that you may see, when it is made and each time its status changes; of one lead when "
+        "leadId is given. Nothing is replayed: query after every (re)connection.",
+    )
