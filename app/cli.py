@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn, TypeVar
 import typer
 import uvicorn
 import uvloop
+from prometheus_client import start_http_server
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -33,8 +34,8 @@ from app.models import User
 from app.notifications.senders import Senders
 from app.notifications.setup import check_channels, make_senders
 from app.notifications.worker import Worker
+from app.observability import metrics
 from app.observability.logs import configure_logging
-from app.observability.metrics import FOLDER_VARIABLE
 from app.progress import progress_bar
 from app.sample import Size, fill
 from app.tokens import signing_key
@@ -99,7 +100,7 @@ def serve(
         return
     factory = from_environment_with_worker if dispatch else from_environment
     with TemporaryDirectory(prefix="lead-offers-metrics-") as folder:
-        os.environ[FOLDER_VARIABLE] = folder
+        os.environ[metrics.FOLDER_VARIABLE] = folder
         name = f"{factory.__module__}:{factory.__name__}"
         messages = settings.max_body_bytes
         uvicorn.run(name, factory=True, workers=workers, host=host, port=port, ws_max_size=messages, **UVICORN)
@@ -108,6 +109,9 @@ def serve(
 @app.command("dispatch")
 def dispatch_(
     once: Annotated[bool, typer.Option("--once", help="Do what is due now, say what that was, and end.")] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Port on 127.0.0.1 for the worker's own /metrics.", min=1, max=65535)
+    ] = None,
 ) -> None:
     """Tell people of the leads they are offered, when that is due, until it is interrupted.
 
@@ -117,6 +121,10 @@ def dispatch_(
     settings = _settings()
     configure_logging(settings)
     senders = _senders(settings)
+
+    if metrics_port is not None:
+        with _failures_in_a_line():
+            start_http_server(metrics_port, "127.0.0.1", metrics.registry)
 
     async def run() -> None:
         db = connect(settings.database_url, limits_of(settings))

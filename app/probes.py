@@ -71,5 +71,5 @@ async def _found(db: Database, now: datetime) -> Iterable[GaugeMetricFamily]:
     return [
         GaugeMetricFamily(*up, value=1),
         GaugeMetricFamily("lead_offers_deliveries_due", "Deliveries that are due and not sent.", value=count),
-        GaugeMetricFamily("lead_offers_deliveries_lag_seconds", "How late the latest of them is.", value=late),
+        GaugeMetricFamily("lead_offers_deliveries_overdue_seconds", "How late the latest of them is.", value=late),
     ]

@@ -1,11 +1,13 @@
 """What an operator sees: the line of each request, the numbers, and what never gets there."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
+import httpx2
 import orjson
 import pytest
 from sqlalchemy.exc import IntegrityError
@@ -13,10 +15,13 @@ from sqlalchemy.exc import IntegrityError
 from app.config import LogFormat
 from app.db import Database
 from app.graphql import queries
+from app.notifications.senders import CannotSend
 from app.observability import metrics
 from app.observability.logs import configure_logging
 from app.observability.requests import RequestNote
 from tests.api import Api, serving, settings_for
+from tests.processes import free_port, start, stop
+from tests.test_dispatch import Office, Recorder
 from tests.world import NOW, Cast, World
 
 INBOX = "query Inbox($limit: Int) { leadOffers(limit: $limit) { total data { id lead { id } } } }"
@@ -223,3 +228,35 @@ async def test_an_id_that_is_none_is_replaced(api: Api, cast: Cast) -> None:
         answer = await replace(bob).post({"query": INBOX}, **{"X-Request-ID": sent})
         assert answer.headers["x-request-id"] != sent
         assert len(answer.headers["x-request-id"]) == 32
+
+
+async def test_deliveries_are_counted_with_how_late_they_were(
+    database: Database, database_url: str, world: World, cast: Cast
+) -> None:
+    office = Office(database, database_url, Recorder())
+    sent, failed, soon = "lead_offers_delivery_lag_seconds_count", "lead_offers_delivery_failures_total", "60.0"
+    before = [value(sent), value(failed), value("lead_offers_delivery_lag_seconds_bucket", le=soon)]
+    await office.submit(await world.lead(cast.alice, cast.team))
+    office.channel.failure = CannotSend("busy")
+    await office.dispatch()
+    assert [value(sent), value(failed)] == [before[0], before[1] + 1]
+    office.channel.failure = None
+    assert await office.dispatch(timedelta(minutes=30)) == [cast.bob.email]
+    assert [value(sent), value(failed)] == [before[0] + 1, before[1] + 1]
+    assert value("lead_offers_delivery_lag_seconds_bucket", le=soon) == before[2]
+
+
+async def test_a_worker_has_metrics_of_its_own(database_url: str) -> None:
+    port = free_port()
+    worker = start(database_url, "dispatch", "--metrics-port", str(port), fallback="console")
+    try:
+        async with httpx2.AsyncClient() as http, asyncio.timeout(30):
+            while True:
+                with suppress(httpx2.TransportError):
+                    told = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+                    break
+                await asyncio.sleep(0.1)
+    finally:
+        stop(worker)
+    assert "lead_offers_delivery_lag_seconds_count 0.0\n" in told
+    assert worker.returncode == 0

@@ -79,4 +79,4 @@ async def test_metrics_tell_what_is_due_and_was_not_sent(api: Api, world: World,
         await world.add(Delivery(offer_id=offer.id, channel=Channel.EMAIL, status=status, next_attempt_at=at))
     told = (await api.http.get("/metrics")).text
     assert "lead_offers_deliveries_due 1.0\n" in told
-    assert "lead_offers_deliveries_lag_seconds 180.0\n" in told
+    assert "lead_offers_deliveries_overdue_seconds 180.0\n" in told

@@ -40,6 +40,7 @@ from app.models import (
 from app.notifications import attempts, messages
 from app.notifications.attempts import Outcome
 from app.notifications.senders import CannotSend, Message, Sender
+from app.observability import metrics
 from app.quiet_hours import quiet_until
 from app.sets import member_of
 
@@ -106,9 +107,12 @@ async def send_wave(
         if outcomes:
             async with db.write() as session:
                 await _record(session, outcomes, lease, done_at)
-    sent = [outcome.id for outcome in outcomes if outcome.failure is None]
-    lag = max(((done_at - due[row_id]).total_seconds() for row_id in sent), default=0.0)
-    return Wave(len(due), len(sent), len(outcomes) - len(sent), lag)
+    lags = [(done_at - due[outcome.id]).total_seconds() for outcome in outcomes if outcome.failure is None]
+    for lag in lags:
+        metrics.DELIVERY_LAG.observe(lag)
+    failed = len(outcomes) - len(lags)
+    metrics.DELIVERY_FAILURES.inc(failed)
+    return Wave(len(due), len(lags), failed, max(lags, default=0.0))
 
 
 async def _begin(

@@ -56,6 +56,15 @@ POOL_LIMIT = Gauge(
     registry=registry,
 )
 OFFERS_SCHEDULED = Counter("lead_offers_offers_scheduled", "Offers that were made.", registry=registry)
+DELIVERY_LAG = Histogram(
+    "lead_offers_delivery_lag_seconds",
+    "How late deliveries were sent.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, _MINUTE, 5 * _MINUTE, 30 * _MINUTE, _HOUR),
+    registry=registry,
+)
+DELIVERY_FAILURES = Counter(
+    "lead_offers_delivery_failures", "Attempts to send that failed, tried again or not.", registry=registry
+)
 CLAIMS = Counter("lead_offers_claims", "Leads that somebody took, by the way they did.", ["via"], registry=registry)
 SPEED_TO_LEAD = Histogram(
     "lead_offers_speed_to_lead_seconds",
