@@ -16,6 +16,8 @@ from tests.live import Watchers
 from tests.serving import serving as listening
 from tests.world import Cast, World
 
+collect_ignore = [] if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ["test_faults.py"]
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
