@@ -124,7 +124,7 @@ async def load(postgresql: Any) -> AsyncIterator[Load]:
 
 
 async def is_ready(load: Load) -> None:
-    async with httpx2.AsyncClient() as http, asyncio.timeout(30):
+    async with httpx2.AsyncClient() as http, asyncio.timeout(90):
         while True:
             with suppress(httpx2.TransportError):
                 if (await http.get(f"{load.url}/readyz")).status_code == 200 and len(workers(load)) == 2:
