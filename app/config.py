@@ -38,6 +38,10 @@ class Settings(BaseSettings):
         default="sqlite+aiosqlite:///lead-offers.db",
         description="Where the data lives: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://USER:PASSWORD@HOST/NAME`.",
     )
+    listen_url: str | None = Field(
+        default=None,
+        description="A direct address of the same PostgreSQL for LISTEN, where a pooler stands before the database.",
+    )
     jwt_secret: SecretStr | None = Field(
         default=None,
         description="Key of the access tokens (HS256): the text in UTF-8, at least 32 bytes. Required.",
@@ -150,6 +154,13 @@ class Settings(BaseSettings):
             known = False
         if not known:
             raise ValueError(f"must be a URL that begins with {' or '.join(f'{driver}://' for driver in DRIVERS)}")
+        return url
+
+    @field_validator("listen_url")
+    @classmethod
+    def _is_postgresql(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith("postgresql+asyncpg://"):
+            raise ValueError("must be a URL that begins with postgresql+asyncpg://")
         return url
 
     @field_validator("jwt_secret")

@@ -1,4 +1,4 @@
-"""One connection of this process that listens to what PostgreSQL tells of offers, and comes back when it is lost."""
+"""One connection of this process that listens to a channel of PostgreSQL, and comes back when it is lost."""
 
 import asyncio
 import logging
@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.changes import CHANNEL, Announce, read_notice
 from app.db import FAILURES
 
 logger = logging.getLogger(__name__)
@@ -21,14 +20,15 @@ LONGEST_PAUSE = 5.0
 
 
 class Listener:
-    """Tells `announce` what is committed, and `missed` that something may have been: a connection was lost.
+    """Tells `heard` what is committed, and `missed` that something may have been: a connection was lost.
 
     `url` must lead to the server itself: behind a pooler that shares connections nothing is heard.
     """
 
-    def __init__(self, url: str, announce: Announce, missed: Callable[[], None]) -> None:
+    def __init__(self, url: str, channel: str, heard: Callable[[str], None], missed: Callable[[], None]) -> None:
         self._engine = create_async_engine(url, poolclass=NullPool)
-        self._announce = announce
+        self._channel = channel
+        self._heard = heard
         self._missed = missed
         self.listening = asyncio.Event()
         """Whether whatever is committed from now on will be heard."""
@@ -60,7 +60,7 @@ class Listener:
         try:
             driver.add_termination_listener(lambda _connection: closed.set())
             async with asyncio.timeout(LOOK_SECONDS):
-                await driver.add_listener(CHANNEL, self._hear)
+                await driver.add_listener(self._channel, self._hear)
             yield driver, closed
         finally:
             driver.terminate()
@@ -68,7 +68,7 @@ class Listener:
             await pooled.close()
 
     def _hear(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
-        self._announce(read_notice(payload))
+        self._heard(payload)
 
 
 async def _lives(connection: Any, closed: asyncio.Event) -> None:

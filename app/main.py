@@ -112,7 +112,7 @@ def create_app(
 
     db = connect(settings.database_url, limits_of(settings), announce)
     gate = open_gate(db, settings)
-    hub = Hub(db, settings.database_url)
+    hub = Hub(db, settings.listen_url or settings.database_url)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

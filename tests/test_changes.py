@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text, update
 from sqlmodel import col
 
-from app.changes import OfferChange
+from app.changes import CHANNEL, OfferChange, read_notice
 from app.commands.submit import submit_lead_offers
 from app.db import Database, connect
 from app.listener import Listener
@@ -32,7 +32,7 @@ async def heard(database_url: str) -> AsyncIterator[tuple[Database, Heard]]:
     if not database.is_postgresql:
         yield database, notices
     else:
-        listener = Listener(database_url, notices.append, lambda: None)
+        listener = Listener(database_url, CHANNEL, lambda notice: notices.append(read_notice(notice)), lambda: None)
         listening = asyncio.create_task(listener.run())
         await listener.listening.wait()
         yield database, notices

@@ -8,23 +8,27 @@ when offers were last attended to, so that nobody is told of a lead before its a
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from app.commands.due_offers import attend, due_leads, next_due_offer
 from app.commands.exhaustion import note_exhausted
 from app.config import Settings
 from app.db import Database
+from app.listener import Listener
 from app.models import Channel, Delivery, Notice
 from app.notifications.attempts import next_attempt
-from app.notifications.listening import listen
 from app.notifications.notices import send_notices
 from app.notifications.senders import Sender, Senders
 from app.notifications.waves import Wave, send_wave
 
 logger = logging.getLogger(__name__)
+
+NEW_WORK = "lead_offers_work"
+"""Where PostgreSQL tells of new work."""
 
 LANES = 2
 """Waves that one worker has under way on a sender at the same time."""
@@ -56,17 +60,28 @@ class Worker:
     async def run(self) -> None:
         """Until it is stopped. Then what is under way is finished, and recorded."""
         async with asyncio.TaskGroup() as tasks:
-            if self.db.is_postgresql:
-                listening = tasks.create_task(listen(self.db, self._wake))
+            listening = [tasks.create_task(task) for task in self._listening()]
             loops = [tasks.create_task(self._forever(self._attend_and_rest))]
             for sender, channels in self._by_sender():
                 for _ in range(LANES):
                     self._lanes.append(has_work := asyncio.Event())
                     loops.append(tasks.create_task(self._forever(self._lane(sender, channels, has_work))))
             await asyncio.wait(loops)
-            if self.db.is_postgresql:
-                listening.cancel()
+            for task in listening:
+                task.cancel()
         await self._close()
+
+    def _listening(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """What wakes the worker on PostgreSQL: new work, and whatever may have come before it could be heard."""
+        if self.db.is_postgresql:
+            url = self.settings.listen_url or self.settings.database_url
+            listener = Listener(url, NEW_WORK, lambda _notice: self._wake.set(), self._wake.set)
+            yield listener.run()
+            yield self._look_again(listener)
+
+    async def _look_again(self, listener: Listener) -> None:
+        await listener.listening.wait()
+        self._wake.set()
 
     def stop(self) -> None:
         """Takes nothing up any more."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from sqlmodel import col, select
 
 from app import visibility
-from app.changes import OfferChange
+from app.changes import CHANNEL, OfferChange, read_notice
 from app.db import Database
 from app.listener import Listener
 from app.models import LeadOffer, User
@@ -65,7 +65,7 @@ class Hub:
 
     def __init__(self, db: Database, listen_url: str) -> None:
         self._db = db
-        self._listener = Listener(listen_url, self.publish, self._missed) if db.is_postgresql else None
+        self._listener = Listener(listen_url, CHANNEL, self._hear, self._missed) if db.is_postgresql else None
         self._subscribers: set[Subscriber] = set()
         self._unrouted: dict[int, OfferChange] = {}
         self._some = asyncio.Event()
@@ -94,6 +94,9 @@ class Hub:
             yield subscriber
         finally:
             self._subscribers.discard(subscriber)
+
+    def _hear(self, notice: str) -> None:
+        self.publish(read_notice(notice))
 
     def publish(self, changes: Sequence[OfferChange] | None) -> None:
         """What was committed. None: so much that subscribers had better query."""
