@@ -4,6 +4,8 @@ import json
 import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,14 @@ from typing import Any
 import jwt
 import pytest
 from httpx2 import ASGITransport, AsyncClient, Response
-from playwright.async_api import Page, Request, async_playwright
+from playwright.async_api import Error, Page, Request, async_playwright
 
 from app.db import Database
 from app.graphql import graphiql
 from app.imports import import_lists, parse
 from app.main import create_app
-from tests.api import SECRET, settings_for
+from tests.api import SECRET, Api, settings_for
+from tests.live import submit
 from tests.serving import serving
 from tests.world import NOW, Cast, World
 
@@ -175,3 +178,27 @@ async def test_the_demos_first_query_works_on_the_press_of_the_button(
     assert {request.url.removeprefix(url).split("/")[1] for request in requests} <= {"graphql", "static"}
     assert "query Offers" in kept
     assert "eyJ" not in kept, "the access token is left behind in the browser"
+
+
+async def test_a_subscription_runs_until_it_is_stopped(
+    page: Page, live: Api, cast: Cast, world: World, database_url: str
+) -> None:
+    with serving(create_app(settings_for(database_url, demo=True))) as url:
+        server = replace(live, http=AsyncClient(base_url=url))
+        await page.goto(f"{url}/graphql")
+        editor = "document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror"
+        await page.evaluate(f"{editor}.setValue('subscription {{ leadOfferChanged {{ leadOffer {{ status }} }} }}')")
+        async with page.expect_websocket() as opening:
+            await page.click(".graphiql-execute-button")
+        socket = await opening.value
+        shown = page.locator(".result-window").get_by_text('"SCHEDULED"')
+        for _ in range(30):  # the page tells nobody when it has subscribed
+            await submit(server, cast, (await world.lead(cast.alice, cast.team)).id)
+            with suppress(Error):
+                await shown.wait_for(timeout=500)
+                break
+        assert await shown.count() == 1
+        await page.click(".graphiql-execute-button")
+        if not socket.is_closed():
+            await socket.wait_for_event("close")
+        await server.http.aclose()

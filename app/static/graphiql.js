@@ -1,7 +1,15 @@
 // GraphiQL against this server. The page says what stands in the editors at first: {query, headers}.
 const start = JSON.parse(document.getElementById("start").textContent);
 
-async function fetcher(operation, { headers }) {
+function fetcher(operation, { headers, documentAST }) {
+  const chosen = documentAST?.definitions.find(
+    ({ kind, name }) =>
+      kind === "OperationDefinition" && (!operation.operationName || name?.value === operation.operationName),
+  );
+  return chosen?.operation === "subscription" ? subscribe(operation, headers) : post(operation, headers);
+}
+
+async function post(operation, headers) {
   const response = await fetch(location.pathname, {
     method: "POST",
     headers: {
@@ -12,6 +20,30 @@ async function fetcher(operation, { headers }) {
     body: JSON.stringify(operation),
   });
   return response.json();
+}
+
+// By the protocol graphql-transport-ws; whatever ends the connection ends the subscription, and is shown.
+function subscribe(operation, headers) {
+  const subscription = ({ next, error, complete }) => {
+    const socket = new WebSocket(location.href.replace(/^http/, "ws").replace(/[?#].*/, ""), "graphql-transport-ws");
+    const send = (message) => socket.send(JSON.stringify(message));
+    const authorization = Object.entries(headers ?? {}).find(([name]) => name.toLowerCase() === "authorization")?.[1];
+    socket.onopen = () => send({ type: "connection_init", payload: { authorization } });
+    socket.onmessage = ({ data }) => {
+      const { type, payload } = JSON.parse(data);
+      if (type === "connection_ack") send({ id: "1", type: "subscribe", payload: operation });
+      else if (type === "ping") send({ type: "pong" });
+      else if (type === "next") next(payload);
+      else if (type === "error") error(payload);
+      else if (type === "complete") complete();
+    };
+    socket.onclose = ({ code, reason }) => (code === 1000 ? complete() : error([{ message: `${code}: ${reason}` }]));
+    return { unsubscribe: () => socket.close(1000) };
+  };
+  return {
+    subscribe: (observer, error, complete) =>
+      subscription(typeof observer === "function" ? { next: observer, error, complete } : observer),
+  };
 }
 
 // GraphiQL's history keeps the headers of each request, and so the token: it lasts as long as the page does.
