@@ -25,6 +25,7 @@ from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
 from app.graphql.answers import answer, not_executed, refuse
 from app.graphql.context import Context
 from app.graphql.documents import Documents
+from app.graphql.errors import stopped
 from app.graphql.media import JSON, negotiate
 from app.graphql.operations import Operation, read_operation
 from app.graphql.persisted import PersistedDocuments
@@ -100,8 +101,7 @@ class GraphQLEndpoint:
         except TimeoutError:
             if not limit.expired():
                 raise
-        message = f"Stopped after {seconds:g} seconds. What fields of a mutation had written by then stays written."
-        return ExecutionResult(data=None, errors=[GraphQLError(message, extensions={"code": Code.TIMEOUT})])
+        return not_executed(stopped(seconds))
 
     async def _run(self, operation: Operation, identity: Identity, method: str) -> ExecutionResult:
         """The result of an operation. UNAUTHENTICATED where the token's user is not active."""

@@ -31,7 +31,7 @@ from app.auth import Gate, Viewer, find_viewer
 from app.config import Settings
 from app.errors import Code, Refusal
 from app.graphql.documents import Documents
-from app.graphql.errors import translate
+from app.graphql.errors import stopped, translate
 from app.graphql.schema import schema
 from app.graphql.subscriptions.context import LiveContext
 from app.graphql.subscriptions.hub import TRY_AGAIN_LATER, Hub
@@ -178,15 +178,7 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
 
     async def run_operation(self, operation: Operation[Any, None]) -> None:
         try:
-            results = await self.schema.stream(
-                operation.query,
-                variable_values=operation.variables,
-                context_value=await self._context(operation),
-                operation_name=operation.operation_name,
-            )
-            async with aclosing(results):
-                await self._send_result_stream(operation, results)
-            await operation.send_operation_message({"id": operation.id, "type": "complete"})
+            await self._run_in_time(operation)
         except (Refusal, GraphQLError) as refusal:
             errors = [refusal if isinstance(refusal, GraphQLError) else GraphQLError("", original_error=refusal)]
             translate(errors, None)
@@ -196,6 +188,28 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         except Exception:
             logger.exception("Unexpected failure of an operation over WebSocket")
             self.cut(INTERNAL_ERROR, "Internal server error")
+
+    async def _run_in_time(self, operation: Operation[Any, None]) -> None:
+        """A subscription lasts; a query or mutation takes no longer than over HTTP."""
+        seconds = None if self._is_subscription(operation) else self._endpoint.settings.request_seconds
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                await self._run(operation)
+        except TimeoutError as error:
+            if seconds is None or not limit.expired():
+                raise
+            raise stopped(seconds) from error
+
+    async def _run(self, operation: Operation[Any, None]) -> None:
+        results = await self.schema.stream(
+            operation.query,
+            variable_values=operation.variables,
+            context_value=await self._context(operation),
+            operation_name=operation.operation_name,
+        )
+        async with aclosing(results):
+            await self._send_result_stream(operation, results)
+        await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
     async def _context(self, operation: Operation[Any, None]) -> LiveContext:
         """A subscription looks at the viewer again before each event, and begins to hear at once."""
