@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 import jwt
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 
 from app.config import Settings
@@ -80,11 +81,16 @@ def open_gate(db: Database, settings: Settings) -> Gate:
     return Gate(db, Tokens(settings), RateLimits(settings))
 
 
+_ACTIVE = select(User).where(col(User.is_active))
+_BY_ID = _ACTIVE.where(col(User.id) == bindparam("wanted"))
+_BY_EMAIL = _ACTIVE.where(col(User.email) == bindparam("wanted"))
+
+
 async def find_viewer(db: Database, identity: Identity) -> Viewer:
     """The viewer that a token stands for. UNAUTHENTICATED unless it is an active user."""
-    is_theirs = col(User.id) == identity.user_id if identity.email is None else col(User.email) == identity.email
+    found, wanted = (_BY_ID, identity.user_id) if identity.email is None else (_BY_EMAIL, identity.email)
     async with db.read() as session:
-        user = (await session.exec(select(User).where(is_theirs, col(User.is_active)))).one_or_none()
+        user = (await session.exec(found, params={"wanted": wanted})).one_or_none()
     if user is None:
         raise Refusal(Code.UNAUTHENTICATED, "The access token stands for no active user.")
     return Viewer(user, identity.scopes)

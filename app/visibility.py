@@ -25,6 +25,9 @@ from app.models import (
 ViewerId = int | BindParameter[int] | Mapped[int]
 """The viewer's id, its place in a statement that is prepared for any viewer, or the column that has it."""
 
+Moment = datetime | BindParameter[datetime]
+"""An instant, or its place in a statement that is prepared for any."""
+
 
 def offer_halves(viewer_id: ViewerId) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     """The offers I may find in two parts that share none, each of which an index has in order.
@@ -41,12 +44,12 @@ def offers(viewer_id: ViewerId) -> ColumnElement[bool]:
     return or_(*offer_halves(viewer_id))
 
 
-def has_come(now: datetime) -> ColumnElement[bool]:
+def has_come(now: Moment) -> ColumnElement[bool]:
     """The offer's moment has come. An imported offer without a moment was sent before it was imported."""
     return or_(col(LeadOffer.notify_at) <= now, col(LeadOffer.notify_at).is_(None))
 
 
-def leads(viewer_id: int, now: datetime) -> ColumnElement[bool]:
+def leads(viewer_id: ViewerId, now: Moment) -> ColumnElement[bool]:
     """Leads that I created, hold, or was offered in an offer that is not cancelled and whose moment has come."""
     offered = exists(
         select(1).where(

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import case, or_, update
+from sqlalchemy import bindparam, case, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -13,8 +13,12 @@ from app.commands.moving_up import move_up
 from app.commands.obstacles import claimable
 from app.errors import Code, Refusal
 from app.instants import format_instant
-from app.models import OPEN_STATUSES, ClaimedVia, EndReason, Lead, LeadOffer, LeadOfferStatus, User, stored
+from app.models import OPEN_STATUSES, ClaimedVia, EndReason, Lead, LeadOffer, LeadOfferStatus, User, UTCDateTime, stored
 from app.observability import metrics
+
+_ID = col(LeadOffer.id) == bindparam("offer_id")
+_FOUND = select(LeadOffer).where(_ID, visibility.offers(bindparam("viewer_id")))
+_MAY_CLAIM = select(LeadOffer.id).where(_ID, claimable(bindparam("now", type_=UTCDateTime)))
 
 
 async def claim_lead_offer(
@@ -30,8 +34,7 @@ async def claim_lead_offer(
         return offer
     if lead.claimed_by_id is not None:
         raise await already_claimed(session, lead)
-    may_claim = select(LeadOffer.id).where(col(LeadOffer.id) == offer_id, claimable(now))
-    if (await session.exec(may_claim)).one_or_none() is None:
+    if (await session.exec(_MAY_CLAIM, params={"offer_id": offer_id, "now": now})).one_or_none() is None:
         raise Refusal(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
     await take_lead(session, lead.id, viewer_id, via, now)
     await session.refresh(offer)
@@ -57,8 +60,8 @@ async def decline_lead_offer(session: AsyncSession, viewer_id: int, offer_id: in
 
 async def _own_offer(session: AsyncSession, viewer_id: int, offer_id: int) -> tuple[Lead, LeadOffer]:
     """The lead of the viewer's own offer, locked, and the offer as it is then."""
-    found = select(LeadOffer).where(col(LeadOffer.id) == offer_id, visibility.offers(viewer_id))
-    offer = (await session.exec(found)).one_or_none()
+    wanted = {"offer_id": offer_id, "viewer_id": viewer_id}
+    offer = (await session.exec(_FOUND, params=wanted)).one_or_none()
     if offer is None:
         raise Refusal(Code.NOT_FOUND, "There is no such offer.")
     if offer.user_id != viewer_id:

@@ -2,19 +2,20 @@
 
 from collections.abc import Collection, Sequence
 
+from sqlalchemy import bindparam
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.models import Lead
 from app.sets import member_of
 
+_ONE = select(Lead).where(col(Lead.id) == bindparam("lead_id")).with_for_update(of=Lead)
 _FRESH = {"populate_existing": True}
 
 
 async def lock_lead(session: AsyncSession, lead_id: int) -> Lead:
     """The lead as it is now, and stays until the transaction ends. SQLite locks the whole database instead."""
-    one = select(Lead).where(col(Lead.id) == lead_id).with_for_update(of=Lead)
-    return (await session.exec(one, execution_options=_FRESH)).one()
+    return (await session.exec(_ONE, params={"lead_id": lead_id}, execution_options=_FRESH)).one()
 
 
 async def lock_leads(session: AsyncSession, lead_ids: Collection[int]) -> Sequence[Lead]:

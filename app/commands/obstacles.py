@@ -20,7 +20,7 @@ def obstacle(now: datetime) -> ColumnElement[EndReason | None]:
     return func.coalesce(_gone(), case((is_away, stored(EndReason.AWAY))))
 
 
-def claimable(now: datetime) -> ColumnElement[bool]:
+def claimable(now: visibility.Moment) -> ColumnElement[bool]:
     """The offer's user may claim its lead: nobody has it, the offer is open and due, and its user is still there.
 
     Who is away may claim by hand all the same.

@@ -24,6 +24,7 @@ from app.models import (
     TeamSelectionMethod,
     TeamZipcode,
     User,
+    UTCDateTime,
 )
 from app.rollout import Candidate, EarlierOffer, Option, Plan, plan
 
@@ -62,9 +63,15 @@ async def prepare(
     return Prepared(lead, team, method, earlier, planned)
 
 
+_FOUND = select(Lead).where(
+    col(Lead.id) == bindparam("lead_id"), visibility.leads(bindparam("viewer_id"), bindparam("now", type_=UTCDateTime))
+)
+_LOCKED = _FOUND.with_for_update(of=Lead)
+
+
 async def _lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime, *, lock: bool) -> Lead:
-    found = select(Lead).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
-    lead = (await session.exec(found.with_for_update(of=Lead) if lock else found)).one_or_none()
+    wanted = {"lead_id": lead_id, "viewer_id": viewer_id, "now": now}
+    lead = (await session.exec(_LOCKED if lock else _FOUND, params=wanted)).one_or_none()
     if lead is None:
         raise Refusal(Code.NOT_FOUND, "There is no lead with this id.")
     if lead.creator_id != viewer_id:
