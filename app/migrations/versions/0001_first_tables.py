@@ -236,7 +236,7 @@ def create_offers() -> None:
         reference("deliveries", "offer_id", "lead_offers"),
         sqlite_autoincrement=True,
     )
-    pending = sa.text("status = 'PENDING'")
+    pending = sa.text("next_attempt_at IS NOT NULL")
     op.create_index(
         "ix_deliveries_due", "deliveries", ["next_attempt_at"], postgresql_where=pending, sqlite_where=pending
     )

@@ -68,5 +68,5 @@ def create_notices() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_notices_lead_id", "notices", ["lead_id"])
-    pending = sa.text("status = 'PENDING'")
+    pending = sa.text("next_attempt_at IS NOT NULL")
     op.create_index("ix_notices_due", "notices", ["next_attempt_at"], postgresql_where=pending, sqlite_where=pending)
