@@ -17,9 +17,7 @@ from app.models import (
     Lead,
     LeadOffer,
     LeadOfferStatus,
-    RequestStatus,
     Team,
-    TeamMember,
     User,
 )
 from app.observability import metrics
@@ -57,13 +55,8 @@ async def _check_creator(session: AsyncSession, viewer_id: int, lead_id: int, no
 
 async def _may_be_given(session: AsyncSession, viewer_id: int, user_id: int) -> bool:
     in_my_team = exists(
-        select(TeamMember.id)
-        .join(Team, col(Team.id) == col(TeamMember.team_id))
-        .where(
-            col(TeamMember.user_id) == user_id,
-            col(TeamMember.request_status) == RequestStatus.ACCEPTED,
-            col(Team.creator_id) == viewer_id,
-            col(Team.deleted_at).is_(None),
+        select(Team.id).where(
+            visibility.accepted_teams(user_id), col(Team.creator_id) == viewer_id, col(Team.deleted_at).is_(None)
         )
     )
     found = select(User.id).where(
@@ -109,14 +102,5 @@ async def _new_offer(session: AsyncSession, lead: Lead, user_id: int, now: datet
 
 async def _team_of_both(session: AsyncSession, lead: Lead, user_id: int) -> int | None:
     """The lead's team, if the user is in it: an offer counts as withdrawn once its user is not in its team."""
-    is_member = exists(
-        select(TeamMember.id).where(
-            col(TeamMember.team_id) == col(Team.id),
-            col(TeamMember.user_id) == user_id,
-            col(TeamMember.request_status) == RequestStatus.ACCEPTED,
-        )
-    )
-    found = select(Team.id).where(
-        col(Team.id) == lead.team_id, col(Team.deleted_at).is_(None), or_(col(Team.creator_id) == user_id, is_member)
-    )
+    found = select(Team.id).where(col(Team.id) == lead.team_id, visibility.teams(user_id))
     return (await session.exec(found)).one_or_none()
