@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from app.errors import Problem, bad_input
+from app.phones import parse_phone
 from app.zipcodes import parse_zipcode
 
 LONGEST_TEXT = 255
@@ -55,6 +56,15 @@ class Check:
         if email and len(email) <= LONGEST_TEXT and "\0" not in email and not _EMAIL.fullmatch(email):
             self.refuse(field, f"{email!r} is no e-mail address")
         return email
+
+    def phone(self, field: str, value: str | None) -> str | None:
+        """In E.164, or null."""
+        phone = self.text(field, value)
+        try:
+            return parse_phone(phone) if phone and len(phone) <= LONGEST_TEXT else None
+        except ValueError as error:
+            self.refuse(field, f"{phone!r} {error}")
+            return None
 
     def zipcode(self, field: str, value: str | None) -> str | None:
         """The first five digits of `ddddd` or `ddddd-dddd`, or null."""

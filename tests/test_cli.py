@@ -81,6 +81,12 @@ def test_user_create_refuses_what_is_no_address(run: Run, email: str) -> None:
     assert (result.exit_code, result.stderr) == (1, f"email: {email!r} is no e-mail address\n")
 
 
+def test_user_create_refuses_what_is_no_phone_number(run: Run) -> None:
+    result = run("user", "create", "a@b.c", "--first-name", "A", "--last-name", "B", "--phone", "call me")
+    told = "phone: 'call me' is no phone number (+12025550142 or (202) 555-0142)\n"
+    assert (result.exit_code, result.stderr) == (1, told)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [

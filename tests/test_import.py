@@ -339,6 +339,23 @@ async def test_an_empty_object_is_nothing_to_do(database: Database) -> None:
     assert (await load(database, {})).lines() == []
 
 
+async def test_phone_numbers_are_written_in_full_and_what_is_none_is_kept(database: Database) -> None:
+    findings = await load(
+        database,
+        {
+            "users": [{"id": 1, "phone": "(202) 555-0142"}, {"id": 2, "phone": "at home"}, {"id": 3}],
+            "contacts": [
+                {"id": 1, "owner_user_id": 1, "mobile_phone": "202.555.0143"},
+                {"id": 2, "owner_user_id": 1, "mobile_phone": "555-01"},
+            ],
+        },
+    )
+    assert [user["phone"] for user in await rows(database, "users")] == ["+12025550142", "at home", None]
+    assert [contact["mobile_phone"] for contact in await rows(database, "contacts")] == ["+12025550143", "555-01"]
+    assert "users: 1 with a phone that is no phone number: kept as it stands" in findings.lines()
+    assert "contacts: 1 with a mobile_phone that is no phone number: kept as it stands" in findings.lines()
+
+
 async def test_more_rows_than_one_statement_takes(database: Database) -> None:
     users = [{"id": number, "email": f"{number}@example.com"} for number in range(1, 12_346)]
     contacts = [{"id": number, "owner_user_id": number} for number in range(1, 12_346)]

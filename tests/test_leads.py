@@ -44,11 +44,22 @@ async def test_wrong_values_of_a_contact_are_named(api: Api, cast: Cast, databas
         ("email", "mary"),
         ("email", "a b@c"),
         ("mobilePhone", "a\0b"),
+        ("mobilePhone", "555-01"),
+        ("mobilePhone", "+1 202 555 0142 ext. 7"),
     ):
         assert await refused(alice, CREATE_CONTACT, input={field: value}) == f"BAD_USER_INPUT input.{field}"
         told = await refused(alice, CREATE, input={"contact": {field: value}})
         assert told == f"BAD_USER_INPUT input.contact.{field}"
     assert await count(database, Contact) == 0
+
+
+async def test_a_phone_number_is_kept_in_one_spelling(api: Api, cast: Cast) -> None:
+    alice = api.user(cast.alice)
+    for written in ("(202) 555-0142", "202.555.0142", "+1 202 555 0142", " 12025550142 "):
+        made = await alice.ask(CREATE_CONTACT, input={"mobilePhone": written})
+        assert made["createContact"]["contact"]["mobilePhone"] == "+12025550142"
+    abroad = await alice.ask(CREATE_CONTACT, input={"mobilePhone": "+49 30 901820"})
+    assert abroad["createContact"]["contact"]["mobilePhone"] == "+4930901820"
 
 
 async def test_contacts_are_found_and_changed_by_their_owner_alone(api: Api, world: World, cast: Cast) -> None:

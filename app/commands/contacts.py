@@ -15,7 +15,7 @@ RULES: Rules = {
     "first_name": Check.text,
     "last_name": Check.text,
     "email": Check.email,
-    "mobile_phone": Check.text,
+    "mobile_phone": Check.phone,
 }
 
 

@@ -27,12 +27,12 @@ async def create_user(
 ) -> User:
     """A new, active user.
 
-    BAD_USER_INPUT for what is no address or no time zone, CONFLICT where somebody has the address.
+    BAD_USER_INPUT for what is no address, phone number or time zone, CONFLICT where somebody has the address.
     """
     with checking() as check:
         email = (check.email("email", email) or "").lower()
         first_name, last_name = check.name("first_name", first_name), check.name("last_name", last_name)
-        phone = check.text("phone", phone)
+        phone = check.phone("phone", phone)
         if not _is_timezone(timezone):
             check.refuse("timezone", f"{timezone!r} is no IANA time zone, as America/Los_Angeles is")
     if await find_user(session, email) is not None:

@@ -18,6 +18,7 @@ from app.models import (
     OrderMethod,
     TeamSelectionMethod,
 )
+from app.phones import parse_phone
 from app.validation import fold
 
 RouteKey = tuple[int | None, int | None, str]
@@ -44,6 +45,16 @@ class Context:
         if row.values[column] != value:
             row.values[column] = value
             self.findings.adjusted[row.where.partition("[")[0], change] += 1
+
+
+def user(row: Row, context: Context) -> bool:
+    _write_in_full(row, "phone", context)
+    return True
+
+
+def contact(row: Row, context: Context) -> bool:
+    _write_in_full(row, "mobile_phone", context)
+    return True
 
 
 def team(row: Row, context: Context) -> bool:
@@ -113,6 +124,8 @@ def offer(row: Row, context: Context) -> bool:
 
 
 COMPLETE: Mapping[str, Callable[[Row, Context], bool]] = {
+    "users": user,
+    "contacts": contact,
     "teams": team,
     "team_members": member,
     "team_member_distribution_options": option,
@@ -121,6 +134,17 @@ COMPLETE: Mapping[str, Callable[[Row, Context], bool]] = {
     "leads": lead,
     "lead_offers": offer,
 }
+
+
+def _write_in_full(row: Row, column: str, context: Context) -> None:
+    """A phone number in E.164. What is none is kept as it stands and reported: people are not lost for a digit."""
+    if row.values[column] is None:
+        return
+    try:
+        row.values[column] = parse_phone(row.values[column])
+    except ValueError:
+        name = row.where.partition("[")[0]
+        context.findings.adjusted[name, f"with a {column} that is no phone number: kept as it stands"] += 1
 
 
 def _take_target(row: Row, context: Context) -> None:

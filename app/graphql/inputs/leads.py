@@ -38,7 +38,9 @@ class ContactInput:
     first_name: str | None = UNSET
     last_name: str | None = UNSET
     email: str | None = UNSET
-    mobile_phone: str | None = UNSET
+    mobile_phone: str | None = strawberry.field(
+        default=UNSET, description="Kept as +12025550142; without + and country it is a number of the US."
+    )
 
 
 @strawberry.input(
