@@ -304,7 +304,7 @@ def _senders(settings: Settings) -> Senders:
         except ValueError as error:
             _fail(str(error))
     if settings.public_url is None:
-        logger.warning("%sPUBLIC_URL is not set: messages go out without a link to claim", PREFIX)
+        logger.warning("%sPUBLIC_URL is not set: messages go out without a link, a key or a reply to claim", PREFIX)
     return senders
 
 

@@ -97,7 +97,8 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None,
         description="Where people reach this server, as `https://leads.example.com`: messages then have a link to "
-        "claim. Needs the secret of the access tokens, which signs the links.",
+        "claim, calls a key to press, texts can be replied to. Needs the secret of the access tokens, which signs "
+        "the links.",
     )
     smtp_url: SecretStr | None = Field(
         default=None,
@@ -105,6 +106,14 @@ class Settings(BaseSettings):
         "password), or `smtps://` for TLS from the start.",
     )
     email_from: str | None = Field(default=None, description="Address that e-mails come from. Needed with the server.")
+    twilio_account_sid: str | None = Field(
+        default=None, description="Account at Twilio for texts and calls. The token and the number go with it."
+    )
+    twilio_auth_token: SecretStr | None = Field(
+        default=None, description="The account's token: we sign in with it, and Twilio signs what it tells us."
+    )
+    twilio_from: str | None = Field(default=None, description="Number that texts and calls come from: +12025550142.")
+    twilio_url: str = Field(default="https://api.twilio.com", description="Where Twilio's API is.")
     fallback: Fallback | None = Field(
         default=None, description="`console`: what has no channel goes to the log. Else dispatching does not start."
     )
@@ -170,7 +179,7 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 32 bytes")
         return secret
 
-    @field_validator("jwks_url", "public_url")
+    @field_validator("jwks_url", "public_url", "twilio_url")
     @classmethod
     def _http_address(cls, url: str | None) -> str | None:
         if url is not None and not re.match(r"https?://[^/]", url):
@@ -209,6 +218,21 @@ class Settings(BaseSettings):
         if address is not None and "@" not in address:
             raise ValueError("must be an e-mail address")
         return address
+
+    @field_validator("twilio_from")
+    @classmethod
+    def _is_a_number(cls, number: str | None) -> str | None:
+        if number is not None and not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+            raise ValueError("must be a phone number with + and country, as in +12025550142")
+        return number
+
+    @model_validator(mode="after")
+    def _twilio_is_complete(self) -> Self:
+        parts = {name: getattr(self, name) for name in ("twilio_account_sid", "twilio_auth_token", "twilio_from")}
+        missing = [f"{PREFIX}{name.upper()}" for name, value in parts.items() if not value]
+        if 0 < len(missing) < len(parts):
+            raise ValueError(f"{missing[0]} is missing: texts and calls need account, token and number")
+        return self
 
     @model_validator(mode="after")
     def _links_can_be_signed(self) -> Self:

@@ -1,4 +1,7 @@
-"""Links to claim: signed, expiring, each for one offer, whose user whoever has the link may claim the lead for."""
+"""Links to claim: signed, expiring, each for one offer, whose user whoever has the link may claim the lead for.
+
+A link of a call is not opened by a person: its address is told which key was pressed.
+"""
 
 import hmac
 from base64 import urlsafe_b64encode
@@ -13,7 +16,8 @@ from app.tokens import signing_key
 
 VALID_FOR = timedelta(days=3)
 
-_LETTERS = {"e": ClaimedVia.EMAIL, "t": ClaimedVia.TEXT}
+_LETTERS = {"e": ClaimedVia.EMAIL, "t": ClaimedVia.TEXT, "p": ClaimedVia.PHONE}
+_PAGES = {ClaimedVia.EMAIL: "/claim", ClaimedVia.TEXT: "/claim", ClaimedVia.PHONE: "/twilio/keys"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,14 @@ class ClaimLink:
 
 def claim_url(settings: Settings, link: ClaimLink, now: datetime) -> str | None:
     """The address of the link, valid for three days; None where the server does not know its own address."""
-    if settings.public_url is None:
-        return None
     letter = next(letter for letter, via in _LETTERS.items() if via is link.via)
     text = f"{link.offer_id}.{letter}.{int((now + VALID_FOR).timestamp())}"
-    return f"{settings.public_url.rstrip('/')}/claim?link={text}.{_signature(settings, text)}"
+    return public_address(settings, f"{_PAGES[link.via]}?link={text}.{_signature(settings, text)}")
+
+
+def public_address(settings: Settings, path: str) -> str | None:
+    """Where the outside reaches a path of this server; None where it does not know its own address."""
+    return None if settings.public_url is None else settings.public_url.rstrip("/") + path
 
 
 def read_link(settings: Settings, sent: str, now: datetime) -> ClaimLink | None:

@@ -16,8 +16,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from app.auth import open_gate
 from app.changes import OfferChange
 from app.config import Settings, read_settings
-from app.db import connect, limits_of
-from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal
+from app.db import FAILURES, connect, limits_of, refusal_of
+from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, headers_of
 from app.graphql.answers import refuse
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
@@ -27,6 +27,7 @@ from app.middleware import ListedOrigins, Observed, SecurityHeaders
 from app.notifications.claim_page import claim_page
 from app.notifications.senders import Senders
 from app.notifications.setup import make_senders
+from app.notifications.twilio_callbacks import twilio_callbacks
 from app.notifications.worker import Worker
 from app.observability.logs import configure_logging, request_log
 from app.observability.requests import current
@@ -39,6 +40,20 @@ def _refuse(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = Code.NOT_FOUND if error.status_code == 404 else Code.BAD_REQUEST
     return refuse(HTTPRefusal(error.status_code, error.detail, code, headers=error.headers or {}))
+
+
+def _refuse_early(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPRefusal)
+    return refuse(error)
+
+
+def _lose_database(_request: Request, error: Exception) -> Response:
+    """Of addresses that have no words of their own for a database out of reach. Any other failure is raised again."""
+    known = refusal_of(error)
+    if known is None:
+        raise error
+    status = 503 if known.code is Code.UNAVAILABLE else 500
+    return refuse(HTTPRefusal(status, known.message, known.code, known.extensions, headers_of(known)))
 
 
 def _fail(_request: Request, _error: Exception) -> Response:
@@ -146,12 +161,17 @@ def create_app(
     if settings.graphiql:
         routes.append(graphiql_assets())
     if settings.public_url:
-        routes += claim_page(db, settings, clock)
+        routes += [*claim_page(db, settings, clock), *twilio_callbacks(db, settings, clock)]
     app = Starlette(
         routes=routes,
         middleware=middleware,
         lifespan=lifespan,
-        exception_handlers={HTTPException: _refuse, Exception: _fail},
+        exception_handlers={
+            HTTPException: _refuse,
+            HTTPRefusal: _refuse_early,
+            **dict.fromkeys(FAILURES, _lose_database),
+            Exception: _fail,
+        },
     )
     app.state.database = db
     return app

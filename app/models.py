@@ -199,13 +199,24 @@ class User(SQLModel, table=True):
     last_name: str = Field(sa_type=Text)
     email: str | None = Field(default=None, sa_type=Text, unique=True)
     """In lower case. Null once the account has been erased."""
-    phone: str | None = Field(default=None, sa_type=Text)
+    phone: str | None = Field(default=None, sa_type=Text, index=True)
+    """In E.164, unless an import found something else."""
     timezone: str = Field(sa_type=Text)
     is_active: bool = True
     away_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
     quiet_hours_start: str | None = Field(default=None, sa_type=Text)
     """HH:MM in the user's own time zone, as quiet_hours_end is."""
     quiet_hours_end: str | None = Field(default=None, sa_type=Text)
+
+
+class TextStop(SQLModel, table=True):
+    """A user has asked for no texts to this number, which says nothing of one that they have later."""
+
+    __tablename__ = "text_stops"
+
+    user_id: int = Field(sa_type=Id, foreign_key="users.id", primary_key=True)
+    phone: str = Field(sa_type=Text, primary_key=True)
+    stopped_at: datetime = Field(sa_type=UTCDateTime)
 
 
 class Team(SQLModel, table=True):
@@ -431,3 +442,14 @@ class Notice(SQLModel, table=True):
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     error: str | None = Field(default=None, sa_type=Text)
     lease: str | None = Field(default=None, sa_type=Text)
+
+
+class TextReply(SQLModel, table=True):
+    """A reply that came by text, and the offer that it is about: told twice by the provider, it is about the same."""
+
+    __tablename__ = "text_replies"
+
+    id: str = Field(sa_type=Text, primary_key=True)
+    """The provider's."""
+    offer_id: int | None = _optional_reference("lead_offers.id", index=True)
+    received_at: datetime = Field(sa_type=UTCDateTime)

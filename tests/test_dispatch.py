@@ -38,6 +38,7 @@ class Recorder:
     """A channel that remembers, and fails as it is told to."""
 
     at_once: int = 50
+    answers: bool = False
     sent: list[Message] = field(default_factory=list)
     failure: CannotSend | None = None
 

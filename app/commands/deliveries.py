@@ -1,14 +1,15 @@
 """Deliveries: the work of telling an offer's user, written in the transaction that makes or ends the offer."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, insert, update
+from sqlalchemy import ColumnElement, exists, insert, update
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.models import Channel, Delivery, DeliveryStatus, LeadOffer
+from app.models import Channel, Delivery, DeliveryStatus, LeadOffer, LeadOfferStatus
 from app.rollout import PlannedOffer
+from app.sets import member_of
 
 _NEW = insert(SQLModel.metadata.tables["deliveries"])
 
@@ -51,5 +52,25 @@ async def cancel(session: AsyncSession, offers: ColumnElement[bool]) -> None:
             col(Delivery.offer_id).in_(select(LeadOffer.id).where(offers)),
         )
         .values(status=DeliveryStatus.CANCELLED, next_attempt_at=None),
+        execution_options={"synchronize_session": False},
+    )
+
+
+async def mark_told(session: AsyncSession, *, sent: Collection[int], ended: Collection[int]) -> None:
+    """An offer is sent with its first message, or once every delivery has come to an end (rules of notifying).
+
+    `sent` and `ended` are deliveries of which a message went out, or that may have come to an end. The caller has
+    locked their leads.
+    """
+    of_sent = select(Delivery.offer_id).where(member_of(col(Delivery.id), sent))
+    of_ended = select(Delivery.offer_id).where(member_of(col(Delivery.id), ended))
+    still_pending = exists().where(
+        col(Delivery.offer_id) == col(LeadOffer.id), col(Delivery.status) == DeliveryStatus.PENDING
+    )
+    is_told = col(LeadOffer.id).in_(of_sent) | (col(LeadOffer.id).in_(of_ended) & ~still_pending)
+    await session.exec(
+        update(LeadOffer)
+        .where(is_told, col(LeadOffer.status) == LeadOfferStatus.SCHEDULED)
+        .values(status=LeadOfferStatus.SENT),
         execution_options={"synchronize_session": False},
     )

@@ -3,7 +3,7 @@
 Mail scanners open links: nothing changes by looking at the page, only by the button's POST.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from html import escape
@@ -14,13 +14,15 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from app.commands.claiming import claim_lead_offer
+from app.commands.answering import claim_as_told
 from app.config import Settings
-from app.db import Database
+from app.db import FAILURES, Database, refusal_of
 from app.errors import Code, Refusal
 from app.links import ClaimLink, read_link
 from app.models import Contact, Lead, LeadOffer
 from app.notifications.messages import about
+
+Answer = Callable[[Request], Awaitable[Response]]
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -64,11 +66,11 @@ class ClaimPage:
         """Claims for the offer's user; pressing the button again answers the same."""
         link = self._link(request)
         found = None if link is None else await self._find(link)
-        if link is None or found is None or found[0].user_id is None:
+        if link is None or found is None:
             return _unknown()
         try:
             async with self.db.write() as session:
-                await claim_lead_offer(session, found[0].user_id, link.offer_id, link.via, self.clock())
+                await claim_as_told(session, link.offer_id, link.via, self.clock())
         except Refusal as refusal:
             title = "Somebody else has this lead" if refusal.code is Code.ALREADY_CLAIMED else "This offer is not open"
             return _page(409, title, refusal.message)
@@ -91,7 +93,24 @@ class ClaimPage:
 def claim_page(db: Database, settings: Settings, clock: Callable[[], datetime]) -> list[Route]:
     """The routes of the page."""
     page = ClaimPage(db, settings, clock)
-    return [Route("/claim", page.show, methods=["GET"]), Route("/claim", page.claim, methods=["POST"])]
+    return [
+        Route("/claim", _or_later(page.show), methods=["GET"]),
+        Route("/claim", _or_later(page.claim), methods=["POST"]),
+    ]
+
+
+def _or_later(answer: Answer) -> Answer:
+    """Asks people to come back while the database is out of reach."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except FAILURES as error:
+            if refusal_of(error) is None:
+                raise
+            return _page(503, "Come back in a minute", "The lead cannot be looked up just now.")
+
+    return answered
 
 
 def _unknown() -> Response:

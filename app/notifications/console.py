@@ -9,6 +9,7 @@ logger = logging.getLogger(__name__)
 
 class Console:
     at_once = 50
+    answers = False
 
     async def send(self, message: Message) -> None:
         logger.info("To %s: %s\n%s", message.to, message.subject, message.text)

@@ -20,6 +20,7 @@ class Mail:
     """
 
     at_once = 10
+    answers = False
 
     def __init__(self, url: str, sender: str, seconds: float) -> None:
         self._url = urlsplit(url)

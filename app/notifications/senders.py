@@ -15,6 +15,8 @@ class Message:
     to: str
     subject: str
     text: str
+    keys: str | None = None
+    """In a call, the address that is told which key was pressed."""
 
 
 class CannotSend(Exception):
@@ -31,9 +33,14 @@ class CannotSend(Exception):
 
 
 class Sender(Protocol):
-    """Sends messages of one kind. `at_once` is how many it takes at the same time."""
+    """Sends messages of one kind.
+
+    `at_once` is how many it takes at the same time, `answers` whether people can answer where they were told: reply to
+    a text, press a key in a call.
+    """
 
     at_once: int
+    answers: bool
 
     async def send(self, message: Message) -> None:
         """Returns once the provider has taken the message over. CannotSend if it has not."""
@@ -49,6 +56,7 @@ class Unconfigured:
     """Stands for a channel that this server was given no means for."""
 
     at_once = 50
+    answers = False
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel

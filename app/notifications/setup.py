@@ -8,10 +8,12 @@ from app.models import Channel, DistributionOption
 from app.notifications.console import Console
 from app.notifications.mail import Mail
 from app.notifications.senders import Sender, Senders, Unconfigured
+from app.notifications.twilio import Account, Calls, Texts
 
+_TWILIO = ", ".join(f"{PREFIX}TWILIO_{part}" for part in ("ACCOUNT_SID", "AUTH_TOKEN", "FROM"))
 _NEEDS = {
-    Channel.CALL: "no channel for calls",
-    Channel.TEXT: "no channel for texts",
+    Channel.CALL: f"no channel for calls: set {_TWILIO}",
+    Channel.TEXT: f"no channel for texts: set {_TWILIO}",
     Channel.EMAIL: f"no channel for e-mail: set {PREFIX}SMTP_URL and {PREFIX}EMAIL_FROM",
 }
 
@@ -26,8 +28,11 @@ def make_senders(settings: Settings) -> Senders:
     senders: dict[Channel, Sender] = {
         channel: console if settings.fallback is Fallback.CONSOLE else Unconfigured(channel) for channel in Channel
     }
+    seconds = min(LONGEST_ATTEMPT, settings.lease_seconds / 2)
+    if settings.twilio_account_sid is not None:
+        account = Account(settings, seconds)
+        senders |= {Channel.TEXT: Texts(account), Channel.CALL: Calls(account)}
     if settings.smtp_url is not None and settings.email_from is not None:
-        seconds = min(LONGEST_ATTEMPT, settings.lease_seconds / 2)
         senders[Channel.EMAIL] = Mail(settings.smtp_url.get_secret_value(), settings.email_from, seconds)
     return senders
 

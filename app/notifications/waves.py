@@ -12,11 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import exists, update
 from sqlalchemy import select as select_rows
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.commands import deliveries
 from app.commands.locking import lock_leads
 from app.commands.moving_up import move_up
 from app.commands.obstacles import obstacle
@@ -34,7 +34,6 @@ from app.models import (
     EndReason,
     Lead,
     LeadOffer,
-    LeadOfferStatus,
     User,
 )
 from app.notifications import attempts, messages
@@ -43,6 +42,7 @@ from app.notifications.senders import CannotSend, Message, Sender
 from app.observability import metrics
 from app.quiet_hours import quiet_until
 from app.sets import member_of
+from app.text_stops import wants_no_texts
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class Due:
     user: User
     contact: Contact
     reason: EndReason | None
+    wants_no_texts: bool
 
     @property
     def is_wanted(self) -> bool:
@@ -152,7 +153,7 @@ async def _lead_ids(session: AsyncSession, delivery_ids: Sequence[int]) -> Seque
 async def _look(session: AsyncSession, delivery_ids: Sequence[int], lease: str, now: datetime) -> list[Due]:
     """What is still to be sent of the lease, as it is now that the leads are locked."""
     found: Any = (
-        select_rows(Delivery, LeadOffer, Lead, User, Contact, obstacle(now))
+        select_rows(Delivery, LeadOffer, Lead, User, Contact, obstacle(now), wants_no_texts())
         .join(LeadOffer, col(LeadOffer.id) == col(Delivery.offer_id))
         .join(Lead, col(Lead.id) == col(LeadOffer.lead_id))
         .join(User, col(User.id) == col(LeadOffer.user_id))
@@ -171,7 +172,7 @@ async def _look(session: AsyncSession, delivery_ids: Sequence[int], lease: str, 
 async def _send(sender: Sender, due: Due, settings: Settings, now: datetime) -> Outcome:
     """The attempt. What fails in a way that nobody thought of is logged and tried again as any other."""
     try:
-        await sender.send(_message(due, settings, now))
+        await sender.send(_message(due, settings, now, answers=sender.answers))
     except CannotSend as failure:
         return Outcome(due.delivery.id, failure)
     except Exception:
@@ -180,39 +181,39 @@ async def _send(sender: Sender, due: Due, settings: Settings, now: datetime) -> 
     return Outcome(due.delivery.id)
 
 
-def _message(due: Due, settings: Settings, now: datetime) -> Message:
+def _message(due: Due, settings: Settings, now: datetime, *, answers: bool) -> Message:
     is_email = due.delivery.channel is Channel.EMAIL
     to = due.user.email if is_email else due.user.phone
     if not to:
         raise CannotSend(f"The user has no {'e-mail address' if is_email else 'phone number'}.", permanent=True)
-    return Message(f"delivery-{due.delivery.id}", to, *_words(due, settings, now))
+    if due.delivery.channel is Channel.TEXT and due.wants_no_texts:
+        raise CannotSend("The user has asked for no texts to this number.", permanent=True)
+    link = claim_url(settings, ClaimLink(due.offer.id, _VIA[due.delivery.channel]), now)
+    asks_for_key = answers and due.delivery.channel is Channel.CALL and due.lead.claimed_by_id is None
+    words = _words(due, link, answers=answers)
+    return Message(f"delivery-{due.delivery.id}", to, *words, keys=link if asks_for_key else None)
 
 
-_VIA = {Channel.EMAIL: ClaimedVia.EMAIL, Channel.TEXT: ClaimedVia.TEXT}
+_VIA = {Channel.EMAIL: ClaimedVia.EMAIL, Channel.TEXT: ClaimedVia.TEXT, Channel.CALL: ClaimedVia.PHONE}
 
 
-def _words(due: Due, settings: Settings, now: datetime) -> messages.Words:
-    if due.lead.claimed_by_id is not None:
-        return messages.assigned(due.user, due.lead, due.contact)
-    via = _VIA.get(due.delivery.channel)
-    link = None if via is None else claim_url(settings, ClaimLink(due.offer.id, via), now)
-    return messages.offered(due.user, due.lead, due.contact, link)
+def _words(due: Due, link: str | None, *, answers: bool) -> messages.Words:
+    what = (due.user, due.lead, due.contact)
+    match due.delivery.channel, due.lead.claimed_by_id is not None:
+        case Channel.EMAIL, True:
+            return messages.assigned(*what)
+        case _, True:
+            return messages.assigned_in_short(*what)
+        case Channel.TEXT, _:
+            return messages.offered_by_text(*what, link, answers=answers)
+        case Channel.CALL, _:
+            return messages.offered_by_call(*what, answers=answers)
+    return messages.offered(*what, link)
 
 
 async def _record(session: AsyncSession, outcomes: Sequence[Outcome], lease: str, now: datetime) -> None:
-    """Writes the outcomes; an offer is sent with its first message, or once every delivery has come to an end."""
     ids = [outcome.id for outcome in outcomes]
     await lock_leads(session, await _lead_ids(session, ids))
     await attempts.record(session, Delivery, lease, outcomes, now)
-    sent = select(Delivery.offer_id).where(member_of(col(Delivery.id), [o.id for o in outcomes if o.failure is None]))
-    touched = select(Delivery.offer_id).where(member_of(col(Delivery.id), ids))
-    still_pending = exists().where(
-        col(Delivery.offer_id) == col(LeadOffer.id), col(Delivery.status) == DeliveryStatus.PENDING
-    )
-    is_told = col(LeadOffer.id).in_(sent) | (col(LeadOffer.id).in_(touched) & ~still_pending)
-    await session.exec(
-        update(LeadOffer)
-        .where(is_told, col(LeadOffer.status) == LeadOfferStatus.SCHEDULED)
-        .values(status=LeadOfferStatus.SENT),
-        execution_options={"synchronize_session": False},
-    )
+    sent = [outcome.id for outcome in outcomes if outcome.failure is None]
+    await deliveries.mark_told(session, sent=sent, ended=ids)
