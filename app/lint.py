@@ -8,11 +8,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.models import Channel
 from app.rollout import Option, PlannedOffer
 
 
 class TeamWarningCode(StrEnum):
     NO_USABLE_CHANNEL = "No usable channel"
+    CHANNEL_NOT_SET_UP = "Channel not set up"
     NEVER_REACHED = "Never reached"
     ZIPCODE_OF_AN_OLDER_TEAM = "Zipcode of an older team"
     INVITATION_NOT_ACCEPTED = "Invitation not accepted"
@@ -25,6 +27,8 @@ class Person:
     user_id: int
     name: str
     has_phone: bool
+    takes_texts: bool
+    """Unless they have replied STOP."""
     has_email: bool
     has_quiet_hours: bool
     has_accepted: bool
@@ -40,15 +44,20 @@ class TeamWarning:
 
 
 def warnings(
-    people: Collection[Person], offers: Sequence[PlannedOffer], older_teams: Mapping[str, str]
+    people: Collection[Person],
+    offers: Sequence[PlannedOffer],
+    older_teams: Mapping[str, str],
+    unserved: Collection[Channel] = (),
 ) -> Iterator[TeamWarning]:
     """What is wrong with a team.
 
     `offers` are what a lead would be planned as if all were there, in the order of a plan; `older_teams` has the name
-    of the older team of the same creator by each zipcode that both have.
+    of the older team of the same creator by each zipcode that both have; `unserved` are channels that this server is
+    not set up for.
     """
     yield from map(_not_accepted, (person for person in people if not person.has_accepted))
     yield from map(_unreachable, (person for person in people if not _can_be_told(person)))
+    yield from (_not_set_up(person, used) for person in people if (used := _used(person.option) & {*unserved}))
     yield from _never_reached({person.user_id: person for person in people}, offers)
     for zipcode, name in sorted(older_teams.items()):
         message = f"Leads of {zipcode} go to the older team {name}, which has this zipcode, too."
@@ -61,19 +70,39 @@ def _not_accepted(person: Person) -> TeamWarning:
 
 
 def _can_be_told(person: Person) -> bool:
-    option = person.option
-    by_phone = person.has_phone and (option.has_call_alert or option.has_text_alert)
-    return by_phone or (person.has_email and option.has_email_alert)
+    leads_to_them = {
+        Channel.CALL: person.has_phone,
+        Channel.TEXT: person.has_phone and person.takes_texts,
+        Channel.EMAIL: person.has_email,
+    }
+    return any(leads_to_them[channel] for channel in _used(person.option))
+
+
+def _used(option: Option) -> set[Channel]:
+    switches = {
+        Channel.CALL: option.has_call_alert,
+        Channel.TEXT: option.has_text_alert,
+        Channel.EMAIL: option.has_email_alert,
+    }
+    return {channel for channel, is_on in switches.items() if is_on}
 
 
 def _unreachable(person: Person) -> TeamWarning:
     option = person.option
-    if option.has_call_alert or option.has_text_alert:
+    if option.has_text_alert and person.has_phone:
+        why = "they have asked for no texts to their number"
+    elif option.has_call_alert or option.has_text_alert:
         why = "a call or a text needs a phone number, which they have not entered"
     else:
         why = "their account has no address" if option.has_email_alert else "no channel is switched on"
     message = f"Nothing tells {person.name} of an offer: {why}. It shows in their list alone."
     return TeamWarning(TeamWarningCode.NO_USABLE_CHANNEL, message, person.user_id)
+
+
+def _not_set_up(person: Person, channels: Collection[Channel]) -> TeamWarning:
+    names = " and ".join(sorted(channel.lower() for channel in channels))
+    message = f"{person.name} is to be alerted by {names}, which this server is not set up for."
+    return TeamWarning(TeamWarningCode.CHANNEL_NOT_SET_UP, message, person.user_id)
 
 
 def _never_reached(people: Mapping[int, Person], offers: Sequence[PlannedOffer]) -> Iterator[TeamWarning]:

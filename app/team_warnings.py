@@ -11,20 +11,23 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.lint import Person, TeamWarning, warnings
-from app.models import DistributionOption, RequestStatus, Team, TeamMember, TeamZipcode, User
+from app.models import Channel, DistributionOption, RequestStatus, Team, TeamMember, TeamZipcode, User
 from app.rollout import Candidate, Option, PlannedOffer, plan
 from app.sets import member_of
+from app.text_stops import wants_no_texts
 
 SOME_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
 """Settings are looked at apart from any lead; only what comes after what matters."""
 
 
-async def fetch_warnings(session: AsyncSession, teams: Collection[Team]) -> dict[int, list[TeamWarning]]:
-    """What is wrong with each team, by its id."""
+async def fetch_warnings(
+    session: AsyncSession, teams: Collection[Team], unserved: Collection[Channel]
+) -> dict[int, list[TeamWarning]]:
+    """What is wrong with each team, by its id; `unserved` are channels that this server is not set up for."""
     ids = [team.id for team in teams]
     people, older_teams = await fetch_people(session, ids), await _fetch_older_teams(session, ids)
     return {
-        team.id: list(warnings(people[team.id], _planned(team, people[team.id]), older_teams[team.id]))
+        team.id: list(warnings(people[team.id], _planned(team, people[team.id]), older_teams[team.id], unserved))
         for team in teams
     }
 
@@ -39,7 +42,7 @@ async def fetch_people(session: AsyncSession, team_ids: Collection[int]) -> dict
         col(TeamMember.request_status) == RequestStatus.ACCEPTED, col(Team.creator_id) == col(User.id)
     ).is_(True)
     statement = (
-        select(DistributionOption, User, has_accepted)
+        select(DistributionOption, User, has_accepted, wants_no_texts())
         .join(User, col(User.id) == col(DistributionOption.user_id))
         .join(Team, col(Team.id) == col(DistributionOption.team_id))
         .outerjoin(TeamMember, and_(of_user, of_team))
@@ -47,16 +50,17 @@ async def fetch_people(session: AsyncSession, team_ids: Collection[int]) -> dict
         .order_by(col(User.id))
     )
     people: dict[int, list[Person]] = defaultdict(list)
-    for option, user, accepted in await session.exec(statement):
-        people[option.team_id].append(_person(option, user, accepted))
+    for option, user, accepted, no_texts in await session.exec(statement):
+        people[option.team_id].append(_person(option, user, has_accepted=accepted, takes_texts=not no_texts))
     return people
 
 
-def _person(option: DistributionOption, user: User, has_accepted: bool) -> Person:
+def _person(option: DistributionOption, user: User, *, has_accepted: bool, takes_texts: bool) -> Person:
     return Person(
         user_id=user.id,
         name=f"{user.first_name} {user.last_name}",
         has_phone=bool(user.phone),
+        takes_texts=takes_texts,
         has_email=bool(user.email),
         has_quiet_hours=user.quiet_hours_start is not None,
         has_accepted=has_accepted,

@@ -7,11 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.channels import served
 from app.instants import format_instant
 from app.lint import Person, TeamWarningCode, warnings
 from app.models import DistributionTarget, LeadOffer, LeadOfferStatus, LeadRollout, OrderMethod, RequestStatus
+from app.notifications.senders import Unconfigured
+from app.notifications.setup import make_senders
 from app.rollout import Option
-from tests.api import Api
+from tests.api import Api, serving, settings_for
 from tests.test_teams import count, refused
 from tests.world import NOW, Cast, World
 
@@ -248,7 +251,7 @@ def person(user_id: int, **facts: Any) -> Person:
         f"has_{channel}_alert": channel == "email" for channel in ("call", "text", "email")
     }
     option |= {name: facts.pop(name) for name in list(facts) if name in option}
-    known = {"has_phone": False, "has_email": True, "has_quiet_hours": False, "has_accepted": True}
+    known = {"has_phone": False, "takes_texts": True, "has_email": True, "has_quiet_hours": False, "has_accepted": True}
     return Person(user_id=user_id, name=f"User {user_id}", option=Option(**option), **(known | facts))
 
 
@@ -262,11 +265,48 @@ def person(user_id: int, **facts: Any) -> Person:
         ({"has_email_alert": False, "has_call_alert": True, "has_phone": True}, True),
         ({"has_text_alert": True}, True),
         ({"has_email_alert": False, "has_phone": True}, False),
+        ({"has_email_alert": False, "has_text_alert": True, "has_phone": True}, True),
+        ({"has_email_alert": False, "has_text_alert": True, "has_phone": True, "takes_texts": False}, False),
+        ({"has_email_alert": False, "has_call_alert": True, "has_phone": True, "takes_texts": False}, True),
     ],
 )
 def test_a_channel_is_usable_where_it_is_on_and_leads_somewhere(facts: dict[str, Any], is_told: bool) -> None:
     codes = [warning.code for warning in warnings([person(1, **facts)], (), {})]
     assert codes == ([] if is_told else [TeamWarningCode.NO_USABLE_CHANNEL])
+
+
+async def test_a_channel_that_the_server_is_not_set_up_for_is_a_warning(
+    database_url: str, world: World, cast: Cast
+) -> None:
+    """A server without any channel leaves sending to others, and does not know which they have."""
+    await world.member(cast.team, cast.charlie, rank=2, has_text_alert=True, has_call_alert=True)
+    lead = await world.lead(cast.alice, cast.team)
+    mail = {"smtp_url": "smtp://127.0.0.1", "email_from": "leads@example.org"}
+    tried: tuple[tuple[dict[str, Any], bool], ...] = (({}, False), (mail, True), ({"fallback": "console"}, False))
+    for set_up, warned in tried:
+        async with serving(settings_for(database_url, **set_up)) as api:
+            alice = api.user(cast.alice)
+            found = (await alice.ask(WARNINGS, id=cast.team.id))["team"]["warnings"]
+            assert [(w["code"], w["user"]["firstName"]) for w in found if w["code"] == "CHANNEL_NOT_SET_UP"] == (
+                [("CHANNEL_NOT_SET_UP", "Charlie")] if warned else []
+            )
+            plan = (await alice.ask(PREVIEW, id=lead.id))["previewLeadOffers"]
+            assert ("CHANNEL_NOT_SET_UP" in [w["code"] for w in plan["warnings"]]) == warned
+
+
+@pytest.mark.parametrize(
+    "set_up",
+    [
+        {},
+        {"fallback": "console"},
+        {"smtp_url": "smtp://127.0.0.1", "email_from": "leads@example.org"},
+        {"twilio_account_sid": "AC", "twilio_auth_token": "token", "twilio_from": "+12025550100"},
+    ],
+)
+def test_what_is_set_up_is_what_sends(database_url: str, set_up: dict[str, Any]) -> None:
+    known = settings_for(database_url, **set_up)
+    senders = make_senders(known)
+    assert {c for c, sender in senders.items() if not isinstance(sender, Unconfigured)} == served(known)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a submit would do: the same checks and the same planner, nothing written."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,7 +10,7 @@ from app.commands.preparation import prepare
 from app.errors import Problem, bad_input
 from app.instants import format_instant
 from app.lint import TeamWarning, TeamWarningCode, warnings
-from app.models import Lead, Team
+from app.models import Channel, Lead, Team
 from app.rollout import PlannedOffer, Skipped
 from app.team_warnings import fetch_people
 
@@ -26,12 +27,17 @@ class Preview:
 
 
 async def preview_lead_offers(
-    session: AsyncSession, viewer_id: int, lead_id: int, at: datetime | None, now: datetime
+    session: AsyncSession,
+    viewer_id: int,
+    lead_id: int,
+    at: datetime | None,
+    now: datetime,
+    unserved: Collection[Channel],
 ) -> Preview:
     """What a submit `at` another moment, or now, would do as things stand.
 
     Refuses as a submit does, except that nobody eligible is an answer. BAD_USER_INPUT for a moment before now, or
-    so late that time ends before the last offer.
+    so late that time ends before the last offer. `unserved` are channels that this server is not set up for.
     """
     if at is not None and at < now:
         raise bad_input(Problem("at", f"must not be before now, {format_instant(now)}"))
@@ -44,7 +50,7 @@ async def preview_lead_offers(
     planned = {offer.user_id for offer in offers}
     applying = tuple(
         warning
-        for warning in warnings(people, offers, {})
+        for warning in warnings(people, offers, {}, unserved)
         if warning.code is TeamWarningCode.INVITATION_NOT_ACCEPTED or warning.user_id in planned
     )
     return Preview(prepared.lead, prepared.team, offers, skipped, applying)

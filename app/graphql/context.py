@@ -32,7 +32,7 @@ class Context:
 
     def forget(self) -> None:
         """Drops what has been loaded: a mutation has changed it."""
-        self.loaders = Loaders(self.db, self.viewer.id, self.now)
+        self.loaders = Loaders(self.db, self.viewer.id, self.now, self.settings)
 
 
 class Info(strawberry.Info[Context, None]):

@@ -126,6 +126,7 @@ _describe(
     TeamWarningCode,
     "What in a team's settings will not do what it seems to.",
     NO_USABLE_CHANNEL="Nothing tells the member of an offer: no channel is switched on, or none that reaches them.",
+    CHANNEL_NOT_SET_UP="The member is to be alerted by a channel that this server cannot send on.",
     NEVER_REACHED="The lead is assigned to somebody else automatically before the member is told.",
     ZIPCODE_OF_AN_OLDER_TEAM="An older team of yours has the zipcode, too, and gets its leads.",
     INVITATION_NOT_ACCEPTED="Has an option, but is offered no leads before accepting the invitation.",

@@ -14,7 +14,9 @@ from sqlalchemy import ColumnElement
 from sqlmodel import SQLModel, col, select
 
 from app import filters, visibility
+from app.channels import unserved
 from app.commands.obstacles import claim_succeeds
+from app.config import Settings
 from app.db import Database
 from app.lint import TeamWarning
 from app.models import (
@@ -41,10 +43,11 @@ Batch = Callable[[list[int]], Coroutine[Any, Any, list[Any]]]
 class Loaders:
     """The loaders of one request, for one viewer at one moment."""
 
-    def __init__(self, db: Database, viewer_id: int, now: datetime) -> None:
+    def __init__(self, db: Database, viewer_id: int, now: datetime, settings: Settings) -> None:
         self._db = db
         self._viewer_id = viewer_id
         self._now = now
+        self._settings = settings
         self._pages: dict[Hashable, DataLoader[int, Any]] = {}
         self._rows: dict[type[SQLModel], DataLoader[int, Any]] = {}
 
@@ -85,7 +88,7 @@ class Loaders:
         async def load(ids: list[int]) -> list[list[TeamWarning]]:
             teams = await self.team.load_many(ids)
             async with self._db.read() as session:
-                found = await fetch_warnings(session, teams)
+                found = await fetch_warnings(session, teams, unserved(self._settings))
             return [found[i] for i in ids]
 
         return DataLoader(load)

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from strawberry import UNSET
 
 from app import models, visibility
+from app.channels import unserved
 from app.commands import preview
 from app.graphql.context import Info
 from app.graphql.fields import resolved
@@ -74,7 +75,7 @@ async def _preview_lead_offers(
     moment, context = at or None, info.context
     async with context.db.read() as session:
         return await preview.preview_lead_offers(
-            session, context.viewer.id, parse_id(lead_id) or 0, moment, context.now
+            session, context.viewer.id, parse_id(lead_id) or 0, moment, context.now, unserved(context.settings)
         )
 
 
