@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import httpx2
 import pytest
 from sqlmodel import col, select
 
+from app.auth import issue_token
 from app.commands.answering import stop_texts
 from app.commands.claiming import claim_lead_offer
 from app.commands.submit import submit_lead_offers
@@ -22,8 +24,9 @@ from app.notifications.setup import make_senders
 from app.notifications.twilio import Account, Calls, Texts
 from app.notifications.worker import Worker
 from tests.api import settings_for
-from tests.processes import free_port
-from tests.provider import NUMBER, SID, TOKEN, Provider, answering, provider, with_twilio
+from tests.processes import free_port, server
+from tests.provider import NUMBER, SID, TOKEN, TWILIO, Provider, answering, provider, sign, with_twilio
+from tests.test_worker import until
 from tests.world import NOW, Cast, World
 
 MESSAGE = Message("delivery-7", "+12025550142", "Lead offer", "Lead offer: <Buyer> in 94105.")
@@ -294,3 +297,38 @@ def test_an_account_is_whole_or_none(database_url: str, monkeypatch: pytest.Monk
     whole = settings_for(database_url, twilio_auth_token=TOKEN, twilio_from=NUMBER)
     senders = make_senders(whole)
     assert [type(senders[channel]) for channel in (Channel.TEXT, Channel.CALL)] == [Texts, Calls]
+
+
+# Through the real doors
+
+
+async def test_somebody_is_texted_and_called_and_takes_the_lead_by_a_reply(
+    twilio: Provider, database: Database, database_url: str, world: World, cast: Cast
+) -> None:
+    """A server with a worker inside it, as a process: submitted over GraphQL, claimed by what the provider tells."""
+    dora = await world.member_user(
+        cast.team, "Dora", rank=0, phone="+12025550142", has_text_alert=True, has_call_alert=True
+    )
+    lead = await world.lead(cast.alice, cast.team)
+    given = {**TWILIO, "twilio_url": twilio.url, "public_url": PUBLIC}
+    with server(database_url, "--dispatch", fallback="console", **given) as url:
+        async with httpx2.AsyncClient(base_url=url) as http:
+            token = issue_token(settings_for(database_url), cast.alice.id, "read write", 1, datetime.now(UTC))
+            submit = f"mutation {{ submitLeadOffers(leadId: {lead.id}) {{ createdCount }} }}"
+            await http.post("/graphql", json={"query": submit}, headers={"Authorization": f"Bearer {token}"})
+
+            async def both_were_sent() -> bool:
+                return len(twilio.sent) == 2
+
+            await until(both_were_sent)
+            call = next(sent for sent in twilio.sent if "Twiml" in sent.form)
+            keys = str(call.twiml[0].get("action")).removeprefix(PUBLIC)
+            for path, form in (
+                ("/twilio/texts", {"From": "+12025550142", "Body": "1", "MessageSid": "SM1"}),
+                (keys, {"Digits": "1"}),
+            ):
+                told = await http.post(path, data=form, headers=sign(PUBLIC + path, form))
+                assert (told.status_code, "The lead is yours" in told.text) == (200, True)
+    async with database.read() as session:
+        claimed = await session.get_one(Lead, lead.id)
+    assert (claimed.claimed_by_id, claimed.claimed_via) == (dora.id, ClaimedVia.TEXT)
