@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from app.channels import served
 from app.instants import format_instant
-from app.lint import Person, TeamWarningCode, warnings
 from app.models import DistributionTarget, LeadOffer, LeadOfferStatus, LeadRollout, OrderMethod, RequestStatus
 from app.notifications.senders import Unconfigured
 from app.notifications.setup import make_senders
 from app.rollout import Option
+from app.team_warnings.rules import Person, TeamWarningCode, warnings
 from tests.api import Api, serving, settings_for
 from tests.test_teams import count, refused
 from tests.world import NOW, Cast, World

@@ -9,10 +9,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.commands.preparation import prepare
 from app.errors import Problem, bad_input
 from app.instants import format_instant
-from app.lint import TeamWarning, TeamWarningCode, warnings
 from app.models import Channel, Lead, Team
 from app.rollout import PlannedOffer, Skipped
-from app.team_warnings import fetch_people
+from app.team_warnings.facts import fetch_people
+from app.team_warnings.rules import TeamWarning, TeamWarningCode, warnings
 
 
 @dataclass(frozen=True, slots=True)

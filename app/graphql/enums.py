@@ -4,7 +4,6 @@ from enum import Enum, StrEnum
 
 import strawberry
 
-from app.lint import TeamWarningCode
 from app.models import (
     Channel,
     ClaimedVia,
@@ -16,6 +15,7 @@ from app.models import (
     SkipReason,
     TeamSelectionMethod,
 )
+from app.team_warnings.rules import TeamWarningCode
 
 __all__ = [
     "Channel",

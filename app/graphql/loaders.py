@@ -18,7 +18,6 @@ from app.channels import unserved
 from app.commands.obstacles import claim_succeeds
 from app.config import Settings
 from app.db import Database
-from app.lint import TeamWarning
 from app.models import (
     Contact,
     Delivery,
@@ -34,7 +33,8 @@ from app.models import (
 )
 from app.pages import PageOf, fetch_pages
 from app.sets import member_of
-from app.team_warnings import fetch_warnings
+from app.team_warnings.facts import fetch_warnings
+from app.team_warnings.rules import TeamWarning
 
 T = TypeVar("T", bound=SQLModel)
 Batch = Callable[[list[int]], Coroutine[Any, Any, list[Any]]]

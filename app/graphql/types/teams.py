@@ -16,8 +16,8 @@ from app.graphql.inputs.paging import parse_page
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
 from app.graphql.types.users import User
-from app.lint import TeamWarning as TeamWarningRow
 from app.pages import PageOf
+from app.team_warnings.rules import TeamWarning as TeamWarningRow
 
 TeamRow = strawberry.Parent[models.Team]
 

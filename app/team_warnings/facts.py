@@ -10,10 +10,10 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.lint import Person, TeamWarning, warnings
 from app.models import Channel, DistributionOption, RequestStatus, Team, TeamMember, TeamZipcode, User
 from app.rollout import Candidate, Option, PlannedOffer, plan
 from app.sets import member_of
+from app.team_warnings.rules import Person, TeamWarning, warnings
 from app.text_stops import wants_no_texts
 
 SOME_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)

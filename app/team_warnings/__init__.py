@@ -1,0 +1,1 @@
+"""Warnings of teams: the rules, which are pure, and the facts that they go by."""
