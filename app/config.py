@@ -267,5 +267,9 @@ def read_settings() -> Settings:
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:
+    """Where settings do not go together there is no location: the message names them."""
+    message = message.removeprefix("Value error, ")
+    if not location:
+        return message
     name, *inside = map(str, location)
-    return f"{PREFIX}{'.'.join([name.upper(), *inside])}: {message.removeprefix('Value error, ')}"
+    return f"{PREFIX}{'.'.join([name.upper(), *inside])}: {message}"

@@ -115,6 +115,23 @@ def test_a_missing_secret_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert result.stderr.startswith("LEAD_OFFERS_JWT_SECRET is missing")
 
 
+@pytest.mark.parametrize(
+    ("given", "value", "missing"),
+    [
+        ("SMTP_URL", "smtp://mail.example.com", "LEAD_OFFERS_EMAIL_FROM is missing"),
+        ("PUBLIC_URL", "https://leads.example.com", "LEAD_OFFERS_JWT_SECRET is missing"),
+    ],
+)
+def test_a_setting_that_another_needs_is_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, given: str, value: str, missing: str
+) -> None:
+    monkeypatch.delenv("LEAD_OFFERS_JWT_SECRET")
+    monkeypatch.setenv(f"LEAD_OFFERS_{given}", value)
+    result = run("migrate")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(missing)
+
+
 def test_a_relative_database_lies_in_the_current_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run
 ) -> None:
