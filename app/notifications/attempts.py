@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, case, func, update
+from sqlalchemy import ColumnElement, bindparam, func, update
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -96,14 +96,18 @@ async def _end_lease(session: AsyncSession, work: Work, row_id: int, lease: str,
     )
 
 
-async def record(session: AsyncSession, work: Work, lease: str, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Writes what became of the attempts. What was sent is recorded as sent, even where it was cancelled meanwhile."""
+async def record(
+    session: AsyncSession, work: Work, lease: str, outcomes: Sequence[Outcome], now: datetime
+) -> list[int]:
+    """Writes what became of the attempts; the ids of what has failed for good.
+
+    What was sent is recorded as sent, even where it was cancelled meanwhile.
+    """
     sent = [outcome.id for outcome in outcomes if outcome.failure is None]
     failed = [(outcome.id, outcome.failure) for outcome in outcomes if outcome.failure is not None]
     if sent:
         await _record_sent(session, work, lease, sent, now)
-    if failed:
-        await _record_failed(session, work, lease, failed, now)
+    return await _record_failed(session, work, lease, failed, now) if failed else []
 
 
 async def _record_sent(session: AsyncSession, work: Work, lease: str, ids: Sequence[int], now: datetime) -> None:
@@ -124,31 +128,29 @@ async def _record_sent(session: AsyncSession, work: Work, lease: str, ids: Seque
 
 async def _record_failed(
     session: AsyncSession, work: Work, lease: str, failed: Sequence[tuple[int, CannotSend]], now: datetime
-) -> None:
-    table = SQLModel.metadata.tables[str(work.__tablename__)]
-    among = member_of(col(work.id), [row_id for row_id, _ in failed])
-    tried = dict((await session.exec(select(work.id, work.attempts).where(among))).all())
-    is_pending = table.c.status == DeliveryStatus.PENDING
-    await session.exec(
-        update(table)
-        .where(table.c.id == bindparam("row"), table.c.lease == lease)
-        .values(
-            status=case((is_pending, bindparam("becomes", type_=table.c.status.type)), else_=table.c.status),
-            next_attempt_at=case((is_pending, bindparam("next_at", type_=table.c.next_attempt_at.type))),
-            attempts=bindparam("tries"),
-            error=bindparam("reason"),
-            lease=None,
-        ),
-        params=[_failed(row_id, failure, tried[row_id] + 1, now) for row_id, failure in failed],
-    )
+) -> list[int]:
+    """Under the rows' locks: what was cancelled meanwhile stays cancelled, what somebody else has taken is theirs."""
+    leased = (member_of(col(work.id), [row_id for row_id, _ in failed]), col(work.lease) == lease)
+    found = select(work.id, work.attempts, work.status).where(*leased).with_for_update()
+    mine = {row_id: (attempts, DeliveryStatus(status)) for row_id, attempts, status in await session.exec(found)}
+    rows = [_failed(row_id, failure, *mine[row_id], now) for row_id, failure in failed if row_id in mine]
+    if rows:
+        table = SQLModel.metadata.tables[str(work.__tablename__)]
+        columns = ("status", "next_attempt_at", "attempts", "error")
+        changed: Any = {"lease": None} | {name: bindparam(f"its_{name}") for name in columns}
+        await session.exec(update(table).where(table.c.id == bindparam("its_id")).values(changed), params=rows)
+    return [row["its_id"] for row in rows if row["its_status"] is DeliveryStatus.FAILED]
 
 
-def _failed(row_id: int, failure: CannotSend, tries: int, now: datetime) -> dict[str, Any]:
-    pause = pause_after(tries, failure, random.random())  # noqa: S311  no secret
+def _failed(row_id: int, failure: CannotSend, attempts: int, status: DeliveryStatus, now: datetime) -> dict[str, Any]:
+    """What is written of an attempt that was preceded by so many."""
+    pause = pause_after(attempts + 1, failure, random.random())  # noqa: S311  no secret
+    if status is DeliveryStatus.PENDING and pause is None:
+        status = DeliveryStatus.FAILED
     return {
-        "row": row_id,
-        "becomes": DeliveryStatus.FAILED if pause is None else DeliveryStatus.PENDING,
-        "next_at": None if pause is None else now + pause,
-        "tries": tries,
-        "reason": failure.reason,
+        "its_id": row_id,
+        "its_status": status,
+        "its_next_attempt_at": now + pause if pause and status is DeliveryStatus.PENDING else None,
+        "its_attempts": attempts + 1,
+        "its_error": failure.reason,
     }
