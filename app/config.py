@@ -1,10 +1,11 @@
 """Settings, read from the environment (`LEAD_OFFERS_…`); the only module that reads it."""
 
+import base64
 import json
 import re
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import limits
@@ -16,6 +17,9 @@ from sqlalchemy.exc import ArgumentError
 PREFIX = "LEAD_OFFERS_"
 
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+
+
+Address = TypeVar("Address", str | None, SecretStr | None)
 
 
 class LogFormat(StrEnum):
@@ -114,6 +118,14 @@ class Settings(BaseSettings):
     )
     twilio_from: str | None = Field(default=None, description="Number that texts and calls come from: +12025550142.")
     twilio_url: str = Field(default="https://api.twilio.com", description="Where Twilio's API is.")
+    webhook_url: SecretStr | None = Field(
+        default=None,
+        description="Where events are posted, as `https://hooks.example.com/…`, signed by Standard Webhooks.",
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None,
+        description="Key of their signatures: `whsec_` and 24 to 64 bytes in base64. Needed with the webhook.",
+    )
     fallback: Fallback | None = Field(
         default=None, description="`console`: what has no channel goes to the log. Else dispatching does not start."
     )
@@ -154,6 +166,10 @@ class Settings(BaseSettings):
         """Whether mistakes are told with names that exist. They would tell an outsider the schema, name by name."""
         return self.demo
 
+    @property
+    def has_webhook(self) -> bool:
+        return self.webhook_url is not None
+
     @field_validator("database_url")
     @classmethod
     def _known_driver(cls, url: str) -> str:
@@ -179,10 +195,11 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 32 bytes")
         return secret
 
-    @field_validator("jwks_url", "public_url", "twilio_url")
+    @field_validator("jwks_url", "public_url", "twilio_url", "webhook_url")
     @classmethod
-    def _http_address(cls, url: str | None) -> str | None:
-        if url is not None and not re.match(r"https?://[^/]", url):
+    def _http_address(cls, url: Address) -> Address:
+        text = url.get_secret_value() if isinstance(url, SecretStr) else url
+        if text is not None and not re.match(r"https?://[^/]", text):
             raise ValueError("must be an address that begins with https:// (http:// only on this machine)")
         return url
 
@@ -234,6 +251,13 @@ class Settings(BaseSettings):
             raise ValueError(f"{missing[0]} is missing: texts and calls need account, token and number")
         return self
 
+    @field_validator("webhook_secret")
+    @classmethod
+    def _is_a_webhook_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not 24 <= len(webhook_key(secret)) <= 64:
+            raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
+        return secret
+
     @model_validator(mode="after")
     def _links_can_be_signed(self) -> Self:
         if self.public_url is not None and self.jwt_secret is None:
@@ -246,6 +270,12 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}EMAIL_FROM is missing: the address that e-mails come from")
         return self
 
+    @model_validator(mode="after")
+    def _webhook_can_be_signed(self) -> Self:
+        if self.webhook_url is not None and self.webhook_secret is None:
+            raise ValueError(f"{PREFIX}WEBHOOK_SECRET is missing: it signs what is sent to {PREFIX}WEBHOOK_URL")
+        return self
+
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _from_json(cls, origins: Any) -> Any:
@@ -253,6 +283,15 @@ class Settings(BaseSettings):
             return json.loads(origins) if isinstance(origins, str) else origins
         except ValueError:
             raise ValueError('must be a list in JSON, as in ["https://app.example.com"]') from None
+
+
+def webhook_key(secret: SecretStr) -> bytes:
+    """The key that a webhook's secret spells; no bytes where it spells none."""
+    spelled = secret.get_secret_value()
+    try:
+        return base64.b64decode(spelled.removeprefix("whsec_"), validate=True) if spelled.startswith("whsec_") else b""
+    except ValueError:
+        return b""
 
 
 def read_settings() -> Settings:

@@ -54,6 +54,7 @@ def configure_logging(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs each address it asks: those of webhooks are secret
 
 
 def _render(settings: Settings) -> Processor:

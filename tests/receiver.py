@@ -1,0 +1,79 @@
+"""An HTTP server on loopback that takes webhooks, keeps what it gets, and fails on demand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from standardwebhooks import Webhook
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+PATH = "/hooks/a-path-that-is-secret"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+SILENCE = b""
+
+
+def answer(status: int, *headers: str) -> bytes:
+    """What a receiver says who refuses."""
+    return "\r\n".join([f"HTTP/1.1 {status} Whatever", "Content-Length: 0", *headers, "", ""]).encode()
+
+
+@dataclass(frozen=True)
+class Post:
+    path: str
+    headers: dict[str, str]
+    body: str
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """Its contents, once another implementation of Standard Webhooks has found the signature to be right."""
+        contents: dict[str, Any] = Webhook(SECRET).verify(self.body, self.headers)
+        return contents
+
+
+@dataclass
+class Receiver:
+    """`posts` in the order of their arrival. `answer` says what it writes to one before it hangs up."""
+
+    origin: str
+    posts: list[Post] = field(default_factory=list)
+    answer: Callable[[Post], bytes] = lambda _post: OK
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"webhook_url": self.origin + PATH, "webhook_secret": SECRET}
+
+    def take(self) -> list[dict[str, Any]]:
+        """The events that have come since."""
+        events = [post.event for post in self.posts]
+        self.posts.clear()
+        return events
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            request, *lines = head.strip().split("\r\n")
+            headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+            body = (await reader.readexactly(int(headers["content-length"]))).decode()
+            post = Post(request.split()[1], headers, body)
+            self.posts.append(post)
+            said = self.answer(post)
+            writer.write(said)
+            await writer.drain()
+            if said == SILENCE:
+                await reader.read()
+        writer.close()
+
+
+@asynccontextmanager
+async def receiving() -> AsyncIterator[Receiver]:
+    receiver = Receiver("")
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    receiver.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield receiver
+    server.close()
