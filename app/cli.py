@@ -32,7 +32,7 @@ from app.instants import format_instant
 from app.main import calm_garbage_collector, create_app, from_environment, from_environment_with_worker, utc_now
 from app.models import User
 from app.notifications.senders import Senders
-from app.notifications.setup import check_channels, make_senders
+from app.notifications.setup import check_channels, make_senders, make_webhook
 from app.notifications.worker import Worker
 from app.observability import metrics
 from app.observability.logs import configure_logging
@@ -127,8 +127,8 @@ def dispatch_(
             start_http_server(metrics_port, "127.0.0.1", metrics.registry)
 
     async def run() -> None:
-        db = connect(settings.database_url, limits_of(settings))
-        worker = Worker(db, settings, senders, utc_now)
+        db = connect(settings.database_url, limits_of(settings), has_webhook=settings.has_webhook)
+        worker = Worker(db, settings, senders, utc_now, make_webhook(settings))
         try:
             if once:
                 typer.echo(await worker.run_once())
@@ -329,7 +329,7 @@ def _transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[T]
 
 def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
     async def run() -> T:
-        database = connect(settings.database_url)
+        database = connect(settings.database_url, has_webhook=settings.has_webhook)
         try:
             return await work(database)
         finally:

@@ -28,6 +28,9 @@ from app.errors import Code, Refusal
 from app.lanes import Lanes, is_open
 from app.observability import metrics, requests
 
+HAS_WEBHOOK = "has_webhook"
+"""Of a session's `info`: whether what happens in it is told to a webhook."""
+
 SQLITE_BUSY_SECONDS = 30
 STEPS_BETWEEN_LOOKS = 10_000
 """Instructions of SQLite's virtual machine, a fraction of a millisecond, between two looks at the clock."""
@@ -113,18 +116,21 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(settings.pool_size, settings.pool_seconds, settings.statement_seconds)
 
 
-def connect(url: str, limits: Limits = Limits(), announce: Announce | None = None) -> Database:
+def connect(
+    url: str, limits: Limits = Limits(), announce: Announce | None = None, *, has_webhook: bool = False
+) -> Database:
     """The database at a SQLAlchemy URL, `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. Connects on first use.
 
     What it raises because a statement took too long or the database is out of reach, `refusal_of` knows. On SQLite
     `announce` is told what each `write` has changed; PostgreSQL tells all processes, see app/listener.py.
+    `has_webhook` says whether commands write events for one, which they know by their session.
     """
     make = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
     read, write = make(url, limits, writes=False), make(url, limits, writes=True)
     lanes = Lanes(read)
     _count(read, "read", lambda: lanes.idle)
     _count(write, "write")
-    database = Database(read, write, _sessions(read), _sessions(write), lanes, announce)
+    database = Database(read, write, _sessions(read), _sessions(write, has_webhook), lanes, announce)
     if announce and not database.is_postgresql:
         _watch(write)
     return database
@@ -153,8 +159,9 @@ def _is_gone(error: BaseException, cause: BaseException) -> bool:
     return (isinstance(error, DBAPIError) and error.connection_invalidated) or "connection is closed" in str(cause)
 
 
-def _sessions(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
-    return async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False, autoflush=False)
+def _sessions(engine: AsyncEngine, has_webhook: bool = False) -> async_sessionmaker[AsyncSession]:
+    info = {HAS_WEBHOOK: has_webhook}
+    return async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False, autoflush=False, info=info)
 
 
 def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:

@@ -26,7 +26,7 @@ from app.graphql.subscriptions.websocket import LiveEndpoint
 from app.middleware import ListedOrigins, Observed, SecurityHeaders
 from app.notifications.claim_page import claim_page
 from app.notifications.senders import Senders
-from app.notifications.setup import make_senders
+from app.notifications.setup import make_senders, make_webhook
 from app.notifications.twilio_callbacks import twilio_callbacks
 from app.notifications.worker import Worker
 from app.observability.logs import configure_logging, request_log
@@ -125,14 +125,15 @@ def create_app(
     def announce(changes: Sequence[OfferChange] | None) -> None:
         hub.publish(changes)
 
-    db = connect(settings.database_url, limits_of(settings), announce)
+    db = connect(settings.database_url, limits_of(settings), announce, has_webhook=settings.has_webhook)
     gate = open_gate(db, settings)
     hub = Hub(db, settings.listen_url or settings.database_url)
+    worker = Worker(db, settings, senders, clock, make_webhook(settings)) if senders else None
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         try:
-            async with dispatching(Worker(db, settings, senders, clock) if senders else None):
+            async with dispatching(worker):
                 yield
         finally:
             with suppress(TimeoutError):

@@ -131,6 +131,12 @@ class Channel(StrEnum):
     EMAIL = "Email"
 
 
+class EventKind(StrEnum):
+    OFFER_CLAIMED = "offer.claimed"
+    ROLLOUT_EXHAUSTED = "rollout.exhausted"
+    DELIVERY_FAILED = "delivery.failed"
+
+
 class DeliveryStatus(StrEnum):
     PENDING = "Pending"
     SENT = "Sent"
@@ -453,3 +459,27 @@ class TextReply(SQLModel, table=True):
     """The provider's."""
     offer_id: int | None = _optional_reference("lead_offers.id", index=True)
     received_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class Event(SQLModel, table=True):
+    """The attempts to tell the webhook what has happened. Columns not explained here are those of a delivery."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        _of_the_pending("ix_events_due"),
+        NUMBERED_FOR_GOOD,
+    )
+
+    id: int = _id()
+    key: str = Field(sa_type=Text)
+    """By which the receiver knows the event again. Unlike the id it means no other in a restored or second database."""
+    kind: EventKind = Field(sa_type=_enum(EventKind))
+    payload: str = Field(sa_type=Text)
+    """The body, as it was when it happened: it is the same to the byte however often it is sent."""
+    happened_at: datetime = Field(sa_type=UTCDateTime)
+    status: DeliveryStatus = Field(sa_type=_enum(DeliveryStatus))
+    attempts: int = 0
+    next_attempt_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    error: str | None = Field(default=None, sa_type=Text)
+    lease: str | None = Field(default=None, sa_type=Text)

@@ -43,6 +43,7 @@ class Receiver:
     origin: str
     posts: list[Post] = field(default_factory=list)
     answer: Callable[[Post], bytes] = lambda _post: OK
+    _connected: set[asyncio.StreamWriter] = field(default_factory=set)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -55,6 +56,7 @@ class Receiver:
         return events
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._connected.add(writer)
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
             request, *lines = head.strip().split("\r\n")
@@ -67,7 +69,17 @@ class Receiver:
             await writer.drain()
             if said == SILENCE:
                 await reader.read()
+        await self._hang_up(writer)
+
+    async def close(self) -> None:
+        for writer in [*self._connected]:
+            await self._hang_up(writer)
+
+    async def _hang_up(self, writer: asyncio.StreamWriter) -> None:
+        self._connected.discard(writer)
         writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 @asynccontextmanager
@@ -75,5 +87,8 @@ async def receiving() -> AsyncIterator[Receiver]:
     receiver = Receiver("")
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     receiver.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield receiver
-    server.close()
+    try:
+        yield receiver
+    finally:
+        server.close()
+        await receiver.close()

@@ -4,11 +4,13 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 
 import pytest
 from graphql import parse, validate
+from standardwebhooks import Webhook
 from typer.core import TyperGroup
 from typer.main import get_command
 
@@ -17,7 +19,7 @@ from app.config import PREFIX, Settings
 from app.errors import Code, Refusal
 from app.filters import Operator
 from app.graphql.schema import schema
-from app.models import LeadOfferStatus
+from app.models import EventKind, LeadOfferStatus
 from app.rest.errors import with_status
 from app.rest.fields import FIELDS
 from app.rest.http import ADDRESSES
@@ -69,6 +71,19 @@ def test_settings_outside_of_their_table() -> None:
 
 def test_error_codes() -> None:
     assert sorted(named("code")) == sorted(Code)
+
+
+def test_events() -> None:
+    assert [row[0].strip("`") for row in table("event")] == list(EventKind)
+
+
+def test_the_signature_of_the_webhook() -> None:
+    found = re.search(r"```http\n(.*?)\n\n(.*?)\n```", README, re.DOTALL)
+    assert found
+    headers = dict(line.split(": ") for line in found[1].splitlines()[1:])
+    secret = re.findall(r"`(whsec_\w+)`", README)[-1]
+    at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+    assert headers["webhook-signature"] == Webhook(secret).sign(headers["webhook-id"], at, found[2])
 
 
 def test_operators() -> None:

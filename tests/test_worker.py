@@ -142,7 +142,7 @@ async def test_once_does_what_is_due_and_says_so(database_url: str, world: World
     done = await run(database_url, "dispatch", "--once", fallback="console")
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
-        "0 leads attended to, 3 deliveries taken: 3 sent, 0 failed, 0 held or cancelled; 0 notices taken\n"
+        "0 leads attended to, 3 deliveries taken: 3 sent, 0 failed, 0 held or cancelled; 0 notices and 0 events taken\n"
     )
     assert f"To {cast.bob.email}: Lead offer: Mary" in done.stderr
 

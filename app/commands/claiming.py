@@ -7,7 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import visibility
-from app.commands import deliveries
+from app.commands import deliveries, events
 from app.commands.locking import lock_lead
 from app.commands.moving_up import move_up
 from app.commands.obstacles import claimable
@@ -105,6 +105,7 @@ async def take_lead(session: AsyncSession, lead_id: int, user_id: int, via: Clai
         return False
     metrics.lead_taken(session, via.name, (now - created_at).total_seconds())
     await end_offers(session, lead_id, user_id)
+    await events.offer_claimed(session, lead_id, user_id, via, created_at, now)
     return True
 
 

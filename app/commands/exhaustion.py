@@ -8,6 +8,7 @@ from sqlalchemy import select as select_any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.commands import events
 from app.commands.locking import lock_leads
 from app.models import OPEN_STATUSES, Contact, DeliveryStatus, DistributionTarget, Lead, LeadOffer, Notice, User
 
@@ -41,6 +42,7 @@ async def note_exhausted(session: AsyncSession, patience: timedelta, now: dateti
         lead.exhausted_at = now
         session.add(Notice(lead_id=lead.id, status=DeliveryStatus.PENDING, next_attempt_at=now))
     await session.flush()
+    await events.rollouts_exhausted(session, leads, now)
     return leads
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, case, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands import deliveries
+from app.commands import deliveries, events
 from app.commands.locking import lock_lead
 from app.models import Delivery, DeliveryStatus, LeadOffer
 
@@ -50,4 +50,6 @@ async def _end(
         ),
         execution_options={"synchronize_session": False},
     )
+    if ended.rowcount and failure:
+        await events.deliveries_failed(session, [delivery_id], now)
     return bool(ended.rowcount)

@@ -1,4 +1,4 @@
-"""Attempts at deliveries and notices: each taken by one worker, and what became of it.
+"""Attempts at deliveries, notices and events: each taken by one worker, and what became of it.
 
 Taking is a lease. The row moves its next attempt to the lease's end, so that nobody else finds it until then, and the
 attempt of a worker that died is made again. An outcome counts only under the lease it belongs to.
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, bindparam, func, update
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.models import Delivery, DeliveryStatus, Notice
+from app.models import Delivery, DeliveryStatus, Event, Notice
 from app.notifications.senders import CannotSend
 from app.sets import member_of
 
@@ -24,7 +24,7 @@ PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 4, 8, 17))
 JITTER = 0.2
 """By which part a pause is longer or shorter, so that what failed together does not come back together."""
 
-Work = type[Delivery] | type[Notice]
+Work = type[Delivery] | type[Notice] | type[Event]
 
 
 @dataclass(frozen=True, slots=True)

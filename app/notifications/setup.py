@@ -3,12 +3,13 @@
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.config import PREFIX, Fallback, Settings
+from app.config import PREFIX, Fallback, Settings, webhook_key
 from app.models import Channel, DistributionOption
 from app.notifications.console import Console
 from app.notifications.mail import Mail
 from app.notifications.senders import Sender, Senders, Unconfigured
 from app.notifications.twilio import Account, Calls, Texts
+from app.notifications.webhook import Webhook
 
 _TWILIO = ", ".join(f"{PREFIX}TWILIO_{part}" for part in ("ACCOUNT_SID", "AUTH_TOKEN", "FROM"))
 _NEEDS = {
@@ -35,6 +36,14 @@ def make_senders(settings: Settings) -> Senders:
     if settings.smtp_url is not None and settings.email_from is not None:
         senders[Channel.EMAIL] = Mail(settings.smtp_url.get_secret_value(), settings.email_from, seconds)
     return senders
+
+
+def make_webhook(settings: Settings) -> Webhook | None:
+    """What events are sent to, if anything."""
+    if settings.webhook_url is None or settings.webhook_secret is None:
+        return None
+    seconds = min(LONGEST_ATTEMPT, settings.lease_seconds / 2)
+    return Webhook(settings.webhook_url.get_secret_value(), webhook_key(settings.webhook_secret), seconds)
 
 
 async def check_channels(session: AsyncSession, senders: Senders) -> None:

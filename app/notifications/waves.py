@@ -16,7 +16,7 @@ from sqlalchemy import select as select_rows
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands import deliveries
+from app.commands import deliveries, events
 from app.commands.locking import lock_leads
 from app.commands.moving_up import move_up
 from app.commands.obstacles import obstacle
@@ -214,6 +214,7 @@ def _words(due: Due, link: str | None, *, answers: bool) -> messages.Words:
 async def _record(session: AsyncSession, outcomes: Sequence[Outcome], lease: str, now: datetime) -> None:
     ids = [outcome.id for outcome in outcomes]
     await lock_leads(session, await _lead_ids(session, ids))
-    await attempts.record(session, Delivery, lease, outcomes, now)
+    failed = await attempts.record(session, Delivery, lease, outcomes, now)
+    await events.deliveries_failed(session, failed, now)
     sent = [outcome.id for outcome in outcomes if outcome.failure is None]
     await deliveries.mark_told(session, sent=sent, ended=ids)

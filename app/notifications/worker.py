@@ -2,7 +2,8 @@
 
 One loop attends to offers and leads: automatic assignment, offers without a channel, exhausted rollouts. Beside it run
 lanes, each of which sends one wave after the other: a slow provider keeps its own lane only. Lanes send what was due
-when offers were last attended to, so that nobody is told of a lead before its automatic offers had their turn.
+when offers were last attended to, so that nobody is told of a lead before its automatic offers had their turn. The
+webhook has a lane of its own, which events wake without any of this.
 """
 
 import asyncio
@@ -19,16 +20,21 @@ from app.commands.exhaustion import note_exhausted
 from app.config import Settings
 from app.db import Database
 from app.listener import Listener
-from app.models import Channel, Delivery, Notice
+from app.models import Channel, Delivery, Event, Notice
 from app.notifications.attempts import next_attempt
+from app.notifications.events import forget_events, send_events
 from app.notifications.notices import send_notices
 from app.notifications.senders import Sender, Senders
 from app.notifications.waves import Wave, send_wave
+from app.notifications.webhook import Webhook
 
 logger = logging.getLogger(__name__)
 
 NEW_WORK = "lead_offers_work"
 """Where PostgreSQL tells of new work."""
+
+NEW_EVENTS = "events"
+"""What it says there of events alone."""
 
 LANES = 2
 """Waves that one worker has under way on a sender at the same time."""
@@ -38,6 +44,9 @@ IDLE_SECONDS = 30.0
 
 POLL_SECONDS = 1.0
 """The same on SQLite, where nothing does."""
+
+TIDY_EVERY = timedelta(minutes=1)
+"""How often old events are looked for."""
 
 CALM_SECONDS = 2.0
 """How long it waits after a failure that nobody thought of, such as a database that is gone."""
@@ -51,10 +60,13 @@ class Worker:
     settings: Settings
     senders: Senders
     clock: Callable[[], datetime]
+    webhook: Webhook | None = None
     _until: datetime | None = field(default=None, init=False)
     """The moment up to which offers have been attended to."""
     _stopping: bool = field(default=False, init=False)
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _has_events: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _tidied: datetime | None = field(default=None, init=False)
     _lanes: list[asyncio.Event] = field(default_factory=list, init=False)
 
     async def run(self) -> None:
@@ -62,6 +74,8 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             listening = [tasks.create_task(task) for task in self._listening()]
             loops = [tasks.create_task(self._forever(self._attend_and_rest))]
+            if self.webhook is not None:
+                loops.append(tasks.create_task(self._forever(self._webhook_lane(self.webhook))))
             for sender, channels in self._by_sender():
                 for _ in range(LANES):
                     self._lanes.append(has_work := asyncio.Event())
@@ -75,34 +89,42 @@ class Worker:
         """What wakes the worker on PostgreSQL: new work, and whatever may have come before it could be heard."""
         if self.db.is_postgresql:
             url = self.settings.listen_url or self.settings.database_url
-            listener = Listener(url, NEW_WORK, lambda _notice: self._wake.set(), self._wake.set)
+            listener = Listener(url, NEW_WORK, self._hear, self._look_again)
             yield listener.run()
-            yield self._look_again(listener)
+            yield self._look_once_heard(listener)
 
-    async def _look_again(self, listener: Listener) -> None:
-        await listener.listening.wait()
+    def _hear(self, notice: str) -> None:
+        (self._has_events if notice == NEW_EVENTS else self._wake).set()
+
+    def _look_again(self) -> None:
+        self._has_events.set()
         self._wake.set()
+
+    async def _look_once_heard(self, listener: Listener) -> None:
+        await listener.listening.wait()
+        self._look_again()
 
     def stop(self) -> None:
         """Takes nothing up any more."""
         self._stopping = True
-        for event in (self._wake, *self._lanes):
+        for event in (self._wake, self._has_events, *self._lanes):
             event.set()
 
     async def run_once(self) -> str:
         """One pass over what is due now; what it did, in a line."""
-        now, leads, notices, waves = self.clock(), 0, 0, list[Wave]()
+        now, leads, notices, events, waves = self.clock(), 0, 0, 0, list[Wave]()
         busy = True
         while busy:
             attended, told = await self._attend(now), await self._tell_creators(now)
             sent = [await self._wave(*lane, now) for lane in self._by_sender()]
-            leads, notices, waves = leads + attended, notices + told, waves + sent
-            busy = bool(attended or told or any(wave.taken for wave in sent))
+            posted = await self._post(self.webhook, now) if self.webhook else 0
+            leads, notices, events, waves = leads + attended, notices + told, events + posted, waves + sent
+            busy = bool(attended or told or posted or any(wave.taken for wave in sent))
         await self._close()
         taken, sent_, failed = (sum(getattr(wave, name) for wave in waves) for name in ("taken", "sent", "failed"))
         return (
             f"{leads} leads attended to, {taken} deliveries taken: {sent_} sent, {failed} failed, "
-            f"{taken - sent_ - failed} held or cancelled; {notices} notices taken"
+            f"{taken - sent_ - failed} held or cancelled; {notices} notices and {events} events taken"
         )
 
     def _by_sender(self) -> list[tuple[Sender, list[Channel]]]:
@@ -134,9 +156,14 @@ class Worker:
         if is_due:
             for has_work in self._lanes:
                 has_work.set()
+        await self._rest(self._wake, next_at)
+
+    async def _rest(self, wake: asyncio.Event, next_at: datetime | None) -> None:
+        """Until it is woken, or what comes next is due."""
         longest = IDLE_SECONDS if self.db.is_postgresql else POLL_SECONDS
-        rest = longest if next_at is None else min(longest, max(0.0, (next_at - self.clock()).total_seconds()))
-        await _wait(self._wake, rest)
+        seconds = longest if next_at is None else min(longest, max(0.0, (next_at - self.clock()).total_seconds()))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(wake.wait(), seconds)
 
     async def _attend(self, now: datetime) -> int:
         """To every offer that is due and has no delivery to wait for; how many leads they were of."""
@@ -188,6 +215,27 @@ class Worker:
 
         return step
 
+    def _webhook_lane(self, webhook: Webhook) -> Callable[[], Awaitable[None]]:
+        async def step() -> None:
+            self._has_events.clear()
+            while not self._stopping and await self._post(webhook, self.clock()):
+                pass
+            async with self.db.read() as session:
+                next_at = await next_attempt(session, Event)
+            await self._rest(self._has_events, next_at)
+
+        return step
+
+    async def _post(self, webhook: Webhook, until: datetime) -> int:
+        """Sends some of the events that were due, or forgets some of the old ones; how many were taken."""
+        taken = await send_events(self.db, webhook, until, self.clock, self._lease)
+        now = self.clock()
+        if taken == 0 and (self._tidied is None or now - self._tidied >= TIDY_EVERY):
+            async with self.db.write() as session:
+                await forget_events(session, now)
+            self._tidied = now
+        return taken
+
     async def _wave(self, sender: Sender, channels: list[Channel], until: datetime) -> Wave:
         wave = await send_wave(self.db, sender, channels, until, self.clock, self.settings)
         if wave.sent or wave.failed:
@@ -203,8 +251,5 @@ class Worker:
     async def _close(self) -> None:
         for sender, _ in self._by_sender():
             await sender.close()
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        if self.webhook is not None:
+            await self.webhook.close()

@@ -1,0 +1,74 @@
+"""Sending events to the webhook, and forgetting those that have come to an end."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import delete, true
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.db import Database
+from app.models import Event
+from app.notifications import attempts
+from app.notifications.attempts import Outcome
+from app.notifications.senders import CannotSend
+from app.notifications.webhook import Webhook
+from app.sets import member_of
+
+logger = logging.getLogger(__name__)
+
+KEPT = timedelta(days=7)
+"""How long an event stays that was sent or has failed for good, for whoever looks for it."""
+
+FORGOTTEN_AT_ONCE = 1_000
+
+
+async def send_events(
+    db: Database, webhook: Webhook, until: datetime, clock: Callable[[], datetime], lease_for: timedelta
+) -> int:
+    """Sends what was due at `until`, as many as the webhook takes at once; how many were taken.
+
+    Each is sent at least once, always with the same id and body, and in no order that is promised.
+    """
+    lease, lease_until = uuid4().hex, clock() + lease_for
+    async with db.write() as session:
+        ids = await attempts.take(session, Event, true(), webhook.at_once, lease, now=until, until=lease_until)
+        events = (await session.exec(select(Event).where(member_of(col(Event.id), [*ids])))).all() if ids else ()
+    outcomes = await asyncio.gather(*(_send(webhook, event) for event in events))
+    if outcomes:
+        async with db.write() as session:
+            lost = await attempts.record(session, Event, lease, outcomes, clock())
+        _log(events, outcomes, lost)
+    return len(ids)
+
+
+async def _send(webhook: Webhook, event: Event) -> Outcome:
+    try:
+        await webhook.send(event.key, event.payload)
+    except CannotSend as failure:
+        return Outcome(event.id, failure)
+    except Exception:
+        logger.exception("Event %s failed unexpectedly", event.key)
+        return Outcome(event.id, CannotSend("Something went wrong on our side."))
+    return Outcome(event.id)
+
+
+def _log(events: Sequence[Event], outcomes: Sequence[Outcome], lost: Collection[int]) -> None:
+    failed = [(event, outcome.failure) for event, outcome in zip(events, outcomes, strict=True) if outcome.failure]
+    logger.info("%d events sent, %d failed", len(outcomes) - len(failed), len(failed))
+    for event, failure in failed:
+        if event.id in lost:
+            logger.error("The webhook was never told of %s (%s): %s", event.key, event.kind, failure.reason)
+
+
+async def forget_events(session: AsyncSession, now: datetime) -> None:
+    """Deletes the oldest of those that came to an end before KEPT, not all at once."""
+    ended = select(Event.id).where(col(Event.next_attempt_at).is_(None)).order_by(col(Event.id))
+    oldest = ended.limit(FORGOTTEN_AT_ONCE)
+    await session.exec(
+        delete(Event).where(col(Event.id).in_(oldest), col(Event.happened_at) < now - KEPT),
+        execution_options={"synchronize_session": False},
+    )
