@@ -9,12 +9,13 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from asyncpg.connection import LoggedQuery
 from sqlalchemy import URL, NullPool, event, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -122,4 +123,26 @@ def statements_of(database: Database) -> list[str]:
 
     for engine in (database.read_engine, database.write_engine):
         event.listen(engine.sync_engine, "before_cursor_execute", note)
+    if database.is_postgresql:
+        _listen_to_driver(database, seen.append)
     return seen
+
+
+def _listen_to_driver(database: Database, note: Callable[[str], None]) -> None:
+    """What asyncpg runs without SQLAlchemy: reads in lanes, and prepared statements of a transaction."""
+    fetch = database._lanes.fetch
+
+    async def noted(statement: str, values: Sequence[Any]) -> Sequence[Any]:
+        note(statement)
+        return await fetch(statement, values)
+
+    def run(query: LoggedQuery) -> None:
+        if query.query not in ("BEGIN;", "COMMIT;", "ROLLBACK;"):
+            note(query.query)
+
+    vars(database._lanes)["fetch"] = noted
+    event.listen(
+        database.write_engine.sync_engine,
+        "checkout",
+        lambda connection, *_rest: connection.driver_connection.add_query_logger(run),
+    )
