@@ -15,6 +15,7 @@ from app.errors import Code, Refusal
 from app.models import User
 from app.observability import requests
 from app.rate_limits import RateLimits
+from app.statements import Statement, detached
 from app.tokens import SECRET_ALGORITHM, Identity, Tokens, signing_key
 
 
@@ -82,15 +83,14 @@ def open_gate(db: Database, settings: Settings) -> Gate:
 
 
 _ACTIVE = select(User).where(col(User.is_active))
-_BY_ID = _ACTIVE.where(col(User.id) == bindparam("wanted"))
-_BY_EMAIL = _ACTIVE.where(col(User.email) == bindparam("wanted"))
+_BY_ID = Statement(_ACTIVE.where(col(User.id) == bindparam("wanted")), detached(User))
+_BY_EMAIL = Statement(_ACTIVE.where(col(User.email) == bindparam("wanted")), detached(User))
 
 
 async def find_viewer(db: Database, identity: Identity) -> Viewer:
     """The viewer that a token stands for. UNAUTHENTICATED unless it is an active user."""
     found, wanted = (_BY_ID, identity.user_id) if identity.email is None else (_BY_EMAIL, identity.email)
-    async with db.read() as session:
-        user = (await session.exec(found, params={"wanted": wanted})).one_or_none()
-    if user is None:
+    users = await found.read(db, wanted=wanted)
+    if not users:
         raise Refusal(Code.UNAUTHENTICATED, "The access token stands for no active user.")
-    return Viewer(user, identity.scopes)
+    return Viewer(users[0], identity.scopes)
