@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import col, select
 
 from app.commands.automatic import assign_automatically
-from app.commands.claiming import take_lead
+from app.commands.claiming import claim_lead_offer, take_lead
 from app.db import Database
 from app.models import (
     Channel,
@@ -331,3 +331,26 @@ async def test_an_imported_offer_without_a_team_has_no_team_to_leave(
     await automatic(world, lead, cast.charlie)
     assert await assign(database, lead)
     assert (await holder(database, lead))[0] == cast.charlie.id
+
+
+# Cost
+
+
+async def test_a_claim_takes_five_statements_however_many_offers_it_ends(
+    database: Database, world: World, cast: Cast, statements: list[str]
+) -> None:
+    """It locks, looks, takes the lead, ends the offers, and cancels what is pending of them."""
+    counts = []
+    for size in (0, 2, 40):  # the first claim over a connection of asyncpg asks for types, too
+        lead = await world.lead(cast.alice, cast.team)
+        mine = await world.offer(lead, cast.bob)
+        for _ in range(size):
+            await world.offer(lead, await world.user())
+        statements.clear()
+        async with database.write() as session:
+            claimed = await claim_lead_offer(session, cast.bob.id, mine.id, ClaimedVia.APP, LATER)
+        counts.append(len(statements))
+        assert (claimed.id, claimed.status) == (mine.id, LeadOfferStatus.CLAIMED)
+        async with database.read() as session:
+            assert claimed == await session.get_one(LeadOffer, mine.id)
+    assert counts[1:] == [5, 5]

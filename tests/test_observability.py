@@ -78,6 +78,20 @@ async def test_the_statements_of_a_request_are_counted(lines: Lines, api: Api, w
     assert line["statements"] == len(seen) == 3
 
 
+async def test_the_statements_of_a_claim_are_counted(lines: Lines, api: Api, world: World, cast: Cast) -> None:
+    bob, claim = api.user(cast.bob), "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
+    seen = api.statements()
+    for _ in range(2):  # the first claim over a connection of asyncpg asks for types, too
+        offer = await world.offer(await world.lead(cast.alice, cast.team), cast.bob)
+        lines()
+        seen.clear()
+        await bob.ask(claim, id=offer.id)
+    (line,) = lines()
+    begun = 0 if api.database.is_postgresql else 1  # BEGIN IMMEDIATE
+    assert len(seen) == 6
+    assert line["statements"] == begun + len(seen)
+
+
 async def test_a_refusal_is_told_by_its_code(lines: Lines, api: Api, cast: Cast) -> None:
     bob = api.user(cast.bob)
     await bob.refusal("mutation { submitLeadOffers(leadId: 999) { createdCount } }")

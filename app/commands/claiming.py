@@ -8,17 +8,25 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import visibility
 from app.commands import deliveries, events
-from app.commands.locking import lock_lead
 from app.commands.moving_up import move_up
 from app.commands.obstacles import claimable
 from app.errors import Code, Refusal
 from app.instants import format_instant
-from app.models import OPEN_STATUSES, ClaimedVia, EndReason, Lead, LeadOffer, LeadOfferStatus, User, UTCDateTime, stored
+from app.models import (
+    OPEN_STATUSES,
+    ClaimedVia,
+    EndReason,
+    Id,
+    Lead,
+    LeadOffer,
+    LeadOfferStatus,
+    User,
+    UTCDateTime,
+    stored,
+)
 from app.observability import metrics
-
-_ID = col(LeadOffer.id) == bindparam("offer_id")
-_FOUND = select(LeadOffer).where(_ID, visibility.offers(bindparam("viewer_id")))
-_MAY_CLAIM = select(LeadOffer.id).where(_ID, claimable(bindparam("now", type_=UTCDateTime)))
+from app.sets import member_of
+from app.statements import Statement, detached
 
 
 async def claim_lead_offer(
@@ -29,15 +37,16 @@ async def claim_lead_offer(
     Raises a Refusal: NOT_FOUND, FORBIDDEN (somebody else's offer), ALREADY_CLAIMED, or OFFER_NOT_OPEN while nobody has
     the lead (rules of claiming).
     """
-    lead, offer = await _own_offer(session, viewer_id, offer_id)
+    lead = await _lock_own(session, viewer_id, offer_id)
+    if lead.claimed_by_id not in (None, viewer_id):
+        raise await already_claimed(session, lead)
+    offer, may_claim = await _OFFER.one(session, offer_id=offer_id, now=now)
     if lead.claimed_by_id == viewer_id:
         return offer
-    if lead.claimed_by_id is not None:
-        raise await already_claimed(session, lead)
-    if (await session.exec(_MAY_CLAIM, params={"offer_id": offer_id, "now": now})).one_or_none() is None:
+    if not may_claim:
         raise Refusal(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
     await take_lead(session, lead.id, viewer_id, via, now)
-    await session.refresh(offer)
+    offer.status, offer.end_reason = LeadOfferStatus.CLAIMED, None  # as `end_offers` has written it
     return offer
 
 
@@ -46,30 +55,44 @@ async def decline_lead_offer(session: AsyncSession, viewer_id: int, offer_id: in
 
     Raises a Refusal: NOT_FOUND, FORBIDDEN (somebody else's offer), or OFFER_NOT_OPEN.
     """
-    lead, offer = await _own_offer(session, viewer_id, offer_id)
+    lead = await _lock_own(session, viewer_id, offer_id)
+    offer, _ = await _OFFER.one(session, offer_id=offer_id, now=now)
     if offer.status is LeadOfferStatus.DECLINED:
         return offer
     if offer.status not in OPEN_STATUSES:
         raise Refusal(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
+    await _DECLINE.run(session, offer_id=offer_id)
     offer.status = LeadOfferStatus.DECLINED
-    await session.flush()
     await deliveries.cancel(session, col(LeadOffer.id) == offer_id)
     await move_up(session, lead.id, now)
     return offer
 
 
-async def _own_offer(session: AsyncSession, viewer_id: int, offer_id: int) -> tuple[Lead, LeadOffer]:
-    """The lead of the viewer's own offer, locked, and the offer as it is then."""
-    wanted = {"offer_id": offer_id, "viewer_id": viewer_id}
-    offer = (await session.exec(_FOUND, params=wanted)).one_or_none()
-    if offer is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such offer.")
-    if offer.user_id != viewer_id:
-        raise Refusal(Code.FORBIDDEN, "Only the user whom a lead is offered to may answer the offer.")
-    lead = await lock_lead(session, offer.lead_id)
-    await session.refresh(offer)
-    return lead, offer
+_ID = col(LeadOffer.id) == bindparam("offer_id")
+_VIEWER = bindparam("viewer_id", type_=Id)
+_ITS_LEAD = select(LeadOffer.lead_id).where(_ID, col(LeadOffer.user_id) == _VIEWER).scalar_subquery()
+_LOCK = Statement(select(Lead).where(col(Lead.id) == _ITS_LEAD).with_for_update(of=Lead), detached(Lead))
+_FOUND = Statement(select(LeadOffer.id).where(_ID, visibility.offers(_VIEWER)), int)
 
+
+async def _lock_own(session: AsyncSession, viewer_id: int, offer_id: int) -> Lead:
+    """The lead of the viewer's own offer, locked: what is read from now on stays. Nobody else locks anything."""
+    lead = await _LOCK.first(session, offer_id=offer_id, viewer_id=viewer_id)
+    if lead is not None:
+        return lead
+    if await _FOUND.first(session, offer_id=offer_id, viewer_id=viewer_id) is None:
+        raise Refusal(Code.NOT_FOUND, "There is no such offer.")
+    raise Refusal(Code.FORBIDDEN, "Only the user whom a lead is offered to may answer the offer.")
+
+
+_offer = detached(LeadOffer)
+_OFFER = Statement(
+    select(LeadOffer, claimable(bindparam("now", type_=UTCDateTime))).where(_ID),
+    lambda *columns: (_offer(*columns[:-1]), bool(columns[-1])),
+)
+"""An offer, and whether its user may claim its lead."""
+
+_DECLINE = Statement[None](update(LeadOffer).where(_ID).values(status=LeadOfferStatus.DECLINED))
 
 _ENDED = {
     LeadOfferStatus.CLAIMED: "You have this lead: release it to give it back.",
@@ -87,51 +110,58 @@ def _why_not_open(offer: LeadOffer, now: datetime) -> str:
     return "This offer's user is not in the team any more."
 
 
+_TAKE = Statement(
+    update(Lead)
+    .where(col(Lead.id) == bindparam("lead_id"), col(Lead.claimed_by_id).is_(None))
+    .values(claimed_by_id=bindparam("user_id"), claimed_at=bindparam("now"), claimed_via=bindparam("via"))
+    .returning(Lead),
+    detached(Lead),
+)
+
+
 async def take_lead(session: AsyncSession, lead_id: int, user_id: int, via: ClaimedVia, now: datetime) -> bool:
     """Gives an unclaimed lead to the user and ends its offers; False where somebody has it already.
 
     One conditional write decides: of any number who try at once exactly one gets True. In the same transaction the
     user's own offer is claimed, the others end, and nobody is told of the lead any more (rules of claiming).
     """
-    taken = await session.exec(
-        update(Lead)
-        .where(col(Lead.id) == lead_id, col(Lead.claimed_by_id).is_(None))
-        .values(claimed_by_id=user_id, claimed_at=now, claimed_via=via)
-        .returning(col(Lead.created_at)),
-        execution_options={"synchronize_session": False},
-    )
-    created_at = taken.scalar_one_or_none()
-    if created_at is None:
+    lead = await _TAKE.first(session, lead_id=lead_id, user_id=user_id, via=via, now=now)
+    if lead is None:
         return False
-    metrics.lead_taken(session, via.name, (now - created_at).total_seconds())
+    metrics.lead_taken(session, via.name, (now - lead.created_at).total_seconds())
     await end_offers(session, lead_id, user_id)
-    await events.offer_claimed(session, lead_id, user_id, via, created_at, now)
+    await events.offer_claimed(session, lead_id, user_id, via, lead.created_at, now)
     return True
+
+
+_IS_HOLDERS = col(LeadOffer.user_id) == bindparam("holder_id")
+_CAN_END = member_of(col(LeadOffer.status), (*OPEN_STATUSES, LeadOfferStatus.CLAIMED))
+_END = Statement[None](
+    update(LeadOffer)
+    .where(col(LeadOffer.lead_id) == bindparam("lead_id"), or_(_IS_HOLDERS, _CAN_END))
+    .values(
+        status=case(
+            (_IS_HOLDERS, stored(LeadOfferStatus.CLAIMED)),
+            (col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, stored(LeadOfferStatus.CANCELLED)),
+            else_=stored(LeadOfferStatus.EXPIRED),
+        ),
+        end_reason=case((_IS_HOLDERS, None), else_=stored(EndReason.CLAIMED)),
+    )
+)
 
 
 async def end_offers(session: AsyncSession, lead_id: int, holder_id: int) -> None:
     """What follows from a claim: the holder's offer is claimed, every other ends, nobody is told any more."""
-    is_holders = col(LeadOffer.user_id) == holder_id
-    can_end = col(LeadOffer.status).in_((*OPEN_STATUSES, LeadOfferStatus.CLAIMED))
-    await session.exec(
-        update(LeadOffer)
-        .where(col(LeadOffer.lead_id) == lead_id, or_(is_holders, can_end))
-        .values(
-            status=case(
-                (is_holders, stored(LeadOfferStatus.CLAIMED)),
-                (col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, stored(LeadOfferStatus.CANCELLED)),
-                else_=stored(LeadOfferStatus.EXPIRED),
-            ),
-            end_reason=case((is_holders, None), else_=stored(EndReason.CLAIMED)),
-        ),
-        execution_options={"synchronize_session": False},
-    )
-    await deliveries.cancel(session, col(LeadOffer.lead_id) == lead_id)
+    await _END.run(session, lead_id=lead_id, holder_id=holder_id)
+    await deliveries.cancel_of_lead(session, lead_id)
+
+
+_HOLDER = Statement(select(User).where(col(User.id) == bindparam("user_id")), detached(User))
 
 
 async def already_claimed(session: AsyncSession, lead: Lead) -> Refusal:
     """The refusal that names the holder of a claimed lead and since when they hold it (null if imported without)."""
-    holder = await session.get_one(User, lead.claimed_by_id)
+    holder = await _HOLDER.one(session, user_id=lead.claimed_by_id)
     return Refusal(
         Code.ALREADY_CLAIMED,
         f"{holder.first_name} {holder.last_name} has this lead.",

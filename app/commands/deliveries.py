@@ -2,16 +2,21 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, exists, insert, update
+from sqlalchemy import ColumnElement, Update, bindparam, exists, insert, literal, update
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.models import Channel, Delivery, DeliveryStatus, LeadOffer, LeadOfferStatus
+from app.models import Channel, Delivery, DeliveryStatus, LeadOffer, LeadOfferStatus, stored
 from app.rollout import PlannedOffer
-from app.sets import member_of
+from app.sets import member_of, rows_parameter
+from app.statements import Statement
 
-_NEW = insert(SQLModel.metadata.tables["deliveries"])
+_DELIVERIES = SQLModel.metadata.tables["deliveries"]
+_WORK = rows_parameter("work", _DELIVERIES.c.offer_id, _DELIVERIES.c.channel, _DELIVERIES.c.next_attempt_at)
+_NEW: dict[str, Any] = {**_WORK.c, "status": stored(DeliveryStatus.PENDING), "attempts": literal(0)}
+_SCHEDULE = Statement[None](insert(_DELIVERIES).from_select(list(_NEW), select(*_NEW.values())))
 
 Due = tuple[int, Channel, datetime]
 """The id of an offer, a channel, and when its user is to be told on it."""
@@ -29,31 +34,30 @@ def channels(offer: PlannedOffer | LeadOffer) -> list[Channel]:
 
 async def schedule(session: AsyncSession, work: Iterable[Due]) -> None:
     """Makes the deliveries, one statement for all of them."""
-    rows = [
-        {
-            "offer_id": offer_id,
-            "channel": channel,
-            "status": DeliveryStatus.PENDING,
-            "attempts": 0,
-            "next_attempt_at": due,
-        }
-        for offer_id, channel, due in work
-    ]
-    if rows:
-        await session.exec(_NEW, params=rows)
+    if rows := list(work):
+        await _SCHEDULE.run(session, work=rows)
+
+
+def _cancelling(offers: ColumnElement[bool]) -> Update:
+    pending = col(Delivery.status) == DeliveryStatus.PENDING
+    return (
+        update(Delivery)
+        .where(pending, col(Delivery.offer_id).in_(select(LeadOffer.id).where(offers)))
+        .values(status=DeliveryStatus.CANCELLED, next_attempt_at=None)
+    )
 
 
 async def cancel(session: AsyncSession, offers: ColumnElement[bool]) -> None:
     """Cancels what is still pending of the offers that the condition matches."""
-    await session.exec(
-        update(Delivery)
-        .where(
-            col(Delivery.status) == DeliveryStatus.PENDING,
-            col(Delivery.offer_id).in_(select(LeadOffer.id).where(offers)),
-        )
-        .values(status=DeliveryStatus.CANCELLED, next_attempt_at=None),
-        execution_options={"synchronize_session": False},
-    )
+    await session.exec(_cancelling(offers), execution_options={"synchronize_session": False})
+
+
+_CANCEL_OF_LEAD = Statement[None](_cancelling(col(LeadOffer.lead_id) == bindparam("of_lead")))
+
+
+async def cancel_of_lead(session: AsyncSession, lead_id: int) -> None:
+    """Cancels what is still pending of all offers of the lead."""
+    await _CANCEL_OF_LEAD.run(session, of_lead=lead_id)
 
 
 async def mark_told(session: AsyncSession, *, sent: Collection[int], ended: Collection[int]) -> None:

@@ -8,6 +8,7 @@ from sqlmodel import col
 
 from app import visibility
 from app.models import OPEN_STATUSES, EndReason, Lead, LeadOffer, RequestStatus, Team, TeamMember, User, stored
+from app.sets import member_of
 
 
 def obstacle(now: datetime) -> ColumnElement[EndReason | None]:
@@ -28,7 +29,7 @@ def claimable(now: visibility.Moment) -> ColumnElement[bool]:
     is_free = _there_is(col(Lead.id) == col(LeadOffer.lead_id), col(Lead.claimed_by_id).is_(None))
     return and_(
         col(LeadOffer.user_id).is_not(None),
-        col(LeadOffer.status).in_(OPEN_STATUSES),
+        member_of(col(LeadOffer.status), OPEN_STATUSES),
         visibility.has_come(now),
         is_free,
         _gone().is_(None),
