@@ -1,8 +1,9 @@
 """Before a submit: whether the lead may be submitted, to which team, and who would be offered it. Nothing is written.
 
-A submit and its preview share it. Statements are built once: building them took longer than running them.
+A submit and its preview share it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from app.errors import Code, Refusal
 from app.models import (
     DistributionOption,
     DistributionTarget,
+    Id,
     Lead,
     LeadOffer,
     Team,
@@ -27,6 +29,7 @@ from app.models import (
     UTCDateTime,
 )
 from app.rollout import Candidate, EarlierOffer, Option, Plan, plan
+from app.statements import Statement, detached
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,8 @@ class Prepared:
     lead: Lead
     team: Team
     method: TeamSelectionMethod
-    earlier: tuple[EarlierOffer, ...]
+    earlier: Sequence[LeadOffer]
+    """The lead's offers until now, by whatever team."""
     plan: Plan
 
 
@@ -55,23 +59,25 @@ async def prepare(
     method = lead.team_selection_method or TeamSelectionMethod.SPECIFIC_TEAM
     by_zipcode = method is TeamSelectionMethod.ZIPCODE
     team = await (_team_by_zipcode(session, lead) if by_zipcode else _specific_team(session, lead))
-    candidates = await _candidates(session, team)
+    candidates = await _CANDIDATES.all(session, team_id=team.id, creator_id=team.creator_id)
     if not any(candidate.option for candidate in candidates):
         raise Refusal(Code.NO_DISTRIBUTION_OPTIONS, f"The team {team.name} has no distribution options.")
-    earlier = await _earlier_offers(session, lead)
-    planned = plan(candidates, earlier, team.order_method, team.mins_until_next_alert, at or now)
+    earlier = await _OFFERS.all(session, lead_id=lead.id)
+    known = [EarlierOffer(offer.user_id, offer.status, offer.notify_at) for offer in earlier]
+    planned = plan(candidates, known, team.order_method, team.mins_until_next_alert, at or now)
     return Prepared(lead, team, method, earlier, planned)
 
 
-_FOUND = select(Lead).where(
-    col(Lead.id) == bindparam("lead_id"), visibility.leads(bindparam("viewer_id"), bindparam("now", type_=UTCDateTime))
+_VISIBLE = select(Lead).where(
+    col(Lead.id) == bindparam("lead_id"),
+    visibility.leads(bindparam("viewer_id", type_=Id), bindparam("now", type_=UTCDateTime)),
 )
-_LOCKED = _FOUND.with_for_update(of=Lead)
+_FOUND = Statement(_VISIBLE, detached(Lead))
+_LOCKED = Statement(_VISIBLE.with_for_update(of=Lead), detached(Lead))
 
 
 async def _lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime, *, lock: bool) -> Lead:
-    wanted = {"lead_id": lead_id, "viewer_id": viewer_id, "now": now}
-    lead = (await session.exec(_LOCKED if lock else _FOUND, params=wanted)).one_or_none()
+    lead = await (_LOCKED if lock else _FOUND).first(session, lead_id=lead_id, viewer_id=viewer_id, now=now)
     if lead is None:
         raise Refusal(Code.NOT_FOUND, "There is no lead with this id.")
     if lead.creator_id != viewer_id:
@@ -84,18 +90,18 @@ async def _lead(session: AsyncSession, viewer_id: int, lead_id: int, now: dateti
 
 
 _USABLE = select(Team).where(col(Team.creator_id) == bindparam("creator_id"), col(Team.deleted_at).is_(None))
-_SPECIFIC = _USABLE.where(col(Team.id) == bindparam("team_id"))
-_OLDEST_WITH_ZIPCODE = (
+_SPECIFIC = Statement(_USABLE.where(col(Team.id) == bindparam("team_id")), detached(Team))
+_OLDEST_WITH_ZIPCODE = Statement(
     _USABLE.join(TeamZipcode, col(TeamZipcode.team_id) == col(Team.id))
     .where(col(TeamZipcode.zipcode) == bindparam("zipcode"))
     .order_by(col(Team.created_at), col(Team.id))
-    .limit(1)
+    .limit(1),
+    detached(Team),
 )
 
 
 async def _specific_team(session: AsyncSession, lead: Lead) -> Team:
-    wanted = {"creator_id": lead.creator_id, "team_id": lead.team_id}
-    team = (await session.exec(_SPECIFIC, params=wanted)).one_or_none()
+    team = await _SPECIFIC.first(session, creator_id=lead.creator_id, team_id=lead.team_id)
     if team is None:
         raise Refusal(Code.TEAM_NOT_USABLE, "The lead names no team, or none that you created and still have.")
     return team
@@ -105,11 +111,26 @@ async def _team_by_zipcode(session: AsyncSession, lead: Lead) -> Team:
     """Of teams with the same zipcode the one created first."""
     if not lead.zipcode:
         raise Refusal(Code.ZIPCODE_MISSING, "The lead has no zipcode to choose a team by.")
-    wanted = {"creator_id": lead.creator_id, "zipcode": lead.zipcode}
-    team = (await session.exec(_OLDEST_WITH_ZIPCODE, params=wanted)).one_or_none()
+    team = await _OLDEST_WITH_ZIPCODE.first(session, creator_id=lead.creator_id, zipcode=lead.zipcode)
     if team is None:
         raise Refusal(Code.NO_TEAM_FOR_ZIPCODE, f"None of your teams has the zipcode {lead.zipcode}.")
     return team
+
+
+_OFFERS = Statement(select(LeadOffer).where(col(LeadOffer.lead_id) == bindparam("lead_id")), detached(LeadOffer))
+
+
+def _candidate(
+    user_id: int,
+    membership: Any,
+    is_creator: bool,
+    is_active: bool,
+    away_until: datetime | None,
+    option_id: int | None,
+    *option: Any,
+) -> Candidate:
+    has_option = option_id is not None
+    return Candidate(user_id, membership, is_creator, is_active, away_until, Option(*option) if has_option else None)
 
 
 _IN_TEAM = col(TeamMember.team_id) == bindparam("team_id")
@@ -117,6 +138,7 @@ _OF_TEAM = col(DistributionOption.team_id) == bindparam("team_id")
 _FACTS: tuple[Any, ...] = (
     User.id,
     TeamMember.request_status,
+    col(User.id) == bindparam("creator_id"),
     User.is_active,
     User.away_until,
     DistributionOption.id,
@@ -128,45 +150,12 @@ _FACTS: tuple[Any, ...] = (
     DistributionOption.has_email_alert,
 )
 _EVERYBODY = union(select(TeamMember.user_id).where(_IN_TEAM), select(DistributionOption.user_id).where(_OF_TEAM))
-_CANDIDATES = (
+_CANDIDATES = Statement(
     select(*_FACTS)
     .select_from(User)
     .outerjoin(TeamMember, and_(_IN_TEAM, col(TeamMember.user_id) == col(User.id)))
     .outerjoin(DistributionOption, and_(_OF_TEAM, col(DistributionOption.user_id) == col(User.id)))
-    .where(col(User.id).in_(_EVERYBODY))
+    .where(col(User.id).in_(_EVERYBODY)),
+    _candidate,
 )
 """The members of a team and everybody with an option in it."""
-
-
-async def _candidates(session: AsyncSession, team: Team) -> list[Candidate]:
-    rows = await session.exec(_CANDIDATES, params={"team_id": team.id})
-    return [_candidate(team, *row) for row in rows]
-
-
-def _candidate(
-    team: Team,
-    user_id: int,
-    membership: Any,
-    is_active: bool,
-    away_until: datetime | None,
-    option_id: int | None,
-    *option: Any,
-) -> Candidate:
-    return Candidate(
-        user_id=user_id,
-        membership=membership,
-        is_creator=user_id == team.creator_id,
-        is_active=is_active,
-        away_until=away_until,
-        option=None if option_id is None else Option(*option),
-    )
-
-
-_EARLIER = select(LeadOffer.user_id, LeadOffer.status, LeadOffer.notify_at).where(
-    col(LeadOffer.lead_id) == bindparam("lead_id")
-)
-
-
-async def _earlier_offers(session: AsyncSession, lead: Lead) -> tuple[EarlierOffer, ...]:
-    rows = await session.exec(_EARLIER, params={"lead_id": lead.id})
-    return tuple(EarlierOffer(*row) for row in rows)
