@@ -69,7 +69,7 @@ class Gate:
         await self.limits.count_address(address)
         identity = await self.tokens.identify(authorization)
         requests.current().user_id = identity.user_id
-        await self.limits.count_user(str(identity.user_id or identity.email))
+        await self.limits.count_user(identity.user_id or identity.email)
         return identity
 
     async def admit(self, authorization: str | None, address: str | None) -> Viewer:

@@ -58,21 +58,35 @@ def parse_json(text: str | bytes, what: str) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise HTTPRefusal(400, f"{what} is not valid JSON: {error}.") from error
-    _check_size(value, what)
+    if _may_be_large(text):
+        _check_size(value, what)
     return value
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:
-    too_large = HTTPRefusal(413, f"The body is larger than {max_bytes} bytes.", headers=CLOSE)
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > max_bytes:
-        raise too_large
+        raise _too_large(max_bytes)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body += message.get("body", b"")
         if len(body) > max_bytes:
-            raise too_large
-    return bytes(body)
+            raise _too_large(max_bytes)
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _too_large(max_bytes: int) -> HTTPRefusal:
+    return HTTPRefusal(413, f"The body is larger than {max_bytes} bytes.", headers=CLOSE)
+
+
+def _may_be_large(text: str | bytes) -> bool:
+    """Whether a text is long enough for too many values, or has enough brackets to be nested too deeply."""
+    brackets = ("[", "{") if isinstance(text, str) else (b"[", b"{")
+    return len(text) > MAX_VALUES or sum(map(text.count, brackets)) > MAX_NESTING  # type: ignore[arg-type]
 
 
 def _check_size(value: Any, what: str) -> None:

@@ -1,8 +1,8 @@
 """What surrounds every request, whatever its address."""
 
+import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from secrets import token_hex
 from time import perf_counter
 
 import orjson
@@ -10,9 +10,9 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.types import FilteringBoundLogger
 
 from app.errors import Code
+from app.observability.logs import WriteLine
 from app.observability.metrics import observe
 from app.observability.requests import RequestNote, begin
 
@@ -28,6 +28,7 @@ SECURITY_HEADERS = _raw(
         "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Referrer-Policy": "no-referrer",
+        "Vary": "Origin",
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
     }
@@ -47,7 +48,7 @@ class Observed:
     Every request has an id, taken over from X-Request-ID where that is a sane one, and is answered with it.
     """
 
-    def __init__(self, app: ASGIApp, log: FilteringBoundLogger) -> None:
+    def __init__(self, app: ASGIApp, log: WriteLine) -> None:
         self.app = app
         self.log = log
 
@@ -79,8 +80,8 @@ class Observed:
         if not is_probe:
             observe(note, seconds)
         if not is_probe or note.status >= 500:
-            line = {name: value for name in LOGGED if (value := getattr(note, name)) is not None}
-            self.log.info("request", request_id=note.id, duration_ms=round(seconds * 1000, 3), **line)
+            noted = {name: value for name in LOGGED if (value := getattr(note, name)) is not None}
+            self.log("request", {"request_id": note.id, "duration_ms": round(seconds * 1000, 3), **noted})
 
 
 SANE_ID = re.compile(rb"[\w.-]{1,128}", re.ASCII)
@@ -92,7 +93,7 @@ def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and SANE_ID.fullmatch(value):
             return value.decode()
-    return token_hex(16)
+    return f"{random.getrandbits(128):032x}"
 
 
 class SecurityHeaders:
@@ -123,6 +124,11 @@ class ListedOrigins(CORSMiddleware):
             allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
             expose_headers=["Retry-After", "X-Request-ID"],
         )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What no page has sent is none of its business; `SecurityHeaders` says that a page's is answered otherwise."""
+        from_page = any(name == b"origin" for name, _ in scope.get("headers", ()))
+        await (super().__call__ if from_page else self.app)(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """As JSON, like every other refusal; what is allowed needs no words."""

@@ -26,18 +26,17 @@ class RateLimits:
         url = store.get_secret_value() if store else "async+memory://"
         self._limiter = SlidingWindowCounterRateLimiter(storage_from_string(url))
 
-    async def count_user(self, user: str) -> None:
+    async def count_user(self, user: object) -> None:
         """RATE_LIMITED where the user, by id or e-mail address, has sent too many requests."""
-        await self._count(self._per_user, "user", user)
+        if self._per_user:
+            await self._count(self._per_user, "user", str(user))
 
     async def count_address(self, address: str | None) -> None:
         """RATE_LIMITED where too many requests have come from the address; of IPv6 from its network, the first half."""
-        if address is not None:
+        if self._per_address and address is not None:
             await self._count(self._per_address, "address", _network(address))
 
-    async def _count(self, limit: RateLimitItem | None, *of: str) -> None:
-        if limit is None:
-            return
+    async def _count(self, limit: RateLimitItem, *of: str) -> None:
         try:
             if await self._limiter.hit(limit, *of):
                 return

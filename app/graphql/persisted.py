@@ -36,11 +36,13 @@ class PersistedDocuments:
         PERSISTED_QUERY_NOT_FOUND asks the client to send it along, PERSISTED_QUERY_NOT_SUPPORTED not to try again;
         DOCUMENT_NOT_TRUSTED where the manifest does not have the name. HTTPRefusal if name and query do not fit.
         """
-        text, name = sent.get("query"), _name(sent)
-        automatic = _automatic(sent)
+        text, automatic = sent.get("query"), _automatic(sent)
+        if text and automatic is None and self.trusted is None:
+            return text
+        name = _name(sent)
         if self.trusted is not None:
             return self._trusted(name, text)
-        if automatic is None and (name is None or text):
+        if automatic is None and name is None:
             return text
         if not isinstance(automatic, dict) or automatic.get("version") != 1 or name is None:
             raise Refusal(Code.PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")

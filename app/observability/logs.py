@@ -7,12 +7,13 @@ much. All else, our own and the libraries', comes by way of it in the same shape
 import logging
 import re
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import structlog
-from structlog.types import EventDict, FilteringBoundLogger, Processor
+from structlog.types import EventDict, Processor
 
 from app.config import LogFormat, Settings
 from app.observability.requests import current
@@ -21,21 +22,20 @@ DETAIL = re.compile(r"^(DETAIL|CONTEXT|WHERE):.*$\n?", re.MULTILINE)
 """Where PostgreSQL quotes the values that it would not take."""
 
 
-class _StandardError:
-    """Writes each line at once."""
+WriteLine = Callable[[str, EventDict], None]
+"""Writes what happened, and what is known of it, at once."""
 
-    def info(self, line: str) -> None:
-        sys.stderr.write(line + "\n")
+
+def request_log(settings: Settings) -> WriteLine:
+    """What lines of requests are written with."""
+    render = _render(settings)
+
+    def write(event: str, known: EventDict) -> None:
+        line = render(None, "info", _now(None, "info", {"level": "info", "event": event, **known}))
+        sys.stderr.write(str(line) + "\n")
         sys.stderr.flush()
 
-
-def request_log(settings: Settings) -> FilteringBoundLogger:
-    """What lines of requests are written with."""
-    wrapper = structlog.make_filtering_bound_logger(logging.INFO)
-    log: FilteringBoundLogger = structlog.wrap_logger(
-        _StandardError(), processors=[_now, _render(settings)], wrapper_class=wrapper, context_class=dict
-    )
-    return log.bind(level="info")
+    return write
 
 
 def configure_logging(settings: Settings) -> None:
