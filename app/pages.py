@@ -39,7 +39,10 @@ async def fetch_page(
     """The page of those rows of `model` that the viewer may find (`found`). One statement."""
     where = filters.bounded(page.where, page.sort)
     total = count(model, found, where) if with_total else literal(0)
-    rows = aliased(model, cut(model, found, where, page.sort, limit=page.limit, skip=page.skip, reach=reach(page)))
+    rows = aliased(
+        model,
+        cut(model, found, where, page.sort, limit=page.limit, skip=page.skip, reach=reach(page.limit + page.skip)),
+    )
     one = select(literal(1).label("one")).subquery()
     statement = select(total, rows).select_from(one).outerjoin(rows, true())
     ordered = statement.order_by(*filters.ordering(page.sort, columns_of(rows)))
@@ -71,14 +74,14 @@ def cut(
     return in_order.limit(limit).offset(skip).subquery()
 
 
-def reach(page: filters.Page) -> int:
-    """A power of ten, 100 or more, that a page ends within.
+def reach(end: int) -> int:
+    """A power of ten, 100 or more, that a page which ends there lies within.
 
     It stands in the statement as it is: the database plans once for all values of its parameters, and would take an
     unknown limit for a tenth of the table.
     """
     power = 100
-    while power < page.limit + page.skip:
+    while power < end:
         power *= 10
     return power
 

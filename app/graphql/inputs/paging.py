@@ -20,17 +20,25 @@ Report = Callable[[Problem], None]
 def parse_page(where: object, sort: Sequence[Any] | None, limit: int | None, skip: int | None) -> filters.Page:
     """What a list is asked for. What is null counts as left out. BAD_USER_INPUT names every mistake."""
     problems: list[Problem] = []
-    limit = filters.DEFAULT_LIMIT if limit is None else limit
     page = filters.Page(
         _where(where, "where", problems.append),
         tuple(filters.Sort(s.field.value, s.direction is SortDirection.DESC) for s in sort or ()),
-        filters.clamp(limit),
-        skip or 0,
+        *parse_limits(limit, skip, problems.append),
     )
-    problems += [Problem(name, "must not be negative") for name, n in (("limit", limit), ("skip", page.skip)) if n < 0]
     if problems:
         raise bad_input(*problems)
     return page
+
+
+def parse_limits(limit: int | None, skip: int | None, report: Report) -> tuple[int, int]:
+    """The limit in force, and how much is skipped."""
+    limit = filters.DEFAULT_LIMIT if limit is None else limit
+    skip = skip or 0
+    if limit < 0:
+        report(Problem("limit", "must not be negative"))
+    if skip < 0:
+        report(Problem("skip", "must not be negative"))
+    return filters.clamp(limit), skip
 
 
 def _where(where: Any, path: str, report: Report) -> Where:

@@ -9,7 +9,7 @@ Whatever a plan does not cover, and whatever is wrong with a request, is left to
 import logging
 from typing import Any
 
-from graphql import GraphQLError, get_variable_values
+from graphql import GraphQLError
 
 from app.auth import Scope
 from app.config import Settings
@@ -79,9 +79,9 @@ class Plans:
         self, document: KnownDocument, query: Query, sent: dict[str, Any], viewer_id: int
     ) -> dict[str, Any] | None:
         document.check(query.schema, self._settings, sent)
-        variables = get_variable_values(query.schema, query.operation.variable_definitions or (), sent)
-        if isinstance(variables, list):
-            return None  # mistakes, which the resolvers' way names
+        variables = query.variables.coerce(sent)
+        if variables is None:
+            return None
         key = (query, tuple(variables.coerced.get(name) for name in query.switches))
         plan = self._plans.recall(key)
         if plan is None:

@@ -4,7 +4,6 @@ from typing import Any
 
 from graphql.execution.values import VariableValues
 
-from app import filters
 from app.db import Database
 from app.graphql.plans.arguments import Arguments
 from app.graphql.plans.recent import Recent
@@ -28,19 +27,20 @@ class Plan:
         self, db: Database, statements: Recent[Any, Prepared], viewer_id: int, variables: VariableValues
     ) -> dict[str, Any] | None:
         """The `data`; None where no active user has the viewer's id, or nothing has the lead's."""
-        lead, page = self._arguments.understand(variables)
-        lead_id = None if lead is None else parse_id(lead)
-        if lead is not None and lead_id is None:
-            return None
-        where, values = filters.parametrize(filters.bounded(page.where, page.sort))
-        key = (self, where, page.sort, reach(page), lead is not None)
+        asked = self._arguments.understand(variables)
+        listing, lead_id = asked.listing, None
+        if asked.lead_id is not None:
+            lead_id = parse_id(asked.lead_id)
+            if lead_id is None:
+                return None
+        key = (self, listing.where, listing.sort, reach(asked.limit + asked.skip), lead_id is not None)
         statement = statements.recall(key) or statements.remember(key, self._prepare(db, *key[1:]))
-        values |= {VIEWER: viewer_id, LEAD: lead_id, LIMIT: page.limit, SKIP: page.skip}
-        rows = await statement.fetch(db, values)
+        place = {VIEWER: viewer_id, LEAD: lead_id, LIMIT: asked.limit, SKIP: asked.skip}
+        rows = await statement.fetch(db, {**listing.values, **place})
         if not rows:
             return None
         total, first = rows[0][0], rows[0][1]
-        return self._selection.answer([] if first is None else rows, total, page.limit, page.skip)
+        return self._selection.answer([] if first is None else rows, total, asked.limit, asked.skip)
 
     def _prepare(self, db: Database, *asked: Any) -> Prepared:
         return prepare(self._selection, db.read_engine.dialect, *asked)

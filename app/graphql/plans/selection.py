@@ -35,6 +35,7 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
 from app.graphql.fields import Reference
+from app.graphql.plans.variables import Variables
 from app.models import LeadOffer
 
 Answer = Callable[[Sequence[Any], int, int, int], dict[str, Any]]
@@ -82,6 +83,7 @@ class Query:
     schema: GraphQLSchema
     operation: OperationDefinitionNode
     fragments: dict[str, FragmentDetails]
+    variables: Variables
     switches: tuple[str, ...]
     """The variables on which it hangs what is skipped and included."""
 
@@ -93,8 +95,9 @@ class Query:
         if len(named) != 1 or named[0].operation is not OperationType.QUERY:
             raise Declined
         fragments = [d for d in document.definitions if isinstance(d, FragmentDefinitionNode)]
+        variables = Variables(schema, named[0].variable_definitions or ())
         switches = _switches((named[0], *fragments))
-        return cls(schema, named[0], {d.name.value: FragmentDetails(d) for d in fragments}, switches)
+        return cls(schema, named[0], {d.name.value: FragmentDetails(d) for d in fragments}, variables, switches)
 
 
 def _switches(definitions: Sequence[Node]) -> tuple[str, ...]:
@@ -122,7 +125,7 @@ class Selection:
     postgresql: bool
     node: FieldNode = dataclasses.field(init=False)
     field: GraphQLField = dataclasses.field(init=False)
-    columns: list[Selected] = dataclasses.field(default_factory=lambda: [Selected(PAGE, "id")])
+    columns: list[Selected] = dataclasses.field(default_factory=lambda: [Selected(PAGE, "id", Spelling.ID)])
     joins: list[Join] = dataclasses.field(default_factory=list)
     answer: Answer = dataclasses.field(init=False)
     with_total: bool = False
@@ -190,8 +193,9 @@ class Selection:
     ) -> str:
         key = table_of(model).c[reference.key]
         _decline_lost_null(core, key)
-        row = self._row(_object_type(core), reference.model, self._join(source, key, reference), details)
-        return f"None if {self._column(source, reference.key)} is None else {row}" if key.nullable else row
+        joined = self._join(source, key, reference)
+        row = self._row(_object_type(core), reference.model, joined, details)
+        return f"None if {self._column(joined, 'id', Spelling.ID)} is None else {row}" if key.nullable else row
 
     def _leaf(self, core: GraphQLField, column: Column[Any], source: int) -> str:
         _decline_lost_null(core, column)
