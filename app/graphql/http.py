@@ -3,7 +3,6 @@
 Every answer is JSON, the refusals too, but for the GraphiQL page, which only who accepts text/html gets.
 """
 
-import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -32,6 +31,7 @@ from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
 from app.graphql.schema import schema
 from app.observability import requests
+from app.time_limits import TimeLimit
 from app.tokens import Identity
 
 logger = logging.getLogger(__name__)
@@ -96,10 +96,10 @@ class GraphQLEndpoint:
     async def _in_time(self, running: Awaitable[ExecutionResult]) -> ExecutionResult:
         seconds = self.settings.request_seconds
         try:
-            async with asyncio.timeout(seconds) as limit:
+            with TimeLimit(seconds) as limit:
                 return await running
         except TimeoutError:
-            if not limit.expired():
+            if not limit.expired:
                 raise
         return not_executed(stopped(seconds))
 
