@@ -45,6 +45,10 @@ PAGE = 0
 """The source of columns that is the page of offers itself; each join is a further one."""
 
 
+ROW = "$row"
+"""Stands for the names of a row's values while it is not known yet how many it has."""
+
+
 class Declined(Exception):
     """The document has something that only the resolvers know how to answer."""
 
@@ -132,8 +136,9 @@ class Selection:
 
     def __post_init__(self) -> None:
         source = f"lambda rows, total, limit, skip: {self._root()}"
+        names = ", ".join(["_", *(f"c{i}" for i in range(len(self.columns)))])
         # Of what clients write, it holds nothing but names of fields and aliases: letters, digits and underscores.
-        self.answer = eval(source, {})  # noqa: S307
+        self.answer = eval(source.replace(ROW, f"({names})"), {})  # noqa: S307
 
     def _root(self) -> str:
         """Python that makes the `data` of a query whose only field is one `leadOffers`."""
@@ -160,7 +165,7 @@ class Selection:
             case "__typename":
                 return repr(page.name)
             case "data":
-                return f"[{self._row(_object_type(page.fields['data']), LeadOffer, PAGE, details)} for r in rows]"
+                return f"[{self._row(_object_type(page.fields['data']), LeadOffer, PAGE, details)} for {ROW} in rows]"
             case "total":
                 self.with_total = True
                 return "total"
@@ -230,7 +235,7 @@ class Selection:
         column = Selected(source, name, spelling)
         if column not in self.columns:
             self.columns.append(column)
-        return f"r[{self.columns.index(column) + 1}]"
+        return f"c{self.columns.index(column)}"
 
 
 def _decline_lost_null(core: GraphQLField, column: Column[Any]) -> None:
