@@ -1,5 +1,6 @@
 """The README's promises: what it names exists, and what exists it names."""
 
+import importlib
 import json
 import re
 import shlex
@@ -84,6 +85,11 @@ def test_the_signature_of_the_webhook() -> None:
     secret = re.findall(r"`(whsec_\w+)`", README)[-1]
     at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
     assert headers["webhook-signature"] == Webhook(secret).sign(headers["webhook-id"], at, found[2])
+
+
+def test_sections_of_the_bench(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    assert named("section") == list(importlib.import_module("bench_run").SECTIONS)
 
 
 def test_operators() -> None:

