@@ -28,19 +28,19 @@ INBOX = """query Inbox($where: LeadOfferWhere, $lead: ID, $limit: Int, $skip: In
   leadOffers(leadId: $lead, where: $where, sort: [{field: NOTIFY_AT, direction: DESC}], limit: $limit, skip: $skip) {
     total limit skip
     data {
-      __typename id at: notifyAt rank status hasCallAlert assignAutomatically
-      lead { ...Known contact { firstName } claimedBy { id } source { name } }
+      __typename id at: notifyAt rank status hasCallAlert assignAutomatically viewerCanClaim
+      lead { ...Known contact { firstName email mobilePhone } claimedBy { id } source { name } }
       ... @include(if: $people) { user { id timezone email } team { name orderMethod creator { lastName } } }
       lead { zipcode createdAt }
     }
   }
+  me { id email phone awayUntil }
 }
 fragment Known on Lead { id distributionTarget team { id } }"""
 
 STRANGE = (
     "lead { offers { total } }",
-    "user { id phone }",
-    "lead { contact { email } }",
+    "user { quietHours { start } }",
     "lead { timeToClaim }",
     "deliveries { id }",
     "team { members { total } }",
@@ -183,6 +183,32 @@ async def test_a_plan_needs_the_scope_too(api: Api, cast: Cast) -> None:
     assert (await api.user(cast.bob, scope="write").refusal(INBOX))["code"] == "FORBIDDEN"
 
 
+@pytest.mark.parametrize(("scope", "may_claim"), [("read write", True), ("read", False)])
+async def test_a_plan_says_who_may_claim_and_reach_whom(
+    api: Api, world: World, cast: Cast, prepared: list[str], scope: str, may_claim: bool
+) -> None:
+    taken, free = await world.lead(cast.alice, cast.team), await world.lead(cast.alice, cast.team)
+    await world.claimed(taken, cast.charlie)
+    for lead in (taken, free):
+        await world.offer(lead, cast.bob, notify_at=NOW, status=LeadOfferStatus.SENT)
+    query = "{ leadOffers { data { viewerCanClaim lead { contact { email } } } } me { firstName } }"
+    viewer = api.user(cast.bob, scope=scope)
+    for _ in range(2):
+        data = await viewer.ask(query)
+    assert [offer["viewerCanClaim"] for offer in data["leadOffers"]["data"]] == [False, may_claim]
+    assert {offer["lead"]["contact"]["email"] for offer in data["leadOffers"]["data"]} == {None}
+    assert data["me"] == {"firstName": cast.bob.first_name}
+    assert len(prepared) == 1
+
+
+async def test_who_finds_no_offers_is_there_all_the_same(api: Api, cast: Cast, prepared: list[str]) -> None:
+    viewer = api.user(cast.charlie)
+    for _ in range(2):
+        data = await viewer.ask("{ me { email } leadOffers { total data { id } } }")
+    assert data == {"me": {"email": cast.charlie.email}, "leadOffers": {"total": 0, "data": []}}
+    assert len(prepared) == 1
+
+
 async def test_a_plan_negotiates_and_takes_parameters(api: Api, cast: Cast, prepared: list[str]) -> None:
     viewer = api.user(cast.bob)
     await viewer.ask(INBOX)
@@ -313,7 +339,10 @@ def documents(draw: st.DrawFn) -> str:
     written = f"({', '.join(f'{name}: {value}' for name, value in arguments.items())})" if arguments else ""
     page = query.fields["leadOffers"]
     body = f"leadOffers{written} {draw(selections(_object(page), 4, fragments))}"
-    document = "\n".join([f"{{ {draw(st.sampled_from(['', '__typename ', 'x: ']))}{body} }}", *fragments])
+    beside = draw(st.sampled_from(["", "", "__typename ", "x: ", "me"]))
+    if beside == "me":
+        beside = f"me {draw(selections(_object(query.fields['me']), 1, fragments))} "
+    document = "\n".join([f"{{ {beside}{body} }}", *fragments])
     used = ", ".join(definition for name, definition in DEFINITIONS.items() if f"${name}" in document)
     return f"query ({used}) {document}" if used else document
 
@@ -324,12 +353,12 @@ outcomes: Counter[str] = Counter()
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
-@given(document=documents(), first=VARIABLES, then=VARIABLES)
+@given(document=documents(), first=VARIABLES, then=VARIABLES, asker=st.sampled_from(["alice", "bob"]))
 @pytest.mark.usefixtures("offers")
 async def test_whatever_a_document_asks_a_plan_answers_as_the_resolvers_do(
-    api: Api, cast: Cast, prepared: list[str], document: str, first: dict[str, Any], then: dict[str, Any]
+    api: Api, cast: Cast, prepared: list[str], document: str, first: dict[str, Any], then: dict[str, Any], asker: str
 ) -> None:
-    viewer = api.user(cast.bob)
+    viewer = api.user(getattr(cast, asker))
     for variables in (first, then, first):
         expected = await resolved(viewer, document, variables=variables)
         assert await planned(viewer, document, variables=variables) == expected

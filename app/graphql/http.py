@@ -105,10 +105,11 @@ class GraphQLEndpoint:
 
     async def _run(self, operation: Operation, identity: Identity, method: str) -> ExecutionResult:
         """The result of an operation. UNAUTHENTICATED where the token's user is not active."""
-        if data := await self.plans.answer(operation, identity):
+        now = self.clock()
+        if data := await self.plans.answer(operation, identity, now):
             return ExecutionResult(data=data, errors=None)
         viewer = await find_viewer(self.gate.db, identity)
-        context = Context(self.gate.db, viewer, self.clock(), self.settings, self.documents)
+        context = Context(self.gate.db, viewer, now, self.settings, self.documents)
         result = await _execute(operation, context, method)
         if not result.errors:
             self.plans.admit(operation)

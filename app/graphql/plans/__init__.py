@@ -7,6 +7,8 @@ Whatever a plan does not cover, and whatever is wrong with a request, is left to
 """
 
 import logging
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from graphql import GraphQLError
@@ -21,6 +23,7 @@ from app.graphql.operations import Operation
 from app.graphql.plans.plan import Plan
 from app.graphql.plans.recent import Recent
 from app.graphql.plans.selection import Declined, Query
+from app.graphql.plans.statement import MAY_WRITE, NOW, VIEWER
 from app.graphql.schema import Schema
 from app.prepared import Prepared
 from app.tokens import Identity
@@ -54,7 +57,7 @@ class Plans:
         if document is not None and len(operation.query) <= LONGEST_DOCUMENT:
             document.plans.setdefault(operation.operation_name, ANSWERED)
 
-    async def answer(self, operation: Operation, identity: Identity) -> dict[str, Any] | None:
+    async def answer(self, operation: Operation, identity: Identity, now: datetime) -> dict[str, Any] | None:
         """The `data` of an answer without errors; None where the resolvers have to answer."""
         document = self._documents.recall(operation.query)
         known: Any = document and document.plans.get(operation.operation_name, DECLINED)
@@ -64,7 +67,8 @@ class Plans:
             if known == ANSWERED:
                 known = Query.of(self._schema._schema, document.document, operation.operation_name)
                 document.plans[operation.operation_name] = known
-            return await self._answer(document, known, operation.variables or {}, identity.user_id)
+            asker = {VIEWER: identity.user_id, NOW: now, MAY_WRITE: Scope.WRITE in identity.scopes}
+            return await self._answer(document, known, operation.variables or {}, asker)
         except Declined:
             document.plans[operation.operation_name] = DECLINED
         except (Refusal, GraphQLError):
@@ -76,7 +80,7 @@ class Plans:
         return None
 
     async def _answer(
-        self, document: KnownDocument, query: Query, sent: dict[str, Any], viewer_id: int
+        self, document: KnownDocument, query: Query, sent: dict[str, Any], asker: Mapping[str, Any]
     ) -> dict[str, Any] | None:
         document.check(query.schema, self._settings, sent)
         variables = query.variables.coerce(sent)
@@ -86,4 +90,4 @@ class Plans:
         plan = self._plans.recall(key)
         if plan is None:
             plan = self._plans.remember(key, Plan(self._schema, query, variables, postgresql=self._db.is_postgresql))
-        return await plan.answer(self._db, self._statements, viewer_id, variables)
+        return await plan.answer(self._db, self._statements, asker, variables)

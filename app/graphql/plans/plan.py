@@ -1,5 +1,6 @@
 """A plan: how one selection of `leadOffers` is answered."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from graphql.execution.values import VariableValues
@@ -8,7 +9,7 @@ from app.db import Database
 from app.graphql.plans.arguments import Arguments
 from app.graphql.plans.recent import Recent
 from app.graphql.plans.selection import Query, Selection
-from app.graphql.plans.statement import LEAD, LIMIT, SKIP, VIEWER, prepare
+from app.graphql.plans.statement import LEAD, LIMIT, SKIP, prepare
 from app.graphql.schema import Schema
 from app.ids import parse_id
 from app.pages import reach
@@ -24,7 +25,7 @@ class Plan:
         self._arguments = Arguments(schema, self._selection.field, self._selection.node)
 
     async def answer(
-        self, db: Database, statements: Recent[Any, Prepared], viewer_id: int, variables: VariableValues
+        self, db: Database, statements: Recent[Any, Prepared], asker: Mapping[str, Any], variables: VariableValues
     ) -> dict[str, Any] | None:
         """The `data`; None where no active user has the viewer's id, or nothing has the lead's."""
         asked = self._arguments.understand(variables)
@@ -35,12 +36,12 @@ class Plan:
                 return None
         key = (self, listing.where, listing.sort, reach(asked.limit + asked.skip), lead_id is not None)
         statement = statements.recall(key) or statements.remember(key, self._prepare(db, *key[1:]))
-        place = {VIEWER: viewer_id, LEAD: lead_id, LIMIT: asked.limit, SKIP: asked.skip}
-        rows = await statement.fetch(db, {**listing.values, **place})
+        place = {LEAD: lead_id, LIMIT: asked.limit, SKIP: asked.skip}
+        rows = await statement.fetch(db, {**listing.values, **asker, **place})
         if not rows:
             return None
         total, first = rows[0][0], rows[0][1]
-        return self._selection.answer([] if first is None else rows, total, asked.limit, asked.skip)
+        return self._selection.answer([] if first is None else rows, rows[0], total, asked.limit, asked.skip)
 
     def _prepare(self, db: Database, *asked: Any) -> Prepared:
         return prepare(self._selection, db.read_engine.dialect, *asked)

@@ -34,15 +34,15 @@ from sqlmodel import SQLModel
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
-from app.graphql.fields import Reference
+from app.graphql.fields import Computed, Reference
 from app.graphql.plans.variables import Variables
-from app.models import LeadOffer
+from app.models import LeadOffer, User
 
-Answer = Callable[[Sequence[Any], int, int, int], dict[str, Any]]
-"""Makes `data` of the rows of a page, its total, limit and skip."""
+Answer = Callable[[Sequence[Any], Any, int, int, int], dict[str, Any]]
+"""Makes `data` of the rows of a page, a row that has the viewer, and the page's total, limit and skip."""
 
-PAGE = 0
-"""The source of columns that is the page of offers itself; each join is a further one."""
+VIEWER, PAGE = -1, 0
+"""Sources of columns: the viewer's account, and the page of offers itself; each join is a further one."""
 
 
 ROW = "$row"
@@ -68,6 +68,8 @@ class Selected:
     source: int
     name: str
     spelling: Spelling = Spelling.STORED
+    computed: Computed | None = None
+    """Instead of the column of that name, what is computed of the source's columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Selection:
     with_total: bool = False
 
     def __post_init__(self) -> None:
-        source = f"lambda rows, total, limit, skip: {self._root()}"
+        source = f"lambda rows, me, total, limit, skip: {self._root()}"
         names = ", ".join(["_", *(f"c{i}" for i in range(len(self.columns)))])
         # Of what clients write, it holds nothing but names of fields and aliases: letters, digits and underscores.
         self.answer = eval(source.replace(ROW, f"({names})"), {})  # noqa: S307
@@ -155,6 +157,8 @@ class Selection:
     def _of_query(self, query: GraphQLObjectType, details: list[FieldDetails]) -> str:
         if _name(details) == "__typename":
             return repr(query.name)
+        if _name(details) == "me":
+            return self._row(_object_type(query.fields["me"]), User, VIEWER, details)
         if _name(details) != "leadOffers":
             raise Declined
         page = _object_type(self.field)
@@ -184,9 +188,12 @@ class Selection:
         reference = definition.metadata.get(Reference)
         if reference is not None:
             return self._referred(core, model, source, reference, details)
-        if definition.base_resolver is not None:
-            raise Declined
-        return self._leaf(core, table_of(model).c[definition.python_name], source)
+        name, computed = definition.python_name, definition.metadata.get(Computed)
+        if computed is None:
+            if definition.base_resolver is not None:
+                raise Declined
+            _decline_lost_null(core, table_of(model).c[name])
+        return self._leaf(core, source, name, computed)
 
     def _referred(
         self,
@@ -202,22 +209,21 @@ class Selection:
         row = self._row(_object_type(core), reference.model, joined, details)
         return f"None if {self._column(joined, 'id', Spelling.ID)} is None else {row}" if key.nullable else row
 
-    def _leaf(self, core: GraphQLField, column: Column[Any], source: int) -> str:
-        _decline_lost_null(core, column)
+    def _leaf(self, core: GraphQLField, source: int, name: str, computed: Computed | None) -> str:
         named = get_named_type(core.type)
         match named.name:
             case "ID":
-                return self._column(source, column.key, Spelling.ID)
+                return self._column(source, name, Spelling.ID, computed)
             case "DateTime":
-                return self._column(source, column.key, Spelling.INSTANT)
+                return self._column(source, name, Spelling.INSTANT, computed)
             case "Boolean" if not self.postgresql:
-                value = self._column(source, column.key)
+                value = self._column(source, name, computed=computed)
                 return f"None if {value} is None else {value} == 1"  # SQLite has no booleans
             case "String" | "Int" | "Boolean":
-                return self._column(source, column.key)
+                return self._column(source, name, computed=computed)
         if not is_enum_type(named):
             raise Declined
-        return self._column(source, column.key)
+        return self._column(source, name, computed=computed)
 
     def _below(self, type_: GraphQLObjectType, details: list[FieldDetails]) -> Any:
         query = self.query
@@ -231,11 +237,14 @@ class Selection:
             self.joins.append(join)
         return self.joins.index(join) + 1
 
-    def _column(self, source: int, name: str, spelling: Spelling = Spelling.STORED) -> str:
-        column = Selected(source, name, spelling)
+    def _column(
+        self, source: int, name: str, spelling: Spelling = Spelling.STORED, computed: Computed | None = None
+    ) -> str:
+        column = Selected(source, name, spelling, computed)
         if column not in self.columns:
             self.columns.append(column)
-        return f"c{self.columns.index(column)}"
+        place = self.columns.index(column)
+        return f"me[{place + 1}]" if source == VIEWER else f"c{place}"
 
 
 def _decline_lost_null(core: GraphQLField, column: Column[Any]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Dialect,
     String,
@@ -19,12 +20,16 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from app import filters, visibility
-from app.graphql.plans.selection import Selection, Spelling, table_of
-from app.models import Id, LeadOffer, User
+from app.graphql.fields import Asker
+from app.graphql.plans import selection as source
+from app.graphql.plans.selection import Selected, Selection, Spelling, table_of
+from app.models import Id, LeadOffer, User, UTCDateTime
 from app.pages import count, cut
 from app.prepared import Prepared
 
 VIEWER = "viewer_id"
+NOW = "moment"
+MAY_WRITE = "may_write"
 LEAD = "lead_id"
 LIMIT = "page_limit"
 SKIP = "page_skip"
@@ -43,22 +48,27 @@ def prepare(
     Without any row, there is no active user with the viewer's id. `where` has places instead of values.
     """
     viewer = bindparam(VIEWER, type_=Id)
+    asker = Asker(viewer, bindparam(NOW, type_=UTCDateTime), bindparam(MAY_WRITE, type_=Boolean))
     found: Any = visibility.offer_halves(viewer)
     if of_lead:
         found = and_(visibility.offers(viewer), col(LeadOffer.lead_id) == bindparam(LEAD, type_=Id))
     limit, skip = bindparam(LIMIT, type_=Id), bindparam(SKIP, type_=Id)
     page = cut(LeadOffer, found, where, sort, limit=limit, skip=skip, reach=reach)
     total = count(LeadOffer, found, where) if selection.with_total else literal(0)
-    active = select(col(User.id)).where(col(User.id) == viewer, col(User.is_active)).subquery()
-    sources: list[Any] = [page]
+    active = select(User).where(col(User.id) == viewer, col(User.is_active)).subquery()
+    sources: dict[int, Any] = {source.VIEWER: active, source.PAGE: page}
     rows: Any = page
     for join in selection.joins:
         table = table_of(join.reference.model).alias()
         rows = rows.join(table, table.c.id == sources[join.source].c[join.reference.key], isouter=join.optional)
-        sources.append(table)
-    columns = [_spelled(sources[c.source].c[c.name], c.spelling, dialect) for c in selection.columns]
+        sources[len(sources) - 1] = table
+    columns = [_spelled(_found(sources[c.source].c, c, asker), c.spelling, dialect) for c in selection.columns]
     order = filters.ordering(sort, dict(page.c.items()))
     return Prepared(select(total, *columns).select_from(active.outerjoin(rows, true())).order_by(*order), dialect)
+
+
+def _found(columns: Any, selected: Selected, asker: Asker) -> ColumnElement[Any]:
+    return selected.computed.sql(columns, asker) if selected.computed else columns[selected.name]
 
 
 def _spelled(column: ColumnElement[Any], spelling: Spelling, dialect: Dialect) -> ColumnElement[Any]:

@@ -1,10 +1,14 @@
 """Contacts: the people who enquire."""
 
+from typing import Any
+
 import strawberry
+from sqlalchemy import ColumnElement, case, exists, or_, select
+from sqlmodel import col
 
 from app import models
 from app.graphql.context import Info
-from app.graphql.fields import resolved
+from app.graphql.fields import Asker, Sql, resolved
 
 Row = strawberry.Parent[models.Contact]
 
@@ -22,6 +26,16 @@ async def _is_reachable(contact: models.Contact, info: Info) -> bool:
     return mine or await info.context.loaders.held_contact.load(contact.id)
 
 
+def _where_reachable(name: str) -> Sql:
+    """The column of this name, where `_is_reachable`."""
+
+    def sql(contact: Any, asker: Asker) -> ColumnElement[Any]:
+        holds = select(1).where(col(models.Lead.contact_id) == contact.id, col(models.Lead.claimed_by_id) == asker.id)
+        return case((or_(contact.owner_id == asker.id, exists(holds)), contact[name]))
+
+    return sql
+
+
 @strawberry.type(description="The person who enquires. A contact may have several leads.")
 class Contact:
     id: strawberry.ID
@@ -30,10 +44,12 @@ class Contact:
     email: str | None = resolved(
         _email,
         description="Null to everyone but the contact's owner and whoever holds a lead of this contact.",
+        sql=_where_reachable("email"),
     )
     mobile_phone: str | None = resolved(
         _mobile_phone,
         description="Null to everyone but the contact's owner and whoever holds a lead of this contact.",
+        sql=_where_reachable("mobile_phone"),
     )
 
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
+from sqlalchemy import ColumnElement, and_, exists, select
+from sqlmodel import col
 
 from app import models
 from app.auth import Scope
+from app.commands.obstacles import claim_succeeds
 from app.graphql.context import Info
 from app.graphql.enums import Channel, DeliveryStatus, LeadOfferStatus
-from app.graphql.fields import reference, resolved
+from app.graphql.fields import Asker, reference, resolved
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User
 
@@ -27,6 +30,12 @@ async def _deliveries(offer: Row, info: Info) -> Sequence[models.Delivery]:
 async def _viewer_can_claim(offer: Row, info: Info) -> bool:
     may_write = Scope.WRITE in info.context.viewer.scopes
     return may_write and await info.context.loaders.claim_succeeds.load(offer.id)
+
+
+def _succeeds(offer: Any, asker: Asker) -> ColumnElement[bool]:
+    """What `_viewer_can_claim` says."""
+    succeeds = claim_succeeds(asker.id, asker.now)
+    return and_(asker.may_write, exists(select(1).where(col(models.LeadOffer.id) == offer.id, succeeds)))
 
 
 @strawberry.type(description="The attempts to reach an offer's user on one channel.")
@@ -63,6 +72,7 @@ class LeadOffer:
     viewer_can_claim: bool = resolved(
         _viewer_can_claim,
         "Whether claimLeadOffer would succeed for you now, by the server's clock; also while you have the lead.",
+        _succeeds,
     )
     deliveries: list[Delivery] = resolved(_deliveries, description="One a channel and sending.")
 

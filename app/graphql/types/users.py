@@ -1,12 +1,14 @@
 """Users, as themselves and as others see them."""
 
 from datetime import datetime
+from typing import Any
 
 import strawberry
+from sqlalchemy import ColumnElement, and_, case
 
 from app import models
 from app.graphql.context import Info
-from app.graphql.fields import resolved
+from app.graphql.fields import Asker, resolved
 
 Row = strawberry.Parent[models.User]
 
@@ -36,18 +38,27 @@ def _is_me(user: models.User, info: Info) -> bool:
     return user.id == info.context.viewer.id
 
 
+def _own_phone(user: Any, asker: Asker) -> ColumnElement[str | None]:
+    return case((user.id == asker.id, user.phone))
+
+
+def _own_away_until(user: Any, asker: Asker) -> ColumnElement[datetime | None]:
+    return case((and_(user.id == asker.id, user.away_until > asker.now), user.away_until))
+
+
 @strawberry.type(description="An agent, or the leader of a team.")
 class User:
     id: strawberry.ID
     first_name: str
     last_name: str
     email: str | None = strawberry.field(description="Null once the account has been erased.")
-    phone: str | None = resolved(_phone, description="Null to everyone but the user themself.")
+    phone: str | None = resolved(_phone, "Null to everyone but the user themself.", _own_phone)
     timezone: str = strawberry.field(description="IANA name, e.g. America/Los_Angeles.")
     away_until: datetime | None = resolved(
         _away_until,
         description="Until when the user gets no new offers. Null to everyone but the user themself, and when not "
         "away.",
+        sql=_own_away_until,
     )
     quiet_hours: QuietHours | None = resolved(
         _quiet_hours, description="Null to everyone but the user themself, and when none are set."
