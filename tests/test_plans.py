@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+import jwt
 import pytest
 from graphql import (
     GraphQLField,
@@ -21,7 +23,7 @@ from app.graphql.plans.recent import Recent
 from app.graphql.schema import schema
 from app.models import LeadOfferStatus
 from app.prepared import Prepared
-from tests.api import Api
+from tests.api import SECRET, Api
 from tests.world import NOW, Cast, World
 
 INBOX = """query Inbox($where: LeadOfferWhere, $lead: ID, $limit: Int, $skip: Int, $people: Boolean = true) {
@@ -176,6 +178,24 @@ async def test_a_switched_off_user_is_refused_at_once(api: Api, world: World, ca
     answer = await viewer.post({"query": INBOX})
     assert answer.status_code == 401
     assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_who_signs_in_by_an_address_has_plans_while_it_is_theirs(
+    api: Api, world: World, cast: Cast, prepared: list[str]
+) -> None:
+    claims = {"sub": cast.bob.email, "scope": "read", "exp": datetime.now(UTC) + timedelta(hours=1)}
+    viewer = replace(api, token=jwt.encode(claims, SECRET, "HS256"))
+    for _ in range(2):
+        data = await viewer.ask("{ me { id } leadOffers { total } }")
+    assert data["me"] == {"id": str(cast.bob.id)}
+    assert len(prepared) == 1
+    cast.bob.email, cast.charlie.email = None, cast.bob.email
+    await world.add(cast.bob)
+    await world.add(cast.charlie)
+    for _ in range(2):
+        data = await viewer.ask("{ me { id } leadOffers { total } }")
+        assert data["me"] == {"id": str(cast.charlie.id)}
+    assert len(prepared) == 3
 
 
 async def test_a_plan_needs_the_scope_too(api: Api, cast: Cast) -> None:

@@ -112,7 +112,7 @@ class GraphQLEndpoint:
         context = Context(self.gate.db, viewer, now, self.settings, self.documents)
         result = await _execute(operation, context, method)
         if not result.errors:
-            self.plans.admit(operation)
+            self.plans.admit(operation, identity, viewer.id)
         return result
 
 

@@ -23,7 +23,7 @@ from app.graphql.operations import Operation
 from app.graphql.plans.plan import Plan
 from app.graphql.plans.recent import Recent
 from app.graphql.plans.selection import Declined, Query
-from app.graphql.plans.statement import MAY_WRITE, NOW, VIEWER
+from app.graphql.plans.statement import ADDRESS, MAY_WRITE, NOW, VIEWER
 from app.graphql.schema import Schema
 from app.prepared import Prepared
 from app.tokens import Identity
@@ -35,6 +35,8 @@ LONGEST_DOCUMENT = 8_000
 PLANS = 200
 STATEMENTS = 1_000
 """Of all plans: conditions that differ by more than their values need one each."""
+ADDRESSES = 10_000
+"""Whose ids are remembered."""
 
 ANSWERED = "answered"
 DECLINED = "declined"
@@ -47,12 +49,16 @@ class Plans:
         self._schema, self._db, self._settings, self._documents = schema, db, settings, documents
         self._plans: Recent[tuple[Query, tuple[Any, ...]], Plan] = Recent(PLANS)
         self._statements: Recent[Any, Prepared] = Recent(STATEMENTS)
+        self._ids: Recent[str, int] = Recent(ADDRESSES)
 
-    def admit(self, operation: Operation) -> None:
+    def admit(self, operation: Operation, identity: Identity, viewer_id: int) -> None:
         """Has an operation planned when it comes again. The resolvers have just answered it without an error.
 
-        So it is valid, and who sends a new document with every request has nothing planned.
+        So it is valid, and who sends a new document with every request has nothing planned. A token that says who its
+        user is by an address has an id from now on; whether it is still theirs is asked with each statement.
         """
+        if identity.email is not None:
+            self._ids.remember(identity.email, viewer_id)
         document = self._documents.recall(operation.query)
         if document is not None and len(operation.query) <= LONGEST_DOCUMENT:
             document.plans.setdefault(operation.operation_name, ANSWERED)
@@ -61,13 +67,15 @@ class Plans:
         """The `data` of an answer without errors; None where the resolvers have to answer."""
         document = self._documents.recall(operation.query)
         known: Any = document and document.plans.get(operation.operation_name, DECLINED)
-        if document is None or known == DECLINED or identity.user_id is None or Scope.READ not in identity.scopes:
+        viewer_id = identity.user_id if identity.email is None else self._ids.recall(identity.email)
+        if document is None or known == DECLINED or viewer_id is None or Scope.READ not in identity.scopes:
             return None
         try:
             if known == ANSWERED:
                 known = Query.of(self._schema._schema, document.document, operation.operation_name)
                 document.plans[operation.operation_name] = known
-            asker = {VIEWER: identity.user_id, NOW: now, MAY_WRITE: Scope.WRITE in identity.scopes}
+            may_write = Scope.WRITE in identity.scopes
+            asker = {VIEWER: viewer_id, ADDRESS: identity.email, NOW: now, MAY_WRITE: may_write}
             return await self._answer(document, known, operation.variables or {}, asker)
         except Declined:
             document.plans[operation.operation_name] = DECLINED

@@ -27,7 +27,7 @@ class Plan:
     async def answer(
         self, db: Database, statements: Recent[Any, Prepared], asker: Mapping[str, Any], variables: VariableValues
     ) -> dict[str, Any] | None:
-        """The `data`; None where no active user has the viewer's id, or nothing has the lead's."""
+        """The `data`; None where no active user has the viewer's id and address, or nothing has the lead's."""
         asked = self._arguments.understand(variables)
         listing, lead_id = asked.listing, None
         if asked.lead_id is not None:

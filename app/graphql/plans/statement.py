@@ -14,6 +14,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    or_,
     select,
     true,
 )
@@ -28,6 +29,8 @@ from app.pages import count, cut
 from app.prepared import Prepared
 
 VIEWER = "viewer_id"
+ADDRESS = "address"
+"""Of the viewer, where that is what their token says; else null."""
 NOW = "moment"
 MAY_WRITE = "may_write"
 LEAD = "lead_id"
@@ -45,7 +48,7 @@ def prepare(
 ) -> Prepared:
     """A statement whose rows are the total and the selected columns, the first of which is null in an empty page.
 
-    Without any row, there is no active user with the viewer's id. `where` has places instead of values.
+    Without any row, there is no active user with the viewer's id and address. `where` has places instead of values.
     """
     viewer = bindparam(VIEWER, type_=Id)
     asker = Asker(viewer, bindparam(NOW, type_=UTCDateTime), bindparam(MAY_WRITE, type_=Boolean))
@@ -55,7 +58,9 @@ def prepare(
     limit, skip = bindparam(LIMIT, type_=Id), bindparam(SKIP, type_=Id)
     page = cut(LeadOffer, found, where, sort, limit=limit, skip=skip, reach=reach)
     total = count(LeadOffer, found, where) if selection.with_total else literal(0)
-    active = select(User).where(col(User.id) == viewer, col(User.is_active)).subquery()
+    address = bindparam(ADDRESS, type_=String)
+    is_theirs = or_(address.is_(None), col(User.email) == address)
+    active = select(User).where(col(User.id) == viewer, col(User.is_active), is_theirs).subquery()
     sources: dict[int, Any] = {source.VIEWER: active, source.PAGE: page}
     rows: Any = page
     for join in selection.joins:
