@@ -33,7 +33,7 @@ INBOX = """query Inbox($where: LeadOfferWhere, $lead: ID, $limit: Int, $skip: In
       __typename id at: notifyAt rank status hasCallAlert assignAutomatically viewerCanClaim
       lead { ...Known contact { firstName email mobilePhone } claimedBy { id } source { name } }
       ... @include(if: $people) { user { id timezone email } team { name orderMethod creator { lastName } } }
-      lead { zipcode createdAt }
+      lead { zipcode createdAt claimedAt timeToClaim }
     }
   }
   me { id email phone awayUntil }
@@ -43,7 +43,6 @@ fragment Known on Lead { id distributionTarget team { id } }"""
 STRANGE = (
     "lead { offers { total } }",
     "user { quietHours { start } }",
-    "lead { timeToClaim }",
     "deliveries { id }",
     "team { members { total } }",
 )
@@ -218,6 +217,25 @@ async def test_a_plan_says_who_may_claim_and_reach_whom(
     assert [offer["viewerCanClaim"] for offer in data["leadOffers"]["data"]] == [False, may_claim]
     assert {offer["lead"]["contact"]["email"] for offer in data["leadOffers"]["data"]} == {None}
     assert data["me"] == {"firstName": cast.bob.first_name}
+    assert len(prepared) == 1
+
+
+async def test_a_plan_cuts_the_time_to_a_claim_as_the_resolver_does(
+    api: Api, world: World, cast: Cast, prepared: list[str]
+) -> None:
+    milliseconds = [0, 999, 1000, 61_001, -999, -1000, 90_000_000_001]
+    for number in milliseconds:
+        lead = await world.lead(cast.alice, cast.team, created_at=NOW + timedelta(milliseconds=7))
+        await world.claimed(lead, cast.bob)
+        lead.claimed_at = lead.created_at + timedelta(milliseconds=number)
+        await world.add(lead)
+        await world.offer(lead, cast.bob)
+    query = "{ leadOffers { data { lead { timeToClaim } } } }"
+    viewer = api.user(cast.bob)
+    answers = [await viewer.ask(query) for _ in range(2)]
+    seconds = [offer["lead"]["timeToClaim"] for offer in answers[1]["leadOffers"]["data"]]
+    assert answers[0] == answers[1]
+    assert seconds == [int(number / 1000) for number in milliseconds]
     assert len(prepared) == 1
 
 

@@ -8,6 +8,7 @@ import strawberry
 from strawberry import UNSET
 
 from app import models, visibility
+from app.durations import seconds_between
 from app.graphql.context import Info
 from app.graphql.enums import ClaimedVia, DistributionTarget, SkipReason, TeamSelectionMethod
 from app.graphql.fields import reference, resolved
@@ -94,7 +95,11 @@ class Lead:
     )
     claimed_at: datetime | None
     claimed_via: ClaimedVia | None = strawberry.field(description="Null while nobody has the lead.")
-    time_to_claim: int | None = resolved(_time_to_claim, description="Seconds from creation to claim.")
+    time_to_claim: int | None = resolved(
+        _time_to_claim,
+        "Seconds from creation to claim.",
+        lambda lead, _asker: seconds_between(lead.created_at, lead.claimed_at),
+    )
     offers: Annotated["LeadOfferPage", strawberry.lazy("app.graphql.types.offers")] = resolved(
         _offers, description="Those that you may see."
     )
