@@ -48,16 +48,11 @@ class Data:
             "LEAD_OFFERS_FALLBACK": "console",
         }
 
-    def run(self, *arguments: str) -> str:
-        ran = subprocess.run(
-            [*LEAD_OFFERS, *arguments],
-            env=self.environment,
-            check=True,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        return ran.stdout
+    def run(self, *arguments: str) -> None:
+        command = [*LEAD_OFFERS, *arguments]
+        ran = subprocess.run(command, env=self.environment, text=True, capture_output=True, check=False)
+        if ran.returncode:
+            sys.exit(f"lead-offers {' '.join(arguments)} failed:\n{ran.stderr}")
 
     def ask(self, statement: str, *values: Any) -> list[Any]:
         async def rows() -> list[Any]:

@@ -1,9 +1,9 @@
 """Plans: documents that ask for pages of offers, answered by one statement and one function each.
 
-The resolvers are the meaning. They answer a document first; when it comes again, and asks for nothing but what stands
-in columns, it gets a plan that gives the same answer to the byte (tests/test_plans.py): what it selects becomes
-columns and joins of one statement (`statement`), whose rows become the answer by a function made for it (`selection`).
-Whatever a plan does not cover, and whatever is wrong with a request, is left to the resolvers.
+The resolvers are the meaning. They answer a document first; when it comes again, and asks for nothing but columns and
+what SQL computes of them, it gets a plan that gives the same answer to the byte (tests/test_plans.py): what it selects
+becomes columns and joins of one statement (`statement`), whose rows become the answer by a function made for it
+(`selection`). Whatever a plan does not cover, and whatever is wrong with a request, is left to the resolvers.
 """
 
 import logging

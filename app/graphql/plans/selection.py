@@ -41,7 +41,7 @@ from app.models import LeadOffer, User
 Answer = Callable[[Sequence[Any], Any, int, int, int], dict[str, Any]]
 """Makes `data` of the rows of a page, a row that has the viewer, and the page's total, limit and skip."""
 
-VIEWER, PAGE = -1, 0
+ME, PAGE = -1, 0
 """Sources of columns: the viewer's account, and the page of offers itself; each join is a further one."""
 
 
@@ -158,7 +158,7 @@ class Selection:
         if _name(details) == "__typename":
             return repr(query.name)
         if _name(details) == "me":
-            return self._row(_object_type(query.fields["me"]), User, VIEWER, details)
+            return self._row(_object_type(query.fields["me"]), User, ME, details)
         if _name(details) != "leadOffers":
             raise Declined
         page = _object_type(self.field)
@@ -244,7 +244,7 @@ class Selection:
         if column not in self.columns:
             self.columns.append(column)
         place = self.columns.index(column)
-        return f"me[{place + 1}]" if source == VIEWER else f"c{place}"
+        return f"me[{place + 1}]" if source == ME else f"c{place}"
 
 
 def _decline_lost_null(core: GraphQLField, column: Column[Any]) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     Boolean,
     ColumnElement,
     Dialect,
     String,
+    Subquery,
     and_,
     bindparam,
     cast,
@@ -22,8 +24,7 @@ from sqlmodel import col
 
 from app import filters, visibility
 from app.graphql.fields import Asker
-from app.graphql.plans import selection as source
-from app.graphql.plans.selection import Selected, Selection, Spelling, table_of
+from app.graphql.plans.selection import ME, PAGE, Selected, Selection, Spelling, table_of
 from app.models import Id, LeadOffer, User, UTCDateTime
 from app.pages import count, cut
 from app.prepared import Prepared
@@ -58,10 +59,8 @@ def prepare(
     limit, skip = bindparam(LIMIT, type_=Id), bindparam(SKIP, type_=Id)
     page = cut(LeadOffer, found, where, sort, limit=limit, skip=skip, reach=reach)
     total = count(LeadOffer, found, where) if selection.with_total else literal(0)
-    address = bindparam(ADDRESS, type_=String)
-    is_theirs = or_(address.is_(None), col(User.email) == address)
-    active = select(User).where(col(User.id) == viewer, col(User.is_active), is_theirs).subquery()
-    sources: dict[int, Any] = {source.VIEWER: active, source.PAGE: page}
+    me = _account(viewer)
+    sources: dict[int, Any] = {ME: me, PAGE: page}
     rows: Any = page
     for join in selection.joins:
         table = table_of(join.reference.model).alias()
@@ -69,7 +68,13 @@ def prepare(
         sources[len(sources) - 1] = table
     columns = [_spelled(_found(sources[c.source].c, c, asker), c.spelling, dialect) for c in selection.columns]
     order = filters.ordering(sort, dict(page.c.items()))
-    return Prepared(select(total, *columns).select_from(active.outerjoin(rows, true())).order_by(*order), dialect)
+    return Prepared(select(total, *columns).select_from(me.outerjoin(rows, true())).order_by(*order), dialect)
+
+
+def _account(viewer: BindParameter[int]) -> Subquery:
+    address = bindparam(ADDRESS, type_=String)
+    is_theirs = or_(address.is_(None), col(User.email) == address)
+    return select(User).where(col(User.id) == viewer, col(User.is_active), is_theirs).subquery()
 
 
 def _found(columns: Any, selected: Selected, asker: Asker) -> ColumnElement[Any]:
