@@ -103,7 +103,7 @@ async def fill(database: Database, size: Size, advance: Advance = lambda _offers
             await _insert(connection, [_lead(size, lead, names, random) for lead in leads])
             advance(len(leads) * size.members)
         for table in SQLModel.metadata.tables.values():
-            if "id" in table.columns:
+            if table.autoincrement_column is not None:
                 await continue_numbers(connection, table)
     await _analyze(database)
 
