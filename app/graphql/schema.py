@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 
 import strawberry
 from graphql import GraphQLError, OperationDefinitionNode, build_schema, lexicographic_sort_schema, print_schema
 from strawberry.extensions import SchemaExtension
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
 from strawberry.types.execution import ExecutionContext
 from strawberry.types.graphql import OperationType
+from strawberry.utils.str_converters import to_camel_case
 
 from app.auth import Scope
 from app.errors import Code, Refusal
@@ -51,11 +54,20 @@ class Schema(strawberry.Schema):
         translate(errors, execution_context)
 
 
+class Names(NameConverter):
+    """Strawberry's own names, each spelled once: it spells those of an input again with every `where` that is sent."""
+
+    def apply_naming_config(self, name: str) -> str:
+        return _camel_case(name)
+
+
+_camel_case = cache(to_camel_case)
+
 schema = Schema(
     Query,
     Mutation,
     Subscription,
-    config=StrawberryConfig(info_class=Info, scalar_map={datetime: DATE_TIME}),
+    config=StrawberryConfig(info_class=Info, name_converter=Names(), scalar_map={datetime: DATE_TIME}),
     extensions=[OperationRules],
 )
 
