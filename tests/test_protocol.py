@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from app.bodies import MAX_NESTING, MAX_VALUES, parse_json
+from app.errors import HTTPRefusal
 from app.main import create_app
 from tests.api import Api, settings_for
 from tests.api import serving as serving_here
@@ -194,6 +196,28 @@ async def test_an_origin_that_is_not_listed_is_never_named(database_url: str, ca
         listed = await api.http.options("/graphql", headers=preflight | {"Origin": "https://app.example.com"})
         assert (listed.status_code, listed.content) == (204, b"")
         assert "access-control-allow-credentials" not in listed.headers
+
+
+@pytest.mark.parametrize("origin", [None, "https://evil.example.com", "https://app.example.com"])
+async def test_caches_are_told_once_that_an_answer_hangs_on_the_origin(
+    database_url: str, cast: Cast, origin: str | None
+) -> None:
+    async with serving_here(settings_for(database_url, cors_origins=("https://app.example.com",))) as api:
+        answer = await api.user(cast.bob).post(ME, **({"Origin": origin} if origin else {}))
+    assert answer.headers.get_list("vary") == ["Origin"]
+
+
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_a_text_is_looked_through_where_it_may_hold_too_much(as_bytes: bool) -> None:
+    def parse(text: str) -> Any:
+        return parse_json(text.encode() if as_bytes else text, "It")
+
+    assert parse('"' + "[" * 200 + '"') == "[" * 200
+    parse("[" * MAX_NESTING + "]" * MAX_NESTING)
+    parse(f"[{','.join('1' * (MAX_VALUES - 1))}]")
+    for text in ("[" * 101 + "]" * 101, '{"a":' * 101 + "1" + "}" * 101, f"[{','.join('1' * MAX_VALUES)}]"):
+        with pytest.raises(HTTPRefusal):
+            parse(text)
 
 
 async def send(url: str, head: str, body: bytes) -> bytes:
