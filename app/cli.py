@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from app.commands.releasing import release_leads
 from app.commands.users import activate_user, create_user, deactivate_user, find_user
 from app.config import PREFIX, Settings, read_settings
 from app.db import Database, connect, limits_of
+from app.ending import at_first_signal
 from app.errors import Code, Refusal
 from app.graphql.schema import sdl
 from app.instants import format_instant
@@ -66,9 +68,9 @@ UVICORN: dict[str, Any] = {
     "log_config": None,
     "access_log": False,
     "server_header": False,
-    "timeout_graceful_shutdown": 8,
+    "timeout_graceful_shutdown": 7,
 }
-"""Running requests have 8 seconds to end, so that nobody has to kill a server after 10."""
+"""Running requests have 7 seconds to end, so that nobody has to kill a server after 10."""
 
 
 @app.command()
@@ -94,6 +96,7 @@ def serve(
         server = create_app(settings, senders=senders)
     except ValueError as error:
         _fail(str(error))
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())  # uvicorn raises it again once it has ended
     if workers == 1:
         calm_garbage_collector()
         uvicorn.run(server, host=host, port=port, ws_max_size=settings.max_body_bytes, **UVICORN)
@@ -116,6 +119,8 @@ def dispatch_(
     """Tell people of the leads they are offered, when that is due, until it is interrupted.
 
     Any number of workers may run at once, here or elsewhere. What was due while none ran is sent when one runs again.
+    At SIGTERM it takes nothing up any more, and has ended within ten seconds: what providers have not taken over by
+    then is left to other workers.
     Refuses to start while a distribution option alerts by a channel that is not set up.
     """
     settings = _settings()
@@ -130,12 +135,11 @@ def dispatch_(
         db = connect(settings.database_url, limits_of(settings), has_webhook=settings.has_webhook)
         worker = Worker(db, settings, senders, utc_now, make_webhook(settings))
         try:
-            if once:
-                typer.echo(await worker.run_once())
-            else:
-                for number in (signal.SIGINT, signal.SIGTERM):
-                    asyncio.get_running_loop().add_signal_handler(number, worker.stop)
-                await worker.run()
+            with at_first_signal(worker.stop):
+                if once:
+                    typer.echo(await worker.run_once())
+                else:
+                    await worker.run()
         finally:
             await db.close()
 

@@ -17,6 +17,7 @@ from app.auth import open_gate
 from app.changes import OfferChange
 from app.config import Settings, read_settings
 from app.db import FAILURES, connect, limits_of, refusal_of
+from app.ending import before_server_ends
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, headers_of
 from app.graphql.answers import refuse
 from app.graphql.graphiql import graphiql_assets, graphiql_page
@@ -104,12 +105,13 @@ def calm_garbage_collector() -> None:
 
 @asynccontextmanager
 async def dispatching(worker: Worker | None) -> AsyncIterator[None]:
-    """Has the worker, where there is one, run meanwhile; at the end it finishes what is under way."""
+    """Has the worker, where there is one, run meanwhile; it begins to end when requests do, not after them."""
     if worker is None:
         yield
         return
     running = asyncio.create_task(worker.run())
-    yield
+    with before_server_ends(worker.stop):
+        yield
     worker.stop()
     await running
 

@@ -34,16 +34,22 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(timeout=20)
 
 
-@contextmanager
-def server(database_url: str, *arguments: str, **settings: str) -> Iterator[str]:
-    """`lead-offers serve` on a free port of 127.0.0.1: its URL, without a slash at the end."""
+def serve(database_url: str, *arguments: str, **settings: str) -> tuple[subprocess.Popen[bytes], str]:
+    """`lead-offers serve` on a free port of 127.0.0.1, and its URL, without a slash at the end."""
     port = free_port()
     process = start(database_url, "serve", "--port", str(port), *arguments, **settings)
+    while not _listens(port):
+        assert process.poll() is None, "the server ended"
+        time.sleep(0.05)
+    return process, f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def server(database_url: str, *arguments: str, **settings: str) -> Iterator[str]:
+    """The same as long as it is needed: its URL."""
+    process, url = serve(database_url, *arguments, **settings)
     try:
-        while not _listens(port):
-            assert process.poll() is None, "the server ended"
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
+        yield url
     finally:
         stop(process)
 

@@ -4,8 +4,9 @@ Taking is a lease. The row moves its next attempt to the lease's end, so that no
 attempt of a worker that died is made again. An outcome counts only under the lease it belongs to.
 """
 
+import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +24,12 @@ PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 4, 8, 17))
 
 JITTER = 0.2
 """By which part a pause is longer or shorter, so that what failed together does not come back together."""
+
+NEW_WORK = "lead_offers_work"
+"""Where PostgreSQL tells of new work."""
+
+NEW_EVENTS = "events"
+"""What it says there of events alone."""
 
 Work = type[Delivery] | type[Notice] | type[Event]
 
@@ -77,6 +84,30 @@ async def take(
             execution_options={"synchronize_session": False},
         )
     return found
+
+
+async def outcomes_of(under_way: Collection[asyncio.Task[Outcome]], given_up: asyncio.Event) -> list[Outcome]:
+    """What became of the attempts. Once they are given up, those under way are broken off and have no outcome."""
+    if not under_way:
+        return []
+    giving_up = asyncio.ensure_future(given_up.wait())
+    all_ended = asyncio.ensure_future(asyncio.wait(under_way))
+    await asyncio.wait({giving_up, all_ended}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (giving_up, all_ended, *under_way):
+        task.cancel()
+    await asyncio.wait({giving_up, all_ended, *under_way})
+    return [task.result() for task in under_way if not (given_up.is_set() and task.cancelled())]
+
+
+async def give_back(session: AsyncSession, work: Work, ids: Collection[int], lease: str, now: datetime) -> None:
+    """Ends the lease of what has no outcome, as if it had never been taken: others take it now."""
+    still_mine = (member_of(col(work.id), ids), col(work.lease) == lease, col(work.status) == DeliveryStatus.PENDING)
+    await session.exec(
+        update(work).where(*still_mine).values(lease=None, next_attempt_at=now),
+        execution_options={"synchronize_session": False},
+    )
+    if session.get_bind().dialect.name == "postgresql":
+        await session.exec(select(func.pg_notify(NEW_WORK, NEW_EVENTS if work is Event else "")))
 
 
 async def put_off(session: AsyncSession, work: Work, row_id: int, lease: str, until: datetime) -> None:

@@ -27,7 +27,13 @@ FORGOTTEN_AT_ONCE = 1_000
 
 
 async def send_events(
-    db: Database, webhook: Webhook, until: datetime, clock: Callable[[], datetime], lease_for: timedelta
+    db: Database,
+    webhook: Webhook,
+    until: datetime,
+    clock: Callable[[], datetime],
+    lease_for: timedelta,
+    *,
+    given_up: asyncio.Event,
 ) -> int:
     """Sends what was due at `until`, as many as the webhook takes at once; how many were taken.
 
@@ -37,10 +43,13 @@ async def send_events(
     async with db.write() as session:
         ids = await attempts.take(session, Event, true(), webhook.at_once, lease, now=until, until=lease_until)
         events = (await session.exec(select(Event).where(member_of(col(Event.id), [*ids])))).all() if ids else ()
-    outcomes = await asyncio.gather(*(_send(webhook, event) for event in events))
-    if outcomes:
+    sending = [asyncio.create_task(_send(webhook, event)) for event in events]
+    outcomes = await attempts.outcomes_of(sending, given_up)
+    if sending:
         async with db.write() as session:
             lost = await attempts.record(session, Event, lease, outcomes, clock())
+            if len(outcomes) < len(sending):
+                await attempts.give_back(session, Event, ids, lease, clock())
         _log(events, outcomes, lost)
     return len(ids)
 
@@ -57,7 +66,8 @@ async def _send(webhook: Webhook, event: Event) -> Outcome:
 
 
 def _log(events: Sequence[Event], outcomes: Sequence[Outcome], lost: Collection[int]) -> None:
-    failed = [(event, outcome.failure) for event, outcome in zip(events, outcomes, strict=True) if outcome.failure]
+    by_id = {event.id: event for event in events}
+    failed = [(by_id[outcome.id], outcome.failure) for outcome in outcomes if outcome.failure]
     logger.info("%d events sent, %d failed", len(outcomes) - len(failed), len(failed))
     for event, failure in failed:
         if event.id in lost:

@@ -19,16 +19,21 @@ from app.sets import member_of
 Due = tuple[Notice, Lead, User, Contact]
 
 
-async def send_notices(db: Database, sender: Sender, now: datetime, lease_for: timedelta) -> int:
+async def send_notices(
+    db: Database, sender: Sender, now: datetime, lease_for: timedelta, given_up: asyncio.Event
+) -> int:
     """Sends what is due at `now`, as many as the sender takes at once; how many were taken."""
     lease = uuid4().hex
     async with db.write() as session:
         ids = [*await attempts.take(session, Notice, true(), sender.at_once, lease, now=now, until=now + lease_for)]
         wanted = [due for due in await _look(session, ids) if await _is_wanted(session, due, lease, now)]
-    outcomes = await asyncio.gather(*(_send(sender, *due) for due in wanted))
-    if outcomes:
+    sending = [asyncio.create_task(_send(sender, *due)) for due in wanted]
+    outcomes = await attempts.outcomes_of(sending, given_up)
+    if sending:
         async with db.write() as session:
             await attempts.record(session, Notice, lease, outcomes, now)
+            if len(outcomes) < len(sending):
+                await attempts.give_back(session, Notice, ids, lease, now)
     return len(ids)
 
 

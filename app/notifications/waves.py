@@ -86,10 +86,12 @@ async def send_wave(
     until: datetime,
     clock: Callable[[], datetime],
     settings: Settings,
+    *,
+    given_up: asyncio.Event,
 ) -> Wave:
     """Sends what is due on the channels up to the moment `until`, as many as the sender takes at once.
 
-    What an attempt of a dead worker held is sent again once its lease is over.
+    What an attempt of a dead worker held is sent again once its lease is over; of one that has `given_up`, at once.
     """
     lease, now = uuid4().hex, clock()
     lease_for = timedelta(seconds=settings.lease_seconds)
@@ -103,11 +105,11 @@ async def send_wave(
         async with db.write() as session:
             await _begin(session, [*due], lease, now, lambda one: _start(sender, one, settings, now, sending))
     finally:
-        outcomes = await asyncio.gather(*sending.values())
+        outcomes = await attempts.outcomes_of(sending.values(), given_up)
         done_at = clock()
-        if outcomes:
+        if sending:
             async with db.write() as session:
-                await _record(session, outcomes, lease, done_at)
+                await _record(session, [*sending], outcomes, lease, done_at)
     lags = [(done_at - due[outcome.id]).total_seconds() for outcome in outcomes if outcome.failure is None]
     for lag in lags:
         metrics.DELIVERY_LAG.observe(lag)
@@ -211,10 +213,14 @@ def _words(due: Due, link: str | None, *, answers: bool) -> messages.Words:
     return messages.offered(*what, link)
 
 
-async def _record(session: AsyncSession, outcomes: Sequence[Outcome], lease: str, now: datetime) -> None:
-    ids = [outcome.id for outcome in outcomes]
+async def _record(
+    session: AsyncSession, ids: Sequence[int], outcomes: Sequence[Outcome], lease: str, now: datetime
+) -> None:
+    """Writes what became of the deliveries that were begun; what has no outcome is given back."""
     await lock_leads(session, await _lead_ids(session, ids))
     failed = await attempts.record(session, Delivery, lease, outcomes, now)
     await events.deliveries_failed(session, failed, now)
+    if len(outcomes) < len(ids):
+        await attempts.give_back(session, Delivery, ids, lease, now)
     sent = [outcome.id for outcome in outcomes if outcome.failure is None]
     await deliveries.mark_told(session, sent=sent, ended=ids)

@@ -21,7 +21,7 @@ from app.config import Settings
 from app.db import Database
 from app.listener import Listener
 from app.models import Channel, Delivery, Event, Notice
-from app.notifications.attempts import next_attempt
+from app.notifications.attempts import NEW_EVENTS, NEW_WORK, next_attempt
 from app.notifications.events import forget_events, send_events
 from app.notifications.notices import send_notices
 from app.notifications.senders import Sender, Senders
@@ -29,12 +29,6 @@ from app.notifications.waves import Wave, send_wave
 from app.notifications.webhook import Webhook
 
 logger = logging.getLogger(__name__)
-
-NEW_WORK = "lead_offers_work"
-"""Where PostgreSQL tells of new work."""
-
-NEW_EVENTS = "events"
-"""What it says there of events alone."""
 
 LANES = 2
 """Waves that one worker has under way on a sender at the same time."""
@@ -47,6 +41,9 @@ POLL_SECONDS = 1.0
 
 TIDY_EVERY = timedelta(minutes=1)
 """How often old events are looked for."""
+
+GRACE_SECONDS = 5.0
+"""How long sends under way have to end once the worker is stopped: less than uvicorn gives requests, see app/cli.py."""
 
 CALM_SECONDS = 2.0
 """How long it waits after a failure that nobody thought of, such as a database that is gone."""
@@ -64,13 +61,15 @@ class Worker:
     _until: datetime | None = field(default=None, init=False)
     """The moment up to which offers have been attended to."""
     _stopping: bool = field(default=False, init=False)
+    _given_up: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    """Set once nothing that is under way is waited for any more."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _has_events: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _tidied: datetime | None = field(default=None, init=False)
     _lanes: list[asyncio.Event] = field(default_factory=list, init=False)
 
     async def run(self) -> None:
-        """Until it is stopped. Then what is under way is finished, and recorded."""
+        """Until it is stopped. Then what is under way has some seconds to end; what has not is left to others."""
         async with asyncio.TaskGroup() as tasks:
             listening = [tasks.create_task(task) for task in self._listening()]
             loops = [tasks.create_task(self._forever(self._attend_and_rest))]
@@ -105,8 +104,11 @@ class Worker:
         self._look_again()
 
     def stop(self) -> None:
-        """Takes nothing up any more."""
+        """Takes nothing up any more. Sends under way are given up after GRACE_SECONDS."""
+        if self._stopping:
+            return
         self._stopping = True
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, self._given_up.set)
         for event in (self._wake, self._has_events, *self._lanes):
             event.set()
 
@@ -114,7 +116,7 @@ class Worker:
         """One pass over what is due now; what it did, in a line."""
         now, leads, notices, events, waves = self.clock(), 0, 0, 0, list[Wave]()
         busy = True
-        while busy:
+        while busy and not self._stopping:
             attended, told = await self._attend(now), await self._tell_creators(now)
             sent = [await self._wave(*lane, now) for lane in self._by_sender()]
             posted = await self._post(self.webhook, now) if self.webhook else 0
@@ -172,9 +174,11 @@ class Worker:
             async with self.db.read() as session:
                 lead_ids = await due_leads(session, now)
             for lead_id in lead_ids:
+                if self._stopping:
+                    return attended
                 async with self.db.write() as session:
                     await attend(session, lead_id, now)
-            attended += len(lead_ids)
+                attended += 1
             if not lead_ids:
                 return attended
 
@@ -185,7 +189,8 @@ class Worker:
         for lead in leads:
             logger.info("Nobody has taken lead %d", lead.id)
         told = 0
-        while taken := await send_notices(self.db, self.senders[Channel.EMAIL], now, self._lease):
+        email = self.senders[Channel.EMAIL]
+        while not self._stopping and (taken := await send_notices(self.db, email, now, self._lease, self._given_up)):
             told += taken
         return told
 
@@ -228,7 +233,7 @@ class Worker:
 
     async def _post(self, webhook: Webhook, until: datetime) -> int:
         """Sends some of the events that were due, or forgets some of the old ones; how many were taken."""
-        taken = await send_events(self.db, webhook, until, self.clock, self._lease)
+        taken = await send_events(self.db, webhook, until, self.clock, self._lease, given_up=self._given_up)
         now = self.clock()
         if taken == 0 and (self._tidied is None or now - self._tidied >= TIDY_EVERY):
             async with self.db.write() as session:
@@ -237,7 +242,7 @@ class Worker:
         return taken
 
     async def _wave(self, sender: Sender, channels: list[Channel], until: datetime) -> Wave:
-        wave = await send_wave(self.db, sender, channels, until, self.clock, self.settings)
+        wave = await send_wave(self.db, sender, channels, until, self.clock, self.settings, given_up=self._given_up)
         if wave.sent or wave.failed:
             logger.info(
                 "%d sent, %d failed by %s, at most %.3f s late",
