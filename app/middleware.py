@@ -86,7 +86,7 @@ class Observed:
 
 SANE_ID = re.compile(rb"[\w.-]{1,128}", re.ASCII)
 
-LOGGED = ("method", "status", "operation", "user_id", "statements", "outcome", "reason", "query")
+LOGGED = ("method", "status", "operation", "path", "user_id", "statements", "outcome", "reason", "query")
 
 
 def _request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -6,10 +6,14 @@ need not be exact, so one timer of the event loop looks after all of them.
 
 import asyncio
 from asyncio import AbstractEventLoop, CancelledError, Task
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 from weakref import WeakKeyDictionary
+
+from app.errors import Code, Refusal
 
 LOOK_SECONDS = 0.1
 """Between two looks at what is under way; a limit may be late by that."""
@@ -68,3 +72,20 @@ class TimeLimit:
         self._watch.running.discard(self)
         if self.expired and self._task.uncancel() <= self._cancelling and kind is CancelledError:
             raise TimeoutError from error
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """How long what a client asks for may take, whatever the transport: TIMEOUT. None: as long as it takes."""
+    if seconds is None:
+        yield
+        return
+    limit = TimeLimit(seconds)
+    try:
+        with limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired:
+            raise
+        message = f"Stopped after {seconds:g} seconds. What had been written by then stays written."
+        raise Refusal(Code.TIMEOUT, message) from error

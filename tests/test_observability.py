@@ -114,6 +114,16 @@ async def test_a_refusal_is_told_by_its_code(lines: Lines, api: Api, cast: Cast)
         "GET /leads/{lead_id}/offers",
         None,
     ]
+    assert [line.get("path") for line in found] == [None, None, None, "/leads/999/offers", None]
+    assert "secret" not in str(found)
+
+
+async def test_the_page_of_a_link_is_logged_without_the_link(lines: Lines, database_url: str) -> None:
+    async with serving(settings_for(database_url, public_url="https://leads.example.com")) as api:
+        for method in ("GET", "POST"):
+            assert (await api.http.request(method, "/claim?link=secret")).status_code == 404
+    found = lines()
+    assert [line["operation"] for line in found] == ["GET /claim", "POST /claim"]
     assert "secret" not in str(found)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from app.db import Limits, connect, refusal_of
 from app.rate_limits import RateLimits
 from tests.api import Api, serving, settings_for
-from tests.world import Cast
+from tests.world import Cast, World
 
 ME = {"query": "{ me { id } }"}
 TOTAL = {"query": "{ leadOffers { total } }"}
@@ -75,6 +75,21 @@ async def test_an_operation_may_take_so_long(database_url: str, cast: Cast, monk
         assert answer.json()["errors"][0]["extensions"] == {"code": "TIMEOUT"}
         assert "data" not in answer.json()
         assert (await api.user(cast.bob).post(ME)).status_code == 200
+
+
+async def test_a_request_of_rest_may_take_as_long(
+    database_url: str, world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_arguments: object, **_options: object) -> None:
+        await asyncio.sleep(100)
+
+    lead = await world.lead(cast.alice, cast.team)
+    monkeypatch.setattr("app.rest.calls.fetch_page", never)
+    async with serving(settings_for(database_url, request_seconds=0.2)) as api:
+        alice = api.user(cast.alice)
+        stopped = await alice.rest("GET", f"/leads/{lead.id}/offers")
+        assert (stopped.status_code, stopped.json()["data"]) == (500, {"code": "TIMEOUT"})
+        assert (await alice.rest("GET", "/me")).status_code == 200
 
 
 LONG = """

@@ -80,9 +80,3 @@ def _wrong_variables(errors: list[GraphQLError], execution: ExecutionContext | N
     schema = execution.schema._schema
     suggestions = execution.context.settings.suggestions
     return wrong_variables(schema, document, (named or operations)[0], execution.variables or {}, suggestions)
-
-
-def stopped(seconds: float) -> Refusal:
-    """TIMEOUT: what an operation that took longer than it may is told."""
-    message = f"Stopped after {seconds:g} seconds. What fields of a mutation had written by then stays written."
-    return Refusal(Code.TIMEOUT, message)

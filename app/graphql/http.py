@@ -24,14 +24,13 @@ from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
 from app.graphql.answers import answer, not_executed, refuse
 from app.graphql.context import Context
 from app.graphql.documents import Documents
-from app.graphql.errors import stopped
 from app.graphql.media import JSON, negotiate
 from app.graphql.operations import Operation, read_operation
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
 from app.graphql.schema import schema
 from app.observability import requests
-from app.time_limits import TimeLimit
+from app.time_limits import time_limit
 from app.tokens import Identity
 
 logger = logging.getLogger(__name__)
@@ -85,23 +84,14 @@ class GraphQLEndpoint:
             identity = await self.gate.identify(request.headers.get("authorization"), address)
             operation = await read_operation(request, self.settings, self.persisted)
             _note(operation, self.settings)
-            return await self._in_time(self._run(operation, identity, request.method))
+            with time_limit(self.settings.request_seconds):
+                return await self._run(operation, identity, request.method)
         except Refusal as refusal:
             return not_executed(refusal)
         except FAILURES as error:
             if known := refusal_of(error):
                 return not_executed(known)
             raise
-
-    async def _in_time(self, running: Awaitable[ExecutionResult]) -> ExecutionResult:
-        seconds = self.settings.request_seconds
-        try:
-            with TimeLimit(seconds) as limit:
-                return await running
-        except TimeoutError:
-            if not limit.expired:
-                raise
-        return not_executed(stopped(seconds))
 
     async def _run(self, operation: Operation, identity: Identity, method: str) -> ExecutionResult:
         """The result of an operation. UNAUTHENTICATED where the token's user is not active."""

@@ -21,6 +21,7 @@ from app.errors import Code, Refusal
 from app.links import ClaimLink, read_link
 from app.models import Contact, Lead, LeadOffer
 from app.notifications.messages import about
+from app.observability import requests
 
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -54,6 +55,7 @@ class ClaimPage:
 
     async def show(self, request: Request) -> Response:
         """What the lead is about; nothing of how to reach the contact."""
+        requests.current().operation = "GET /claim"
         link = self._link(request)
         found = None if link is None else await self._find(link)
         if found is None:
@@ -64,6 +66,7 @@ class ClaimPage:
 
     async def claim(self, request: Request) -> Response:
         """Claims for the offer's user; pressing the button again answers the same."""
+        requests.current().operation = "POST /claim"
         link = self._link(request)
         found = None if link is None else await self._find(link)
         if link is None or found is None:

@@ -18,6 +18,8 @@ class RequestNote:
     method: str
     operation: str | None = None
     """The name of a GraphQL operation, or a method and address of REST; None for what is neither."""
+    path: str | None = None
+    """Which address of REST was asked, ids and all; never what follows the question mark."""
     query: str | None = None
     user_id: int | None = None
     statements: int = 0

@@ -20,8 +20,12 @@ from app.rest import calls
 from app.rest.calls import Answer, Call
 from app.rest.errors import refuse, with_status
 from app.rest.openapi import description
+from app.time_limits import time_limit
 
 logger = logging.getLogger(__name__)
+
+MOST_PATH = 200
+"""Characters of an address that the log has."""
 
 Method = Callable[["Address", Request], Awaitable[Answer]]
 
@@ -42,7 +46,8 @@ class Address:
 
     async def respond(self, request: Request) -> Response:
         """The answer to any request; what fails unexpectedly is a GeneralError, and in the log."""
-        requests.current().operation = f"{request.method} {self.path}"
+        note = requests.current()
+        note.operation, note.path = f"{request.method} {self.path}", request.scope["path"][:MOST_PATH]
         allowed = {"Allow": ", ".join(sorted({*self.methods, "HEAD", "OPTIONS"}))}
         if request.method == "OPTIONS":
             return Response(status_code=204, headers=allowed)
@@ -50,7 +55,8 @@ class Address:
         try:
             if method is None:
                 raise HTTPRefusal(405, f"Use {allowed['Allow']}.", headers=allowed)
-            status, body = await method(self, request)
+            with time_limit(self.settings.request_seconds):
+                status, body = await method(self, request)
         except Refusal as refusal:
             return refuse(with_status(refusal))
         except HTTPRefusal as refusal:

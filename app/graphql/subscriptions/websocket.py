@@ -31,10 +31,11 @@ from app.auth import Gate, Viewer, find_viewer
 from app.config import Settings
 from app.errors import Code, Refusal
 from app.graphql.documents import Documents
-from app.graphql.errors import stopped, translate
+from app.graphql.errors import translate
 from app.graphql.schema import schema
 from app.graphql.subscriptions.context import LiveContext
 from app.graphql.subscriptions.hub import TRY_AGAIN_LATER, Hub
+from app.time_limits import time_limit
 
 logger = logging.getLogger(__name__)
 
@@ -192,13 +193,8 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
     async def _run_in_time(self, operation: Operation[Any, None]) -> None:
         """A subscription lasts; a query or mutation takes no longer than over HTTP."""
         seconds = None if self._is_subscription(operation) else self._endpoint.settings.request_seconds
-        try:
-            async with asyncio.timeout(seconds) as limit:
-                await self._run(operation)
-        except TimeoutError as error:
-            if seconds is None or not limit.expired():
-                raise
-            raise stopped(seconds) from error
+        with time_limit(seconds):
+            await self._run(operation)
 
     async def _run(self, operation: Operation[Any, None]) -> None:
         results = await self.schema.stream(
