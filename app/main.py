@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 
 from starlette.applications import Starlette
@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from app.auth import open_gate
 from app.changes import OfferChange
 from app.config import Settings, read_settings
-from app.db import FAILURES, connect, limits_of, refusal_of
+from app.db import FAILURES, Database, connect, limits_of, refusal_of
 from app.ending import before_server_ends
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, headers_of
 from app.graphql.answers import refuse
@@ -105,15 +105,39 @@ def calm_garbage_collector() -> None:
 
 @asynccontextmanager
 async def dispatching(worker: Worker | None) -> AsyncIterator[None]:
-    """Has the worker, where there is one, run meanwhile; it begins to end when requests do, not after them."""
+    """Has the worker, where there is one, run meanwhile; at the end it finishes what is under way."""
     if worker is None:
         yield
         return
     running = asyncio.create_task(worker.run())
-    with before_server_ends(worker.stop):
-        yield
+    yield
     worker.stop()
     await running
+
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+def _lifespan(db: Database, hub: Hub, worker: Worker | None) -> Lifespan:
+    def begin_to_end() -> None:
+        """While requests that run still do: a stream would never end, and a worker has its own to wait for."""
+        hub.dismiss()
+        if worker is not None:
+            worker.stop()
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        try:
+            with before_server_ends(begin_to_end):
+                async with dispatching(worker):
+                    yield
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSING_SECONDS):
+                    await hub.close()
+                    await db.close()
+
+    return lifespan
 
 
 def create_app(
@@ -132,17 +156,6 @@ def create_app(
     hub = Hub(db, settings.listen_url or settings.database_url)
     worker = Worker(db, settings, senders, clock, make_webhook(settings)) if senders else None
 
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        try:
-            async with dispatching(worker):
-                yield
-        finally:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSING_SECONDS):
-                    await hub.close()
-                    await db.close()
-
     middleware = [
         Middleware(Observed, log=request_log(settings)),
         Middleware(LeadingSlashes),
@@ -153,7 +166,7 @@ def create_app(
     async def page(request: Request) -> Response:
         return await graphiql_page(request, settings, db, clock())
 
-    endpoint = GraphQLEndpoint(gate, settings, clock, page if settings.graphiql else None)
+    endpoint = GraphQLEndpoint(gate, settings, clock, hub, page if settings.graphiql else None)
     live = LiveEndpoint(gate, settings, clock, endpoint.documents, hub)
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint),
@@ -168,7 +181,7 @@ def create_app(
     app = Starlette(
         routes=routes,
         middleware=middleware,
-        lifespan=lifespan,
+        lifespan=_lifespan(db, hub, worker),
         exception_handlers={
             HTTPException: _refuse,
             HTTPRefusal: _refuse_early,

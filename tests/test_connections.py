@@ -12,7 +12,7 @@ from app.auth import issue_token
 from app.changes import OfferChange
 from app.commands.users import deactivate_user
 from app.db import Database
-from app.graphql.subscriptions import hub, websocket
+from app.graphql.subscriptions import admission, hub, websocket
 from app.graphql.subscriptions.hub import Subscriber
 from app.main import create_app
 from app.models import LeadOfferStatus
@@ -75,7 +75,7 @@ async def test_who_was_switched_off_sees_no_event_more(
 async def test_who_was_switched_off_is_closed_out_without_an_event_too(
     live: Api, cast: Cast, watch: Watchers, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(websocket, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(admission, "LOOK_SECONDS", 0.1)
     charlie = await watch(cast.charlie)
     await charlie.nothing(0.3)
     async with database.write() as session:

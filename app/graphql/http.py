@@ -24,11 +24,13 @@ from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
 from app.graphql.answers import answer, not_executed, refuse
 from app.graphql.context import Context
 from app.graphql.documents import Documents
-from app.graphql.media import JSON, negotiate
-from app.graphql.operations import Operation, read_operation
+from app.graphql.media import JSON, accepts_events, negotiate
+from app.graphql.operations import Operation, is_subscription, read_operation
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
 from app.graphql.schema import schema
+from app.graphql.subscriptions.hub import Hub
+from app.graphql.subscriptions.stream import Streams
 from app.observability import requests
 from app.time_limits import time_limit
 from app.tokens import Identity
@@ -46,15 +48,18 @@ class GraphQLEndpoint:
     gate: Gate
     settings: Settings
     clock: Callable[[], datetime]
+    hub: Hub
     page: Callable[[Request], Awaitable[Response]] | None = None
     documents: Documents = field(init=False)
     persisted: PersistedDocuments = field(init=False)
     plans: Plans = field(init=False)
+    streams: Streams = field(init=False)
 
     def __post_init__(self) -> None:
         self.persisted = PersistedDocuments(self.settings)
         self.documents = Documents(self.settings, self.persisted.trusted)
         self.plans = Plans(schema, self.gate.db, self.settings, self.documents)
+        self.streams = Streams(self.gate, self.settings, self.clock, self.documents, self.hub)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self.respond(Request(scope, receive))
@@ -69,21 +74,27 @@ class GraphQLEndpoint:
                 raise HTTPRefusal(405, "Use GET or POST.", headers={"Allow": "GET, POST"})
             if self.page and request.method == "GET" and "text/html" in accept and "query" not in request.query_params:
                 return await self.page(request)
-            if media_type is None:
-                raise HTTPRefusal(406, "Accept application/graphql-response+json or application/json.")
-            return answer(await self._execute(request), media_type)
+            result = await self._execute(request, accept)
+            return result if isinstance(result, Response) else answer(result, media_type or JSON)
         except HTTPRefusal as refusal:
             return refuse(refusal, media_type or JSON)
         except Exception:
             logger.exception("Unexpected failure before there was an operation")
             return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR), media_type or JSON)
 
-    async def _execute(self, request: Request) -> ExecutionResult:
+    async def _execute(self, request: Request, accept: str) -> ExecutionResult | Response:
+        """The result of an operation, or the stream of a subscription's where the client takes one."""
+        takes_events = accepts_events(accept)
+        if not takes_events:
+            _must_take_json(accept)
         address = request.client.host if request.client else None
         try:
             identity = await self.gate.identify(request.headers.get("authorization"), address)
             operation = await read_operation(request, self.settings, self.persisted)
             _note(operation, self.settings)
+            if takes_events and request.method == "POST" and is_subscription(operation, self.documents):
+                return await self.streams.open(operation, request)
+            _must_take_json(accept)
             with time_limit(self.settings.request_seconds):
                 return await self._run(operation, identity, request.method)
         except Refusal as refusal:
@@ -104,6 +115,12 @@ class GraphQLEndpoint:
         if not result.errors:
             self.plans.admit(operation, identity, viewer.id)
         return result
+
+
+def _must_take_json(accept: str) -> None:
+    if negotiate(accept) is None:
+        message = "Accept application/graphql-response+json or application/json; text/event-stream for subscriptions."
+        raise HTTPRefusal(406, message)
 
 
 NAME = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)", re.ASCII)
@@ -130,7 +147,7 @@ async def _execute(operation: Operation, context: Context, method: str) -> Execu
     except InvalidOperationTypeError as error:
         if method == "GET":
             raise HTTPRefusal(405, "A mutation is sent by POST.", headers={"Allow": "POST"}) from error
-        raise HTTPRefusal(400, "A subscription is not sent by POST.") from error
+        raise HTTPRefusal(400, "Subscriptions are for WebSockets, and for who accepts text/event-stream.") from error
     except CannotGetOperationTypeError as error:
         unknown = GraphQLError(error.as_http_error_reason(), extensions={"code": Code.GRAPHQL_VALIDATION_FAILED})
         return ExecutionResult(data=None, errors=[unknown])

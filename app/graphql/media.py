@@ -4,6 +4,7 @@ from functools import lru_cache
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
+EVENT_STREAM = "text/event-stream"
 
 _RANGES = {"*/*": JSON, "application/*": JSON, JSON: JSON, GRAPHQL_JSON: GRAPHQL_JSON}
 
@@ -22,6 +23,12 @@ def negotiate(accept: str) -> str | None:
     liked = [(quality, _RANGES[name]) for name, quality in ranges if name in _RANGES and quality > 0]
     liked = [like for like in liked if like[1] not in refused]
     return max(liked, key=lambda like: like[0])[1] if liked else None
+
+
+@lru_cache(64)
+def accepts_events(accept: str) -> bool:
+    """Whether a client says that it takes server-sent events: by their name, any range does not mean them."""
+    return any(name == EVENT_STREAM and quality > 0 for name, quality in map(_parse, accept.split(",")))
 
 
 def _parse(item: str) -> tuple[str, float]:

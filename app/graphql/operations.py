@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from graphql import GraphQLError, OperationType, get_operation_ast
 from starlette.requests import Request
 
 from app.bodies import parse_json, read_json
 from app.config import Settings
-from app.errors import HTTPRefusal
+from app.errors import HTTPRefusal, Refusal
+from app.graphql.documents import Documents
 from app.graphql.persisted import PersistedDocuments
+from app.graphql.schema import schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,16 @@ class Operation:
     variables: dict[str, Any] | None
     operation_name: str | None
     extensions: dict[str, Any] | None
+
+
+def is_subscription(operation: Operation, documents: Documents) -> bool:
+    """Not where the document cannot be read either: what is wrong with it is told when it is run."""
+    try:
+        known = documents.prepare(schema._schema, operation.query, operation.variables or {})
+    except (Refusal, GraphQLError):
+        return False
+    ast = get_operation_ast(known.document, operation.operation_name)
+    return ast is not None and ast.operation is OperationType.SUBSCRIPTION
 
 
 async def read_operation(request: Request, settings: Settings, persisted: PersistedDocuments) -> Operation:

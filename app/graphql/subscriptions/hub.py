@@ -80,6 +80,11 @@ class Hub:
             async with asyncio.timeout(PATIENCE):
                 await self._listener.listening.wait()
 
+    def dismiss(self) -> None:
+        """Ends all subscriptions: the server stops."""
+        for subscriber in list(self._subscribers):
+            subscriber.cut(RESTART, "The server stops: subscribe again, then query")
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()

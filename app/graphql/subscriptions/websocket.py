@@ -12,11 +12,10 @@ from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import time
 from typing import Any, cast
 
 import orjson
-from graphql import GraphQLError, OperationType, get_operation_ast
+from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry.asgi import ASGIWebSocketAdapter
@@ -27,26 +26,25 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
 from strawberry.types.unset import UNSET
 
-from app.auth import Gate, Viewer, find_viewer
+from app.auth import Gate
 from app.config import Settings
 from app.errors import Code, Refusal
+from app.graphql import operations
 from app.graphql.documents import Documents
 from app.graphql.errors import translate
 from app.graphql.schema import schema
+from app.graphql.subscriptions.admission import Admission
 from app.graphql.subscriptions.context import LiveContext
 from app.graphql.subscriptions.hub import TRY_AGAIN_LATER, Hub
 from app.time_limits import time_limit
 
 logger = logging.getLogger(__name__)
 
-FORBIDDEN = 4403
 INTERNAL_ERROR = 4500
 UNACCEPTABLE = 4406
 
 INIT_TIME = timedelta(seconds=10)
 """How long a connection may take to say who it is."""
-LOOK_SECONDS = 60.0
-"""How often it is looked whether the user of a silent connection is still let in."""
 SEND_SECONDS = 10.0
 """How long a client may take no message."""
 CLOSE_SECONDS = 30.0
@@ -84,9 +82,7 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         super().__init__(cast(Any, self), _Socket(self, websocket), None, None, schema, INIT_TIME)
         self._endpoint = endpoint
         self._client = websocket
-        self._authorization: str | None = None
-        self._viewer: Viewer | None = None
-        self._expires = 0.0
+        self._admission = Admission(endpoint.gate, self.cut)
         self._looking: asyncio.Task[None] | None = None
         self.ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         """The close code and reason, once it is to end."""
@@ -113,49 +109,19 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         if not self.ending.done():
             self.ending.set_result((code, reason))
 
-    async def admit(self) -> Viewer:
-        """Whoever it is, if they are let in still; else it is the connection's end, and the error is raised again."""
-        gate = self._endpoint.gate
-        try:
-            identity = await gate.tokens.identify(self._authorization)
-            self._expires = identity.expires
-            self._viewer = await find_viewer(gate.db, identity)
-        except Exception as error:
-            self._refuse(error)
-            raise
-        return self._viewer
-
-    def _refuse(self, error: Exception) -> None:
-        if isinstance(error, Refusal) and error.code is Code.UNAUTHENTICATED:
-            self.cut(FORBIDDEN, error.message)
-        else:
-            self.cut(TRY_AGAIN_LATER, error.message if isinstance(error, Refusal) else "Try again later")
-
-    async def _count(self) -> None:
-        """RATE_LIMITED where this user or address has sent too much; as `Gate.identify`."""
-        address = self._client.client.host if self._client.client else None
-        await self._endpoint.gate.identify(self._authorization, address)
-
     async def on_ws_connect(self, _context: object) -> Any:
         """Lets the client in, or decides how the connection ends."""
         try:
             await self._count()
-            await self.admit()
+            await self._admission.admit()
             await self._endpoint.hub.open()
         except Exception as error:
             if not isinstance(error, Refusal):
                 logger.exception("A subscriber could not be let in")
-            self._refuse(error)
+            self._admission.refuse(error)
             raise ConnectionRejectionError from error
-        self._looking = asyncio.create_task(self._look())
+        self._looking = asyncio.create_task(self._admission.look())
         return UNSET
-
-    async def _look(self) -> None:
-        """Ends the connection when its token does, or its user is switched off, and nothing else happens."""
-        with suppress(Exception):  # `admit` has decided how it ends
-            while True:
-                await asyncio.sleep(min(max(self._expires - time(), 0), LOOK_SECONDS))
-                await self.admit()
 
     async def handle_message(self, message: Message) -> None:
         if self.ending.done():
@@ -166,7 +132,9 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         if message["type"] == "connection_init":
             sent = message.setdefault("payload", {}) or {}
             message["payload"] = sent
-            self._authorization = next((str(v) for name, v in sent.items() if name.lower() == "authorization"), None)
+            self._admission.authorization = next(
+                (str(v) for name, v in sent.items() if name.lower() == "authorization"), None
+            )
         await super().handle_message(message)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
@@ -209,30 +177,29 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
 
     async def _context(self, operation: Operation[Any, None]) -> LiveContext:
         """A subscription looks at the viewer again before each event, and begins to hear at once."""
-        endpoint = self._endpoint
-        if not (self._viewer and self._is_subscription(operation)):
+        endpoint, admission = self._endpoint, self._admission
+        if not (admission.viewer and self._is_subscription(operation)):
             await self._count()
-            await self.admit()
-        assert self._viewer is not None
+            await admission.admit()
+        assert admission.viewer is not None
         return LiveContext(
             endpoint.gate.db,
-            self._viewer,
+            admission.viewer,
             endpoint.clock(),
             endpoint.settings,
             endpoint.documents,
             endpoint.hub,
             endpoint.clock,
-            self.admit,
+            admission.admit,
             self.cut,
         )
 
+    async def _count(self) -> None:
+        await self._admission.count(self._client.client.host if self._client.client else None)
+
     def _is_subscription(self, operation: Operation[Any, None]) -> bool:
-        try:
-            known = self._endpoint.documents.prepare(schema._schema, operation.query, operation.variables or {})
-        except (Refusal, GraphQLError):
-            return False  # what is wrong with it is told when it is run
-        ast = get_operation_ast(known.document, operation.operation_name)
-        return ast is not None and ast.operation is OperationType.SUBSCRIPTION
+        asked = operations.Operation(operation.query, operation.variables, operation.operation_name, None)
+        return operations.is_subscription(asked, self._endpoint.documents)
 
     @staticmethod
     def _get_pre_execution_close_reason(_error: GraphQLError) -> None:

@@ -1,0 +1,21 @@
+// Subscribes with graphql-sse as a front end does: node stream.mjs URL '["first token", "next token"]'. Ends with the
+// first change after its stream was cut off and it came back. Prints {connected, change}: whether each connection was
+// one that was tried again, the change.
+import { createClient } from "graphql-sse";
+
+const [url, tokens] = process.argv.slice(2);
+const left = JSON.parse(tokens);
+const connected = [];
+
+const client = createClient({
+  url,
+  headers: () => ({ authorization: `Bearer ${left.length > 1 ? left.shift() : left[0]}` }),
+  on: { connected: (again) => connected.push(again) },
+});
+
+const query = "subscription { leadOfferChanged { previousStatus leadOffer { id user { id } } } }";
+for await (const change of client.iterate({ query })) {
+  if (connected.length < 2) continue;
+  console.log(JSON.stringify({ connected, change }));
+  process.exit();
+}
