@@ -22,6 +22,8 @@ from tests.world import NOW, Cast, World
 
 MAILS = 2000 if FULL else 240
 KILLS = 3
+PATIENCE = 300
+"""Seconds that the mails may take on a machine that is busy with other things."""
 IN_FLIGHT = LANES * Mail.at_once
 """What one worker has under way at a moment."""
 
@@ -79,7 +81,12 @@ async def count(database: Database, status: DeliveryStatus) -> int:
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_killed_workers_lose_nothing(
-    database: Database, database_url: str, world: World, cast: Cast, workers: int
+    database: Database,
+    database_url: str,
+    world: World,
+    cast: Cast,
+    workers: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """All arrive; twice arrive at most those that were under way at a kill."""
     await due_mails(world, cast, MAILS)
@@ -91,7 +98,7 @@ async def test_killed_workers_lose_nothing(
             async def enough_came(enough: int = enough) -> bool:
                 return len(box.mails) >= enough
 
-            await until(enough_came)
+            await until(enough_came, PATIENCE)
             for process in processes:
                 process.kill()
                 process.wait()
@@ -100,13 +107,16 @@ async def test_killed_workers_lose_nothing(
         async def all_sent() -> bool:
             return await count(database, DeliveryStatus.SENT) == MAILS
 
-        await until(all_sent, 150)
+        await until(all_sent, PATIENCE)
         for process in processes:
             stop(process)
             assert process.returncode == 0
         arrived = Counter(box.ids)
     assert set(arrived) == {f"<delivery-{n}@example.org>" for n in range(1, MAILS + 1)}
-    assert sum(arrived.values()) - MAILS <= KILLS * workers * IN_FLIGHT
+    doubles = sum(arrived.values()) - MAILS
+    with capsys.disabled():
+        print(f"\n{KILLS} kills of {workers}: of {MAILS} e-mails {doubles} came twice")  # noqa: T201  the figures
+    assert doubles <= KILLS * workers * IN_FLIGHT
 
 
 async def test_a_worker_inside_the_server_tells_of_a_submit(
