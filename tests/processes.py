@@ -38,7 +38,7 @@ def serve(database_url: str, *arguments: str, **settings: str) -> tuple[subproce
     """`lead-offers serve` on a free port of 127.0.0.1, and its URL, without a slash at the end."""
     port = free_port()
     process = start(database_url, "serve", "--port", str(port), *arguments, **settings)
-    while not _listens(port):
+    while not listens(port):
         assert process.poll() is None, "the server ended"
         time.sleep(0.05)
     return process, f"http://127.0.0.1:{port}"
@@ -61,6 +61,6 @@ def free_port() -> int:
         return port
 
 
-def _listens(port: int) -> bool:
+def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

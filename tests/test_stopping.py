@@ -1,6 +1,7 @@
 """SIGTERM: what is under way comes to its end, or is left to others, within ten seconds whatever a provider does."""
 
 import asyncio
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,11 +17,12 @@ from app.models import Delivery, DeliveryStatus
 from tests.api import settings_for
 from tests.live import signed_in
 from tests.mailbox import Mailbox, mailbox
-from tests.processes import serve, start
+from tests.processes import free_port, listens, serve, start
 from tests.test_worker import due_mails, until
 from tests.world import Cast, World
 
 SECONDS = 10
+"""In which whoever is told to end has ended."""
 MAILS = 3
 
 
@@ -114,6 +116,44 @@ async def test_what_is_sent_before_the_time_is_over_counts(
             assert await ending == 0
         assert [one.status for one in await deliveries(database)] == [DeliveryStatus.SENT] * MAILS
         assert len(box.mails) == MAILS
+
+
+async def test_a_second_signal_ends_a_worker_at_once(
+    database: Database, database_url: str, world: World, cast: Cast
+) -> None:
+    """The leases then end by themselves."""
+    await due_mails(world, cast, MAILS)
+    with mailbox() as box:
+        box.is_silent = True
+        with running(worker(database_url, box)) as process:
+            await begun(box, MAILS)
+            process.terminate()
+            await asyncio.sleep(0.5)
+            assert await end(process) == -signal.SIGTERM
+        box.is_silent = False
+        assert all(one.lease is not None for one in await deliveries(database))
+
+
+async def test_a_database_that_is_silent_holds_no_end_up(
+    database: Database, database_url: str, world: World, cast: Cast
+) -> None:
+    """The worker waits for a lock, longer than its end may take."""
+    await due_mails(world, cast, 1)
+    async with database.write() as session:
+        lock = "LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE" if database.is_postgresql else "SELECT 1"
+        await (await session.connection()).exec_driver_sql(lock)
+        port = free_port()
+        process = start(
+            database_url, "dispatch", "--metrics-port", str(port), fallback="console", statement_seconds="60"
+        )
+        with running(process):
+
+            async def it_runs() -> bool:
+                return listens(port)
+
+            await until(it_runs, 30)
+            await asyncio.sleep(1)
+            assert await end(process) == -signal.SIGALRM
 
 
 async def test_a_subscription_and_a_worker_end_together(
