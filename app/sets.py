@@ -66,6 +66,10 @@ class _MemberOf(FunctionElement[bool]):
     inherit_cache = True
     type = Boolean()
 
+    def self_group(self, against: Any = None) -> Any:
+        """A condition as it stands: compared with 1, as SQLAlchemy would on SQLite, no index would serve it."""
+        return self
+
 
 @compiles(_MemberOf, "postgresql")
 def _any(element: _MemberOf, compiler: SQLCompiler, **options: Any) -> str:
