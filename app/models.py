@@ -308,9 +308,18 @@ class LeadRoute(SQLModel, table=True):
     """The type trimmed and case folded; empty where the route serves all types."""
 
 
+IS_WATCHED = """
+distribution_target = 'TEAM_ROLLOUT' AND claimed_by_id IS NULL AND watched_since IS NOT NULL AND exhausted_at IS NULL
+"""
+"""Leads that somebody should take, and whose creators have not been told that nobody does."""
+
+
 class Lead(SQLModel, table=True):
     __tablename__ = "leads"
-    __table_args__ = (NUMBERED_FOR_GOOD,)
+    __table_args__ = (
+        Index("ix_leads_watched", "watched_since", postgresql_where=text(IS_WATCHED), sqlite_where=text(IS_WATCHED)),
+        NUMBERED_FOR_GOOD,
+    )
 
     id: int = _id()
     contact_id: int = _reference("contacts.id", index=True)

@@ -3,14 +3,24 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy import ColumnElement, and_, exists, or_, text
 from sqlalchemy import select as select_any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import events
 from app.commands.locking import lock_leads
-from app.models import OPEN_STATUSES, Contact, DeliveryStatus, DistributionTarget, Lead, LeadOffer, Notice, User
+from app.models import (
+    IS_WATCHED,
+    OPEN_STATUSES,
+    Contact,
+    DeliveryStatus,
+    DistributionTarget,
+    Lead,
+    LeadOffer,
+    Notice,
+    User,
+)
 
 
 def is_exhausted(patience: timedelta, now: datetime) -> ColumnElement[bool]:
@@ -32,8 +42,8 @@ def is_exhausted(patience: timedelta, now: datetime) -> ColumnElement[bool]:
 
 async def note_exhausted(session: AsyncSession, patience: timedelta, now: datetime) -> Sequence[Lead]:
     """Has the creators of newly exhausted leads told, once for each time; those leads."""
-    is_new = and_(is_exhausted(patience, now), col(Lead.exhausted_at).is_(None))
-    found = (await session.exec(select(Lead.id).where(is_new).limit(500))).all()
+    is_new = and_(text(IS_WATCHED), is_exhausted(patience, now))
+    found = (await session.exec(select(Lead.id).where(is_new).order_by(col(Lead.watched_since)).limit(500))).all()
     if not found:
         return ()
     locked = [lead.id for lead in await lock_leads(session, found)]
