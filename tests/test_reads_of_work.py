@@ -31,8 +31,8 @@ FEW = 50
 
 HOUR = timedelta(hours=1)
 READ = """
-    SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
-    WHERE relname IN ('leads', 'lead_offers', 'deliveries')
+    SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) AS read
+    FROM pg_stat_xact_user_tables WHERE relname IN ('leads', 'lead_offers', 'deliveries')
 """
 """Rows that the connection has read and not yet reported, by table."""
 
@@ -72,7 +72,7 @@ async def many_leads(database: Database, world: World, cast: Cast) -> None:
 
 async def rows_read(session: AsyncSession) -> dict[str, int]:
     rows = await (await session.connection()).exec_driver_sql(READ)
-    return {row[0]: row[1] for row in rows}
+    return {row["relname"]: row["read"] for row in rows.mappings()}
 
 
 @asynccontextmanager
