@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from app.models import LeadOfferStatus
+from app.enums import LeadOfferStatus
 
 CHANNEL = "lead_offer_changes"
 """Where PostgreSQL sends the notices."""

@@ -1,7 +1,7 @@
 """Which channels this server is set up for, by its settings."""
 
 from app.config import Settings
-from app.models import Channel
+from app.enums import Channel
 
 
 def served(settings: Settings) -> frozenset[Channel]:

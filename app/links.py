@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from app.config import Settings
+from app.enums import ClaimedVia
 from app.ids import parse_id
-from app.models import ClaimedVia
 from app.tokens import signing_key
 
 VALID_FOR = timedelta(days=3)

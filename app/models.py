@@ -1,28 +1,25 @@
-"""The tables and their enums.
+"""The tables."""
 
-Ids are 64-bit. Times are UTC, kept to the millisecond. Text sorts and compares by code point on every database, so
-that a page has the same order wherever it is read. Enums are stored by name.
-"""
+from datetime import datetime
+from typing import Any
 
-from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, TypeVar
-
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    DateTime,
-    Dialect,
-    Index,
-    Integer,
-    String,
-    UniqueConstraint,
-    literal,
-    text,
-)
-from sqlalchemy import Enum as SQLEnum
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
+
+from app.columns import Id, Text, UTCDateTime, enum_type
+from app.enums import (
+    Channel,
+    ClaimedVia,
+    DeliveryStatus,
+    DistributionTarget,
+    EndReason,
+    EventKind,
+    LeadOfferStatus,
+    OrderMethod,
+    RequestStatus,
+    SkipReason,
+    TeamSelectionMethod,
+)
 
 SQLModel.metadata.naming_convention = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -30,131 +27,6 @@ SQLModel.metadata.naming_convention = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
-
-E = TypeVar("E", bound=StrEnum)
-
-Id = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in a column of type INTEGER."""
-
-Text = String().with_variant(String(collation="C"), "postgresql")
-
-
-class UTCDateTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC, cut to the millisecond; SQLite, which has no type for it, keeps the UTC wall clock."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
-        return dialect.type_descriptor(DateTime(timezone=dialect.name != "sqlite"))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        value = value.astimezone(UTC)
-        value = value.replace(microsecond=value.microsecond // 1000 * 1000)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
-
-
-class DistributionTarget(StrEnum):
-    MYSELF = "Myself"
-    TEAM_ROLLOUT = "Team Rollout"
-
-
-class TeamSelectionMethod(StrEnum):
-    SPECIFIC_TEAM = "Specific Team"
-    ZIPCODE = "Zipcode"
-
-
-class OrderMethod(StrEnum):
-    RANK = "Rank"
-    TIME = "Time"
-
-
-class RequestStatus(StrEnum):
-    PENDING = "Pending"
-    ACCEPTED = "Accepted"
-    DECLINED = "Declined"
-
-
-class ClaimedVia(StrEnum):
-    APP = "None"
-    EMAIL = "Email"
-    TEXT = "Text"
-    PHONE = "Phone"
-    ASSIGNED = "Assigned"
-    AUTO = "Auto"
-
-
-class LeadOfferStatus(StrEnum):
-    SCHEDULED = "Scheduled"
-    SENT = "Sent"
-    CLAIMED = "Claimed"
-    DECLINED = "Declined"
-    EXPIRED = "Expired"
-    CANCELLED = "Cancelled"
-
-
-OPEN_STATUSES = (LeadOfferStatus.SCHEDULED, LeadOfferStatus.SENT)
-"""An offer that is neither answered nor ended."""
-
-
-class EndReason(StrEnum):
-    """Why an offer ended; a release brings back only what a claim had ended."""
-
-    CLAIMED = "Claimed"
-    LEFT = "Left"
-    SWITCHED_OFF = "Switched off"
-    AWAY = "Away"
-    TEAM_DELETED = "Team deleted"
-    IMPORTED = "Imported"
-
-
-class SkipReason(StrEnum):
-    """In the order of precedence: of several reasons the first is named."""
-
-    ALREADY_OFFERED = "Already offered"
-    USER_INACTIVE = "User inactive"
-    NOT_A_MEMBER = "Not a member"
-    INVITATION_DECLINED = "Invitation declined"
-    INVITATION_PENDING = "Invitation pending"
-    NO_DISTRIBUTION_OPTION = "No distribution option"
-    USER_AWAY = "User away"
-
-
-class Channel(StrEnum):
-    CALL = "Call"
-    TEXT = "Text"
-    EMAIL = "Email"
-
-
-class EventKind(StrEnum):
-    OFFER_CLAIMED = "offer.claimed"
-    ROLLOUT_EXHAUSTED = "rollout.exhausted"
-    DELIVERY_FAILED = "delivery.failed"
-
-
-class DeliveryStatus(StrEnum):
-    PENDING = "Pending"
-    SENT = "Sent"
-    DELIVERED = "Delivered"
-    FAILED = "Failed"
-    CANCELLED = "Cancelled"
-
-
-def _enum(kind: type[StrEnum]) -> SQLEnum:
-    return SQLEnum(kind, native_enum=False, length=32, create_constraint=False)
-
-
-def stored(member: E) -> ColumnElement[E]:
-    """A member of an enum as SQL has it, for places where no column tells its type, as in a CASE.
-
-    SQLAlchemy would take it for an enum type of PostgreSQL's own.
-    """
-    return literal(member, _enum(type(member)))
 
 
 def _id() -> Any:
@@ -232,7 +104,7 @@ class Team(SQLModel, table=True):
     id: int = _id()
     name: str = Field(sa_type=Text)
     creator_id: int = _reference("users.id", index=True)
-    order_method: OrderMethod = Field(sa_type=_enum(OrderMethod))
+    order_method: OrderMethod = Field(sa_type=enum_type(OrderMethod))
     mins_until_next_alert: int = 0
     created_at: datetime = Field(sa_type=UTCDateTime)
     deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
@@ -252,7 +124,7 @@ class TeamMember(SQLModel, table=True):
     id: int = _id()
     team_id: int = _reference("teams.id")
     user_id: int = _reference("users.id", index=True)
-    request_status: RequestStatus = Field(sa_type=_enum(RequestStatus))
+    request_status: RequestStatus = Field(sa_type=enum_type(RequestStatus))
 
 
 class DistributionOption(SQLModel, table=True):
@@ -300,8 +172,8 @@ class LeadRoute(SQLModel, table=True):
     id: int = _id()
     creator_id: int = _reference("users.id")
     lead_source_id: int | None = _optional_reference("lead_sources.id", index=True)
-    distribution_target: DistributionTarget = Field(sa_type=_enum(DistributionTarget))
-    team_selection_method: TeamSelectionMethod | None = Field(default=None, sa_type=_enum(TeamSelectionMethod))
+    distribution_target: DistributionTarget = Field(sa_type=enum_type(DistributionTarget))
+    team_selection_method: TeamSelectionMethod | None = Field(default=None, sa_type=enum_type(TeamSelectionMethod))
     team_id: int | None = _optional_reference("teams.id", index=True)
     lead_type: str | None = Field(default=None, sa_type=Text)
     lead_type_key: str = Field(sa_type=Text)
@@ -325,15 +197,15 @@ class Lead(SQLModel, table=True):
     contact_id: int = _reference("contacts.id", index=True)
     creator_id: int = _reference("users.id", index=True)
     source_id: int | None = _optional_reference("lead_sources.id", index=True)
-    distribution_target: DistributionTarget = Field(sa_type=_enum(DistributionTarget))
-    team_selection_method: TeamSelectionMethod | None = Field(default=None, sa_type=_enum(TeamSelectionMethod))
+    distribution_target: DistributionTarget = Field(sa_type=enum_type(DistributionTarget))
+    team_selection_method: TeamSelectionMethod | None = Field(default=None, sa_type=enum_type(TeamSelectionMethod))
     team_id: int | None = _optional_reference("teams.id", index=True)
     zipcode: str | None = Field(default=None, sa_type=Text)
     type: str | None = Field(default=None, sa_type=Text)
     created_at: datetime = Field(sa_type=UTCDateTime)
     claimed_by_id: int | None = _optional_reference("users.id", index=True)
     claimed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    claimed_via: ClaimedVia | None = Field(default=None, sa_type=_enum(ClaimedVia))
+    claimed_via: ClaimedVia | None = Field(default=None, sa_type=enum_type(ClaimedVia))
     watched_since: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """Its creation here, or its first submit; null for an imported lead that was never submitted here."""
     exhausted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
@@ -349,7 +221,7 @@ class LeadRollout(SQLModel, table=True):
     id: int = _id()
     lead_id: int = _reference("leads.id", index=True)
     team_id: int = _reference("teams.id", index=True)
-    team_selection_method: TeamSelectionMethod = Field(sa_type=_enum(TeamSelectionMethod))
+    team_selection_method: TeamSelectionMethod = Field(sa_type=enum_type(TeamSelectionMethod))
     submitted_at: datetime = Field(sa_type=UTCDateTime)
 
 
@@ -369,7 +241,7 @@ class RolloutSkip(SQLModel, table=True):
 
     rollout_id: int = Field(sa_type=Id, foreign_key="lead_rollouts.id", primary_key=True)
     user_id: int = Field(sa_type=Id, foreign_key="users.id", primary_key=True, index=True)
-    reason: SkipReason = Field(sa_type=_enum(SkipReason))
+    reason: SkipReason = Field(sa_type=enum_type(SkipReason))
 
 
 WANTS_ATTENTION = """
@@ -410,9 +282,9 @@ class LeadOffer(SQLModel, table=True):
     has_call_alert: bool | None = None
     has_text_alert: bool | None = None
     has_email_alert: bool | None = None
-    status: LeadOfferStatus = Field(sa_type=_enum(LeadOfferStatus))
-    end_reason: EndReason | None = Field(default=None, sa_type=_enum(EndReason))
-    order_method: OrderMethod | None = Field(default=None, sa_type=_enum(OrderMethod))
+    status: LeadOfferStatus = Field(sa_type=enum_type(LeadOfferStatus))
+    end_reason: EndReason | None = Field(default=None, sa_type=enum_type(EndReason))
+    order_method: OrderMethod | None = Field(default=None, sa_type=enum_type(OrderMethod))
     """The order of the rollout that made the offer; null where none did: imported, or assigned."""
     held_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """Until when the user's quiet hours hold back the automatic assignment."""
@@ -429,8 +301,8 @@ class Delivery(SQLModel, table=True):
 
     id: int = _id()
     offer_id: int = _reference("lead_offers.id", index=True)
-    channel: Channel = Field(sa_type=_enum(Channel))
-    status: DeliveryStatus = Field(sa_type=_enum(DeliveryStatus))
+    channel: Channel = Field(sa_type=enum_type(Channel))
+    status: DeliveryStatus = Field(sa_type=enum_type(DeliveryStatus))
     attempts: int = 0
     next_attempt_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When the next attempt is due; null once the delivery has come to an end."""
@@ -451,7 +323,7 @@ class Notice(SQLModel, table=True):
 
     id: int = _id()
     lead_id: int = _reference("leads.id", index=True)
-    status: DeliveryStatus = Field(sa_type=_enum(DeliveryStatus))
+    status: DeliveryStatus = Field(sa_type=enum_type(DeliveryStatus))
     attempts: int = 0
     next_attempt_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
@@ -482,11 +354,11 @@ class Event(SQLModel, table=True):
     id: int = _id()
     key: str = Field(sa_type=Text)
     """By which the receiver knows the event again. Unlike the id it means no other in a restored or second database."""
-    kind: EventKind = Field(sa_type=_enum(EventKind))
+    kind: EventKind = Field(sa_type=enum_type(EventKind))
     payload: str = Field(sa_type=Text)
     """The body, as it was when it happened: it is the same to the byte however often it is sent."""
     happened_at: datetime = Field(sa_type=UTCDateTime)
-    status: DeliveryStatus = Field(sa_type=_enum(DeliveryStatus))
+    status: DeliveryStatus = Field(sa_type=enum_type(DeliveryStatus))
     attempts: int = 0
     next_attempt_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

@@ -14,8 +14,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.db import FAILURES, Database, refusal_of
+from app.enums import DeliveryStatus
 from app.migrations import is_up_to_date
-from app.models import Delivery, DeliveryStatus
+from app.models import Delivery
 from app.observability.metrics import exposition
 from app.observability.requests import current
 

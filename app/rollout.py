@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from app.models import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus, SkipReason
+from app.enums import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus, SkipReason
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,7 @@ from sqlmodel import SQLModel, col, select
 
 from app.bulk import Advance, continue_numbers, insert_rows
 from app.db import Database
-from app.errors import Code, Refusal
-from app.models import (
+from app.enums import (
     ClaimedVia,
     DistributionTarget,
     EndReason,
@@ -25,8 +24,9 @@ from app.models import (
     OrderMethod,
     RequestStatus,
     TeamSelectionMethod,
-    User,
 )
+from app.errors import Code, Refusal
+from app.models import User
 
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 SEED = 2018

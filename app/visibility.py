@@ -9,18 +9,8 @@ from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
-from app.models import (
-    Contact,
-    DistributionOption,
-    Lead,
-    LeadOffer,
-    LeadOfferStatus,
-    LeadRoute,
-    LeadSource,
-    RequestStatus,
-    Team,
-    TeamMember,
-)
+from app.enums import LeadOfferStatus, RequestStatus
+from app.models import Contact, DistributionOption, Lead, LeadOffer, LeadRoute, LeadSource, Team, TeamMember
 
 ViewerId = int | BindParameter[int] | Mapped[int]
 """The viewer's id, its place in a statement that is prepared for any viewer, or the column that has it."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from app.models import DistributionTarget, LeadOfferStatus
+from app.enums import DistributionTarget, LeadOfferStatus
 
 Query = Mapping[str, Any]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from app.enums import ClaimedVia, EndReason, LeadOfferStatus, OrderMethod, RequestStatus
 from app.errors import Code
-from app.models import ClaimedVia, EndReason, LeadOfferStatus, OrderMethod, RequestStatus
 from app.rollout import Candidate, EarlierOffer, Option, PlannedOffer, plan
 
 S = LeadOfferStatus

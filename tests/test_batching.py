@@ -7,19 +7,9 @@ from datetime import timedelta
 
 from graphql import GraphQLObjectType, get_named_type, is_object_type
 
+from app.enums import Channel, DeliveryStatus, RequestStatus, SkipReason, TeamSelectionMethod
 from app.graphql.schema import schema
-from app.models import (
-    Channel,
-    Delivery,
-    DeliveryStatus,
-    Lead,
-    LeadRollout,
-    RequestStatus,
-    RolloutOffer,
-    RolloutSkip,
-    SkipReason,
-    TeamSelectionMethod,
-)
+from app.models import Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip
 from tests.api import Api
 from tests.world import NOW, Cast, World
 

@@ -12,9 +12,10 @@ from sqlmodel import col
 from app.changes import CHANNEL, OfferChange, read_notice
 from app.commands.submit import submit_lead_offers
 from app.db import Database, connect
+from app.enums import LeadOfferStatus
 from app.listener import Listener
 from app.main import create_app
-from app.models import LeadOffer, LeadOfferStatus
+from app.models import LeadOffer
 from app.sample import Size, fill
 from tests.api import Api, settings_for
 from tests.live import Watchers, signed_in, submit

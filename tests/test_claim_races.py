@@ -10,7 +10,8 @@ from sqlmodel import col, select
 
 from app.auth import issue_token
 from app.db import Database
-from app.models import Lead, LeadOffer, LeadOfferStatus
+from app.enums import LeadOfferStatus
+from app.models import Lead, LeadOffer
 from tests.api import settings_for
 from tests.processes import FULL, server
 from tests.test_claims import CLAIM

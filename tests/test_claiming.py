@@ -11,20 +11,8 @@ from sqlmodel import col, select
 from app.commands.automatic import assign_automatically
 from app.commands.claiming import claim_lead_offer, take_lead
 from app.db import Database
-from app.models import (
-    Channel,
-    ClaimedVia,
-    Delivery,
-    DeliveryStatus,
-    EndReason,
-    Lead,
-    LeadOffer,
-    LeadOfferStatus,
-    RequestStatus,
-    Team,
-    TeamMember,
-    User,
-)
+from app.enums import Channel, ClaimedVia, DeliveryStatus, EndReason, LeadOfferStatus, RequestStatus
+from app.models import Delivery, Lead, LeadOffer, Team, TeamMember, User
 from tests.world import NOW, Cast, World
 
 MINUTE = timedelta(minutes=1)

@@ -30,8 +30,9 @@ from app.commands.obstacles import claim_succeeds
 from app.commands.releasing import release_lead
 from app.commands.submit import submit_lead_offers
 from app.db import Database, connect
+from app.enums import ClaimedVia, OrderMethod, RequestStatus
 from app.errors import Code, Refusal
-from app.models import ClaimedVia, Lead, LeadOffer, OrderMethod, RequestStatus, TeamMember, User
+from app.models import Lead, LeadOffer, TeamMember, User
 from app.rollout import Option
 from tests.databases import Clone
 from tests.rules_of_claiming import Person, Refused, Rules

@@ -8,7 +8,8 @@ import pytest
 from sqlmodel import col, select
 
 from app.db import Database
-from app.models import Channel, ClaimedVia, Delivery, DeliveryStatus, Lead, LeadOffer, LeadOfferStatus, RequestStatus
+from app.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus, RequestStatus
+from app.models import Delivery, Lead, LeadOffer
 from tests.api import Api
 from tests.world import NOW, Cast, World
 

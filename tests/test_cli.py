@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from app.cli import app
 from app.db import Database
-from app.models import Lead, LeadOffer, LeadOfferStatus
+from app.enums import LeadOfferStatus
+from app.models import Lead, LeadOffer
 from tests.api import SECRET
 from tests.world import Cast, World
 

@@ -12,10 +12,10 @@ from app.auth import issue_token
 from app.changes import OfferChange
 from app.commands.users import deactivate_user
 from app.db import Database
+from app.enums import LeadOfferStatus
 from app.graphql.subscriptions import admission, hub, websocket
 from app.graphql.subscriptions.hub import Subscriber
 from app.main import create_app
-from app.models import LeadOfferStatus
 from tests.api import Api, settings_for
 from tests.live import Watchers, connected, signed_in, submit, url_of
 from tests.node import needs_node, node

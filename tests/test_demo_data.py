@@ -9,9 +9,10 @@ from sqlmodel import col, select
 
 from app.commands.submit import Submitted, submit_lead_offers
 from app.db import Database
+from app.enums import LeadOfferStatus, OrderMethod, SkipReason
 from app.errors import Code, Refusal
 from app.imports import Findings, import_lists, parse
-from app.models import LeadOffer, LeadOfferStatus, OrderMethod, SkipReason, Team
+from app.models import LeadOffer, Team
 
 KATHERINE, DOROTHY = 1, 5
 

@@ -12,18 +12,8 @@ from app.commands.claiming import claim_lead_offer, decline_lead_offer
 from app.commands.locking import lock_lead
 from app.commands.submit import submit_lead_offers
 from app.db import Database
-from app.models import (
-    Channel,
-    ClaimedVia,
-    Delivery,
-    DeliveryStatus,
-    EndReason,
-    Lead,
-    LeadOffer,
-    LeadOfferStatus,
-    OrderMethod,
-    User,
-)
+from app.enums import Channel, ClaimedVia, DeliveryStatus, EndReason, LeadOfferStatus, OrderMethod
+from app.models import Delivery, Lead, LeadOffer, User
 from app.notifications.attempts import PAUSES, pause_after
 from app.notifications.senders import CannotSend, Message
 from app.notifications.worker import Worker

@@ -17,17 +17,8 @@ from app.commands.receipts import record_receipt
 from app.commands.submit import submit_lead_offers
 from app.config import Settings
 from app.db import Database, connect
-from app.models import (
-    Channel,
-    ClaimedVia,
-    Delivery,
-    DeliveryStatus,
-    Event,
-    EventKind,
-    Lead,
-    LeadOffer,
-    OrderMethod,
-)
+from app.enums import Channel, ClaimedVia, DeliveryStatus, EventKind, OrderMethod
+from app.models import Delivery, Event, Lead, LeadOffer
 from app.notifications.attempts import PAUSES
 from app.notifications.events import FORGOTTEN_AT_ONCE, KEPT
 from app.notifications.senders import CannotSend, Message

@@ -26,8 +26,9 @@ from sqlmodel import col, select
 
 from app.auth import issue_token
 from app.db import connect
+from app.enums import Channel, DeliveryStatus, LeadOfferStatus
 from app.migrations import upgrade
-from app.models import Channel, Contact, Delivery, DeliveryStatus, LeadOfferStatus
+from app.models import Contact, Delivery
 from tests.api import settings_for
 from tests.mailbox import Mailbox, mailbox
 from tests.processes import FULL, free_port, start, stop

@@ -11,8 +11,9 @@ from sqlmodel import select
 
 from app import filters, visibility
 from app.db import Database
+from app.enums import LeadOfferStatus
 from app.filters import LISTS, NOTHING, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Sort, Where
-from app.models import LeadOffer, LeadOfferStatus
+from app.models import LeadOffer
 from app.pages import fetch_page, fetch_pages
 from tests.world import NOW, Cast, World
 

@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 
 from app import cli
 from app.db import Database
-from app.imports import Findings, import_lists, parse
-from app.models import (
+from app.enums import (
     ClaimedVia,
     DistributionTarget,
     EndReason,
@@ -23,6 +22,7 @@ from app.models import (
     RequestStatus,
     TeamSelectionMethod,
 )
+from app.imports import Findings, import_lists, parse
 from tests.world import NOW, World
 
 Document = dict[str, list[dict[str, Any]]]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from app.db import Database
+from app.enums import ClaimedVia, DistributionTarget, OrderMethod, RequestStatus, TeamSelectionMethod
 from app.imports import import_lists, parse
 from app.imports.lists import LISTS, Field, ImportList
-from app.models import ClaimedVia, DistributionTarget, OrderMethod, RequestStatus, TeamSelectionMethod
 from tests.world import NOW
 
 DOCS = (Path(__file__).parents[1] / "docs" / "import.md").read_text(encoding="utf-8")

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import insert, text
 
 from app.db import Database
+from app.enums import DistributionTarget, LeadOfferStatus
 from app.instants import format_instant
-from app.models import DistributionTarget, Lead, LeadOffer, LeadOfferStatus, User
+from app.models import Lead, LeadOffer, User
 from tests.api import Api
 from tests.world import NOW, Cast, World
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from app.db import Database
-from app.models import Contact, Lead, LeadOfferStatus
+from app.enums import LeadOfferStatus
+from app.models import Contact, Lead
 from tests.api import Api
 from tests.test_routes import BY_ZIPCODE, ROLLOUT
 from tests.test_teams import count, refused

@@ -9,8 +9,9 @@ from sqlmodel import col, select
 
 from app.commands.users import activate_user, deactivate_user
 from app.db import Database
+from app.enums import Channel, DeliveryStatus, EndReason, LeadOfferStatus
 from app.errors import Refusal
-from app.models import Channel, Delivery, DeliveryStatus, EndReason, Lead, LeadOffer, LeadOfferStatus, TeamMember
+from app.models import Delivery, Lead, LeadOffer, TeamMember
 from tests.api import Api
 from tests.test_teams import ANSWER, DELETE, REMOVE, membership, refused
 from tests.world import NOW, Cast, World

@@ -10,9 +10,10 @@ from pydantic import SecretStr
 from app.commands.submit import submit_lead_offers
 from app.config import Settings
 from app.db import Database
+from app.enums import Channel, ClaimedVia, LeadOfferStatus
 from app.links import VALID_FOR, ClaimLink, claim_url, read_link
 from app.main import create_app
-from app.models import Channel, ClaimedVia, Lead, LeadOffer, LeadOfferStatus
+from app.models import Lead, LeadOffer
 from app.notifications.worker import Worker
 from tests.api import settings_for
 from tests.test_dispatch import Recorder

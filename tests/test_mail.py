@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.models import Contact, DistributionTarget, Lead, User
+from app.enums import DistributionTarget
+from app.models import Contact, Lead, User
 from app.notifications import messages
 from app.notifications.mail import Mail
 from app.notifications.senders import CannotSend, Message

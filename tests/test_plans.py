@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.db import Database
+from app.enums import LeadOfferStatus
 from app.graphql.plans.recent import Recent
 from app.graphql.schema import schema
-from app.models import LeadOfferStatus
 from app.prepared import Prepared
 from tests.api import SECRET, Api
 from tests.world import NOW, Cast, World

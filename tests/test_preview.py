@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.channels import served
+from app.enums import DistributionTarget, LeadOfferStatus, OrderMethod, RequestStatus
 from app.instants import format_instant
-from app.models import DistributionTarget, LeadOffer, LeadOfferStatus, LeadRollout, OrderMethod, RequestStatus
+from app.models import LeadOffer, LeadRollout
 from app.notifications.senders import Unconfigured
 from app.notifications.setup import make_senders
 from app.rollout import Option

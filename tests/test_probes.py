@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from app import migrations
 from app.db import Database
-from app.models import Channel, Delivery, DeliveryStatus
+from app.enums import Channel, DeliveryStatus
+from app.models import Delivery
 from app.observability import metrics
 from tests.api import Api, serving, settings_for
 from tests.databases import sqlite_url

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from app.db import Database
-from app.models import LeadOfferStatus
+from app.enums import LeadOfferStatus
 from tests.api import Api
 from tests.world import NOW, Cast, World
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.models import Channel, Delivery, DeliveryStatus, LeadOfferStatus, RequestStatus, Team, User
+from app.enums import Channel, DeliveryStatus, LeadOfferStatus, RequestStatus
+from app.models import Delivery, Team, User
 from tests.api import Api
 from tests.world import NOW, Cast, World
 

@@ -17,10 +17,10 @@ from typer.main import get_command
 
 from app.cli import app
 from app.config import PREFIX, Settings
+from app.enums import EventKind, LeadOfferStatus
 from app.errors import Code, Refusal
 from app.filters import Operator
 from app.graphql.schema import schema
-from app.models import EventKind, LeadOfferStatus
 from app.rest.errors import with_status
 from app.rest.fields import FIELDS
 from app.rest.http import ADDRESSES

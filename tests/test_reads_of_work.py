@@ -12,16 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.commands.claiming import claim_lead_offer
 from app.commands.exhaustion import note_exhausted
 from app.db import Database
-from app.models import (
-    Channel,
-    ClaimedVia,
-    Delivery,
-    DeliveryStatus,
-    DistributionTarget,
-    Lead,
-    LeadOffer,
-    LeadOfferStatus,
-)
+from app.enums import Channel, ClaimedVia, DeliveryStatus, DistributionTarget, LeadOfferStatus
+from app.models import Delivery, Lead, LeadOffer
 from tests.databases import statements_of
 from tests.world import NOW, Cast, World
 

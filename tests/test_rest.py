@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from app.models import LeadOffer, LeadOfferStatus, User
+from app.enums import LeadOfferStatus
+from app.models import LeadOffer, User
 from app.rest.fields import FIELDS
 from tests.api import Api
 from tests.world import Cast, World

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.enums import LeadOfferStatus
 from app.filters import Operator
 from app.main import create_app
-from app.models import Lead, LeadOfferStatus
+from app.models import Lead
 from app.rest.dialect import OPERATORS
 from app.rest.fields import FIELDS
 from tests.api import Api, settings_for

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.models import RequestStatus
+from app.enums import RequestStatus
 from tests.api import Api
 from tests.world import NOW, Cast, World
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.models import LeadOfferStatus, OrderMethod, RequestStatus, SkipReason
+from app.enums import LeadOfferStatus, OrderMethod, RequestStatus, SkipReason
 from app.rollout import Candidate, EarlierOffer, Option, Plan, PlannedOffer, Skipped, plan
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

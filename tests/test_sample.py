@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 from app import cli
 from app.db import Database
+from app.enums import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus
 from app.errors import Code, Refusal
-from app.models import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus
 from app.rollout import Candidate, Option, plan
 from app.sample import ANCHOR, Size, fill
 from tests.world import World

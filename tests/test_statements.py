@@ -11,7 +11,8 @@ from sqlalchemy import Integer, bindparam, func, update
 from sqlmodel import SQLModel, select
 
 from app.db import Database, Limits, connect
-from app.models import EndReason, Lead, LeadOffer, LeadOfferStatus, Team, User
+from app.enums import EndReason, LeadOfferStatus
+from app.models import Lead, LeadOffer, Team, User
 from app.sets import rows_parameter
 from app.statements import Statement, detached
 from tests.world import Cast, World

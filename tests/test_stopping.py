@@ -12,8 +12,9 @@ from sqlmodel import col, select
 
 from app.auth import issue_token
 from app.db import Database
+from app.enums import DeliveryStatus
 from app.main import utc_now
-from app.models import Delivery, DeliveryStatus
+from app.models import Delivery
 from tests.api import settings_for
 from tests.live import signed_in
 from tests.mailbox import Mailbox, mailbox

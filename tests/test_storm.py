@@ -17,8 +17,9 @@ from sqlmodel import col, select
 
 from app.auth import issue_token
 from app.db import Database
+from app.enums import DeliveryStatus, EndReason, LeadOfferStatus
 from app.instants import format_instant
-from app.models import Delivery, DeliveryStatus, EndReason, Lead, LeadOffer, LeadOfferStatus, TeamMember, User
+from app.models import Delivery, Lead, LeadOffer, TeamMember, User
 from tests.api import settings_for
 from tests.mailbox import Mailbox, mailbox
 from tests.processes import FULL, server, start, stop

@@ -12,27 +12,20 @@ from app.commands.claiming import take_lead
 from app.commands.preparation import prepare
 from app.commands.submit import Submitted, submit_lead_offers
 from app.db import Database
-from app.errors import Code, Refusal
-from app.models import (
+from app.enums import (
     Channel,
     ClaimedVia,
-    Delivery,
     DeliveryStatus,
-    DistributionOption,
     DistributionTarget,
     EndReason,
-    Lead,
-    LeadOffer,
     LeadOfferStatus,
-    LeadRollout,
     OrderMethod,
     RequestStatus,
-    RolloutOffer,
-    RolloutSkip,
     SkipReason,
     TeamSelectionMethod,
-    User,
 )
+from app.errors import Code, Refusal
+from app.models import Delivery, DistributionOption, Lead, LeadOffer, LeadRollout, RolloutOffer, RolloutSkip, User
 from tests.world import NOW, Cast, World
 
 MINUTE = timedelta(minutes=1)

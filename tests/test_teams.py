@@ -6,7 +6,8 @@ from typing import Any
 from sqlmodel import col, func, select
 
 from app.db import Database
-from app.models import DistributionOption, OrderMethod, RequestStatus, Team, TeamMember, TeamZipcode, User
+from app.enums import OrderMethod, RequestStatus
+from app.models import DistributionOption, Team, TeamMember, TeamZipcode, User
 from tests.api import Api
 from tests.world import Cast, World
 

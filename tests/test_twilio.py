@@ -17,7 +17,8 @@ from app.commands.claiming import claim_lead_offer
 from app.commands.submit import submit_lead_offers
 from app.config import Settings
 from app.db import Database
-from app.models import Channel, ClaimedVia, Delivery, DeliveryStatus, Lead, LeadOffer, LeadOfferStatus, User
+from app.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
+from app.models import Delivery, Lead, LeadOffer, User
 from app.notifications.attempts import JITTER, PAUSES
 from app.notifications.senders import CannotSend, Message
 from app.notifications.setup import make_senders

@@ -12,19 +12,10 @@ from sqlmodel import col, select
 
 from app.config import Settings
 from app.db import Database
+from app.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
 from app.links import ClaimLink, claim_url
 from app.main import create_app
-from app.models import (
-    Channel,
-    ClaimedVia,
-    Delivery,
-    DeliveryStatus,
-    Lead,
-    LeadOffer,
-    LeadOfferStatus,
-    TextStop,
-    User,
-)
+from app.models import Delivery, Lead, LeadOffer, TextStop, User
 from app.notifications import attempts
 from app.notifications.attempts import Outcome
 from app.notifications.twilio_callbacks import signature

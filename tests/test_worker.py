@@ -12,7 +12,8 @@ import pytest
 from sqlmodel import col, func, select
 
 from app.db import Database
-from app.models import Channel, Delivery, DeliveryStatus, DistributionTarget, Lead, LeadOffer, LeadOfferStatus
+from app.enums import Channel, DeliveryStatus, DistributionTarget, LeadOfferStatus
+from app.models import Delivery, Lead, LeadOffer
 from app.notifications.mail import Mail
 from app.notifications.worker import LANES
 from tests.api import SECRET

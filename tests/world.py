@@ -9,21 +9,16 @@ from typing import Any
 from sqlmodel import SQLModel
 
 from app.db import Database
+from app.enums import ClaimedVia, DistributionTarget, LeadOfferStatus, OrderMethod, RequestStatus, TeamSelectionMethod
 from app.models import (
-    ClaimedVia,
     Contact,
     DistributionOption,
-    DistributionTarget,
     Lead,
     LeadOffer,
-    LeadOfferStatus,
     LeadRoute,
     LeadSource,
-    OrderMethod,
-    RequestStatus,
     Team,
     TeamMember,
-    TeamSelectionMethod,
     TeamZipcode,
     User,
 )

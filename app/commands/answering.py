@@ -9,8 +9,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.claiming import claim_lead_offer
 from app.commands.obstacles import claimable
+from app.enums import ClaimedVia
 from app.errors import Code, Refusal
-from app.models import ClaimedVia, LeadOffer, TextReply, TextStop, User
+from app.models import LeadOffer, TextReply, TextStop, User
 
 
 async def claim_as_told(session: AsyncSession, offer_id: int, via: ClaimedVia, now: datetime) -> LeadOffer:

@@ -10,16 +10,9 @@ from app import visibility
 from app.commands import deliveries, events
 from app.commands.claiming import end_offers
 from app.commands.locking import lock_lead
+from app.enums import ClaimedVia, LeadOfferStatus
 from app.errors import Code, Refusal
-from app.models import (
-    ClaimedVia,
-    DistributionOption,
-    Lead,
-    LeadOffer,
-    LeadOfferStatus,
-    Team,
-    User,
-)
+from app.models import DistributionOption, Lead, LeadOffer, Team, User
 from app.observability import metrics
 
 

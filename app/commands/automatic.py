@@ -11,7 +11,8 @@ from app.commands.claiming import take_lead
 from app.commands.moving_up import move_up
 from app.commands.obstacles import obstacle
 from app.commands.withdrawal import withdraw_unsent
-from app.models import OPEN_STATUSES, ClaimedVia, EndReason, LeadOffer, User
+from app.enums import OPEN_STATUSES, ClaimedVia, EndReason
+from app.models import LeadOffer, User
 from app.quiet_hours import quiet_until
 
 

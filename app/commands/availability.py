@@ -8,8 +8,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.leaving import lock_open_leads, withdraw_open
 from app.commands.locking import lock_leads
+from app.enums import DeliveryStatus, EndReason, LeadOfferStatus
 from app.errors import Problem, bad_input
-from app.models import Delivery, DeliveryStatus, EndReason, LeadOffer, LeadOfferStatus, User
+from app.models import Delivery, LeadOffer, User
 from app.quiet_hours import is_time_of_day
 
 

@@ -7,23 +7,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import visibility
+from app.columns import Id, UTCDateTime, stored
 from app.commands import deliveries, events
 from app.commands.moving_up import move_up
 from app.commands.obstacles import claimable
+from app.enums import OPEN_STATUSES, ClaimedVia, EndReason, LeadOfferStatus
 from app.errors import Code, Refusal
 from app.instants import format_instant
-from app.models import (
-    OPEN_STATUSES,
-    ClaimedVia,
-    EndReason,
-    Id,
-    Lead,
-    LeadOffer,
-    LeadOfferStatus,
-    User,
-    UTCDateTime,
-    stored,
-)
+from app.models import Lead, LeadOffer, User
 from app.observability import metrics
 from app.sets import member_of
 from app.statements import Statement, detached

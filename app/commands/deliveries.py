@@ -8,7 +8,9 @@ from sqlalchemy import ColumnElement, Update, bindparam, exists, insert, literal
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.models import Channel, Delivery, DeliveryStatus, LeadOffer, LeadOfferStatus, stored
+from app.columns import stored
+from app.enums import Channel, DeliveryStatus, LeadOfferStatus
+from app.models import Delivery, LeadOffer
 from app.rollout import PlannedOffer
 from app.sets import member_of, rows_parameter
 from app.statements import Statement

@@ -12,7 +12,8 @@ from app.commands.locking import lock_lead
 from app.commands.moving_up import move_up
 from app.commands.obstacles import obstacle
 from app.commands.withdrawal import withdraw_unsent
-from app.models import WANTS_ATTENTION, LeadOffer, LeadOfferStatus
+from app.enums import LeadOfferStatus
+from app.models import WANTS_ATTENTION, LeadOffer
 
 _WANTS_ATTENTION = text(f"({WANTS_ATTENTION})")
 _DUE_AT = func.coalesce(col(LeadOffer.held_until), col(LeadOffer.notify_at))

@@ -15,8 +15,9 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db import HAS_WEBHOOK
+from app.enums import ClaimedVia, DeliveryStatus, EventKind
 from app.instants import format_instant
-from app.models import ClaimedVia, Delivery, DeliveryStatus, EventKind, Lead, LeadOffer
+from app.models import Delivery, Lead, LeadOffer
 from app.sets import member_of
 
 _NEW = insert(SQLModel.metadata.tables["events"])

@@ -10,17 +10,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import events
 from app.commands.locking import lock_leads
-from app.models import (
-    IS_WATCHED,
-    OPEN_STATUSES,
-    Contact,
-    DeliveryStatus,
-    DistributionTarget,
-    Lead,
-    LeadOffer,
-    Notice,
-    User,
-)
+from app.enums import OPEN_STATUSES, DeliveryStatus, DistributionTarget
+from app.models import IS_WATCHED, Contact, Lead, LeadOffer, Notice, User
 
 
 def is_exhausted(patience: timedelta, now: datetime) -> ColumnElement[bool]:

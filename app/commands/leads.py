@@ -12,8 +12,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app import visibility
 from app.commands import contacts
 from app.commands.targets import FIELDS, Target, check_source, check_target, target_of
+from app.enums import OPEN_STATUSES, DistributionTarget
 from app.errors import Code, Refusal
-from app.models import OPEN_STATUSES, Contact, DistributionTarget, Lead, LeadOffer, LeadRoute
+from app.models import Contact, Lead, LeadOffer, LeadRoute
 from app.validation import Check, Rules, checking, fold
 
 _RULES: Rules = {"type": Check.text, "zipcode": Check.zipcode}

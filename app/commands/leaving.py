@@ -9,7 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import deliveries
 from app.commands.moving_up import move_up
-from app.models import OPEN_STATUSES, EndReason, Lead, LeadOffer, LeadOfferStatus
+from app.enums import OPEN_STATUSES, EndReason, LeadOfferStatus
+from app.models import Lead, LeadOffer
 from app.sets import member_of
 
 _IS_OPEN = col(LeadOffer.status).in_(OPEN_STATUSES)

@@ -12,8 +12,9 @@ from app import visibility
 from app.commands.leaving import lock_open_leads, withdraw_open
 from app.commands.teams import own_team
 from app.commands.users import find_user
+from app.enums import EndReason, RequestStatus
 from app.errors import Code, Problem, Refusal, bad_input
-from app.models import EndReason, LeadOffer, RequestStatus, Team, TeamMember
+from app.models import LeadOffer, Team, TeamMember
 from app.validation import checking
 
 

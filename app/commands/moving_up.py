@@ -7,7 +7,8 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.obstacles import claimable
-from app.models import DeliveryStatus, Lead, LeadOffer, LeadOfferStatus, OrderMethod
+from app.enums import DeliveryStatus, LeadOfferStatus, OrderMethod
+from app.models import Lead, LeadOffer
 
 _OFFERS, _DELIVERIES = (SQLModel.metadata.tables[name] for name in ("lead_offers", "deliveries"))
 _MOVE_OFFER = update(_OFFERS).where(_OFFERS.c.id == bindparam("offer")).values(notify_at=bindparam("at"))

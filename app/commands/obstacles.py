@@ -7,7 +7,9 @@ from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
 from sqlmodel import col
 
 from app import visibility
-from app.models import OPEN_STATUSES, EndReason, Lead, LeadOffer, RequestStatus, Team, TeamMember, User, stored
+from app.columns import stored
+from app.enums import OPEN_STATUSES, EndReason, RequestStatus
+from app.models import Lead, LeadOffer, Team, TeamMember, User
 from app.sets import member_of
 
 

@@ -9,8 +9,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import visibility
 from app.commands.teams import own_team
+from app.enums import OrderMethod
 from app.errors import Code, Problem, Refusal, bad_input
-from app.models import DistributionOption, OrderMethod, Team, TeamMember
+from app.models import DistributionOption, Team, TeamMember
 from app.validation import MOST_OPTIONS, Check, Rules, checking
 
 _RULES: Rules = {

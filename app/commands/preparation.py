@@ -13,21 +13,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import visibility
+from app.columns import Id, UTCDateTime
 from app.commands.claiming import already_claimed
+from app.enums import DistributionTarget, TeamSelectionMethod
 from app.errors import Code, Refusal
-from app.models import (
-    DistributionOption,
-    DistributionTarget,
-    Id,
-    Lead,
-    LeadOffer,
-    Team,
-    TeamMember,
-    TeamSelectionMethod,
-    TeamZipcode,
-    User,
-    UTCDateTime,
-)
+from app.models import DistributionOption, Lead, LeadOffer, Team, TeamMember, TeamZipcode, User
 from app.rollout import Candidate, EarlierOffer, Option, Plan, plan
 from app.statements import Statement, detached
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.preparation import prepare
+from app.enums import Channel
 from app.errors import Problem, bad_input
 from app.instants import format_instant
-from app.models import Channel, Lead, Team
+from app.models import Lead, Team
 from app.rollout import PlannedOffer, Skipped
 from app.team_warnings.facts import fetch_people
 from app.team_warnings.rules import TeamWarning, TeamWarningCode, warnings

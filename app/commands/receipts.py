@@ -8,7 +8,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import deliveries, events
 from app.commands.locking import lock_lead
-from app.models import Delivery, DeliveryStatus, LeadOffer
+from app.enums import DeliveryStatus
+from app.models import Delivery, LeadOffer
 
 
 async def record_receipt(session: AsyncSession, delivery_id: int, failure: str | None, now: datetime) -> bool:

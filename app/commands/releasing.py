@@ -12,8 +12,9 @@ from app.commands import deliveries
 from app.commands.automatic import assign_automatically
 from app.commands.locking import lock_lead, lock_leads
 from app.commands.obstacles import obstacle
+from app.enums import EndReason, LeadOfferStatus
 from app.errors import Code, Refusal
-from app.models import EndReason, Lead, LeadOffer, LeadOfferStatus
+from app.models import Lead, LeadOffer
 
 
 async def release_lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime) -> Lead:

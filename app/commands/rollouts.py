@@ -10,8 +10,10 @@ from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.columns import Id, UTCDateTime, stored
 from app.commands.preparation import Prepared
-from app.models import Id, Lead, LeadOffer, LeadOfferStatus, UTCDateTime, stored
+from app.enums import LeadOfferStatus
+from app.models import Lead, LeadOffer
 from app.sets import rows_parameter
 from app.statements import Statement, detached
 

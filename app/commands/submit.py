@@ -10,8 +10,9 @@ from app.commands import deliveries, rollouts
 from app.commands.automatic import assign_automatically
 from app.commands.locking import lock_lead
 from app.commands.preparation import Prepared, prepare
+from app.enums import OPEN_STATUSES
 from app.errors import Code, Refusal
-from app.models import OPEN_STATUSES, Lead, LeadOffer, Team
+from app.models import Lead, LeadOffer, Team
 from app.observability import metrics
 from app.rollout import Plan, Skipped
 

@@ -7,7 +7,8 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.models import DistributionTarget, Lead, LeadRoute, LeadSource, Team, TeamSelectionMethod
+from app.enums import DistributionTarget, TeamSelectionMethod
+from app.models import Lead, LeadRoute, LeadSource, Team
 from app.validation import Check
 
 

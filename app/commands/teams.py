@@ -10,8 +10,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import visibility
 from app.commands.leaving import lock_open_leads, withdraw_open
+from app.enums import EndReason, OrderMethod
 from app.errors import Code, Refusal
-from app.models import DistributionOption, EndReason, LeadOffer, LeadRoute, OrderMethod, Team, TeamZipcode
+from app.models import DistributionOption, LeadOffer, LeadRoute, Team, TeamZipcode
 from app.sets import member_of
 from app.validation import Check, Rules, checking
 

@@ -9,8 +9,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.leaving import lock_open_leads, withdraw_open
+from app.enums import EndReason
 from app.errors import Code, Refusal
-from app.models import Contact, EndReason, Lead, LeadOffer, User
+from app.models import Contact, Lead, LeadOffer, User
 from app.validation import checking
 
 

@@ -6,8 +6,10 @@ from sqlalchemy import case, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.columns import stored
 from app.commands import deliveries
-from app.models import EndReason, LeadOffer, LeadOfferStatus, stored
+from app.enums import EndReason, LeadOfferStatus
+from app.models import LeadOffer
 
 
 async def withdraw_unsent(session: AsyncSession, reasons: Mapping[int, EndReason]) -> None:

@@ -4,7 +4,7 @@ from enum import Enum, StrEnum
 
 import strawberry
 
-from app.models import (
+from app.enums import (
     Channel,
     ClaimedVia,
     DeliveryStatus,

@@ -8,16 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.enums import ClaimedVia, DistributionTarget, EndReason, LeadOfferStatus, OrderMethod, TeamSelectionMethod
 from app.imports.findings import Findings
 from app.imports.reading import Row
-from app.models import (
-    ClaimedVia,
-    DistributionTarget,
-    EndReason,
-    LeadOfferStatus,
-    OrderMethod,
-    TeamSelectionMethod,
-)
 from app.phones import parse_phone
 from app.validation import fold
 

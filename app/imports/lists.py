@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.enums import ClaimedVia, DistributionTarget, OrderMethod, RequestStatus, TeamSelectionMethod
 from app.imports import values
 from app.imports.values import Parser
-from app.models import ClaimedVia, DistributionTarget, OrderMethod, RequestStatus, TeamSelectionMethod
 
 
 @dataclass(frozen=True, slots=True)

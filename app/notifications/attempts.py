@@ -15,7 +15,8 @@ from sqlalchemy import ColumnElement, bindparam, func, update
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.models import Delivery, DeliveryStatus, Event, Notice
+from app.enums import DeliveryStatus
+from app.models import Delivery, Event, Notice
 from app.notifications.senders import CannotSend
 from app.sets import member_of
 

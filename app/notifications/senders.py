@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.models import Channel
+from app.enums import Channel
 
 
 @dataclass(frozen=True, slots=True)

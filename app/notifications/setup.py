@@ -4,7 +4,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.config import PREFIX, Fallback, Settings, webhook_key
-from app.models import Channel, DistributionOption
+from app.enums import Channel
+from app.models import DistributionOption
 from app.notifications.console import Console
 from app.notifications.mail import Mail
 from app.notifications.senders import Sender, Senders, Unconfigured

@@ -22,10 +22,11 @@ from app.commands.answering import allow_texts, claim_as_told, stop_texts, take_
 from app.commands.receipts import record_receipt
 from app.config import Settings
 from app.db import Database
+from app.enums import ClaimedVia
 from app.errors import Code, HTTPRefusal, Refusal
 from app.ids import parse_id
 from app.links import public_address, read_link
-from app.models import ClaimedVia, Contact, Lead, User
+from app.models import Contact, Lead, User
 from app.notifications import messages
 from app.notifications.twilio import saying, texting
 from app.observability import requests

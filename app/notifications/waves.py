@@ -23,19 +23,9 @@ from app.commands.obstacles import obstacle
 from app.commands.withdrawal import withdraw_unsent
 from app.config import Settings
 from app.db import Database
+from app.enums import OPEN_STATUSES, Channel, ClaimedVia, DeliveryStatus, EndReason
 from app.links import ClaimLink, claim_url
-from app.models import (
-    OPEN_STATUSES,
-    Channel,
-    ClaimedVia,
-    Contact,
-    Delivery,
-    DeliveryStatus,
-    EndReason,
-    Lead,
-    LeadOffer,
-    User,
-)
+from app.models import Contact, Delivery, Lead, LeadOffer, User
 from app.notifications import attempts, messages
 from app.notifications.attempts import Outcome
 from app.notifications.senders import CannotSend, Message, Sender

@@ -19,8 +19,9 @@ from app.commands.due_offers import attend, due_leads, next_due_offer
 from app.commands.exhaustion import note_exhausted
 from app.config import Settings
 from app.db import Database
+from app.enums import Channel
 from app.listener import Listener
-from app.models import Channel, Delivery, Event, Notice
+from app.models import Delivery, Event, Notice
 from app.notifications.attempts import NEW_EVENTS, NEW_WORK, next_attempt
 from app.notifications.events import forget_events, send_events
 from app.notifications.notices import send_notices

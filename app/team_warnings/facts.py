@@ -10,7 +10,8 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.models import Channel, DistributionOption, RequestStatus, Team, TeamMember, TeamZipcode, User
+from app.enums import Channel, RequestStatus
+from app.models import DistributionOption, Team, TeamMember, TeamZipcode, User
 from app.rollout import Candidate, Option, PlannedOffer, plan
 from app.sets import member_of
 from app.team_warnings.rules import Person, TeamWarning, warnings

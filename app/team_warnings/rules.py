@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.models import Channel
+from app.enums import Channel
 from app.rollout import Option, PlannedOffer
 
 

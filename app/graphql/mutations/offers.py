@@ -8,13 +8,13 @@ from app.commands.assigning import assign_lead
 from app.commands.claiming import claim_lead_offer, decline_lead_offer
 from app.commands.releasing import release_lead
 from app.commands.submit import Submitted, submit_lead_offers
+from app.enums import ClaimedVia
 from app.graphql.context import Info
 from app.graphql.fields import payload, resolved
 from app.graphql.mutations.transaction import known_id, writing
 from app.graphql.types.leads import Lead, SkippedMember
 from app.graphql.types.offers import LeadOffer
 from app.graphql.types.teams import Team
-from app.models import ClaimedVia
 
 
 @strawberry.type(description="What a submit did.")

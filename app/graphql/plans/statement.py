@@ -23,9 +23,10 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from app import filters, visibility
+from app.columns import Id, UTCDateTime
 from app.graphql.fields import Asker
 from app.graphql.plans.selection import ME, PAGE, Selected, Selection, Spelling, table_of
-from app.models import Id, LeadOffer, User, UTCDateTime
+from app.models import LeadOffer, User
 from app.pages import count, cut
 from app.prepared import Prepared
 
