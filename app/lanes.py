@@ -22,6 +22,7 @@ class Lanes:
         pool = engine.sync_engine.pool
         assert isinstance(pool, QueuePool)
         self._pool, self._kept = pool, pool.size() // 2
+        self._failure = engine.dialect.loaded_dbapi.Error
         self._turns = asyncio.Semaphore(max(1, self._kept))
         self._idle: list[PoolProxiedConnection] = []
 
@@ -67,7 +68,10 @@ class Lanes:
             if is_open(lane):
                 return lane
             lane.invalidate()
-        return await greenlet_spawn(self._pool.connect)
+        try:
+            return await greenlet_spawn(self._pool.connect)
+        except self._failure as error:
+            raise error.__cause__ or error from None  # as asyncpg has it: nothing wraps what the pool raises
 
     async def _leave(self, lane: PoolProxiedConnection) -> None:
         if len(self._idle) < self._kept:

@@ -1,6 +1,7 @@
 """A database that is gone or silent: requests are refused in time, and nothing is said of it but that."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -36,6 +37,21 @@ async def silent_server() -> AsyncIterator[str]:
         writer.close()
 
 
+@asynccontextmanager
+async def dying_server() -> AsyncIterator[str]:
+    """Hangs up on who has just begun to connect, as a PostgreSQL does that crashes."""
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(8)  # asks for TLS
+        writer.write(b"N")
+        await reader.readexactly(8)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1")
+    yield f"postgresql+asyncpg://user:hunter2@127.0.0.1:{server.sockets[0].getsockname()[1]}/none"
+    server.close()
+
+
 async def refused(url: str, capsys: pytest.CaptureFixture[str], **settings: Any) -> list[dict[str, Any]]:
     """Asks each of the doors of a server without its database; the lines of its log."""
     async with serving(settings_for(url, **settings)) as api:
@@ -68,6 +84,14 @@ async def test_a_silent_postgresql_is_not_waited_for_without_end(capsys: pytest.
     async with silent_server() as url, asyncio.timeout(20):
         lines = await refused(url, capsys, pool_seconds=0.2)
     assert all("TimeoutError" in line["reason"] for line in lines)
+
+
+async def test_a_postgresql_that_crashes_while_one_connects(capsys: pytest.CaptureFixture[str]) -> None:
+    async with dying_server() as url, asyncio.timeout(20):
+        lines = await refused(url, capsys)
+    assert all(re.search("connection was closed|Connection(Reset|DoesNotExist)Error", x["reason"]) for x in lines), (
+        lines
+    )
 
 
 async def test_who_gets_no_connection_in_time_is_refused(database_url: str) -> None:
