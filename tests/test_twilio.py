@@ -18,6 +18,7 @@ from app.commands.submit import submit_lead_offers
 from app.config import Settings
 from app.db import Database
 from app.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
+from app.links import read_link
 from app.models import Delivery, Lead, LeadOffer, User
 from app.notifications.attempts import JITTER, PAUSES
 from app.notifications.senders import CannotSend, Message
@@ -237,8 +238,11 @@ async def test_the_words_of_a_text_and_of_a_call(
     by_kind = {sent.path.rsplit("/", 1)[1]: sent for sent in twilio.sent}
     body = by_kind["Messages.json"].form["Body"]
     assert body.startswith("Lead offer: Buyer in 94105. <Mary> enquired (Buyer, zipcode 94105) on Monday, 02 March")
-    assert f" open {PUBLIC}/claim?link=" in body
-    assert body.endswith(" or reply 1. Reply STOP for no more texts.")
+    told, _, link = body.partition(" Reply 1 to claim it, STOP for no more texts. Claim it here: ")
+    assert told.endswith("It goes to who claims first.")
+    read = read_link(settings, link.removeprefix(f"{PUBLIC}/claim?link="), NOW)
+    assert read is not None
+    assert read.via is ClaimedVia.TEXT
     (gather,) = by_kind["Calls.json"].twiml
     assert str(gather.get("action")).startswith(f"{PUBLIC}/twilio/keys?link=")
     said = str(gather[0].text)

@@ -28,13 +28,11 @@ def offered(user: User, lead: Lead, contact: Contact, link: str | None = None) -
 def offered_by_text(
     user: User, lead: Lead, contact: Contact, link: str | None = None, *, answers: bool = False
 ) -> Words:
-    """The same in a text, which can be replied to where it `answers`."""
+    """The same in a text, which can be replied to where it `answers`. It ends with the link: no full stop joins it."""
     subject = f"Lead offer: {about(lead, contact)}"
-    ways = [f"open {link}"] if link else []
-    ways += ["reply 1"] if answers else []
-    how = f"To claim it {' or '.join(ways)}." if ways else "Claim it in the app."
-    stop = " Reply STOP for no more texts." if answers else ""
-    return subject, f"{subject}. {_sentence(user, lead, contact)} It goes to who claims first. {how}{stop}"
+    replies = "Reply 1 to claim it, STOP for no more texts. " if answers else ""
+    how = f"Claim it here: {link}" if link else "Claim it in the app."
+    return subject, f"{subject}. {_sentence(user, lead, contact)} It goes to who claims first. {replies}{how}"
 
 
 def offered_by_call(user: User, lead: Lead, contact: Contact, *, answers: bool = False) -> Words:
