@@ -1,7 +1,9 @@
 """The link to claim: what it lets do, what opening it does not, and what is no link."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from hashlib import sha256
 
 import httpx2
 import pytest
@@ -67,7 +69,10 @@ async def test_opening_the_link_changes_nothing_and_the_button_claims(
     assert '<form method="post"><button>Claim this lead</button></form>' in shown.text
     assert "&lt;b&gt;Mary&lt;/b&gt; in 94105" in shown.text
     assert "mary@example.com" not in shown.text
-    assert "form-action 'self'" in shown.headers["Content-Security-Policy"]
+    policy = shown.headers["Content-Security-Policy"]
+    assert "form-action 'self'" in policy
+    style = shown.text.partition("<style>")[2].partition("</style>")[0]
+    assert f"style-src 'sha256-{b64encode(sha256(style.encode()).digest()).decode()}'" in policy
     assert await held(database, offer) == (None, None)
     for _ in range(2):
         claimed = await browser.post(url)
