@@ -33,6 +33,7 @@ from tests.world import NOW, Cast, World
 
 MESSAGE = Message("delivery-7", "+12025550142", "Lead offer", "Lead offer: <Buyer> in 94105.")
 PUBLIC = "https://leads.example.com"
+SILENCE = b""
 
 
 @pytest.fixture
@@ -180,8 +181,9 @@ async def told(database: Database, user: User) -> tuple[Delivery, LeadOffer]:
         answering(500, None),
         None,
         answering(429, {"code": 20429}, Retry_After="7200"),
+        SILENCE,
     ],
-    ids=["500", "hangs up", "429"],
+    ids=["500", "hangs up", "429", "silent"],
 )
 async def test_the_attempts_are_made_as_planned(
     twilio: Provider,
@@ -196,6 +198,8 @@ async def test_the_attempts_are_made_as_planned(
     asked_for = timedelta(hours=2 if refusal and b"429" in refusal else 0)
     await submitted(database, world, cast)
     twilio.answer = lambda _sent: refusal
+    twilio.is_silent = refusal is SILENCE
+    settings = settings.model_copy(update={"lease_seconds": 1.0})  # an attempt is given up after half of that
     now = NOW
     for attempts, pause in enumerate(PAUSES, start=1):
         await dispatch(database, settings, now)
