@@ -1,7 +1,30 @@
-"""Which channels this server is set up for, by its settings."""
+"""Channels: which of them an option or an offer alerts on, and which this server is set up for."""
+
+from typing import Protocol
 
 from app.config import Settings
 from app.enums import Channel
+
+
+class Alerts(Protocol):
+    """An option, an offer, or one that is planned."""
+
+    @property
+    def has_call_alert(self) -> bool | None: ...
+    @property
+    def has_text_alert(self) -> bool | None: ...
+    @property
+    def has_email_alert(self) -> bool | None: ...
+
+
+def alerted_on(alerts: Alerts) -> list[Channel]:
+    """The channels that are switched on."""
+    switches = {
+        Channel.CALL: alerts.has_call_alert,
+        Channel.TEXT: alerts.has_text_alert,
+        Channel.EMAIL: alerts.has_email_alert,
+    }
+    return [channel for channel, is_on in switches.items() if is_on]
 
 
 def served(settings: Settings) -> frozenset[Channel]:

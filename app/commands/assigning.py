@@ -7,6 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import visibility
+from app.channels import alerted_on
 from app.commands import deliveries, events
 from app.commands.claiming import end_offers
 from app.commands.locking import lock_lead
@@ -34,7 +35,7 @@ async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_
     offer = await _offer_due(session, lead, user_id, now)
     await events.offer_claimed(session, lead_id, user_id, ClaimedVia.ASSIGNED, lead.created_at, now)
     if user_id != viewer_id:
-        await deliveries.schedule(session, [(offer.id, channel, now) for channel in deliveries.channels(offer)])
+        await deliveries.schedule(session, [(offer.id, channel, now) for channel in alerted_on(offer)])
     return lead
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.channels import alerted_on
 from app.commands import deliveries
 from app.commands.claiming import take_lead
 from app.commands.moving_up import move_up
@@ -44,7 +45,7 @@ async def assign_automatically(session: AsyncSession, lead_id: int, now: datetim
 async def _give(session: AsyncSession, offer: LeadOffer, now: datetime) -> bool:
     if offer.user_id is None or not await take_lead(session, offer.lead_id, offer.user_id, ClaimedVia.AUTO, now):
         return False
-    await deliveries.schedule(session, [(offer.id, channel, now) for channel in deliveries.channels(offer)])
+    await deliveries.schedule(session, [(offer.id, channel, now) for channel in alerted_on(offer)])
     return True
 
 

@@ -11,7 +11,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.columns import stored
 from app.enums import Channel, DeliveryStatus, LeadOfferStatus
 from app.models import Delivery, LeadOffer
-from app.rollout import PlannedOffer
 from app.sets import member_of, rows_parameter
 from app.statements import Statement
 
@@ -22,16 +21,6 @@ _SCHEDULE = Statement[None](insert(_DELIVERIES).from_select(list(_NEW), select(*
 
 Due = tuple[int, Channel, datetime]
 """The id of an offer, a channel, and when its user is to be told on it."""
-
-
-def channels(offer: PlannedOffer | LeadOffer) -> list[Channel]:
-    """The channels on which the offer's user is told."""
-    switches = {
-        Channel.CALL: offer.has_call_alert,
-        Channel.TEXT: offer.has_text_alert,
-        Channel.EMAIL: offer.has_email_alert,
-    }
-    return [channel for channel, is_on in switches.items() if is_on]
 
 
 async def schedule(session: AsyncSession, work: Iterable[Due]) -> None:

@@ -8,6 +8,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app import visibility
+from app.channels import alerted_on
 from app.commands import deliveries
 from app.commands.automatic import assign_automatically
 from app.commands.locking import lock_lead, lock_leads
@@ -89,7 +90,7 @@ async def _bring_back(session: AsyncSession, offers: Sequence[LeadOffer], now: d
             told_at = now if offer.notify_at is None else offer.notify_at + shift
             status, notify_at = LeadOfferStatus.SCHEDULED, told_at
         await session.exec(_REOPEN, params={"offer": offer.id, "status": status, "notify_at": notify_at})
-        work += [(offer.id, channel, told_at) for channel in deliveries.channels(offer)]
+        work += [(offer.id, channel, told_at) for channel in alerted_on(offer)]
     await deliveries.schedule(session, work)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.channels import alerted_on
 from app.commands import deliveries, rollouts
 from app.commands.automatic import assign_automatically
 from app.commands.locking import lock_lead
@@ -61,7 +62,7 @@ async def _write(session: AsyncSession, prepared: Prepared, now: datetime) -> Le
         [
             (offer_ids[offer.user_id], channel, offer.notify_at)
             for offer in planned.offers
-            for channel in deliveries.channels(offer)
+            for channel in alerted_on(offer)
         ],
     )
     await rollouts.record(session, prepared, list(offer_ids.values()), now)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.channels import alerted_on
 from app.enums import Channel
 from app.rollout import Option, PlannedOffer
 
@@ -57,7 +58,7 @@ def warnings(
     """
     yield from map(_not_accepted, (person for person in people if not person.has_accepted))
     yield from map(_unreachable, (person for person in people if not _can_be_told(person)))
-    yield from (_not_set_up(person, used) for person in people if (used := _used(person.option) & {*unserved}))
+    yield from (_not_set_up(person, used) for person in people if (used := {*alerted_on(person.option)} & {*unserved}))
     yield from _never_reached({person.user_id: person for person in people}, offers)
     for zipcode, name in sorted(older_teams.items()):
         message = f"Leads of {zipcode} go to the older team {name}, which has this zipcode, too."
@@ -75,16 +76,7 @@ def _can_be_told(person: Person) -> bool:
         Channel.TEXT: person.has_phone and person.takes_texts,
         Channel.EMAIL: person.has_email,
     }
-    return any(leads_to_them[channel] for channel in _used(person.option))
-
-
-def _used(option: Option) -> set[Channel]:
-    switches = {
-        Channel.CALL: option.has_call_alert,
-        Channel.TEXT: option.has_text_alert,
-        Channel.EMAIL: option.has_email_alert,
-    }
-    return {channel for channel, is_on in switches.items() if is_on}
+    return any(leads_to_them[channel] for channel in alerted_on(person.option))
 
 
 def _unreachable(person: Person) -> TeamWarning:
