@@ -18,7 +18,7 @@ from app.changes import OfferChange
 from app.config import Settings, read_settings
 from app.db import FAILURES, Database, connect, limits_of, refusal_of
 from app.ending import before_server_ends
-from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, headers_of
+from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal
 from app.graphql.answers import refuse
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
@@ -33,6 +33,7 @@ from app.notifications.worker import Worker
 from app.observability.logs import configure_logging, request_log
 from app.observability.requests import current
 from app.probes import probes
+from app.rest.errors import with_status
 from app.rest.http import LeadingSlashes, rest_routes
 
 
@@ -53,8 +54,7 @@ def _lose_database(_request: Request, error: Exception) -> Response:
     known = refusal_of(error)
     if known is None:
         raise error
-    status = 503 if known.code is Code.UNAVAILABLE else 500
-    return refuse(HTTPRefusal(status, known.message, known.code, known.extensions, headers_of(known)))
+    return refuse(with_status(known))
 
 
 def _fail(_request: Request, _error: Exception) -> Response:

@@ -16,6 +16,7 @@ from app.auth import issue_token
 from app.db import Database, Limits, connect, refusal_of
 from app.graphql import queries
 from tests.api import Api, serving, settings_for
+from tests.provider import sign, with_twilio
 from tests.world import Cast
 
 NOBODY_LISTENS = "postgresql+asyncpg://user:hunter2@127.0.0.1:1/none"
@@ -78,6 +79,16 @@ async def test_without_postgresql_every_request_is_refused_and_the_log_has_the_c
     assert [line["outcome"] for line in lines] == ["UNAVAILABLE"] * 3
     assert all("ConnectionRefusedError" in line["reason"] for line in lines)
     assert "hunter2" not in str(lines)
+
+
+async def test_the_provider_is_told_to_come_back() -> None:
+    settings = with_twilio(settings_for(NOBODY_LISTENS), public_url="https://leads.example.com")
+    form = {"From": "+12025550142", "Body": "1", "MessageSid": "SM1"}
+    async with serving(settings) as api:
+        signed = sign("https://leads.example.com/twilio/texts", form)
+        answer = await api.http.post("/twilio/texts", data=form, headers=signed)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert answer.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE", "retryAfter": 2}
 
 
 async def test_a_silent_postgresql_is_not_waited_for_without_end(capsys: pytest.CaptureFixture[str]) -> None:
