@@ -20,27 +20,28 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app import imports, migrations
-from app.auth import Scope, issue_token
+from app import importer
+from app.access.auth import Scope, issue_token
+from app.access.tokens import signing_key
 from app.commands.exhaustion import unclaimed_leads
-from app.commands.releasing import release_leads
+from app.commands.release import release_leads
 from app.commands.users import activate_user, create_user, deactivate_user, find_user
 from app.config import PREFIX, Settings, read_settings
-from app.db import Database, connect, limits_of
-from app.ending import at_first_signal
+from app.db import migrations
+from app.db.engine import Database, connect, limits_of
+from app.db.models import User
+from app.domain.timestamps import format_instant
 from app.errors import Code, Refusal
 from app.graphql.schema import sdl
-from app.instants import format_instant
 from app.main import calm_garbage_collector, create_app, from_environment, from_environment_with_worker, utc_now
-from app.models import User
-from app.notifications.senders import Senders
-from app.notifications.setup import check_channels, make_senders, make_webhook
-from app.notifications.worker import Worker
 from app.observability import metrics
 from app.observability.logs import configure_logging
-from app.progress import progress_bar
-from app.sample import Size, fill
-from app.tokens import signing_key
+from app.observability.progress import progress_bar
+from app.sample_data import Size, fill
+from app.web.shutdown import at_first_signal
+from app.worker.channels.base import Senders
+from app.worker.channels.registry import check_channels, make_senders, make_webhook
+from app.worker.worker import Worker
 
 app = typer.Typer(
     help="Distributes leads to the agents of a team. Settings come from the environment, as LEAD_OFFERS_DATABASE_URL.",
@@ -268,9 +269,9 @@ def import_(
     """
     settings, now = _settings(), datetime.now(UTC)
     with _failures_in_a_line():
-        document = imports.parse(file.read_bytes())
-        with progress_bar("Importing", imports.STEPS * imports.count(document)) as advance:
-            findings = _transaction(settings, lambda session: imports.import_lists(session, document, now, advance))
+        document = importer.parse(file.read_bytes())
+        with progress_bar("Importing", importer.STEPS * importer.count(document)) as advance:
+            findings = _transaction(settings, lambda session: importer.import_lists(session, document, now, advance))
     for line in findings.lines():
         typer.echo(line)
 
@@ -347,7 +348,7 @@ def _failures_in_a_line() -> Iterator[None]:
     """What an operator can mend is told without a traceback."""
     try:
         yield
-    except (Refusal, imports.NotImported, OSError) as error:
+    except (Refusal, importer.NotImported, OSError) as error:
         _fail(str(error))
     except DBAPIError as error:
         hint = f"Is {PREFIX}DATABASE_URL right, and was `lead-offers migrate` run?"

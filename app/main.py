@@ -13,28 +13,28 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from app.auth import open_gate
-from app.changes import OfferChange
+from app.access.auth import open_gate
 from app.config import Settings, read_settings
-from app.db import FAILURES, Database, connect, limits_of, refusal_of
-from app.ending import before_server_ends
+from app.db.change_feed import OfferChange
+from app.db.engine import FAILURES, Database, connect, limits_of, refusal_of
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal
-from app.graphql.answers import refuse
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
+from app.graphql.responses import refuse
 from app.graphql.subscriptions.hub import Hub
 from app.graphql.subscriptions.websocket import LiveEndpoint
-from app.middleware import ListedOrigins, Observed, SecurityHeaders
-from app.notifications.claim_page import claim_page
-from app.notifications.senders import Senders
-from app.notifications.setup import make_senders, make_webhook
-from app.notifications.twilio_callbacks import twilio_callbacks
-from app.notifications.worker import Worker
 from app.observability.logs import configure_logging, request_log
 from app.observability.requests import current
-from app.probes import probes
 from app.rest.errors import with_status
 from app.rest.http import LeadingSlashes, rest_routes
+from app.web.claim_page import claim_page
+from app.web.health import probes
+from app.web.middleware import ListedOrigins, Observed, SecurityHeaders
+from app.web.shutdown import before_server_ends
+from app.web.twilio_callbacks import twilio_callbacks
+from app.worker.channels.base import Senders
+from app.worker.channels.registry import make_senders, make_webhook
+from app.worker.worker import Worker
 
 
 def _refuse(_request: Request, error: Exception) -> Response:

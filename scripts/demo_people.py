@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from sqlmodel import col, select
 
-from app.auth import Scope, issue_token
+from app.access.auth import Scope, issue_token
 from app.config import read_settings
-from app.db import connect
-from app.models import Team, TeamMember, User
+from app.db.engine import connect
+from app.db.models import Team, TeamMember, User
 
 HOURS = 24
 

@@ -64,16 +64,16 @@ install_chromium() {
   fi
 }
 
-# The JavaScript clients that the tests speak to the server with, pinned by tests/node/package-lock.json.
+# The JavaScript clients that the tests speak to the server with, pinned by tests/support/node/package-lock.json.
 install_clients() {
-  local me stamp=tests/node/node_modules/made-by
+  local me stamp=tests/support/node/node_modules/made-by
   if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
     say "NODE WAS NOT FOUND: the tests with JavaScript clients and checkers are skipped (install Node 20 or newer with npm)"
     return
   fi
-  me=$(git hash-object tests/node/package-lock.json)
+  me=$(git hash-object tests/support/node/package-lock.json)
   [ "$(cat "$stamp" 2>/dev/null)" = "$me" ] && return
-  say "Installing what tests/node/package-lock.json pins"
-  (cd tests/node && npm ci --loglevel error >/dev/null)
+  say "Installing what tests/support/node/package-lock.json pins"
+  (cd tests/support/node && npm ci --loglevel error >/dev/null)
   echo "$me" >"$stamp"
 }

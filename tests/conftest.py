@@ -8,15 +8,15 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.db import Database, connect
+from app.db.engine import Database, connect
 from app.main import create_app
-from tests.api import Api, serving, settings_for
-from tests.databases import Clone, statements_of, template
-from tests.live import Watchers
-from tests.serving import serving as listening
-from tests.world import Cast, World
+from tests.support.api import Api, serving, settings_for
+from tests.support.databases import Clone, statements_of, template
+from tests.support.live import Watchers
+from tests.support.serving import serving as listening
+from tests.support.world import Cast, World
 
-collect_ignore = [] if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ["test_faults.py"]
+collect_ignore = [] if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ["process/test_faults.py"]
 
 
 @pytest.hookimpl(wrapper=True)

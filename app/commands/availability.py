@@ -7,11 +7,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.leaving import lock_open_leads, withdraw_open
-from app.commands.locking import lock_leads
-from app.enums import DeliveryStatus, EndReason, LeadOfferStatus
+from app.commands.locks import lock_leads
+from app.db.models import Delivery, LeadOffer, User
+from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
+from app.domain.quiet_hours import is_time_of_day
 from app.errors import Problem, bad_input
-from app.models import Delivery, LeadOffer, User
-from app.quiet_hours import is_time_of_day
 
 
 async def set_away(session: AsyncSession, viewer_id: int, until: datetime, now: datetime) -> User:

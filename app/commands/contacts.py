@@ -6,10 +6,10 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app import visibility
+from app.access import visibility
+from app.db.models import Contact
+from app.domain.validation import Check, Rules, checking
 from app.errors import Code, Refusal
-from app.models import Contact
-from app.validation import Check, Rules, checking
 
 RULES: Rules = {
     "first_name": Check.text,

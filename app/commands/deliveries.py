@@ -8,11 +8,11 @@ from sqlalchemy import ColumnElement, Update, bindparam, exists, insert, literal
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.columns import stored
-from app.enums import Channel, DeliveryStatus, LeadOfferStatus
-from app.models import Delivery, LeadOffer
-from app.sets import member_of, rows_parameter
-from app.statements import Statement
+from app.db.compiled import Statement
+from app.db.functions import member_of, rows_parameter
+from app.db.models import Delivery, LeadOffer
+from app.db.types import stored
+from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
 
 _DELIVERIES = SQLModel.metadata.tables["deliveries"]
 _WORK = rows_parameter("work", _DELIVERIES.c.offer_id, _DELIVERIES.c.channel, _DELIVERIES.c.next_attempt_at)

@@ -7,13 +7,13 @@ from sqlalchemy import ColumnElement, and_, func, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.automatic import assign_automatically
-from app.commands.locking import lock_lead
-from app.commands.moving_up import move_up
-from app.commands.obstacles import obstacle
+from app.commands.auto_assign import assign_automatically
+from app.commands.eligibility import obstacle
+from app.commands.escalation import move_up
+from app.commands.locks import lock_lead
 from app.commands.withdrawal import withdraw_unsent
-from app.enums import LeadOfferStatus
-from app.models import WANTS_ATTENTION, LeadOffer
+from app.db.models import WANTS_ATTENTION, LeadOffer
+from app.domain.enums import LeadOfferStatus
 
 _WANTS_ATTENTION = text(f"({WANTS_ATTENTION})")
 _DUE_AT = func.coalesce(col(LeadOffer.held_until), col(LeadOffer.notify_at))

@@ -14,11 +14,11 @@ from sqlalchemy import bindparam, insert
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.db import HAS_WEBHOOK
-from app.enums import ClaimedVia, DeliveryStatus, EventKind
-from app.instants import format_instant
-from app.models import Delivery, Lead, LeadOffer
-from app.sets import member_of
+from app.db.engine import HAS_WEBHOOK
+from app.db.functions import member_of
+from app.db.models import Delivery, Lead, LeadOffer
+from app.domain.enums import ClaimedVia, DeliveryStatus, EventKind
+from app.domain.timestamps import format_instant
 
 _NEW = insert(SQLModel.metadata.tables["events"])
 _HOLDERS_OFFER = select(LeadOffer.id, LeadOffer.team_id).where(

@@ -9,9 +9,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import events
-from app.commands.locking import lock_leads
-from app.enums import OPEN_STATUSES, DeliveryStatus, DistributionTarget
-from app.models import IS_WATCHED, Contact, Lead, LeadOffer, Notice, User
+from app.commands.locks import lock_leads
+from app.db.models import IS_WATCHED, Contact, Lead, LeadOffer, Notice, User
+from app.domain.enums import OPEN_STATUSES, DeliveryStatus, DistributionTarget
 
 
 def is_exhausted(patience: timedelta, now: datetime) -> ColumnElement[bool]:

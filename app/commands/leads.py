@@ -9,13 +9,13 @@ from sqlalchemy import exists
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app import visibility
+from app.access import visibility
 from app.commands import contacts
-from app.commands.targets import FIELDS, Target, check_source, check_target, target_of
-from app.enums import OPEN_STATUSES, DistributionTarget
+from app.commands.lead_targets import FIELDS, Target, check_source, check_target, target_of
+from app.db.models import Contact, Lead, LeadOffer, LeadRoute
+from app.domain.enums import OPEN_STATUSES, DistributionTarget
+from app.domain.validation import Check, Rules, checking, fold
 from app.errors import Code, Refusal
-from app.models import Contact, Lead, LeadOffer, LeadRoute
-from app.validation import Check, Rules, checking, fold
 
 _RULES: Rules = {"type": Check.text, "zipcode": Check.zipcode}
 

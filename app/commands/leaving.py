@@ -8,10 +8,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import deliveries
-from app.commands.moving_up import move_up
-from app.enums import OPEN_STATUSES, EndReason, LeadOfferStatus
-from app.models import Lead, LeadOffer
-from app.sets import member_of
+from app.commands.escalation import move_up
+from app.db.functions import member_of
+from app.db.models import Lead, LeadOffer
+from app.domain.enums import OPEN_STATUSES, EndReason, LeadOfferStatus
 
 _IS_OPEN = col(LeadOffer.status).in_(OPEN_STATUSES)
 

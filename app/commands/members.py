@@ -8,14 +8,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app import visibility
+from app.access import visibility
 from app.commands.leaving import lock_open_leads, withdraw_open
 from app.commands.teams import own_team
 from app.commands.users import find_user
-from app.enums import EndReason, RequestStatus
+from app.db.models import LeadOffer, Team, TeamMember
+from app.domain.enums import EndReason, RequestStatus
+from app.domain.validation import checking
 from app.errors import Code, Problem, Refusal, bad_input
-from app.models import LeadOffer, Team, TeamMember
-from app.validation import checking
 
 
 async def invite_team_member(session: AsyncSession, viewer_id: int, team_id: int, email: str) -> TeamMember:

@@ -12,14 +12,14 @@ from sqlalchemy import and_, bindparam, union
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app import visibility
-from app.columns import Id, UTCDateTime
-from app.commands.claiming import already_claimed
-from app.enums import DistributionTarget, TeamSelectionMethod
+from app.access import visibility
+from app.commands.claim import already_claimed
+from app.db.compiled import Statement, detached
+from app.db.models import DistributionOption, Lead, LeadOffer, Team, TeamMember, TeamZipcode, User
+from app.db.types import Id, UTCDateTime
+from app.domain.enums import DistributionTarget, TeamSelectionMethod
+from app.domain.planner import Candidate, EarlierOffer, Option, Plan, plan
 from app.errors import Code, Refusal
-from app.models import DistributionOption, Lead, LeadOffer, Team, TeamMember, TeamZipcode, User
-from app.rollout import Candidate, EarlierOffer, Option, Plan, plan
-from app.statements import Statement, detached
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,13 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.preparation import prepare
-from app.enums import Channel
+from app.commands.team_warnings import fetch_people
+from app.db.models import Lead, Team
+from app.domain.enums import Channel
+from app.domain.planner import PlannedOffer, Skipped
+from app.domain.team_warnings import TeamWarning, TeamWarningCode, warnings
+from app.domain.timestamps import format_instant
 from app.errors import Problem, bad_input
-from app.instants import format_instant
-from app.models import Lead, Team
-from app.rollout import PlannedOffer, Skipped
-from app.team_warnings.facts import fetch_people
-from app.team_warnings.rules import TeamWarning, TeamWarningCode, warnings
 
 
 @dataclass(frozen=True, slots=True)

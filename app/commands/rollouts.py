@@ -10,12 +10,12 @@ from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.columns import Id, UTCDateTime, stored
 from app.commands.preparation import Prepared
-from app.enums import LeadOfferStatus
-from app.models import Lead, LeadOffer
-from app.sets import rows_parameter
-from app.statements import Statement, detached
+from app.db.compiled import Statement, detached
+from app.db.functions import rows_parameter
+from app.db.models import Lead, LeadOffer
+from app.db.types import Id, UTCDateTime, stored
+from app.domain.enums import LeadOfferStatus
 
 _OFFERS, _ROLLOUTS, _ROLLOUT_OFFERS, _ROLLOUT_SKIPS = (
     SQLModel.metadata.tables[name] for name in ("lead_offers", "lead_rollouts", "rollout_offers", "rollout_skips")

@@ -6,16 +6,16 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.channels import alerted_on
 from app.commands import deliveries, rollouts
-from app.commands.automatic import assign_automatically
-from app.commands.locking import lock_lead
+from app.commands.auto_assign import assign_automatically
+from app.commands.locks import lock_lead
 from app.commands.preparation import Prepared, prepare
-from app.enums import OPEN_STATUSES
+from app.db.models import Lead, LeadOffer, Team
+from app.domain.alert_channels import alerted_on
+from app.domain.enums import OPEN_STATUSES
+from app.domain.planner import Plan, Skipped
 from app.errors import Code, Refusal
-from app.models import Lead, LeadOffer, Team
 from app.observability import metrics
-from app.rollout import Plan, Skipped
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from sqlalchemy import delete, insert, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app import visibility
+from app.access import visibility
 from app.commands.leaving import lock_open_leads, withdraw_open
-from app.enums import EndReason, OrderMethod
+from app.db.functions import member_of
+from app.db.models import DistributionOption, LeadOffer, LeadRoute, Team, TeamZipcode
+from app.domain.enums import EndReason, OrderMethod
+from app.domain.validation import Check, Rules, checking
 from app.errors import Code, Refusal
-from app.models import DistributionOption, LeadOffer, LeadRoute, Team, TeamZipcode
-from app.sets import member_of
-from app.validation import Check, Rules, checking
 
 _RULES: Rules = {
     "name": Check.name,

@@ -9,10 +9,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.leaving import lock_open_leads, withdraw_open
-from app.enums import EndReason
+from app.db.models import Contact, Lead, LeadOffer, User
+from app.domain.enums import EndReason
+from app.domain.validation import checking
 from app.errors import Code, Refusal
-from app.models import Contact, Lead, LeadOffer, User
-from app.validation import checking
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ from sqlalchemy import case, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.columns import stored
 from app.commands import deliveries
-from app.enums import EndReason, LeadOfferStatus
-from app.models import LeadOffer
+from app.db.models import LeadOffer
+from app.db.types import stored
+from app.domain.enums import EndReason, LeadOfferStatus
 
 
 async def withdraw_unsent(session: AsyncSession, reasons: Mapping[int, EndReason]) -> None:

@@ -43,8 +43,8 @@ from graphql import (
 )
 
 from app.config import Settings
-from app.filters import DEFAULT_LIMIT, MAX_LIMIT, allow
 from app.graphql.limits import MAX_INPUT_FIELDS, Lists
+from app.lists.filters import DEFAULT_LIMIT, MAX_LIMIT, allow
 
 ASSUMED = {
     "LeadRollout": 10,

@@ -6,10 +6,10 @@ from datetime import datetime
 import strawberry
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
 
-from app.auth import Viewer
+from app.access.auth import Viewer
 from app.config import Settings
-from app.db import Database
-from app.graphql.documents import Documents
+from app.db.engine import Database
+from app.graphql.document_cache import Documents
 from app.graphql.loaders import Loaders
 
 

@@ -4,7 +4,7 @@ from enum import Enum, StrEnum
 
 import strawberry
 
-from app.enums import (
+from app.domain.enums import (
     Channel,
     ClaimedVia,
     DeliveryStatus,
@@ -15,7 +15,7 @@ from app.enums import (
     SkipReason,
     TeamSelectionMethod,
 )
-from app.team_warnings.rules import TeamWarningCode
+from app.domain.team_warnings import TeamWarningCode
 
 __all__ = [
     "Channel",

@@ -5,9 +5,9 @@ import logging
 from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionContext
 
-from app.db import refusal_of
+from app.db.engine import refusal_of
 from app.errors import INTERNAL_MESSAGE, Code, Problem, Refusal, bad_input
-from app.graphql.mistakes import shortened, wrong_variables
+from app.graphql.validation_rules import shortened, wrong_variables
 
 logger = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from strawberry.http.ides import get_graphql_ide_html
 
-from app.auth import Scope, issue_token
+from app.access.auth import Scope, issue_token
 from app.config import Settings
-from app.db import Database
-from app.models import Team, User
+from app.db.engine import Database
+from app.db.models import Team, User
 
 STATIC = Path(__file__).parents[1] / "static"
 VENDORED = STATIC / "vendor" / "graphiql.min.js"

@@ -17,23 +17,23 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from app.auth import Gate, find_viewer
+from app.access.auth import Gate, find_viewer
+from app.access.tokens import Identity
 from app.config import Settings
-from app.db import FAILURES, refusal_of
+from app.db.engine import FAILURES, refusal_of
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
-from app.graphql.answers import answer, not_executed, refuse
+from app.graphql.content_negotiation import JSON, accepts_events, negotiate
 from app.graphql.context import Context
-from app.graphql.documents import Documents
-from app.graphql.media import JSON, accepts_events, negotiate
-from app.graphql.operations import Operation, is_subscription, read_operation
+from app.graphql.document_cache import Documents
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
+from app.graphql.request import Operation, is_subscription, read_operation
+from app.graphql.responses import answer, not_executed, refuse
 from app.graphql.schema import schema
 from app.graphql.subscriptions.hub import Hub
 from app.graphql.subscriptions.stream import Streams
 from app.observability import requests
-from app.time_limits import time_limit
-from app.tokens import Identity
+from app.web.time_limits import time_limit
 
 logger = logging.getLogger(__name__)
 

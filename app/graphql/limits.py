@@ -9,7 +9,7 @@ from typing import Any
 
 from graphql import ListValueNode, ObjectValueNode, ValueNode, VariableNode
 
-from app.filters import MAX_CONDITIONS, MAX_LEVELS, MAX_SORTS, MAX_VALUES, allow
+from app.lists.filters import MAX_CONDITIONS, MAX_LEVELS, MAX_SORTS, MAX_VALUES, allow
 
 MAX_INPUT_FIELDS = 100
 """Fields of one object. The largest input has some 15, and every unknown one is told with the whole object."""

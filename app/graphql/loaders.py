@@ -13,12 +13,13 @@ from aiodataloader import DataLoader
 from sqlalchemy import ColumnElement
 from sqlmodel import SQLModel, col, select
 
-from app import filters, visibility
-from app.channels import unserved
-from app.commands.obstacles import claim_succeeds
+from app.access import visibility
+from app.commands.eligibility import claim_succeeds
+from app.commands.team_warnings import fetch_warnings
 from app.config import Settings
-from app.db import Database
-from app.models import (
+from app.db.engine import Database
+from app.db.functions import member_of
+from app.db.models import (
     Contact,
     Delivery,
     Lead,
@@ -31,10 +32,10 @@ from app.models import (
     TeamZipcode,
     User,
 )
-from app.pages import PageOf, fetch_pages
-from app.sets import member_of
-from app.team_warnings.facts import fetch_warnings
-from app.team_warnings.rules import TeamWarning
+from app.domain.alert_channels import unserved
+from app.domain.team_warnings import TeamWarning
+from app.lists import filters
+from app.lists.pagination import PageOf, fetch_pages
 
 T = TypeVar("T", bound=SQLModel)
 Batch = Callable[[list[int]], Coroutine[Any, Any, list[Any]]]

@@ -8,12 +8,14 @@ from sqlalchemy import ColumnElement, and_, false
 from sqlmodel import col, select
 from strawberry import UNSET
 
-from app import models, visibility
-from app.channels import unserved
+from app.access import visibility
 from app.commands import preview
+from app.db import models
+from app.domain.alert_channels import unserved
+from app.domain.identifiers import parse_id
 from app.graphql.context import Info
 from app.graphql.fields import resolved
-from app.graphql.inputs.paging import parse_page
+from app.graphql.inputs.pagination import parse_page
 from app.graphql.inputs.sort import (
     ContactSort,
     LeadOfferSort,
@@ -39,8 +41,7 @@ from app.graphql.types.preview import LeadOfferPlan
 from app.graphql.types.routes import LeadRoutePage, LeadSourcePage
 from app.graphql.types.teams import Team, TeamMemberPage, TeamPage
 from app.graphql.types.users import User
-from app.ids import parse_id
-from app.pages import Found, PageOf, T, columns_of, fetch_page
+from app.lists.pagination import Found, PageOf, T, columns_of, fetch_page
 
 
 def _me(info: Info) -> models.User:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import strawberry
 
-from app.instants import format_instant, parse_instant
+from app.domain.timestamps import format_instant, parse_instant
 
 
 def _parse(value: object) -> datetime:

@@ -13,7 +13,7 @@ from strawberry.types.execution import ExecutionContext
 from strawberry.types.graphql import OperationType
 from strawberry.utils.str_converters import to_camel_case
 
-from app.auth import Scope
+from app.access.auth import Scope
 from app.errors import Code, Refusal
 from app.graphql.context import Context, Info
 from app.graphql.errors import translate

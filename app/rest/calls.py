@@ -9,18 +9,18 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 
-from app import visibility
-from app.auth import Viewer
-from app.bodies import read_json
+from app.access import visibility
+from app.access.auth import Viewer
 from app.commands.submit import submit_lead_offers
 from app.config import Settings
-from app.db import Database
+from app.db.engine import Database
+from app.db.models import Lead, LeadOffer
+from app.domain.identifiers import parse_id
 from app.errors import Code, HTTPRefusal, Problem, Refusal, bad_input
-from app.ids import parse_id
-from app.models import Lead, LeadOffer
-from app.pages import fetch_page
+from app.lists.pagination import fetch_page
 from app.rest import offers
 from app.rest.dialect import parse_find, parse_select
+from app.web.request_body import read_json
 
 Answer = tuple[int, dict[str, Any]]
 """A status and a body."""

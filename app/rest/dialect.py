@@ -15,9 +15,9 @@ from qs_codec.enums.charset import Charset
 from qs_codec.enums.decode_kind import DecodeKind
 from qs_codec.utils.decode_utils import DecodeUtils
 
-from app import filters
 from app.errors import Code, Problem, Refusal, bad_input
-from app.filters import EVERYTHING, LISTS, AllOf, AnyOf, Condition, Operator, Sort, Where, allow
+from app.lists import filters
+from app.lists.filters import EVERYTHING, LISTS, AllOf, AnyOf, Condition, Operator, Sort, Where, allow
 from app.rest.fields import FIELDS, Kind, is_null, quoted, whole_number
 
 MAX_PARAMETERS = 1_500

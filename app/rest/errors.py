@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from app.enums import SkipReason
+from app.domain.enums import SkipReason
+from app.domain.identifiers import parse_id
 from app.errors import Code, HTTPRefusal, Refusal, headers_of
-from app.ids import parse_id
 from app.observability import requests
 
 NAMES: Mapping[int, tuple[str, str]] = {

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from app.enums import LeadOfferStatus
-from app.filters import NOTHING, RANGES, Nothing, Operator
-from app.ids import LARGEST, parse_id
-from app.instants import parse_instant
+from app.domain.enums import LeadOfferStatus
+from app.domain.identifiers import LARGEST, parse_id
+from app.domain.timestamps import parse_instant
+from app.lists.filters import NOTHING, RANGES, Nothing, Operator
 
 LARGEST_INT = 2**31 - 1
 _WHOLE = re.compile(r"-?[0-9]+", re.ASCII)

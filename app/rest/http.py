@@ -11,16 +11,16 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app import auth
+from app.access import auth
 from app.config import Settings
-from app.db import refusal_of
+from app.db.engine import refusal_of
 from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
 from app.observability import requests
 from app.rest import calls
 from app.rest.calls import Answer, Call
 from app.rest.errors import refuse, with_status
 from app.rest.openapi import description
-from app.time_limits import time_limit
+from app.web.time_limits import time_limit
 
 logger = logging.getLogger(__name__)
 

@@ -6,10 +6,10 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.instants import format_instant
-from app.models import Contact, Lead, LeadOffer, Team, User
-from app.pages import columns_of
-from app.sets import member_of
+from app.db.functions import member_of
+from app.db.models import Contact, Lead, LeadOffer, Team, User
+from app.domain.timestamps import format_instant
+from app.lists.pagination import columns_of
 
 FIELDS = (
     "id",

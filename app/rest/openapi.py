@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.enums import DistributionTarget
-from app.filters import DEFAULT_LIMIT, LISTS, MAX_LIMIT, MAX_SORTS, MAX_VALUES, RANGES, Operator
-from app.ids import LARGEST
+from app.domain.enums import DistributionTarget
+from app.domain.identifiers import LARGEST
+from app.lists.filters import DEFAULT_LIMIT, LISTS, MAX_LIMIT, MAX_SORTS, MAX_VALUES, RANGES, Operator
 from app.rest import offers
 from app.rest.calls import ME_FIELDS
 from app.rest.dialect import OPERATORS

@@ -8,8 +8,8 @@ from typing import Any
 from strawberry import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
+from app.domain.identifiers import parse_id
 from app.errors import Code, Problem, Refusal, bad_input
-from app.ids import parse_id
 
 ID_OF_NOTHING = 0
 

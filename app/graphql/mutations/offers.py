@@ -4,11 +4,11 @@ from typing import Any
 
 import strawberry
 
-from app.commands.assigning import assign_lead
-from app.commands.claiming import claim_lead_offer, decline_lead_offer
-from app.commands.releasing import release_lead
+from app.commands.assign import assign_lead
+from app.commands.claim import claim_lead_offer, decline_lead_offer
+from app.commands.release import release_lead
 from app.commands.submit import Submitted, submit_lead_offers
-from app.enums import ClaimedVia
+from app.domain.enums import ClaimedVia
 from app.graphql.context import Info
 from app.graphql.fields import payload, resolved
 from app.graphql.mutations.transaction import known_id, writing

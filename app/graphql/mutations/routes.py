@@ -4,7 +4,7 @@ from typing import Any
 
 import strawberry
 
-from app.commands import routes, sources
+from app.commands import lead_routes, lead_sources
 from app.graphql.context import Info
 from app.graphql.fields import payload, resolved
 from app.graphql.inputs.leads import CreateLeadRouteInput, UpdateLeadRouteInput
@@ -35,27 +35,27 @@ class DeleteLeadRoutePayload:
 
 async def _create_lead_source(info: Info, name: str) -> Any:
     async with writing(info) as session:
-        source = await sources.create_lead_source(session, info.context.viewer.id, name)
+        source = await lead_sources.create_lead_source(session, info.context.viewer.id, name)
     return payload(CreateLeadSourcePayload, lead_source=source)
 
 
 async def _create_lead_route(info: Info, input: CreateLeadRouteInput) -> Any:  # noqa: A002
     async with writing(info, "input") as session:
-        route = await routes.create_lead_route(session, info.context.viewer.id, filled(input))
+        route = await lead_routes.create_lead_route(session, info.context.viewer.id, filled(input))
     return payload(CreateLeadRoutePayload, lead_route=route)
 
 
 async def _update_lead_route(info: Info, id: strawberry.ID, input: UpdateLeadRouteInput) -> Any:  # noqa: A002
     async with writing(info, "input") as session:
         route_id = known_id(id, "lead route")
-        route = await routes.update_lead_route(session, info.context.viewer.id, route_id, given(input))
+        route = await lead_routes.update_lead_route(session, info.context.viewer.id, route_id, given(input))
     return payload(UpdateLeadRoutePayload, lead_route=route)
 
 
 async def _delete_lead_route(info: Info, id: strawberry.ID) -> Any:  # noqa: A002
     async with writing(info) as session:
         route_id = known_id(id, "lead route")
-        await routes.delete_lead_route(session, info.context.viewer.id, route_id)
+        await lead_routes.delete_lead_route(session, info.context.viewer.id, route_id)
     return payload(DeleteLeadRoutePayload, deleted_lead_route_id=route_id)
 
 

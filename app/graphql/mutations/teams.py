@@ -4,7 +4,7 @@ from typing import Any
 
 import strawberry
 
-from app.commands import members, options, teams
+from app.commands import distribution_options, members, teams
 from app.graphql.context import Info
 from app.graphql.enums import InvitationAnswer
 from app.graphql.fields import payload, resolved
@@ -103,14 +103,14 @@ async def _set_distribution_option(info: Info, input: DistributionOptionInput) -
     team_id, user_id = values.pop("team_id"), values.pop("user_id")
     async with writing(info, "input") as session:
         viewer_id = info.context.viewer.id
-        option = await options.set_distribution_option(session, viewer_id, team_id, user_id, values)
+        option = await distribution_options.set_distribution_option(session, viewer_id, team_id, user_id, values)
     return payload(SetDistributionOptionPayload, distribution_option=option)
 
 
 async def _remove_distribution_option(info: Info, id: strawberry.ID) -> Any:  # noqa: A002
     async with writing(info) as session:
         option_id = known_id(id, "distribution option")
-        team = await options.remove_distribution_option(session, info.context.viewer.id, option_id)
+        team = await distribution_options.remove_distribution_option(session, info.context.viewer.id, option_id)
     return payload(RemoveDistributionOptionPayload, removed_distribution_option_id=option_id, team=team)
 
 

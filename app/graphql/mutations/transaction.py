@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.auth import Scope
+from app.access.auth import Scope
+from app.domain.identifiers import parse_id
 from app.errors import Code, Refusal
 from app.graphql.context import Info
 from app.graphql.inputs.writing import spelled
-from app.ids import parse_id
 
 
 @asynccontextmanager

@@ -13,20 +13,20 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from app.auth import Scope
+from app.access.auth import Scope
+from app.access.tokens import Identity
 from app.config import Settings
-from app.db import FAILURES, Database, refusal_of
+from app.db.engine import FAILURES, Database, refusal_of
+from app.db.prepared import Prepared
 from app.errors import Code, Refusal
-from app.graphql.documents import Documents
-from app.graphql.documents import Prepared as KnownDocument
-from app.graphql.operations import Operation
+from app.graphql.document_cache import Documents
+from app.graphql.document_cache import Prepared as KnownDocument
 from app.graphql.plans.plan import Plan
 from app.graphql.plans.recent import Recent
 from app.graphql.plans.selection import Declined, Query
 from app.graphql.plans.statement import ADDRESS, MAY_WRITE, NOW, VIEWER
+from app.graphql.request import Operation
 from app.graphql.schema import Schema
-from app.prepared import Prepared
-from app.tokens import Identity
 
 logger = logging.getLogger(__name__)
 

@@ -19,10 +19,10 @@ from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.arguments import convert_arguments
 from strawberry.types.field import StrawberryField
 
-from app import filters
 from app.errors import Problem, bad_input
-from app.graphql.inputs.paging import parse_limits, parse_page
+from app.graphql.inputs.pagination import parse_limits, parse_page
 from app.graphql.schema import Schema
+from app.lists import filters
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,15 @@ from typing import Any
 
 from graphql.execution.values import VariableValues
 
-from app.db import Database
+from app.db.engine import Database
+from app.db.prepared import Prepared
+from app.domain.identifiers import parse_id
 from app.graphql.plans.arguments import Arguments
 from app.graphql.plans.recent import Recent
 from app.graphql.plans.selection import Query, Selection
 from app.graphql.plans.statement import LEAD, LIMIT, SKIP, prepare
 from app.graphql.schema import Schema
-from app.ids import parse_id
-from app.pages import reach
-from app.prepared import Prepared
+from app.lists.pagination import reach
 
 
 class Plan:

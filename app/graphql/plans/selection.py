@@ -34,9 +34,9 @@ from sqlmodel import SQLModel
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
 
+from app.db.models import LeadOffer, User
 from app.graphql.fields import Computed, Reference
 from app.graphql.plans.variables import Variables
-from app.models import LeadOffer, User
 
 Answer = Callable[[Sequence[Any], Any, int, int, int], dict[str, Any]]
 """Makes `data` of the rows of a page, a row that has the viewer, and the page's total, limit and skip."""

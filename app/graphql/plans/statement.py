@@ -22,13 +22,14 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from app import filters, visibility
-from app.columns import Id, UTCDateTime
+from app.access import visibility
+from app.db.models import LeadOffer, User
+from app.db.prepared import Prepared
+from app.db.types import Id, UTCDateTime
 from app.graphql.fields import Asker
 from app.graphql.plans.selection import ME, PAGE, Selected, Selection, Spelling, table_of
-from app.models import LeadOffer, User
-from app.pages import count, cut
-from app.prepared import Prepared
+from app.lists import filters
+from app.lists.pagination import count, cut
 
 VIEWER = "viewer_id"
 ADDRESS = "address"

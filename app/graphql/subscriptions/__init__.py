@@ -11,13 +11,14 @@ import strawberry
 from sqlmodel import col, select
 from strawberry import UNSET
 
-from app import models, visibility
+from app.access import visibility
+from app.db import models
+from app.domain.identifiers import parse_id
 from app.graphql.context import Context, Info
 from app.graphql.enums import LeadOfferStatus
 from app.graphql.fields import payload
 from app.graphql.subscriptions.context import LiveContext
 from app.graphql.types.offers import LeadOffer
-from app.ids import parse_id
 
 NO_LEAD = 0
 """What the id of nothing stands for: no offer is of this lead."""

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from time import time
 
-from app.auth import Gate, Viewer, find_viewer
+from app.access.auth import Gate, Viewer, find_viewer
 from app.errors import Code, Refusal
 from app.graphql.subscriptions.hub import TRY_AGAIN_LATER, Cut
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.auth import Viewer
+from app.access.auth import Viewer
 from app.graphql.context import Context
 from app.graphql.subscriptions.hub import Cut, Hub
 

@@ -11,12 +11,12 @@ from contextlib import contextmanager
 
 from sqlmodel import col, select
 
-from app import visibility
-from app.changes import CHANNEL, OfferChange, read_notice
-from app.db import Database
-from app.listener import Listener
-from app.models import LeadOffer, User
-from app.sets import member_of
+from app.access import visibility
+from app.db.change_feed import CHANNEL, OfferChange, read_notice
+from app.db.engine import Database
+from app.db.functions import member_of
+from app.db.listener import Listener
+from app.db.models import LeadOffer, User
 
 logger = logging.getLogger(__name__)
 

@@ -19,13 +19,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
-from app.auth import Gate
+from app.access.auth import Gate
 from app.config import Settings
 from app.errors import Refusal
-from app.graphql.documents import Documents
+from app.graphql.content_negotiation import EVENT_STREAM
+from app.graphql.document_cache import Documents
 from app.graphql.errors import translate
-from app.graphql.media import EVENT_STREAM
-from app.graphql.operations import Operation
+from app.graphql.request import Operation
 from app.graphql.schema import schema
 from app.graphql.subscriptions.admission import Admission
 from app.graphql.subscriptions.context import LiveContext

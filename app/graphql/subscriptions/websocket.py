@@ -26,17 +26,17 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
 from strawberry.types.unset import UNSET
 
-from app.auth import Gate
+from app.access.auth import Gate
 from app.config import Settings
 from app.errors import Code, Refusal
-from app.graphql import operations
-from app.graphql.documents import Documents
+from app.graphql import request
+from app.graphql.document_cache import Documents
 from app.graphql.errors import translate
 from app.graphql.schema import schema
 from app.graphql.subscriptions.admission import Admission
 from app.graphql.subscriptions.context import LiveContext
 from app.graphql.subscriptions.hub import TRY_AGAIN_LATER, Hub
-from app.time_limits import time_limit
+from app.web.time_limits import time_limit
 
 logger = logging.getLogger(__name__)
 
@@ -198,8 +198,8 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         await self._admission.count(self._client.client.host if self._client.client else None)
 
     def _is_subscription(self, operation: Operation[Any, None]) -> bool:
-        asked = operations.Operation(operation.query, operation.variables, operation.operation_name, None)
-        return operations.is_subscription(asked, self._endpoint.documents)
+        asked = request.Operation(operation.query, operation.variables, operation.operation_name, None)
+        return request.is_subscription(asked, self._endpoint.documents)
 
     @staticmethod
     def _get_pre_execution_close_reason(_error: GraphQLError) -> None:

@@ -6,7 +6,7 @@ import strawberry
 from sqlalchemy import ColumnElement, case, exists, or_, select
 from sqlmodel import col
 
-from app import models
+from app.db import models
 from app.graphql.context import Info
 from app.graphql.fields import Asker, Sql, resolved
 

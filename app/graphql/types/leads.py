@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 import strawberry
 from strawberry import UNSET
 
-from app import models, visibility
-from app.durations import seconds_between
+from app.access import visibility
+from app.db import models
+from app.db.durations import seconds_between
 from app.graphql.context import Info
 from app.graphql.enums import ClaimedVia, DistributionTarget, SkipReason, TeamSelectionMethod
 from app.graphql.fields import reference, resolved
-from app.graphql.inputs.paging import parse_page
+from app.graphql.inputs.pagination import parse_page
 from app.graphql.inputs.sort import LeadOfferSort
 from app.graphql.inputs.where import LeadOfferWhere
 from app.graphql.types.contacts import Contact
 from app.graphql.types.routes import LeadSource
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User
-from app.pages import PageOf
+from app.lists.pagination import PageOf
 
 if TYPE_CHECKING:
     from app.graphql.types.offers import LeadOffer, LeadOfferPage

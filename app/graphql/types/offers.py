@@ -8,9 +8,9 @@ import strawberry
 from sqlalchemy import ColumnElement, and_, exists, select
 from sqlmodel import col
 
-from app import models
-from app.auth import Scope
-from app.commands.obstacles import claim_succeeds
+from app.access.auth import Scope
+from app.commands.eligibility import claim_succeeds
+from app.db import models
 from app.graphql.context import Info
 from app.graphql.enums import Channel, DeliveryStatus, LeadOfferStatus
 from app.graphql.fields import Asker, reference, resolved

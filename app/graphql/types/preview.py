@@ -4,7 +4,8 @@ from datetime import datetime
 
 import strawberry
 
-from app import models, rollout
+from app.db import models
+from app.domain import planner
 from app.graphql.context import Info
 from app.graphql.fields import resolved
 from app.graphql.types.leads import Lead, SkippedMember
@@ -12,7 +13,7 @@ from app.graphql.types.teams import Team, TeamWarning
 from app.graphql.types.users import User
 
 
-async def _user(planned: strawberry.Parent[rollout.PlannedOffer], info: Info) -> models.User:
+async def _user(planned: strawberry.Parent[planner.PlannedOffer], info: Info) -> models.User:
     return await info.context.loaders.user.load(planned.user_id)
 
 

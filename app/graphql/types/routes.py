@@ -2,7 +2,7 @@
 
 import strawberry
 
-from app import models
+from app.db import models
 from app.graphql.enums import DistributionTarget, TeamSelectionMethod
 from app.graphql.fields import reference
 from app.graphql.types.teams import Team

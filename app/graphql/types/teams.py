@@ -8,16 +8,16 @@ from sqlalchemy import exists, or_, true
 from sqlmodel import col, select
 from strawberry import UNSET
 
-from app import models
+from app.db import models
+from app.domain.team_warnings import TeamWarning as TeamWarningRow
 from app.graphql.context import Info
 from app.graphql.enums import OrderMethod, RequestStatus, TeamWarningCode
 from app.graphql.fields import reference, resolved
-from app.graphql.inputs.paging import parse_page
+from app.graphql.inputs.pagination import parse_page
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
 from app.graphql.types.users import User
-from app.pages import PageOf
-from app.team_warnings.rules import TeamWarning as TeamWarningRow
+from app.lists.pagination import PageOf
 
 TeamRow = strawberry.Parent[models.Team]
 

@@ -6,7 +6,7 @@ from typing import Any
 import strawberry
 from sqlalchemy import ColumnElement, and_, case
 
-from app import models
+from app.db import models
 from app.graphql.context import Info
 from app.graphql.fields import Asker, resolved
 

@@ -1,0 +1,163 @@
+"""Who gets a lead: the one conditional write, what it ends, and declining."""
+
+from datetime import datetime
+
+from sqlalchemy import bindparam, case, or_, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.access import visibility
+from app.commands import deliveries, events
+from app.commands.eligibility import claimable
+from app.commands.escalation import move_up
+from app.db.compiled import Statement, detached
+from app.db.functions import member_of
+from app.db.models import Lead, LeadOffer, User
+from app.db.types import Id, UTCDateTime, stored
+from app.domain.enums import OPEN_STATUSES, ClaimedVia, EndReason, LeadOfferStatus
+from app.domain.timestamps import format_instant
+from app.errors import Code, Refusal
+from app.observability import metrics
+
+
+async def claim_lead_offer(
+    session: AsyncSession, viewer_id: int, offer_id: int, via: ClaimedVia, now: datetime
+) -> LeadOffer:
+    """Gives the offer's lead to the viewer, whose offer it is. Who has it already gets the same answer again.
+
+    Raises a Refusal: NOT_FOUND, FORBIDDEN (somebody else's offer), ALREADY_CLAIMED, or OFFER_NOT_OPEN while nobody has
+    the lead (rules of claiming).
+    """
+    lead = await _lock_own(session, viewer_id, offer_id)
+    if lead.claimed_by_id not in (None, viewer_id):
+        raise await already_claimed(session, lead)
+    offer, may_claim = await _OFFER.one(session, offer_id=offer_id, now=now)
+    if lead.claimed_by_id == viewer_id:
+        return offer
+    if not may_claim:
+        raise Refusal(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
+    await take_lead(session, lead.id, viewer_id, via, now)
+    offer.status, offer.end_reason = LeadOfferStatus.CLAIMED, None  # as `end_offers` has written it
+    return offer
+
+
+async def decline_lead_offer(session: AsyncSession, viewer_id: int, offer_id: int, now: datetime) -> LeadOffer:
+    """Ends the viewer's own open offer. Who comes next by rank moves up where nobody else can claim the lead.
+
+    Raises a Refusal: NOT_FOUND, FORBIDDEN (somebody else's offer), or OFFER_NOT_OPEN.
+    """
+    lead = await _lock_own(session, viewer_id, offer_id)
+    offer, _ = await _OFFER.one(session, offer_id=offer_id, now=now)
+    if offer.status is LeadOfferStatus.DECLINED:
+        return offer
+    if offer.status not in OPEN_STATUSES:
+        raise Refusal(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
+    await _DECLINE.run(session, offer_id=offer_id)
+    offer.status = LeadOfferStatus.DECLINED
+    await deliveries.cancel(session, col(LeadOffer.id) == offer_id)
+    await move_up(session, lead.id, now)
+    return offer
+
+
+_ID = col(LeadOffer.id) == bindparam("offer_id")
+_VIEWER = bindparam("viewer_id", type_=Id)
+_ITS_LEAD = select(LeadOffer.lead_id).where(_ID, col(LeadOffer.user_id) == _VIEWER).scalar_subquery()
+_LOCK = Statement(select(Lead).where(col(Lead.id) == _ITS_LEAD).with_for_update(of=Lead), detached(Lead))
+_FOUND = Statement(select(LeadOffer.id).where(_ID, visibility.offers(_VIEWER)), int)
+
+
+async def _lock_own(session: AsyncSession, viewer_id: int, offer_id: int) -> Lead:
+    """The lead of the viewer's own offer, locked: what is read from now on stays. Nobody else locks anything."""
+    lead = await _LOCK.first(session, offer_id=offer_id, viewer_id=viewer_id)
+    if lead is not None:
+        return lead
+    if await _FOUND.first(session, offer_id=offer_id, viewer_id=viewer_id) is None:
+        raise Refusal(Code.NOT_FOUND, "There is no such offer.")
+    raise Refusal(Code.FORBIDDEN, "Only the user whom a lead is offered to may answer the offer.")
+
+
+_offer = detached(LeadOffer)
+_OFFER = Statement(
+    select(LeadOffer, claimable(bindparam("now", type_=UTCDateTime))).where(_ID),
+    lambda *columns: (_offer(*columns[:-1]), bool(columns[-1])),
+)
+"""An offer, and whether its user may claim its lead."""
+
+_DECLINE = Statement[None](update(LeadOffer).where(_ID).values(status=LeadOfferStatus.DECLINED))
+
+_ENDED = {
+    LeadOfferStatus.CLAIMED: "You have this lead: release it to give it back.",
+    LeadOfferStatus.DECLINED: "This offer was declined.",
+    LeadOfferStatus.EXPIRED: "Somebody else has claimed this lead.",
+    LeadOfferStatus.CANCELLED: "This offer was withdrawn.",
+}
+
+
+def _why_not_open(offer: LeadOffer, now: datetime) -> str:
+    if offer.status in _ENDED:
+        return _ENDED[offer.status]
+    if offer.notify_at is not None and offer.notify_at > now:
+        return f"This offer opens at {format_instant(offer.notify_at)}."
+    return "This offer's user is not in the team any more."
+
+
+_TAKE = Statement(
+    update(Lead)
+    .where(col(Lead.id) == bindparam("lead_id"), col(Lead.claimed_by_id).is_(None))
+    .values(claimed_by_id=bindparam("user_id"), claimed_at=bindparam("now"), claimed_via=bindparam("via"))
+    .returning(Lead),
+    detached(Lead),
+)
+
+
+async def take_lead(session: AsyncSession, lead_id: int, user_id: int, via: ClaimedVia, now: datetime) -> bool:
+    """Gives an unclaimed lead to the user and ends its offers; False where somebody has it already.
+
+    One conditional write decides: of any number who try at once exactly one gets True. In the same transaction the
+    user's own offer is claimed, the others end, and nobody is told of the lead any more (rules of claiming).
+    """
+    lead = await _TAKE.first(session, lead_id=lead_id, user_id=user_id, via=via, now=now)
+    if lead is None:
+        return False
+    metrics.lead_taken(session, via.name, (now - lead.created_at).total_seconds())
+    await end_offers(session, lead_id, user_id)
+    await events.offer_claimed(session, lead_id, user_id, via, lead.created_at, now)
+    return True
+
+
+_IS_HOLDERS = col(LeadOffer.user_id) == bindparam("holder_id")
+_CAN_END = member_of(col(LeadOffer.status), (*OPEN_STATUSES, LeadOfferStatus.CLAIMED))
+_END = Statement[None](
+    update(LeadOffer)
+    .where(col(LeadOffer.lead_id) == bindparam("lead_id"), or_(_IS_HOLDERS, _CAN_END))
+    .values(
+        status=case(
+            (_IS_HOLDERS, stored(LeadOfferStatus.CLAIMED)),
+            (col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, stored(LeadOfferStatus.CANCELLED)),
+            else_=stored(LeadOfferStatus.EXPIRED),
+        ),
+        end_reason=case((_IS_HOLDERS, None), else_=stored(EndReason.CLAIMED)),
+    )
+)
+
+
+async def end_offers(session: AsyncSession, lead_id: int, holder_id: int) -> None:
+    """What follows from a claim: the holder's offer is claimed, every other ends, nobody is told any more."""
+    await _END.run(session, lead_id=lead_id, holder_id=holder_id)
+    await deliveries.cancel_of_lead(session, lead_id)
+
+
+_HOLDER = Statement(select(User).where(col(User.id) == bindparam("user_id")), detached(User))
+
+
+async def already_claimed(session: AsyncSession, lead: Lead) -> Refusal:
+    """The refusal that names the holder of a claimed lead and since when they hold it (null if imported without)."""
+    holder = await _HOLDER.one(session, user_id=lead.claimed_by_id)
+    return Refusal(
+        Code.ALREADY_CLAIMED,
+        f"{holder.first_name} {holder.last_name} has this lead.",
+        {
+            "claimedBy": {"id": str(holder.id), "firstName": holder.first_name, "lastName": holder.last_name},
+            "claimedAt": lead.claimed_at and format_instant(lead.claimed_at),
+        },
+    )

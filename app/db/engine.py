@@ -1,0 +1,260 @@
+"""The database: one engine for reads, one for writes, short sessions of each.
+
+Reads run in autocommit, one statement each, so that none holds a connection while another waits. PostgreSQL plans a
+read once for all values: planning the page of an inbox takes 0.5 ms, more than running it. Writes are one transaction
+each. On SQLite all writers of a process share one connection and begin with BEGIN IMMEDIATE: a transaction that first
+reads and then writes would otherwise fail, not wait, when another writer came between.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, cast
+
+import asyncpg
+import orjson
+from sqlalchemy import event
+from sqlalchemy.engine import Connection, ExceptionContext, make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import QueuePool
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.config import Settings
+from app.db.change_feed import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
+from app.db.read_pool import Lanes, is_open
+from app.errors import Code, Refusal
+from app.observability import metrics, requests
+
+HAS_WEBHOOK = "has_webhook"
+"""Of a session's `info`: whether what happens in it is told to a webhook."""
+
+SQLITE_BUSY_SECONDS = 30
+STEPS_BETWEEN_LOOKS = 10_000
+"""Instructions of SQLite's virtual machine, a fraction of a millisecond, between two looks at the clock."""
+
+SILENCE_SECONDS = 2.0
+"""How much longer than a statement may take PostgreSQL may be silent: it would have ended it by then."""
+
+RETRY_SECONDS = 2
+"""After which who was refused may ask again."""
+
+OUT_OF_REACH = ("08", "28", "3D", "53", "57P", "25006", "SQLITE_BUSY")
+"""Beginnings of error codes: no connection, none for this user or database, no resources, shut down, a standby."""
+
+PLANNING_READS = {"plan_cache_mode": "force_generic_plan", "random_page_cost": "1.1"}
+"""How PostgreSQL plans reads: once for all values, and for memory or solid disks, where an index in the right order is
+better than a walk through the whole table in that order."""
+
+PLANNING_WRITES = {"enable_seqscan": "off"}
+"""How it plans writes. They are of one lead or one user, whose rows an index has; but of a table that grew within the
+last minute PostgreSQL has no statistics, and a claim read all deliveries: 3 ms, more than all else in it."""
+
+FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What `Database.fetch` raises where the database fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where the data lives. Every process has one; `close` it at the end."""
+
+    read_engine: AsyncEngine
+    write_engine: AsyncEngine
+    _reads: async_sessionmaker[AsyncSession]
+    _writes: async_sessionmaker[AsyncSession]
+    _lanes: Lanes
+    _announce: Announce | None
+
+    @property
+    def is_postgresql(self) -> bool:
+        return self.write_engine.dialect.name == "postgresql"
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """A session for one read. Never share one between fields that resolve at the same time."""
+        async with self._reads() as session:
+            yield session
+
+    async def fetch(self, statement: str, values: Sequence[Any]) -> Sequence[Any]:
+        """Runs a reading statement in the driver's own dialect; the rows are as the driver has them."""
+        if self.is_postgresql:
+            requests.current().statements += 1
+            return await self._lanes.fetch(statement, values)
+        async with self.read_engine.connect() as connection:
+            return (await connection.exec_driver_sql(statement, tuple(values))).all()
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session in one transaction: committed at the end, rolled back on any exception."""
+        changes: Sequence[OfferChange] = ()
+        async with self._writes() as session:
+            async with session.begin():
+                yield session
+                if self._announce and not self.is_postgresql:
+                    connection = await (await session.connection()).get_raw_connection()
+                    changes = await take_changes(connection.driver_connection)
+            if self._announce and changes:
+                self._announce(changes)
+            metrics.committed(session)
+
+    async def close(self) -> None:
+        await self._lanes.close()
+        await self.read_engine.dispose()
+        await self.write_engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a process asks of PostgreSQL, and how long it waits, in seconds."""
+
+    pool_size: int = 10
+    pool_seconds: float = 5.0
+    statement_seconds: float | None = None
+    """None: as long as it takes. SQLite knows this one too."""
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Those of a process that serves."""
+    return Limits(settings.pool_size, settings.pool_seconds, settings.statement_seconds)
+
+
+def connect(
+    url: str, limits: Limits = Limits(), announce: Announce | None = None, *, has_webhook: bool = False
+) -> Database:
+    """The database at a SQLAlchemy URL, `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. Connects on first use.
+
+    What it raises because a statement took too long or the database is out of reach, `refusal_of` knows. On SQLite
+    `announce` is told what each `write` has changed; PostgreSQL tells all processes, see app/db/listener.py.
+    `has_webhook` says whether commands write events for one, which they know by their session.
+    """
+    make = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
+    read, write = make(url, limits, writes=False), make(url, limits, writes=True)
+    lanes = Lanes(read)
+    _count(read, "read", lambda: lanes.idle)
+    _count(write, "write")
+    database = Database(read, write, _sessions(read), _sessions(write, has_webhook), lanes, announce)
+    if announce and not database.is_postgresql:
+        _watch(write)
+    return database
+
+
+def refusal_of(error: BaseException) -> Refusal | None:
+    """TIMEOUT where a statement took too long, UNAVAILABLE where the database is out of reach; None for other errors.
+
+    Clients are not told why it is out of reach; the line of the request in the log is.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    codes = {getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None)}
+    if codes & {"57014", "SQLITE_INTERRUPT"}:
+        return Refusal(Code.TIMEOUT, "The database took too long for this. Ask for less of it.")
+    if not (_is_gone(error, cause) or any(code and code.startswith(OUT_OF_REACH) for code in codes)):
+        return None
+    requests.current().reason = f"{type(cause).__name__}: {cause}".split("\n", maxsplit=1)[0]
+    return Refusal(
+        Code.UNAVAILABLE, "The database cannot be reached. Ask again shortly.", {"retryAfter": RETRY_SECONDS}
+    )
+
+
+def _is_gone(error: BaseException, cause: BaseException) -> bool:
+    if isinstance(cause, OSError | PoolTimeout | DisconnectionError):
+        return True
+    return (isinstance(error, DBAPIError) and error.connection_invalidated) or "connection is closed" in str(cause)
+
+
+def _sessions(engine: AsyncEngine, has_webhook: bool = False) -> async_sessionmaker[AsyncSession]:
+    info = {HAS_WEBHOOK: has_webhook}
+    return async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False, autoflush=False, info=info)
+
+
+def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
+    server, driver = {}, {"timeout": limits.pool_seconds}
+    if limits.statement_seconds is not None:
+        server["statement_timeout"] = str(max(1, int(limits.statement_seconds * 1000)))
+        driver["command_timeout"] = limits.statement_seconds + SILENCE_SECONDS
+    options: dict[str, Any] = {} if writes else {"isolation_level": "AUTOCOMMIT"}
+    server |= PLANNING_WRITES if writes else PLANNING_READS
+    engine = create_async_engine(
+        url,
+        connect_args={"server_settings": server, **driver},
+        hide_parameters=True,
+        json_serializer=orjson.dumps,
+        max_overflow=0,
+        pool_size=limits.pool_size,
+        pool_timeout=limits.pool_seconds,
+        **options,
+    )
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def be_open(connection: Any, *_rest: Any) -> None:
+        if not is_open(connection):
+            raise DisconnectionError
+
+    @event.listens_for(engine.sync_engine, "handle_error")
+    def give_up(context: ExceptionContext) -> None:
+        """Nothing more is asked of a connection on which PostgreSQL fell silent."""
+        if isinstance(context.original_exception, TimeoutError):
+            context.is_disconnect = True
+
+    return engine
+
+
+def _count(engine: AsyncEngine, name: str, idle: Callable[[], int] = lambda: 0) -> None:
+    """Counts the statements of requests, and the connections that are in use: checked out and not `idle`."""
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def statement(*_details: Any) -> None:
+        requests.current().statements += 1
+
+    in_use, pool = metrics.POOL.labels(name), cast(QueuePool, engine.sync_engine.pool)
+    metrics.POOL_LIMIT.labels(name).set(pool.size())
+    event.listen(pool, "checkout", lambda *_connection: in_use.set(pool.checkedout() - idle()))
+    event.listen(pool, "checkin", lambda *_connection: in_use.set(pool.checkedout() - 1 - idle()))
+
+
+def _sqlite(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
+    size: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if writes else {"pool_size": 8}
+    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, hide_parameters=True, **size)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver begins no transaction of its own
+        cursor = connection.cursor()
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    if limits.statement_seconds is not None:
+        _interrupt_after(engine, limits.statement_seconds)
+    if writes:
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _interrupt_after(engine: AsyncEngine, seconds: float) -> None:
+    """SQLite has no time limit of its own, but asks every so often whether to go on."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def watch(connection: Any, record: Any) -> None:
+        def is_over() -> bool:
+            return bool(monotonic() - record.info.get("began", monotonic()) > seconds)
+
+        connection.run_async(lambda driver: driver.set_progress_handler(is_over, STEPS_BETWEEN_LOOKS))
+
+    @event.listens_for(engine.sync_engine, "before_cursor_execute")
+    def begin(connection: Connection, *_rest: Any) -> None:
+        connection.info["began"] = monotonic()
+
+
+def _watch(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def watch(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for statement in ("PRAGMA temp_store = MEMORY", *WATCH_ON_SQLITE):
+            cursor.execute(statement)
+        cursor.close()

@@ -1,0 +1,60 @@
+"""The schema's revisions (Alembic), and the way up to the newest.
+
+`alembic revision --autogenerate -m …` drafts the next one; a test compares what they make with the models.
+"""
+
+import asyncio
+from functools import cache
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.db.engine import connect
+
+
+def upgrade(url: str) -> None:
+    """Bring the database at a SQLAlchemy URL to the newest revision, all or nothing; of two at once, one waits."""
+    asyncio.run(_upgrade(url))
+
+
+async def _upgrade(url: str) -> None:
+    database = connect(url)
+    try:
+        async with database.write_engine.begin() as connection:
+            await connection.run_sync(_run)
+    finally:
+        await database.close()
+
+
+def _run(connection: Connection) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('lead-offers migrate'))")
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+async def is_up_to_date(session: AsyncSession) -> bool:
+    """Whether the database has all that this code needs.
+
+    It may be ahead, as it is while servers are replaced one by one: a revision that is not known here is a later one.
+    Raises SQLAlchemy's error where there are no tables.
+    """
+    found = (await (await session.connection()).execute(text("SELECT version_num FROM alembic_version"))).scalar()
+    return found is not None and found not in _earlier_revisions()
+
+
+@cache
+def _earlier_revisions() -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(_config())
+    return frozenset(script.revision for script in scripts.walk_revisions()) - set(scripts.get_heads())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config

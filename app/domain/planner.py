@@ -1,0 +1,157 @@
+"""Who is offered a lead, when, and who is left out and why: the rules of submitting a lead, as one pure function.
+
+Everything known goes in, everything to be written comes out; nothing here reads a clock or a database. A submit and
+its preview share it, so that they cannot disagree.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from app.domain.enums import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus, SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A member's distribution option in the team."""
+
+    rank: int | None
+    minutes: int
+    assign_automatically: bool
+    has_call_alert: bool
+    has_text_alert: bool
+    has_email_alert: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A member of the team, or somebody with an option in it. `membership` is None where there is none."""
+
+    user_id: int
+    membership: RequestStatus | None
+    is_creator: bool
+    is_active: bool
+    away_until: datetime | None
+    option: Option | None
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierOffer:
+    """An offer of this lead that exists already, by whatever team."""
+
+    user_id: int | None
+    status: LeadOfferStatus
+    notify_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOffer:
+    user_id: int
+    notify_at: datetime
+    rank: int | None
+    assign_automatically: bool
+    has_call_alert: bool
+    has_text_alert: bool
+    has_email_alert: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    user_id: int
+    reason: SkipReason
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The offers in the order of their moments, then ranks (none last), then users; the skipped in that of users."""
+
+    offers: tuple[PlannedOffer, ...]
+    skipped: tuple[Skipped, ...]
+
+
+_NOT_ACCEPTED = {
+    None: SkipReason.NOT_A_MEMBER,
+    RequestStatus.DECLINED: SkipReason.INVITATION_DECLINED,
+    RequestStatus.PENDING: SkipReason.INVITATION_PENDING,
+}
+
+
+def plan(
+    candidates: Iterable[Candidate],
+    earlier: Sequence[EarlierOffer],
+    order_method: OrderMethod,
+    gap_minutes: int,
+    now: datetime,
+) -> Plan:
+    """Plans the offers of a lead submitted at `now` (aware, UTC) to a team whose tiers are `gap_minutes` apart.
+
+    Each user is a candidate once. The order of the candidates and of the earlier offers does not matter.
+    """
+    offered = {offer.user_id for offer in earlier if offer.status is not LeadOfferStatus.CANCELLED}
+    eligible: dict[int, Option] = {}
+    skipped: list[Skipped] = []
+    for candidate in candidates:
+        reason = next(_reasons(candidate, candidate.user_id in offered, now), None)
+        if reason is not None:
+            skipped.append(Skipped(candidate.user_id, reason))
+        elif candidate.option is not None:
+            eligible[candidate.user_id] = candidate.option
+    if order_method is OrderMethod.RANK:
+        gap = timedelta(minutes=gap_minutes)
+        offers = _by_rank(eligible, _first_tier_at(earlier, gap, now), gap)
+    else:
+        offers = _by_time(eligible, now)
+    return Plan(tuple(sorted(offers, key=_moment)), tuple(sorted(skipped, key=lambda skip: skip.user_id)))
+
+
+def _reasons(candidate: Candidate, is_offered: bool, now: datetime) -> Iterator[SkipReason]:
+    """Everything that speaks against an offer, in the order of precedence."""
+    if is_offered:
+        yield SkipReason.ALREADY_OFFERED
+    if not candidate.is_active:
+        yield SkipReason.USER_INACTIVE
+    if not candidate.is_creator and candidate.membership is not RequestStatus.ACCEPTED:
+        yield _NOT_ACCEPTED[candidate.membership]
+    if candidate.option is None:
+        yield SkipReason.NO_DISTRIBUTION_OPTION
+    if candidate.away_until is not None and now < candidate.away_until:
+        yield SkipReason.USER_AWAY
+
+
+def _first_tier_at(earlier: Iterable[EarlierOffer], gap: timedelta, now: datetime) -> datetime:
+    """Now, or a gap after the last open offer: who is offered the lead again never overtakes who waits for it."""
+    waiting = [offer.notify_at for offer in earlier if offer.status in OPEN_STATUSES and offer.notify_at is not None]
+    return max(now, max(waiting) + gap) if waiting else now
+
+
+def _by_rank(eligible: Mapping[int, Option], start: datetime, gap: timedelta) -> list[PlannedOffer]:
+    """Equal ranks are one tier; tiers follow by position, whatever the gaps between the rank numbers."""
+    ranks = sorted({option.rank for option in eligible.values()}, key=_nulls_last)
+    tier_at = {rank: start + position * gap for position, rank in enumerate(ranks)}
+    return [_offer(user_id, option, option.rank, tier_at[option.rank]) for user_id, option in eligible.items()]
+
+
+def _by_time(eligible: Mapping[int, Option], start: datetime) -> list[PlannedOffer]:
+    return [
+        _offer(user_id, option, None, start + timedelta(minutes=option.minutes)) for user_id, option in eligible.items()
+    ]
+
+
+def _offer(user_id: int, option: Option, rank: int | None, notify_at: datetime) -> PlannedOffer:
+    return PlannedOffer(
+        user_id=user_id,
+        notify_at=notify_at,
+        rank=rank,
+        assign_automatically=option.assign_automatically,
+        has_call_alert=option.has_call_alert,
+        has_text_alert=option.has_text_alert,
+        has_email_alert=option.has_email_alert,
+    )
+
+
+def _moment(offer: PlannedOffer) -> tuple[datetime, tuple[bool, int], int]:
+    return offer.notify_at, _nulls_last(offer.rank), offer.user_id
+
+
+def _nulls_last(rank: int | None) -> tuple[bool, int]:
+    return rank is None, rank or 0

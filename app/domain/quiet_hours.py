@@ -1,0 +1,54 @@
+"""Quiet hours: a daily span in a user's own time zone in which nobody wakes them.
+
+The span is counted on the wall clock and answered in UTC. A start or an end that a clock change skips is the first
+instant after the gap; one that comes twice is its first time.
+"""
+
+import re
+from bisect import bisect_left
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from app.db.models import User
+
+_HH_MM = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
+
+
+def is_time_of_day(text: str) -> bool:
+    """Whether it is HH:MM, 00:00 to 23:59."""
+    return _HH_MM.fullmatch(text) is not None
+
+
+def quiet_until(user: User, now: datetime) -> datetime | None:
+    """When the user's quiet hours end (UTC), if `now` (aware) lies in them; the start belongs to them, the end not."""
+    if user.quiet_hours_start is None or user.quiet_hours_end is None:
+        return None
+    zone = ZoneInfo(user.timezone)
+    start, end = time.fromisoformat(user.quiet_hours_start), time.fromisoformat(user.quiet_hours_end)
+    today = now.astimezone(zone).date()
+    for day in (today - timedelta(days=1), today):
+        last_day = day if start < end else day + timedelta(days=1)
+        ends_at = _instant(last_day, end, zone)
+        if _instant(day, start, zone) <= now < ends_at:
+            return ends_at
+    return None
+
+
+def _instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    local = datetime.combine(day, clock, zone)
+    instant = local.astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
+        return instant
+    return _first_after_gap(local, zone)
+
+
+def _first_after_gap(skipped: datetime, zone: ZoneInfo) -> datetime:
+    """The instant at which the clocks went forward over a wall time. Both readings of that time embrace it."""
+    earlier, later = sorted(skipped.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    after = later.astimezone(zone).utcoffset()
+    seconds = range(int((later - earlier).total_seconds()) + 1)
+
+    def has_changed(second: int) -> bool:
+        return (earlier + timedelta(seconds=second)).astimezone(zone).utcoffset() == after
+
+    return earlier + timedelta(seconds=bisect_left(seconds, True, key=has_changed))

@@ -1,0 +1,186 @@
+"""The lists of an import and their fields, in the order in which rows may name each other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.domain.enums import ClaimedVia, DistributionTarget, OrderMethod, RequestStatus, TeamSelectionMethod
+from app.importer import parsers
+from app.importer.parsers import Parser
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A field under its REST name. Left out or null, it is its default; one that is required is a mistake then."""
+
+    name: str
+    read: Parser
+    column: str
+    default: Any = None
+    required: bool = False
+    to: str | None = None
+    """The list that a reference names a row of: by `team_id: 8` or by `team: {id: 8}`."""
+
+    @property
+    def nested(self) -> str:
+        return self.name.removesuffix("_id")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportList:
+    name: str
+    table: str
+    fields: Sequence[Field]
+    facts: Sequence[str] = ()
+    """Columns that rows of later lists ask of the rows they name."""
+    unique: Sequence[str] = ()
+    """Columns that no two rows share."""
+    numbered: bool = True
+    """Whether each row brings its id; one that does not is known by its unique columns."""
+    answers: frozenset[str] = frozenset()
+    """Fields that the REST API works out; left alone without a word."""
+
+    @property
+    def references(self) -> list[Field]:
+        return [field for field in self.fields if field.to]
+
+    @property
+    def known(self) -> frozenset[str]:
+        names = {field.name for field in self.fields} | {field.nested for field in self.references}
+        return frozenset(names | {"id"} | self.answers)
+
+
+def _field(name: str, read: Parser, *, column: str = "", default: Any = None, required: bool = False) -> Field:
+    return Field(name, read, column or name, default, required)
+
+
+def _reference(name: str, to: str, *, column: str = "", required: bool = False) -> Field:
+    return Field(name, parsers.identifier, column or name, None, required, to)
+
+
+_TARGET = parsers.choice(DistributionTarget)
+_METHOD = _field("team_selection_method", parsers.choice_or_none(TeamSelectionMethod))
+
+LISTS = (
+    ImportList(
+        "users",
+        "users",
+        (
+            _field("first_name", parsers.text, default=""),
+            _field("last_name", parsers.text, default=""),
+            _field("email", parsers.email),
+            _field("phone", parsers.text),
+            _field("timezone", parsers.timezone, default="UTC"),
+            _field("is_active", parsers.boolean, default=True),
+        ),
+        unique=("email",),
+    ),
+    ImportList(
+        "teams",
+        "teams",
+        (
+            _field("name", parsers.name, required=True),
+            _reference("creator_id", "users", required=True),
+            _field("order_method", parsers.choice(OrderMethod), default=OrderMethod.RANK),
+            _field("mins_until_next_alert", parsers.minutes, default=0),
+            _field("distribution_zipcodes", parsers.zipcodes, default=()),
+            _field("created_at", parsers.instant),
+        ),
+        facts=("creator_id", "order_method"),
+    ),
+    ImportList(
+        "team_members",
+        "team_members",
+        (
+            _reference("team_id", "teams", required=True),
+            _reference("user_id", "users", required=True),
+            _field("request_status", parsers.choice(RequestStatus), default=RequestStatus.PENDING),
+        ),
+        unique=("team_id", "user_id"),
+        numbered=False,
+    ),
+    ImportList(
+        "team_member_distribution_options",
+        "distribution_options",
+        (
+            _reference("team_id", "teams", required=True),
+            _reference("user_id", "users", required=True),
+            _field("rank", parsers.rank),
+            _field("mins_until_lead_offer", parsers.minutes, default=0),
+            _field("assign_automatically", parsers.boolean, default=False),
+            _field("has_call_alert", parsers.boolean, default=False),
+            _field("has_text_alert", parsers.boolean, default=False),
+            _field("has_email_alert", parsers.boolean, default=True),
+        ),
+        unique=("team_id", "user_id"),
+        numbered=False,
+    ),
+    ImportList(
+        "contacts",
+        "contacts",
+        (
+            _reference("owner_user_id", "users", column="owner_id", required=True),
+            _field("first_name", parsers.text),
+            _field("last_name", parsers.text),
+            _field("email", parsers.text),
+            _field("mobile_phone", parsers.text),
+        ),
+        facts=("owner_id",),
+    ),
+    ImportList(
+        "lead_sources",
+        "lead_sources",
+        (_field("name", parsers.name, required=True), _reference("creator_id", "users", required=True)),
+        facts=("creator_id",),
+        unique=("creator_id", "name_key"),
+    ),
+    ImportList(
+        "lead_routes",
+        "lead_routes",
+        (
+            _reference("creator_id", "users"),
+            _reference("lead_source_id", "lead_sources"),
+            _field("distribution_target", _TARGET, required=True),
+            _METHOD,
+            _reference("team_id", "teams"),
+            _field("filter", parsers.text, column="lead_type"),
+        ),
+        unique=("creator_id", "lead_source_id", "lead_type_key"),
+    ),
+    ImportList(
+        "leads",
+        "leads",
+        (
+            _reference("contact_id", "contacts", required=True),
+            _reference("creator_id", "users"),
+            _reference("source_id", "lead_sources"),
+            _field("distribution_target", _TARGET),
+            _METHOD,
+            _reference("team_id", "teams"),
+            _field("zipcode", parsers.zipcode),
+            _field("type", parsers.text),
+            _field("created_at", parsers.instant),
+            _reference("claimed_by_user_id", "users", column="claimed_by_id"),
+            _field("claimed_at", parsers.instant),
+            _field("claimed_via", parsers.choice(ClaimedVia)),
+        ),
+        facts=("creator_id", "claimed_by_id"),
+        answers=frozenset({"time_to_claim"}),
+    ),
+    ImportList(
+        "lead_offers",
+        "lead_offers",
+        (
+            _reference("lead_id", "leads", required=True),
+            _reference("user_id", "users"),
+            _reference("team_id", "teams"),
+            _field("notify_at", parsers.instant),
+            _field("rank", parsers.rank),
+            _field("assign_automatically", parsers.boolean, default=False),
+            _field("has_call_alert", parsers.boolean),
+            _field("has_text_alert", parsers.boolean),
+            _field("has_email_alert", parsers.boolean),
+        ),
+        unique=("lead_id", "user_id"),
+    ),
+)

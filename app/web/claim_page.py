@@ -1,0 +1,140 @@
+"""The page behind a link to claim: it shows the lead and a button, and the button claims.
+
+Mail scanners open links: nothing changes by looking at the page, only by the button's POST.
+"""
+
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from html import escape
+from string import Template
+
+from sqlmodel import col, select
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from app.access.claim_links import ClaimLink, read_link
+from app.commands.replies import claim_as_told
+from app.config import Settings
+from app.db.engine import FAILURES, Database, refusal_of
+from app.db.models import Contact, Lead, LeadOffer
+from app.errors import Code, Refusal
+from app.observability import requests
+from app.worker.messages import about
+
+Answer = Callable[[Request], Awaitable[Response]]
+
+_PAGE = Template("""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>$title</title>
+<style>$style</style>
+<h1>$title</h1>
+<p>$text</p>
+$button
+</html>
+""")
+_STYLE = """
+:root { color-scheme: light dark; font: 1.1rem/1.5 system-ui, sans-serif }
+h1 { line-height: 1.2 }
+body { max-width: 32rem; margin: 12vh auto; padding: 0 1.5rem }
+button { width: 100%; padding: .9rem; border: 0; border-radius: .6rem; background: #1a56db; color: #fff; font: inherit }
+"""
+_BUTTON = '<form method="post"><button>Claim this lead</button></form>'
+
+
+def _digest(text: str) -> str:
+    return b64encode(sha256(text.encode()).digest()).decode()
+
+
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_digest(_STYLE)}'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPage:
+    """`/claim?link=…`"""
+
+    db: Database
+    settings: Settings
+    clock: Callable[[], datetime]
+
+    async def show(self, request: Request) -> Response:
+        """What the lead is about; nothing of how to reach the contact."""
+        requests.current().operation = "GET /claim"
+        link = self._link(request)
+        found = None if link is None else await self._find(link)
+        if found is None:
+            return _unknown()
+        _offer, lead, contact = found
+        text = f"{about(lead, contact)}. The lead goes to whoever claims it first."
+        return _page(200, "A lead is offered to you", text, _BUTTON)
+
+    async def claim(self, request: Request) -> Response:
+        """Claims for the offer's user; pressing the button again answers the same."""
+        requests.current().operation = "POST /claim"
+        link = self._link(request)
+        found = None if link is None else await self._find(link)
+        if link is None or found is None:
+            return _unknown()
+        try:
+            async with self.db.write() as session:
+                await claim_as_told(session, link.offer_id, link.via, self.clock())
+        except Refusal as refusal:
+            title = "Somebody else has this lead" if refusal.code is Code.ALREADY_CLAIMED else "This offer is not open"
+            return _page(409, title, refusal.message)
+        return _page(200, "The lead is yours", "You find how to reach your contact in the app.")
+
+    def _link(self, request: Request) -> ClaimLink | None:
+        return read_link(self.settings, request.query_params.get("link", ""), self.clock())
+
+    async def _find(self, link: ClaimLink) -> tuple[LeadOffer, Lead, Contact] | None:
+        found = (
+            select(LeadOffer, Lead, Contact)
+            .join(Lead, col(Lead.id) == col(LeadOffer.lead_id))
+            .join(Contact, col(Contact.id) == col(Lead.contact_id))
+            .where(col(LeadOffer.id) == link.offer_id)
+        )
+        async with self.db.read() as session:
+            return (await session.exec(found)).one_or_none()
+
+
+def claim_page(db: Database, settings: Settings, clock: Callable[[], datetime]) -> list[Route]:
+    """The routes of the page."""
+    page = ClaimPage(db, settings, clock)
+    return [
+        Route("/claim", _or_later(page.show), methods=["GET"]),
+        Route("/claim", _or_later(page.claim), methods=["POST"]),
+    ]
+
+
+def _or_later(answer: Answer) -> Answer:
+    """Asks people to come back while the database is out of reach."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await answer(request)
+        except FAILURES as error:
+            if refusal_of(error) is None:
+                raise
+            return _page(503, "Come back in a minute", "The lead cannot be looked up just now.")
+
+    return answered
+
+
+def _unknown() -> Response:
+    return _page(404, "This link is not valid", "It may have expired: look for the offer in the app.")
+
+
+def _page(status: int, title: str, text: str, button: str = "") -> Response:
+    body = _PAGE.substitute(title=escape(title), text=escape(text), style=_STYLE, button=button)
+    return HTMLResponse(body, status, _HEADERS)

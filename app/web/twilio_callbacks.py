@@ -1,0 +1,171 @@
+"""What Twilio tells us: how messages ended, which key was pressed, and what was replied.
+
+Each request is signed with the account's token over the address that Twilio knows and all that it sends.
+https://www.twilio.com/docs/usage/security
+"""
+
+import hmac
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha1
+from urllib.parse import parse_qsl
+
+from sqlmodel import col, select
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from app.access.claim_links import public_address, read_link
+from app.commands.delivery_status import record_receipt
+from app.commands.replies import allow_texts, claim_as_told, stop_texts, take_reply
+from app.config import Settings
+from app.db.engine import Database
+from app.db.models import Contact, Lead, User
+from app.domain.enums import ClaimedVia
+from app.domain.identifiers import parse_id
+from app.errors import Code, HTTPRefusal, Refusal
+from app.observability import requests
+from app.web.request_body import read_body
+from app.worker import messages
+from app.worker.channels.twilio import saying, texting
+
+Form = Mapping[str, str]
+
+DELIVERED = frozenset({"delivered", "read", "completed"})
+UNDELIVERED = {
+    "undelivered": "The text could not be delivered",
+    "failed": "Twilio could not send it",
+    "busy": "The line was busy",
+    "no-answer": "Nobody answered the call",
+    "canceled": "The call was called off",
+}
+"""How a text or a call may end; before that, a status is no end."""
+
+CLAIM = frozenset({"1", "YES"})
+STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
+START = frozenset({"START", "UNSTOP"})
+"""What people reply, in capitals. Those that end and begin texts are the ones that Twilio itself goes by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    db: Database
+    settings: Settings
+    clock: Callable[[], datetime]
+
+    async def receipt(self, request: Request, form: Form) -> Response:
+        """`/twilio/receipts?delivery=7`"""
+        status, delivery_id = form.get("MessageStatus") or form.get("CallStatus", ""), _id(request, "delivery")
+        if delivery_id is not None and (status in DELIVERED or status in UNDELIVERED):
+            failure = None if status in DELIVERED else _failure(status, form.get("ErrorCode", ""))
+            async with self.db.write() as session:
+                await record_receipt(session, delivery_id, failure, self.clock())
+        return Response(status_code=204)
+
+    async def key(self, request: Request, form: Form) -> Response:
+        """`/twilio/keys?link=…`: 1 claims, all else does nothing."""
+        now = self.clock()
+        link = read_link(self.settings, request.query_params.get("link", ""), now)
+        if link is None or form.get("Digits") != "1":
+            return _twiml(saying(messages.NOTHING_DONE))
+        return _twiml(saying(await self._claim(link.offer_id, link.via, now)))
+
+    async def reply(self, _request: Request, form: Form) -> Response:
+        """`/twilio/texts`: what somebody has sent to our number. Who is no user of ours gets no answer."""
+        phone, word, now = form.get("From", ""), form.get("Body", "").strip(" \t\r\n.!").upper(), self.clock()
+        if not await self._is_a_users(phone):
+            answer = None
+        elif word in CLAIM:
+            answer = await self._claim_by_reply(form.get("MessageSid", ""), phone, now)
+        elif word in STOP | START:
+            answer = await self._switch_texts(phone, now, on=word in START)
+        else:
+            answer = messages.HOW_TO_REPLY
+        return _twiml(texting(answer))
+
+    async def _is_a_users(self, phone: str) -> bool:
+        async with self.db.read() as session:
+            return (await session.exec(select(User.id).where(col(User.phone) == phone).limit(1))).first() is not None
+
+    async def _switch_texts(self, phone: str, now: datetime, *, on: bool) -> str | None:
+        """Twilio itself says that they have ended."""
+        async with self.db.write() as session:
+            if not on:
+                await stop_texts(session, phone, now)
+                return None
+            await allow_texts(session, phone)
+            return messages.TEXTS_AGAIN
+
+    async def _claim_by_reply(self, reply_id: str, phone: str, now: datetime) -> str:
+        """What the reply is about is written before the claim: a claim that is refused must not make it forgotten."""
+        if not reply_id:
+            raise HTTPRefusal(400, "The text has no MessageSid.")
+        async with self.db.write() as session:
+            offer_id = await take_reply(session, reply_id, phone, now)
+        return messages.NOTHING_OPEN if offer_id is None else await self._claim(offer_id, ClaimedVia.TEXT, now)
+
+    async def _claim(self, offer_id: int, via: ClaimedVia, now: datetime) -> str:
+        try:
+            async with self.db.write() as session:
+                offer = await claim_as_told(session, offer_id, via, now)
+                found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
+                return messages.claimed(*(await session.exec(found)).one())
+        except Refusal as refusal:
+            return messages.TAKEN if refusal.code is Code.ALREADY_CLAIMED else messages.NOT_OPEN
+
+
+def twilio_callbacks(db: Database, settings: Settings, clock: Callable[[], datetime]) -> list[Route]:
+    """The routes; without an account or an address of our own there are none."""
+    if settings.twilio_auth_token is None or settings.public_url is None:
+        return []
+    token, callbacks = settings.twilio_auth_token.get_secret_value(), Callbacks(db, settings, clock)
+
+    def route(path: str, answer: Callable[[Request, Form], Awaitable[Response]]) -> Route:
+        async def signed(request: Request) -> Response:
+            requests.current().operation = f"POST {path}"
+            form = await _signed_form(request, settings, token)
+            return await answer(request, form)
+
+        return Route(path, signed, methods=["POST"])
+
+    return [
+        route("/twilio/receipts", callbacks.receipt),
+        route("/twilio/keys", callbacks.key),
+        route("/twilio/texts", callbacks.reply),
+    ]
+
+
+async def _signed_form(request: Request, settings: Settings, token: str) -> Form:
+    """HTTPRefusal 403 for what Twilio has not signed; those of `read_body`."""
+    body = (await read_body(request, settings)).decode(errors="replace")
+    form = dict(parse_qsl(body, keep_blank_values=True))
+    query = request.scope["query_string"].decode()
+    address = public_address(settings, request.url.path + (f"?{query}" if query else "")) or ""
+    if not hmac.compare_digest(signature(token, address, form).encode(), _sent_signature(request)):
+        raise HTTPRefusal(403, "This is not signed by our account at Twilio.", Code.FORBIDDEN)
+    return form
+
+
+def signature(token: str, address: str, form: Form) -> str:
+    """Of a request to the address, as Twilio makes it."""
+    signed = address + "".join(f"{name}{form[name]}" for name in sorted(form))
+    return b64encode(hmac.digest(token.encode(), signed.encode(), sha1)).decode()
+
+
+def _sent_signature(request: Request) -> bytes:
+    return request.headers.get("x-twilio-signature", "").encode()
+
+
+def _id(request: Request, name: str) -> int | None:
+    return parse_id(request.query_params.get(name, ""))
+
+
+def _failure(status: str, code: str) -> str:
+    """In our own words, with Twilio's number of the error where it tells one."""
+    return f"{UNDELIVERED[status]} ({code})." if code.isascii() and code.isdigit() else f"{UNDELIVERED[status]}."
+
+
+def _twiml(text: str) -> Response:
+    return Response(text, media_type="text/xml")

@@ -1,0 +1,176 @@
+"""What an object shows to whom, once it is reached: a field depends on the viewer and the object, never on the path."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.db.models import Delivery, Team, User
+from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus, RequestStatus
+from tests.support.api import Api
+from tests.support.world import NOW, Cast, World
+
+HIDDEN = None
+
+
+@pytest.fixture
+async def team(world: World, cast: Cast) -> Team:
+    """Alice's; Bob accepted its invitation, Charlie has not answered, David declined. All were offered a lead."""
+    team = await world.team(cast.alice, zipcodes=["94105"], name="Bay")
+    david = await world.user("David")
+    await world.member(team, cast.bob, rank=1)
+    await world.member(team, cast.charlie, RequestStatus.PENDING, rank=2)
+    await world.member(team, david, RequestStatus.DECLINED, rank=3)
+    lead = await world.lead(cast.alice, team, zipcode="94105", type="Buyer")
+    for user in (cast.bob, cast.charlie, david):
+        ahead = NOW + timedelta(hours=1)
+        offer = await world.offer(lead, user, team, LeadOfferStatus.SCHEDULED, notify_at=ahead)
+        await world.add(
+            Delivery(offer_id=offer.id, channel=Channel.EMAIL, status=DeliveryStatus.PENDING, next_attempt_at=ahead)
+        )
+    return team
+
+
+async def david_of(world: World) -> User:
+    async with world.database.read() as session:
+        return await session.get_one(User, 4)
+
+
+TEAM = """
+  name orderMethod minsUntilNextAlert createdAt creator { firstName } distributionZipcodes
+  members { total } distributionOptions { total data { user { firstName } } } warnings { code user { firstName } }
+"""
+OFFERED = f"{{ leadOffers {{ data {{ team {{ {TEAM} }} lead {{ team {{ {TEAM} }} }} }} }} }}"
+INVITED = f"{{ teamMemberships(sort: [{{field: ID, direction: DESC}}], limit: 1) {{ data {{ team {{ {TEAM} }} }} }} }}"
+FOUND = f"query ($id: ID!) {{ team(id: $id) {{ {TEAM} }} }}"
+
+
+@pytest.mark.parametrize(
+    ("name", "private", "options", "warned"),
+    [
+        ("alice", True, ["Bob", "Charlie", "David"], ["Charlie", "David"]),
+        ("bob", True, ["Bob"], HIDDEN),
+        ("charlie", False, HIDDEN, HIDDEN),
+        ("david", False, HIDDEN, HIDDEN),
+    ],
+)
+async def test_a_team(
+    api: Api, world: World, cast: Cast, team: Team, *, name: str, private: bool, options: Any, warned: Any
+) -> None:
+    viewer = api.user(await david_of(world) if name == "david" else getattr(cast, name))
+    expected = {
+        "name": "Bay",
+        "orderMethod": "RANK",
+        "minsUntilNextAlert": 15,
+        "createdAt": "2026-03-02T09:00:00.000Z",
+        "creator": {"firstName": "Alice"},
+        "distributionZipcodes": ["94105"] if private else HIDDEN,
+        "members": {"total": 3} if private else HIDDEN,
+        "distributionOptions": options
+        and {"total": len(options), "data": [{"user": {"firstName": one}} for one in options]},
+        "warnings": warned and [{"code": "INVITATION_NOT_ACCEPTED", "user": {"firstName": one}} for one in warned],
+    }
+    for offer in (await viewer.ask(OFFERED))["leadOffers"]["data"]:
+        assert offer == {"team": expected, "lead": {"team": expected}}
+    assert (await viewer.ask(FOUND, id=team.id))["team"] == (expected if private else None)
+    for membership in (await viewer.ask(INVITED))["teamMemberships"]["data"]:
+        assert membership["team"] == expected
+
+
+LEAD = """
+  id distributionTarget teamSelectionMethod zipcode type createdAt claimedAt claimedVia timeToClaim
+  creator { firstName } source { name } team { name } claimedBy { firstName } offers { total } rollouts { id }
+"""
+
+
+@pytest.mark.parametrize(("name", "offers", "rollouts"), [("alice", 3, []), ("bob", 1, HIDDEN), ("charlie", 1, HIDDEN)])
+async def test_a_lead_that_is_not_found_shows_its_fields_to_whom_it_is_offered(
+    api: Api, cast: Cast, team: Team, name: str, offers: int, rollouts: Any
+) -> None:
+    viewer = api.user(getattr(cast, name))
+    for offer in (await viewer.ask(f"{{ leadOffers {{ data {{ lead {{ {LEAD} }} }} }} }}"))["leadOffers"]["data"]:
+        assert offer["lead"] == {
+            "id": offer["lead"]["id"],
+            "distributionTarget": "TEAM_ROLLOUT",
+            "teamSelectionMethod": "SPECIFIC_TEAM",
+            "zipcode": "94105",
+            "type": "Buyer",
+            "createdAt": "2026-03-02T09:00:00.000Z",
+            "claimedAt": None,
+            "claimedVia": None,
+            "timeToClaim": None,
+            "creator": {"firstName": "Alice"},
+            "source": None,
+            "team": {"name": "Bay"},
+            "claimedBy": None,
+            "offers": {"total": offers},
+            "rollouts": rollouts,
+        }
+    assert (await viewer.ask("{ leads { total } }"))["leads"]["total"] == (1 if name == "alice" else 0)
+
+
+async def test_a_contact_is_reached_by_its_owner_and_by_who_holds_a_lead_of_it(
+    api: Api, world: World, cast: Cast
+) -> None:
+    contact = await world.contact(cast.alice)
+    lead, other = [await world.lead(cast.alice, cast.team, contact=contact) for _ in range(2)]
+    for user in (cast.bob, cast.charlie):
+        await world.offer(lead, user)
+        await world.offer(other, user)
+    read = "{ leads { data { contact { firstName email mobilePhone } } } }"
+
+    async def seen_by(user: User) -> list[dict[str, Any]]:
+        return [one["contact"] for one in (await api.user(user).ask(read))["leads"]["data"]]
+
+    full = {"firstName": "Mary", "email": "mary@example.com", "mobilePhone": "+12025550123"}
+    names = {"firstName": "Mary", "email": HIDDEN, "mobilePhone": HIDDEN}
+    assert [await seen_by(user) for user in (cast.alice, cast.bob, cast.charlie)] == [
+        [full] * 2,
+        [names] * 2,
+        [names] * 2,
+    ]
+    await world.claimed(lead, cast.bob)
+    assert [await seen_by(user) for user in (cast.alice, cast.bob, cast.charlie)] == [
+        [full] * 2,
+        [full] * 2,
+        [names] * 2,
+    ]
+
+
+async def test_a_user_shows_some_fields_to_themself_alone(api: Api, world: World, cast: Cast) -> None:
+    cast.bob.phone, cast.bob.away_until = "+12025550188", NOW + timedelta(days=1)
+    cast.bob.quiet_hours_start, cast.bob.quiet_hours_end = "22:00", "07:00"
+    await world.add(cast.bob)
+    lead = await world.lead(cast.alice, cast.team)
+    await world.offer(lead, cast.bob)
+    await world.claimed(lead, cast.bob)
+    fields = "firstName lastName email timezone phone awayUntil quietHours { start end }"
+    read = f"{{ leadOffers {{ data {{ user {{ {fields} }} lead {{ claimedBy {{ {fields} }} }} }} }} }}"
+    public = {
+        "firstName": "Bob",
+        "lastName": "Example",
+        "email": cast.bob.email,
+        "timezone": "America/Los_Angeles",
+        "phone": HIDDEN,
+        "awayUntil": HIDDEN,
+        "quietHours": HIDDEN,
+    }
+    own = public | {
+        "phone": "+12025550188",
+        "awayUntil": "2026-03-03T09:00:00.000Z",
+        "quietHours": {"start": "22:00", "end": "07:00"},
+    }
+    for viewer, shown in ((cast.alice, public), (cast.bob, own)):
+        offers = (await api.user(viewer).ask(read))["leadOffers"]["data"]
+        assert offers == [{"user": shown, "lead": {"claimedBy": shown}}]
+    assert (await api.user(cast.bob).ask(f"{{ me {{ {fields} }} }}"))["me"] == own
+
+
+async def test_an_offer_and_its_deliveries_show_everything(api: Api, cast: Cast, team: Team) -> None:
+    fields = "notifyAt rank hasEmailAlert status deliveries { channel status attempts nextAttemptAt sentAt error }"
+    read = f"{{ leadOffers {{ data {{ user {{ firstName }} {fields} }} }} }}"
+    by_alice = (await api.user(cast.alice).ask(read))["leadOffers"]["data"]
+    for user in (cast.bob, cast.charlie):
+        own = (await api.user(user).ask(read))["leadOffers"]["data"]
+        assert own == [offer for offer in by_alice if offer["user"]["firstName"] == user.first_name]
+        assert own[0]["deliveries"][0]["nextAttemptAt"] == "2026-03-02T10:00:00.000Z"

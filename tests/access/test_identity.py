@@ -1,0 +1,302 @@
+"""Whose tokens are taken: ours, and those of an identity provider by its published keys. No forgery is."""
+
+import base64
+import json
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.access.auth import issue_token
+from app.access.jwks import MAX_AGE, PAUSE, KeySet
+from app.config import Settings
+from app.db.models import User
+from tests.support.api import SECRET, Api, settings_for
+from tests.support.api import serving as serving_here
+from tests.support.serving import serving
+from tests.support.world import Cast, World
+
+ISSUER, AUDIENCE = "https://login.example.com/", "lead-offers"
+ME = {"query": "{ me { id } }"}
+
+RSA = rsa.generate_private_key(65537, 2048)
+OTHER_RSA = rsa.generate_private_key(65537, 2048)
+EC = ec.generate_private_key(ec.SECP256R1())
+
+
+def as_jwk(key: Any, kid: str, **more: str) -> dict[str, Any]:
+    algorithm: Any = (
+        jwt.algorithms.ECAlgorithm if isinstance(key, ec.EllipticCurvePrivateKey) else jwt.algorithms.RSAAlgorithm
+    )
+    return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}
+
+
+@dataclass
+class Provider:
+    """An identity provider: what it publishes, and how often it was asked."""
+
+    keys: list[dict[str, Any]] = field(default_factory=list)
+    status: int = 200
+    asked: int = 0
+    url: str = ""
+
+    async def answer(self, _request: Request) -> Response:
+        self.asked += 1
+        return JSONResponse({"keys": self.keys}, self.status)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    provider = Provider([as_jwk(RSA, "r1", alg="RS256"), as_jwk(EC, "e1"), as_jwk(RSA, "enc", use="enc")])
+    with serving(Starlette(routes=[Route("/jwks", provider.answer)])) as url:
+        provider.url = f"{url}/jwks"
+        yield provider
+
+
+@pytest.fixture
+async def api(database_url: str, provider: Provider) -> AsyncIterator[Api]:
+    settings = settings_for(database_url, jwks_url=provider.url, jwt_issuer=ISSUER, jwt_audience=AUDIENCE)
+    async with serving_here(settings) as api:
+        yield api
+
+
+def claims(user: User, **more: Any) -> dict[str, Any]:
+    made: dict[str, Any] = {
+        "sub": str(user.id),
+        "scope": "read write",
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "exp": datetime.now(UTC) + timedelta(hours=1),
+    }
+    return {name: value for name, value in (made | more).items() if value is not None}
+
+
+def signed(user: User, key: Any = RSA, algorithm: str = "RS256", kid: str | None = "r1", **more: Any) -> str:
+    return jwt.encode(claims(user, **more), key, algorithm, {"kid": kid} if kid else None)
+
+
+async def status(api: Api, token: str) -> int:
+    answer = await api.post(ME, Authorization=f"Bearer {token}")
+    if answer.status_code == 401:
+        assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        assert token not in answer.text
+    return answer.status_code
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param(signed, id="RS256"),
+        pytest.param(lambda user: signed(user, EC, "ES256", "e1"), id="ES256"),
+        pytest.param(lambda user: signed(user, kid=None), id="the only key"),
+        pytest.param(lambda user: signed(user, SECRET, "HS256", None), id="HS256"),
+        pytest.param(lambda user: signed(user, aud=["another", AUDIENCE]), id="one of several audiences"),
+        pytest.param(lambda user: signed(user, scope=None, scp=["read"]), id="scopes as a list"),
+        pytest.param(lambda user: signed(user, iat=datetime.now(UTC) + timedelta(minutes=1)), id="a clock ahead"),
+    ],
+)
+async def test_whose_tokens_are_taken(api: Api, cast: Cast, token: Callable[[User], str]) -> None:
+    assert await status(api, token(cast.bob)) == 200
+
+
+def public_pem(key: Any) -> str:
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()  # type: ignore[no-any-return]
+
+
+def forged(header: Any, payload: Any, key: str = "") -> str:
+    """A token by hand: what jwt.encode refuses to make."""
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, payload)]
+    signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(
+        ".".join(parts).encode(), key.encode()
+    )
+    return ".".join([*parts, base64.urlsafe_b64encode(signature).decode().rstrip("=") if key else ""])
+
+
+def by_hand(user: User) -> dict[str, Any]:
+    return claims(user, exp=4102444800)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        pytest.param(lambda user: forged({"alg": "none"}, by_hand(user)), id="none"),
+        pytest.param(lambda user: forged({"alg": "None"}, by_hand(user)), id="None"),
+        pytest.param(lambda user: forged({}, by_hand(user), SECRET), id="no algorithm"),
+        pytest.param(lambda user: forged({"alg": ["HS256"]}, by_hand(user), SECRET), id="a list of algorithms"),
+        pytest.param(lambda user: forged({"alg": "HS256"}, by_hand(user), public_pem(RSA)), id="public key as secret"),
+        pytest.param(
+            lambda user: forged({"alg": "HS256", "kid": "r1"}, by_hand(user), public_pem(RSA)), id="and its id"
+        ),
+        pytest.param(
+            lambda user: forged({"alg": "HS256", "kid": "r1"}, by_hand(user), json.dumps(as_jwk(RSA, "r1"))),
+            id="the JWK",
+        ),
+        pytest.param(
+            lambda user: forged({"alg": "HS256", "kid": 7}, by_hand(user), SECRET), id="a kid that is no text"
+        ),
+        pytest.param(lambda user: signed(user, OTHER_RSA), id="another key under that id"),
+        pytest.param(lambda user: signed(user, OTHER_RSA, kid="unknown"), id="another key under an unknown id"),
+        pytest.param(lambda user: signed(user, RSA, kid="enc"), id="a key for encryption"),
+        pytest.param(lambda user: signed(user, RSA, "RS512"), id="RS512"),
+        pytest.param(lambda user: signed(user, RSA, "PS256"), id="PS256"),
+        pytest.param(lambda user: signed(user, SECRET, "HS512", None), id="HS512"),
+        pytest.param(lambda user: signed(user, EC, "ES256", "r1"), id="a key of another kind"),
+        pytest.param(lambda user: signed(user, exp=None), id="no exp"),
+        pytest.param(lambda user: signed(user, exp=datetime.now(UTC) - timedelta(seconds=1)), id="expired"),
+        pytest.param(
+            lambda user: forged({"alg": "HS256"}, by_hand(user) | {"exp": "soon"}, SECRET), id="exp no number"
+        ),
+        pytest.param(
+            lambda user: forged({"alg": "HS256"}, by_hand(user) | {"exp": float("inf")}, SECRET), id="exp without end"
+        ),
+        pytest.param(lambda user: signed(user, nbf=datetime.now(UTC) + timedelta(hours=1)), id="not yet"),
+        pytest.param(lambda user: signed(user, iss=None), id="no issuer"),
+        pytest.param(lambda user: signed(user, iss=ISSUER + "x"), id="wrong issuer"),
+        pytest.param(lambda user: signed(user, aud=None), id="no audience"),
+        pytest.param(lambda user: signed(user, aud="another"), id="wrong audience"),
+        pytest.param(lambda user: signed(user, SECRET, "HS256", None, aud="another"), id="wrong audience, our secret"),
+        pytest.param(lambda user: signed(user, sub=None), id="nobody"),
+        pytest.param(lambda user: signed(user, sub="nobody@example.com"), id="an unknown address"),
+        pytest.param(lambda user: signed(user, sub=user.email, email_verified=False), id="an address nobody verified"),
+        pytest.param(lambda user: signed(user)[:-4] + "AAAA", id="another signature"),
+        pytest.param(lambda user: signed(user) + "A" * 9000, id="too long"),
+        pytest.param(lambda _: base64.b64encode(b"[" * 4000).decode() + ".e30.", id="a deep header"),
+        pytest.param(lambda _: "....", id="dots"),
+        pytest.param(lambda _: "\x00", id="a null character"),
+    ],
+)
+async def test_every_forgery_is_refused(api: Api, cast: Cast, token: Callable[[User], str]) -> None:
+    assert await status(api, token(cast.bob)) == 401
+    assert await status(api, signed(cast.bob)) == 200
+
+
+async def test_tokens_are_taken_from_the_header_alone(api: Api, cast: Cast) -> None:
+    token = signed(cast.bob)
+    for name in ("access_token", "token", "authorization", "Authorization"):
+        assert (await api.http.get("/graphql", params={"query": "{ me { id } }", name: token})).status_code == 401
+        assert (await api.http.post("/graphql", params={name: token}, json=ME)).status_code == 401
+    assert (await api.http.post("/graphql", json=ME, headers={"Cookie": f"authorization={token}"})).status_code == 401
+
+
+async def test_without_a_secret_only_the_provider_is_believed(
+    database_url: str, provider: Provider, cast: Cast
+) -> None:
+    settings = Settings(database_url=database_url, jwks_url=provider.url)
+    async with serving_here(settings) as api:
+        assert await status(api, signed(cast.bob)) == 200
+        for key in ("", "None", SECRET):
+            assert await status(api, forged({"alg": "HS256"}, by_hand(cast.bob), key)) == 401
+
+
+async def test_the_claim_that_is_the_user(database_url: str, provider: Provider, cast: Cast, world: World) -> None:
+    settings = settings_for(database_url, jwks_url=provider.url, jwt_user_claim="email")
+    async with serving_here(settings) as api:
+        bobs = signed(cast.bob, sub="auth0|7", email=cast.bob.email and cast.bob.email.upper())
+        assert (await api.post(ME, Authorization=f"Bearer {bobs}")).json() == {"data": {"me": {"id": str(cast.bob.id)}}}
+        assert (await api.user(cast.alice).ask("{ me { id } }")) == {"me": {"id": str(cast.alice.id)}}
+        assert await status(api, signed(cast.bob, email=None)) == 401
+        cast.bob.is_active = False
+        await world.add(cast.bob)
+        assert await status(api, bobs) == 401
+
+
+async def test_a_token_of_ours_names_issuer_and_audience(api: Api, cast: Cast) -> None:
+    token = issue_token(api.settings, cast.bob.id, "read", 1, datetime.now(UTC))
+    assert await status(api, token) == 200
+    assert jwt.decode(token, SECRET, ["HS256"], audience=AUDIENCE, issuer=ISSUER)["sub"] == str(cast.bob.id)
+
+
+async def test_the_provider_is_asked_once(api: Api, provider: Provider, cast: Cast) -> None:
+    assert await status(api, signed(cast.bob)) == 200
+    for i in range(5):
+        assert await status(api, signed(cast.bob, OTHER_RSA, kid=f"unknown{i}")) == 401
+        assert await status(api, signed(cast.alice, iat=i)) == 200
+    assert provider.asked == 1
+
+
+async def test_keys_change(provider: Provider) -> None:
+    seconds = 0.0
+    keys = KeySet(provider.url, clock=lambda: seconds)
+    assert await keys.find("r1", "RS256")
+    assert await keys.find("r2", "RS256") is None
+    provider.keys.append(as_jwk(OTHER_RSA, "r2"))
+    assert await keys.find("r2", "RS256") is None
+    seconds = PAUSE
+    assert await keys.find("r2", "RS256")
+    assert await keys.find(None, "RS256") is None, "which of two"
+    assert (provider.asked, keys.version) == (2, 2)
+
+    provider.keys = [as_jwk(OTHER_RSA, "r2")]
+    seconds = PAUSE + MAX_AGE - 1
+    assert await keys.find("r1", "RS256")
+    seconds += 1
+    assert await keys.find("r1", "RS256") is None
+    assert provider.asked == 3
+
+
+async def test_a_withdrawn_key_is_forgotten_with_its_tokens(
+    api: Api, provider: Provider, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = signed(cast.bob)
+    assert await status(api, token) == 200
+    monkeypatch.setattr("app.access.jwks.PAUSE", 0.0)
+    provider.keys = [as_jwk(EC, "e1")]
+    assert await status(api, signed(cast.bob, EC, "ES256", "e2")) == 401
+    assert await status(api, token) == 401
+
+
+async def test_keys_stay_while_the_provider_is_down(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+    seconds = 0.0
+    keys = KeySet(provider.url, clock=lambda: seconds)
+    assert await keys.find("r1", "RS256")
+    provider.status, seconds = 500, MAX_AGE
+    with caplog.at_level(logging.WARNING):
+        assert await keys.find("r1", "RS256")
+    assert "cannot be had" in caplog.text
+
+
+async def test_a_provider_that_never_answered_is_unavailable(database_url: str, provider: Provider, cast: Cast) -> None:
+    provider.status = 503
+    async with serving_here(settings_for(database_url, jwks_url=provider.url)) as api:
+        answer = await api.post(ME, Authorization=f"Bearer {signed(cast.bob)}")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+        assert answer.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE", "retryAfter": 60}
+        assert (await api.user(cast.bob).post(ME)).status_code == 200, "our own tokens need no provider"
+
+
+@pytest.mark.parametrize(
+    "published", [[{"kty": "oct", "k": "c2VjcmV0", "kid": "r1"}], [{"kty": "RSA"}], [{}], [{"kty": "x", "kid": "r1"}]]
+)
+async def test_keys_of_other_kinds_are_left_alone(provider: Provider, published: list[dict[str, str]]) -> None:
+    provider.keys = [*published, as_jwk(EC, "e1")]
+    keys = KeySet(provider.url)
+    assert await keys.find("r1", "RS256") is None
+    assert await keys.find("e1", "ES256")
+
+
+async def test_secrets_reach_no_log_and_no_answer(
+    api: Api, cast: Cast, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("broken")
+
+    token = signed(cast.bob)
+    monkeypatch.setattr("app.graphql.queries.fetch_page", fail)
+    with caplog.at_level(logging.DEBUG):
+        answer = await api.post({"query": "{ leadOffers { total } }"}, Authorization=f"Bearer {token}")
+        await status(api, token + "x")
+    assert answer.json()["errors"][0]["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    for text in (answer.text, caplog.text):
+        assert token not in text
+        assert SECRET not in text
+    assert SECRET not in repr(api.settings)

@@ -1,0 +1,252 @@
+"""The commands against the rules of claiming: whatever people do in whatever order, both say the same."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.commands.assign import assign_lead
+from app.commands.auto_assign import assign_automatically
+from app.commands.availability import clear_away, clear_quiet_hours, set_away, set_quiet_hours
+from app.commands.claim import claim_lead_offer, decline_lead_offer
+from app.commands.eligibility import claim_succeeds
+from app.commands.locks import lock_lead
+from app.commands.members import respond_to_invitation
+from app.commands.release import release_lead
+from app.commands.submit import submit_lead_offers
+from app.db.engine import Database, connect
+from app.db.models import Lead, LeadOffer, TeamMember, User
+from app.domain.enums import ClaimedVia, OrderMethod, RequestStatus
+from app.domain.planner import Option
+from app.errors import Code, Refusal
+from tests.support.databases import Clone
+from tests.support.rules_of_claiming import Person, Refused, Rules
+from tests.support.world import NOW, World
+
+MEMBERS = 4
+RANKS = st.sampled_from([None, 1, 2, 3])
+MINUTES = st.sampled_from([0, 10, 30])
+WHO = st.integers(0, MEMBERS)
+"""A member, or the team's creator who is none and has an option all the same."""
+
+
+class Claiming(RuleBasedStateMachine):
+    """One lead of one team, in the database and in the rules, at one clock."""
+
+    def __init__(self, database: Database, runner: asyncio.Runner) -> None:
+        super().__init__()
+        self.database, self.world, self.runner = database, World(database), runner
+        self.now = NOW
+
+    @initialize(
+        order_method=st.sampled_from(OrderMethod),
+        options=st.lists(st.tuples(RANKS, MINUTES, st.sampled_from([False, False, True])), min_size=5, max_size=5),
+    )
+    def begin(self, order_method: OrderMethod, options: list[tuple[int | None, int, bool]]) -> None:
+        self.runner.run(self._begin(order_method, options))
+
+    async def _begin(self, order_method: OrderMethod, options: list[tuple[int | None, int, bool]]) -> None:
+        self.users = [await self.world.user(timezone="UTC", email=None) for _ in range(MEMBERS + 1)]
+        creator = self.users[-1]
+        self.team = await self.world.team(creator, order_method)
+        self.lead = await self.world.lead(creator, self.team)
+        people: dict[int, Person] = {}
+        for user, (rank, minutes, automatic) in zip(self.users, options, strict=True):
+            if user is not creator:
+                await self.world.membership(self.team, user)
+            after = minutes if order_method is OrderMethod.TIME else 0
+            await self.world.option(
+                self.team, user, rank=rank, mins_until_lead_offer=after, assign_automatically=automatic
+            )
+            membership = None if user is creator else RequestStatus.ACCEPTED
+            option = Option(rank, after, automatic, False, False, True)
+            people[user.id] = Person(option, membership, is_creator=user is creator)
+        self.model = Rules(people, order_method, self.team.mins_until_next_alert, creator.id)
+
+    def both(self, rules: Callable[[], None], command: Callable[[AsyncSession], Awaitable[Any]]) -> None:
+        """Does it by the rules and by the command; both refuse, with one code, or neither does."""
+        expected: Code | None = None
+        try:
+            rules()
+        except Refused as refused:
+            expected = refused.code
+        assert self.runner.run(self._outcome(command)) == expected
+
+    async def _outcome(self, command: Callable[[AsyncSession], Awaitable[Any]]) -> Code | None:
+        try:
+            async with self.database.write() as session:
+                await command(session)
+        except Refusal as refusal:
+            return refusal.code
+        return None
+
+    @rule(minutes=st.sampled_from([1, 10, 15, 45, 150]))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @rule()
+    def submit(self) -> None:
+        creator_id = self.users[-1].id
+        self.both(
+            lambda: self.model.submit(self.now),
+            lambda session: submit_lead_offers(session, creator_id, self.lead.id, self.now),
+        )
+
+    @rule(who=WHO)
+    def claim(self, who: int) -> None:
+        user_id = self.users[who].id
+        if user_id in self.model.offers:
+            self.both(
+                lambda: self.model.claim(user_id, self.now),
+                lambda session: self._claim(session, user_id),
+            )
+
+    async def _claim(self, session: AsyncSession, user_id: int) -> None:
+        await claim_lead_offer(session, user_id, await self._offer_id(session, user_id), ClaimedVia.APP, self.now)
+
+    @rule(who=WHO)
+    def decline(self, who: int) -> None:
+        user_id = self.users[who].id
+        if user_id in self.model.offers:
+            self.both(
+                lambda: self.model.decline(user_id, self.now),
+                lambda session: self._decline(session, user_id),
+            )
+
+    async def _decline(self, session: AsyncSession, user_id: int) -> None:
+        await decline_lead_offer(session, user_id, await self._offer_id(session, user_id), self.now)
+
+    async def _offer_id(self, session: AsyncSession, user_id: int) -> int:
+        mine = select(LeadOffer.id).where(col(LeadOffer.lead_id) == self.lead.id, col(LeadOffer.user_id) == user_id)
+        return (await session.exec(mine)).one()
+
+    @rule(who=WHO)
+    def assign(self, who: int) -> None:
+        user_id, creator_id = self.users[who].id, self.users[-1].id
+        self.both(
+            lambda: self.model.assign(user_id, self.now),
+            lambda session: assign_lead(session, creator_id, self.lead.id, user_id, self.now),
+        )
+
+    @precondition(lambda self: self.model.holder is not None)
+    @rule(by_creator=st.booleans())
+    def release(self, by_creator: bool) -> None:
+        user_id = self.users[-1].id if by_creator else self.model.holder
+        assert user_id is not None
+        self.both(
+            lambda: self.model.release(user_id, self.now),
+            lambda session: release_lead(session, user_id, self.lead.id, self.now),
+        )
+
+    @rule(who=WHO, minutes=st.sampled_from([-5, 5, 20, 60]))
+    def go_away(self, who: int, minutes: int) -> None:
+        user_id, until = self.users[who].id, self.now + timedelta(minutes=minutes)
+        self.both(
+            lambda: self.model.go_away(user_id, until, self.now),
+            lambda session: set_away(session, user_id, until, self.now),
+        )
+
+    @rule(who=WHO)
+    def come_back(self, who: int) -> None:
+        user_id = self.users[who].id
+        self.model.people[user_id].away_until = None
+        self.runner.run(self._outcome(lambda session: clear_away(session, user_id)))
+
+    @rule(who=WHO, hours=st.sampled_from([None, (8, 11), (22, 10), (11, 9)]))
+    def keep_quiet(self, who: int, hours: tuple[int, int] | None) -> None:
+        user_id = self.users[who].id
+        self.model.people[user_id].quiet = hours
+        start, end = (f"{hour:02}:00" for hour in hours or (0, 1))
+        self.runner.run(
+            self._outcome(
+                lambda session: (
+                    set_quiet_hours(session, user_id, start, end, self.now)
+                    if hours
+                    else clear_quiet_hours(session, user_id, self.now)
+                )
+            )
+        )
+
+    @rule(who=st.integers(0, MEMBERS - 1), answer=st.sampled_from([RequestStatus.ACCEPTED, RequestStatus.DECLINED]))
+    def leave_or_rejoin(self, who: int, answer: RequestStatus) -> None:
+        user = self.users[who]
+        if answer is RequestStatus.DECLINED:
+            self.model.leave(user.id, self.now)
+        else:
+            self.model.people[user.id].membership = answer
+        assert self.runner.run(self._outcome(lambda session: self._answer(session, user, answer))) is None
+
+    async def _answer(self, session: AsyncSession, user: User, answer: RequestStatus) -> None:
+        mine = select(TeamMember.id).where(col(TeamMember.team_id) == self.team.id, col(TeamMember.user_id) == user.id)
+        await respond_to_invitation(session, user.id, (await session.exec(mine)).one(), answer, self.now)
+
+    @rule()
+    def what_is_due_is_assigned(self) -> None:
+        """What the dispatcher does first."""
+        self.both(lambda: self.model.assign_automatically(self.now), self._assign_automatically)
+
+    async def _assign_automatically(self, session: AsyncSession) -> None:
+        lead = await lock_lead(session, self.lead.id)
+        if lead.claimed_by_id is None:
+            await assign_automatically(session, self.lead.id, self.now)
+
+    @invariant()
+    def both_say_the_same(self) -> None:
+        if hasattr(self, "model"):
+            self.runner.run(self._compare())
+
+    async def _compare(self) -> None:
+        async with self.database.read() as session:
+            lead = await session.get_one(Lead, self.lead.id)
+            its_user: Any = col(LeadOffer.user_id)
+            each = select(LeadOffer, claim_succeeds(its_user, self.now)).where(col(LeadOffer.lead_id) == lead.id)
+            offers = (await session.exec(each)).all()
+        assert (lead.claimed_by_id, lead.claimed_via) == (self.model.holder, self.model.via)
+        assert {o.user_id: (o.status, o.notify_at, o.end_reason, bool(may_claim)) for o, may_claim in offers} == {
+            user: (o.status, o.notify_at, o.reason, self.model.claim_would_succeed(user, self.now))
+            for user, o in self.model.offers.items()
+        }
+
+
+def test_the_commands_follow_the_rules(clone: Clone) -> None:
+    with asyncio.Runner() as runner:
+        context = clone()
+        database = connect(runner.run(context.__aenter__()))
+        try:
+            machine: Any = partial(Claiming, database, runner)
+            run_state_machine_as_test(
+                machine,
+                settings=settings(
+                    max_examples=40,
+                    stateful_step_count=30,
+                    deadline=None,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+        finally:
+            runner.run(database.close())
+            with suppress(StopAsyncIteration):
+                runner.run(context.__aexit__(None, None, None))
+
+
+def test_the_rules_can_be_told_apart(clone: Clone) -> None:
+    """A model that agrees with everything would hold nothing: its quiet hours are those of the clock."""
+    person = Person(None, quiet=(22, 10))
+    assert person.quiet_until(NOW) == datetime(2026, 3, 2, 10, tzinfo=NOW.tzinfo)
+    assert person.quiet_until(NOW + timedelta(hours=1)) is None
+    assert person.quiet_until(NOW + timedelta(hours=14)) == datetime(2026, 3, 3, 10, tzinfo=NOW.tzinfo)

@@ -1,0 +1,101 @@
+"""What workers and claims read: what they are about, however much there is beside it, and whatever PostgreSQL knows."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.commands.claim import claim_lead_offer
+from app.commands.exhaustion import note_exhausted
+from app.db.engine import Database
+from app.db.models import Delivery, Lead, LeadOffer
+from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, DistributionTarget, LeadOfferStatus
+from tests.support.databases import statements_of
+from tests.support.world import NOW, Cast, World
+
+LEADS = 3_000
+FEW = 50
+"""More rows of a table than any of it has to look at."""
+
+HOUR = timedelta(hours=1)
+READ = """
+    SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) AS read
+    FROM pg_stat_xact_user_tables WHERE relname IN ('leads', 'lead_offers', 'deliveries')
+"""
+"""Rows that the connection has read and not yet reported, by table."""
+
+
+@pytest.fixture
+async def many_leads(database: Database, world: World, cast: Cast) -> None:
+    """Each is offered to Bob, and its creator was told that nobody takes it. PostgreSQL has not counted them yet."""
+    contact = await world.contact(cast.alice)
+    lead: dict[str, Any] = {
+        "contact_id": contact.id,
+        "creator_id": cast.alice.id,
+        "distribution_target": DistributionTarget.TEAM_ROLLOUT,
+        "team_id": cast.team.id,
+        "created_at": NOW,
+        "watched_since": NOW,
+        "exhausted_at": NOW,
+    }
+    offer: dict[str, Any] = {
+        "user_id": cast.bob.id,
+        "team_id": cast.team.id,
+        "offered_by_id": cast.alice.id,
+        "notify_at": NOW,
+        "status": LeadOfferStatus.SENT,
+    }
+    delivery: dict[str, Any] = {
+        "channel": Channel.EMAIL,
+        "status": DeliveryStatus.PENDING,
+        "attempts": 0,
+        "next_attempt_at": NOW + HOUR,
+    }
+    ids = range(1, LEADS + 1)
+    async with database.write_engine.begin() as connection:
+        await connection.execute(insert(Lead), [lead] * LEADS)
+        await connection.execute(insert(LeadOffer), [offer | {"lead_id": lead_id} for lead_id in ids])
+        await connection.execute(insert(Delivery), [delivery | {"offer_id": offer_id} for offer_id in ids])
+
+
+async def rows_read(session: AsyncSession) -> dict[str, int]:
+    rows = await (await session.connection()).exec_driver_sql(READ)
+    return {row["relname"]: row["read"] for row in rows.mappings()}
+
+
+@asynccontextmanager
+async def reading_little(database: Database) -> AsyncIterator[AsyncSession]:
+    """A transaction that looks at few rows of each table; on SQLite, that walks through none of these tables."""
+    statements = statements_of(database)
+    async with database.write() as session:
+        before = await rows_read(session) if database.is_postgresql else {}
+        yield session
+        ran = [*statements]
+        if database.is_postgresql:
+            read = {table: rows - before[table] for table, rows in (await rows_read(session)).items()}
+            assert all(rows < FEW for rows in read.values()), read
+            return
+    for statement in ran:
+        plan = await database.fetch(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?"))
+        walks = [step for *_, step in plan if step.startswith(("SCAN lead", "SCAN deliver"))]
+        assert all("INDEX ix_leads_watched" in step for step in walks), (statement, plan)
+
+
+@pytest.mark.usefixtures("many_leads")
+async def test_a_claim_reads_its_lead_alone(database: Database, cast: Cast) -> None:
+    async with reading_little(database) as session:
+        await claim_lead_offer(session, cast.bob.id, LEADS // 2, ClaimedVia.APP, NOW)
+
+
+@pytest.mark.usefixtures("many_leads")
+async def test_a_look_for_exhausted_leads_passes_over_those_that_were_told(
+    database: Database, world: World, cast: Cast
+) -> None:
+    nobodys = await world.lead(cast.alice, cast.team, watched_since=NOW)
+    async with reading_little(database) as session:
+        noted = await note_exhausted(session, HOUR, NOW + 2 * HOUR)
+        assert [lead.id for lead in noted] == [nobodys.id]

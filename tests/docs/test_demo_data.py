@@ -1,0 +1,101 @@
+"""The demo shows what it promises: leads to submit, a rollout half over, somebody for each reason to be left out."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import pytest
+from sqlmodel import col, select
+
+from app.commands.submit import Submitted, submit_lead_offers
+from app.db.engine import Database
+from app.db.models import LeadOffer, Team
+from app.domain.enums import LeadOfferStatus, OrderMethod, SkipReason
+from app.errors import Code, Refusal
+from app.importer import Findings, import_lists, parse
+
+KATHERINE, DOROTHY = 1, 5
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+async def findings(database: Database, demo_data: bytes, now: datetime) -> Findings:
+    async with database.write() as session:
+        return await import_lists(session, parse(demo_data), now)
+
+
+async def submit(database: Database, lead: int, now: datetime) -> Submitted:
+    async with database.write() as session:
+        return await submit_lead_offers(session, KATHERINE, lead, now)
+
+
+def test_nothing_of_it_is_unknown_or_adjusted(findings: Findings) -> None:
+    assert (findings.unknown, findings.adjusted) == ({}, {})
+
+
+async def test_a_lead_for_each_way_of_choosing_a_team(database: Database, findings: Findings, now: datetime) -> None:
+    assert (await submit(database, 2, now)).team.order_method is OrderMethod.RANK
+    assert (await submit(database, 3, now)).team.order_method is OrderMethod.TIME
+
+
+async def test_somebody_for_each_reason_to_be_left_out(database: Database, findings: Findings, now: datetime) -> None:
+    await submit(database, 2, now)
+    reasons = {skip.reason for skip in (await submit(database, 2, now)).skipped}
+    assert reasons == set(SkipReason) - {SkipReason.USER_AWAY}
+
+
+async def test_offers_in_every_stage(database: Database, findings: Findings) -> None:
+    statuses = defaultdict(list)
+    async with database.read() as session:
+        for offer in await session.exec(select(LeadOffer).order_by(col(LeadOffer.notify_at), col(LeadOffer.id))):
+            statuses[offer.lead_id].append(offer.status)
+    sent, ahead = LeadOfferStatus.SENT, LeadOfferStatus.SCHEDULED
+    assert statuses == {
+        1: [LeadOfferStatus.EXPIRED, LeadOfferStatus.EXPIRED, LeadOfferStatus.CLAIMED],
+        4: [sent, sent, sent, ahead, ahead],
+    }
+
+
+async def test_the_rollout_half_over_has_the_tiers_of_a_submit(
+    database: Database, findings: Findings, now: datetime
+) -> None:
+    submitted = await submit(database, 2, now)
+    async with database.read() as session:
+        (gap,) = await session.exec(select(Team.mins_until_next_alert).where(col(Team.id) == submitted.team.id))
+        offers = (await session.exec(select(LeadOffer).where(col(LeadOffer.lead_id) == 4))).all()
+        again = (await session.exec(select(LeadOffer).where(col(LeadOffer.lead_id) == 2))).all()
+    assert gap == 30
+    assert tiers(offers) == tiers(again)
+
+
+def tiers(offers: Sequence[LeadOffer]) -> dict[int | None, tuple[int | None, int, bool]]:
+    """Of each user: the rank, the minutes after the first offer, and whether the lead is theirs by itself."""
+    moments = [offer.notify_at for offer in offers if offer.notify_at]
+    return {
+        offer.user_id: (
+            offer.rank,
+            round((offer.notify_at - min(moments)).total_seconds() / 60),
+            offer.assign_automatically,
+        )
+        for offer in offers
+        if offer.notify_at
+    }
+
+
+@pytest.mark.parametrize(
+    ("lead", "code"),
+    [
+        (1, Code.ALREADY_CLAIMED),
+        (5, Code.NOT_TEAM_ROLLOUT),
+        (6, Code.NO_TEAM_FOR_ZIPCODE),
+        (7, Code.NOT_FOUND),
+    ],
+)
+async def test_refusals(database: Database, findings: Findings, now: datetime, lead: int, code: Code) -> None:
+    with pytest.raises(Refusal) as refused:
+        await submit(database, lead, now)
+    assert refused.value.code is code

@@ -1,0 +1,42 @@
+"""The lock files: every package pinned by hash, nothing that names where it comes from, and both alike."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+RUN = ROOT / "requirements.lock"
+TEST = ROOT / "tests" / "requirements.lock"
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+NEEDED_TO_RUN = PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"]
+NEEDED_TO_TEST = NEEDED_TO_RUN + PROJECT["project"]["optional-dependencies"]["test"]
+
+PIN = re.compile(
+    r"(?P<name>[\w.-]+)==(?P<version>[^ ]+)( ; [^\\]+)?(?P<hashes>( \\\n    --hash=sha256:[0-9a-f]{64})+)\n"
+)
+COMMENT = re.compile(r"    #.*\n")
+
+
+def pins(lock: Path) -> dict[str, str]:
+    return {canonicalize_name(pin["name"]): pin["version"] for pin in PIN.finditer(lock.read_text())}
+
+
+@pytest.mark.parametrize("lock", [RUN, TEST])
+def test_a_lock_holds_versions_and_hashes_and_nothing_else(lock: Path) -> None:
+    assert PIN.sub("", COMMENT.sub("", lock.read_text())).strip() == ""
+
+
+@pytest.mark.parametrize(("lock", "needed"), [(RUN, NEEDED_TO_RUN), (TEST, NEEDED_TO_TEST)])
+def test_a_lock_has_what_the_project_asks_for(lock: Path, needed: list[str]) -> None:
+    pinned = pins(lock)
+    for requirement in map(Requirement, needed):
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), "run scripts/lock"
+
+
+def test_tests_run_on_the_versions_that_are_run() -> None:
+    assert pins(RUN).items() <= pins(TEST).items()

@@ -1,0 +1,131 @@
+"""The README's tour, as it stands there: from two users with tokens to a lead that one of them has."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from app.main import create_app
+from app.worker.channels.registry import make_senders
+from tests.process.test_workers import until
+from tests.support.api import Api, settings_for
+from tests.support.live import Client, signed_in, url_of
+from tests.support.mailbox import Mailbox, mailbox
+from tests.support.serving import serving
+from tests.support.world import World
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+TOUR = README[README.index("## A tour") : README.index("## Running it")]
+STEPS = re.findall(r"```(?:graphql\n# (Alice|Bob)|sh)\n(.*?)```", TOUR, re.DOTALL)
+CLAIM = 'curl --request POST "$LINK"\n'
+
+
+@dataclass
+class Tour:
+    """Two people, each with a client, on a server that sends e-mail, and what they know by now."""
+
+    viewers: dict[str, Api]
+    box: Mailbox
+    stack: AsyncExitStack
+    known: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, Any] = field(default_factory=dict)
+    watcher: Client | None = None
+    claimed: str = ""
+
+    async def take(self, name: str, step: str) -> None:
+        if step == CLAIM:
+            self.claimed = (await self.viewers["Bob"].http.post(await self.link_of("bob@example.com"))).text
+            return
+        variables = {variable: self.known[variable] for variable in re.findall(r"\$(\w+): ID!", step)}
+        if step.startswith("subscription"):
+            self.watcher = await self.watch(self.viewers[name], step, variables)
+            return
+        answer = await self.viewers[name].ask(step, **variables)
+        self.known |= ids(answer)
+        self.answers |= answer
+
+    async def watch(self, viewer: Api, document: str, variables: dict[str, Any]) -> Client:
+        client = await self.stack.enter_async_context(signed_in(url_of(viewer), viewer.token))
+        await client.subscribe(document, **variables)
+        return client
+
+    async def link_of(self, address: str) -> str:
+        """The link in the e-mail to somebody, without the server's name."""
+
+        async def both_came() -> bool:
+            return len(self.box.mails) == 2
+
+        await until(both_came)
+        (mail,) = (mail for mail in self.box.mails if mail["To"] == address)
+        found = re.search(r"https://leads\.example\.com(/claim\S+)", mail.get_content())
+        assert found
+        return found[1]
+
+
+def ids(answer: Any) -> dict[str, str]:
+    """What the answer names, as the tour calls it: the `id` of a `team` is `teamId`."""
+    if isinstance(answer, list):
+        answer = dict(enumerate(answer))
+    if not isinstance(answer, dict):
+        return {}
+    found = {f"{name}Id": value["id"] for name, value in answer.items() if isinstance(value, dict) and "id" in value}
+    for value in answer.values():
+        found |= ids(value)
+    return found
+
+
+@pytest.fixture
+async def tour(database_url: str, world: World) -> AsyncIterator[Tour]:
+    with mailbox() as box:
+        settings = settings_for(
+            database_url, public_url="https://leads.example.com", smtp_url=box.url, email_from="leads@example.com"
+        )
+        app = create_app(settings, senders=make_senders(settings))
+        with serving(app) as url:
+            async with AsyncExitStack() as stack:
+                http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url))
+                anybody = Api(http, settings, app.state.database)
+                alice = await world.user("Alice", email="alice@example.com")
+                bob = await world.user("Bob", email="bob@example.com")
+                yield Tour({"Alice": anybody.user(alice), "Bob": anybody.user(bob)}, box, stack)
+
+
+async def test_the_tour(tour: Tour) -> None:
+    for name, step in STEPS:
+        await tour.take(name, step)
+    assert [step for name, step in STEPS if not name] == [CLAIM]
+    assert len(STEPS) == 14
+
+    answers = tour.answers
+    invitation = answers["teamMemberships"]["data"][0]
+    assert invitation["team"] == {"name": "Bay Area", "creator": {"firstName": "Alice"}}
+    assert answers["respondToInvitation"]["teamMember"]["requestStatus"] == "ACCEPTED"
+    assert answers["createLead"]["lead"]["team"] == {"name": "Bay Area"}
+    plan, submitted = answers["previewLeadOffers"], answers["submitLeadOffers"]
+    assert [offer["user"]["firstName"] for offer in plan["offers"]] == ["Alice", "Bob"]
+    assert (plan["skipped"], plan["warnings"]) == ([], [])
+    assert submitted["createdCount"] == 2
+    assert {offer["user"]["firstName"] for offer in submitted["offers"]} == {"Alice", "Bob"}
+    assert len({offer["notifyAt"] for offer in submitted["offers"]}) == 1
+    assert "The lead is yours" in tour.claimed
+    lead = {"claimedVia": "EMAIL", "claimedBy": {"firstName": "Bob"}}
+    assert sorted(answers["leadOffers"]["data"], key=lambda offer: offer["user"]["firstName"]) == [
+        {"status": "EXPIRED", "user": {"firstName": "Alice"}, "lead": lead},
+        {"status": "CLAIMED", "user": {"firstName": "Bob"}, "lead": lead},
+    ]
+    assert await last_seen(tour.watcher) == {"Alice": "EXPIRED", "Bob": "CLAIMED"}
+
+
+async def last_seen(watcher: Client | None) -> dict[str, str]:
+    """What the watcher is told of each offer, until both have ended. Changes that follow each other may come as one."""
+    assert watcher is not None
+    seen: dict[str, str] = {}
+    while not {"EXPIRED", "CLAIMED"} <= {*seen.values()}:
+        offer = (await watcher.next())["leadOffer"]
+        seen[offer["user"]["firstName"]] = offer["status"]
+    return seen

@@ -1,0 +1,105 @@
+"""Every field is batched: its statements depend on the document, never on the rows.
+
+The test walks the schema. A type that is new there needs a place below where many of it are read.
+"""
+
+from datetime import timedelta
+
+from graphql import GraphQLObjectType, get_named_type, is_object_type
+
+from app.db.models import Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip
+from app.domain.enums import Channel, DeliveryStatus, RequestStatus, SkipReason, TeamSelectionMethod
+from app.graphql.schema import schema
+from tests.support.api import Api
+from tests.support.world import NOW, Cast, World
+
+MANY = 10
+
+TEAMS = "teams(sort: [{field: ID, direction: DESC}], limit: $limit) { data { {} } }"
+LEADS = "leads(limit: $limit) { data { {} } }"
+OFFERS = "leadOffers(limit: $limit) { data { {} } }"
+
+PLACES = {
+    "Contact": "contacts(limit: $limit) { data { {} } }",
+    "Delivery": OFFERS.replace("{}", "deliveries { {} }"),
+    "DistributionOption": TEAMS.replace("{}", "distributionOptions { data { {} } }"),
+    "Lead": LEADS,
+    "LeadOffer": OFFERS,
+    "LeadRollout": LEADS.replace("{}", "rollouts { {} }"),
+    "LeadRoute": "leadRoutes(limit: $limit) { data { {} } }",
+    "LeadSource": "leadSources(limit: $limit) { data { {} } }",
+    "PlannedOffer": "previewLeadOffers(leadId: $lead) { offers { {} } }",
+    "SkippedMember": LEADS.replace("{}", "rollouts { skipped { {} } }"),
+    "Team": TEAMS,
+    "TeamMember": TEAMS.replace("{}", "members { data { {} } }"),
+    "TeamWarning": TEAMS.replace("{}", "warnings { {} }"),
+    "User": OFFERS.replace("{}", "user { {} }"),
+}
+
+READ_ONE_AT_A_TIME = ("Page", "Payload")
+ALONE = {"Query", "Mutation", "Subscription", "LeadOfferChange", "LeadOfferPlan", "QuietHours"}
+
+
+def types() -> dict[str, GraphQLObjectType]:
+    return {
+        name: kind
+        for name, kind in schema._schema.type_map.items()
+        if is_object_type(kind) and not name.startswith("__") and not name.endswith(READ_ONE_AT_A_TIME)
+    }
+
+
+def test_every_type_has_a_place() -> None:
+    assert set(types()) - ALONE == set(PLACES)
+
+
+def selection(kind: GraphQLObjectType, field: str) -> str:
+    named = get_named_type(kind.fields[field].type)
+    if not is_object_type(named):
+        return field
+    return f"{field} {{ {'total data { __typename }' if named.name.endswith('Page') else '__typename'} }}"
+
+
+async def furnish(world: World, cast: Cast) -> dict[int, int]:
+    """Ten of everything of Alice's, each with others of its own; two leads of Charlie's, to plan one offer and ten."""
+    for i in range(MANY):
+        team = await world.team(cast.alice, zipcodes=["94105"], created_at=NOW + timedelta(minutes=i))
+        user, holder = await world.user(), await world.user()
+        await world.member(team, user, RequestStatus.PENDING, has_email_alert=False)
+        source = await world.source(cast.alice, f"Source {i}")
+        await world.route(source, team)
+        lead = await world.lead(cast.alice, team, source_id=source.id)
+        await world.claimed(lead, holder)
+        offer = await world.offer(lead, user)
+        await world.add(Delivery(offer_id=offer.id, channel=Channel.EMAIL, status=DeliveryStatus.SENT))
+        method = TeamSelectionMethod.SPECIFIC_TEAM
+        rollout = LeadRollout(lead_id=lead.id, team_id=team.id, team_selection_method=method, submitted_at=NOW)
+        await world.add(rollout)
+        await world.add(RolloutOffer(rollout_id=rollout.id, offer_id=offer.id))
+        await world.add(RolloutSkip(rollout_id=rollout.id, user_id=holder.id, reason=SkipReason.USER_AWAY))
+    return {many: (await planned(world, cast, many)).id for many in (1, MANY)}
+
+
+async def planned(world: World, cast: Cast, many: int) -> Lead:
+    team = await world.team(cast.charlie)
+    for rank in range(many):
+        await world.member(team, await world.user(), rank=rank)
+    return await world.lead(cast.charlie, team)
+
+
+async def test_ten_parents_take_as_many_statements_as_one(api: Api, world: World, cast: Cast) -> None:
+    leads = await furnish(world, cast)
+    statements, unlike = api.statements(), {}
+    for name, place in PLACES.items():
+        kind, viewer = types()[name], api.user(cast.charlie if "$lead" in place else cast.alice)
+        for field in kind.fields:
+            taken = []
+            for many in (1, MANY):
+                at = place.replace("$limit", str(many)).replace("$lead", str(leads[many]))
+                statements.clear()
+                selected = at.replace("{}", f"parent: __typename {selection(kind, field)}")
+                answer = await viewer.ask(f"{{ {selected} }}")
+                assert str(answer).count(f"'parent': '{name}'") >= many
+                taken.append(len(statements))
+            if taken[0] != taken[1]:
+                unlike[f"{name}.{field}"] = taken
+    assert unlike == {}

@@ -1,0 +1,259 @@
+"""How much a document may ask for, counted in one pass before it is validated or run."""
+
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from graphql import (
+    get_introspection_query,
+    get_named_type,
+    get_nullable_type,
+    is_list_type,
+    is_object_type,
+    parse,
+    validate,
+)
+
+from app.graphql import document_cache
+from app.graphql.complexity import ASSUMED, Measuring
+from app.graphql.schema import schema
+from tests.support.api import Api, serving, settings_for
+from tests.support.world import Cast
+
+PAGE = "query ($n: Int = 100) { leadOffers(limit: $n) { data { id lead { offers(limit: $n) { data { id } } } } } }"
+
+
+async def too_complex(api: Api, query: str, **variables: Any) -> str:
+    answer = await api.send(query, **variables)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["QUERY_TOO_COMPLEX"], answer
+    assert "data" not in answer
+    message: str = answer["errors"][0]["message"]
+    return message
+
+
+def lines(count: int, line: str) -> str:
+    return " ".join(line.replace("#", str(i)).replace("%", str(i + 1)) for i in range(count))
+
+
+@pytest.mark.parametrize(
+    ("setting", "allowed", "query", "counted"),
+    [
+        ("max_characters", 11, "{ me { id } }", "characters: 13, where 11"),
+        ("max_characters", 20, "{ me { id } } # a comment", "characters: 25, where 20"),
+        ("max_tokens", 5, "{ me { id } }", "more than 5 tokens"),
+        ("max_tokens", 6, "{ me { id } }\n#\n#", "more than 6 tokens"),
+        ("max_operations", 1, "query A { me { id } } query B { me { id } }", "operations: 2, where 1"),
+        ("max_depth", 3, "{ leadOffers { data { lead { id } } } }", "levels of fields: 4, where 3"),
+        ("max_depth", 1, "{ ...on Query { ...F } } fragment F on Query { me { id } }", "levels of fields: 2, where 1"),
+        ("max_fields", 3, "{ me { id id id } }", "spread out: 4, where 3"),
+        ("max_fields", 4, "{ me { ...F ...F } } fragment F on User { id email }", "spread out: 5, where 4"),
+        ("max_aliases", 1, "{ a: me { ...F } } fragment F on User { b: id }", "aliases: 2, where 1"),
+        (
+            "max_directives",
+            1,
+            "{ me { id @skip(if: false) ...F @skip(if: false) } } fragment F on User { id }",
+            "2, where 1",
+        ),
+        ("max_directives", 0, "query @skip(if: true) { me { id } }", "directives: 1, where 0"),
+        ("max_directives_per_field", 1, "{ me { id @skip(if: false) @include(if: true) } }", "one field: 2, where 1"),
+        ("max_cost", 5, "{ leadOffers(limit: 2) { data { id rank } } }", "may hold: 6, where 5"),
+        ("max_cost", 21, "{ leadOffers { data { id rank } } }", "may hold: 22, where 21"),
+        ("max_cost", 201, "{ leadOffers(limit: 5000) { data { id rank } } }", "may hold: 202, where 201"),
+        ("max_cost", 3, "{ leadOffers(limit: 0) { total skip data { id lead { id } } } }", "may hold: 4, where 3"),
+    ],
+)
+async def test_more_than_is_allowed(
+    database_url: str, cast: Cast, setting: str, allowed: int, query: str, counted: str
+) -> None:
+    """Refused with one less than it needs, and answered with that."""
+    for setting_value, refused in ((allowed, True), (allowed * 2 + 1, False)):
+        async with serving(settings_for(database_url, **{setting: setting_value})) as api:
+            bob = api.user(cast.bob)
+            if refused:
+                assert counted in await too_complex(bob, query)
+            else:
+                assert "QUERY_TOO_COMPLEX" not in (await bob.post({"query": query})).text
+
+
+@pytest.mark.parametrize(
+    ("variables", "cost"),
+    [
+        ({}, 10_402),
+        ({"n": 1}, 7),
+        ({"n": None}, 142),
+        ({"n": 0}, 2),
+        ({"n": 5000}, 10_402),
+        ({"n": "many"}, 10_402),
+        ({"n": 10.0}, 10_402),
+    ],
+)
+async def test_a_page_costs_its_limit_in_force(
+    database_url: str, cast: Cast, variables: dict[str, Any], cost: int
+) -> None:
+    async with serving(settings_for(database_url, max_cost=1)) as api:
+        assert f"may hold: {cost}, where 1" in await too_complex(api.user(cast.bob), PAGE, **variables)
+
+
+async def test_a_limit_may_hide_in_a_fragment(database_url: str, cast: Cast) -> None:
+    query = """
+        query ($n: Int = 50) { ...F }
+        fragment F on Query { leadOffers(limit: $n) { ...G } }
+        fragment G on LeadOfferPage { data { id } }
+    """
+    async with serving(settings_for(database_url, max_cost=10)) as api:
+        bob = api.user(cast.bob)
+        assert "may hold: 52, where 10" in await too_complex(bob, query)
+        assert "may hold: 22, where 10" in await too_complex(bob, query, n=20)
+        assert await bob.ask(query, n=8) == {"leadOffers": {"data": []}}
+        assert "may hold: 22, where 10" in await too_complex(bob, query, n=20)
+
+
+def test_every_list_that_is_no_page_has_an_assumed_length() -> None:
+    types = [t for t in schema._schema.type_map.values() if is_object_type(t) and not t.name.startswith("__")]
+    listed = {
+        get_named_type(field.type).name
+        for type_ in types
+        for name, field in type_.fields.items()
+        if is_list_type(get_nullable_type(field.type)) and not (name == "data" and type_.name.endswith("Page"))
+    }
+    assert listed == set(ASSUMED)
+
+
+async def test_graphiql_may_ask_for_the_schema(api: Api, cast: Cast) -> None:
+    query = get_introspection_query(
+        specified_by_url=True, directive_is_repeatable=True, schema_description=True, input_value_deprecation=True
+    )
+    assert (await api.user(cast.bob).ask(query))["__schema"]
+    twice = (
+        "{ "
+        + " ".join(f"a{i}: __schema {{ types {{ fields {{ type {{ fields {{ name }} }} }} }} }}" for i in range(30))
+        + " }"
+    )
+    assert "values that the answer may hold" in await too_complex(api.user(cast.bob), twice)
+
+
+async def test_introspection_may_be_off(database_url: str, cast: Cast) -> None:
+    async with serving(settings_for(database_url, introspection=False)) as api:
+        bob = api.user(cast.bob)
+        for query in ("{ __schema { types { name } } }", '{ __type(name: "User") { name } }'):
+            refused = await bob.send(query)
+            assert refused["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+            assert "data" not in refused
+        assert await bob.ask("{ __typename me { __typename } }")
+
+
+async def test_each_definition_is_walked_once(api: Api, cast: Cast) -> None:
+    """A document whose fragments double forty times over is measured in as many steps as it has definitions."""
+    query = "{ me { ...F0 } } " + lines(40, "fragment F# on User { id ...F% ...F% }") + " fragment F40 on User { id }"
+    with patch.object(Measuring, "_selection", autospec=True, side_effect=Measuring._selection) as walked:
+        assert "1000000000, where 1000" in await too_complex(api.user(cast.bob), query)
+    assert walked.call_count < 3 * 42
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ me { ...A } } fragment A on User { ...B } fragment B on User { ...A }",
+        "{ me { ...A } } fragment A on User { ...A }",
+        "{ me { ...Missing } }",
+        "{ ...A } fragment A on Missing { id }",
+        "{ nope { deeper(limit: 3) { data } } }",
+        "{ me }",
+        "{ me { } }",
+        "{ leadOffers { data { ... { ... @skip(if: true) { nope } } } } }",
+    ],
+)
+async def test_what_is_not_valid_is_measured_too(api: Api, cast: Cast, query: str) -> None:
+    refusal = (await api.user(cast.bob).send(query))["errors"][0]["extensions"]
+    assert refusal["code"] in ("GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ " + "me { id } " * 450 + "}",
+        "{ me { ...F0 } } " + lines(900, "fragment F# on User { ...F% }") + " fragment F900 on User { id }",
+        "{ " + lines(900, "unknown#") + " }",
+        "{ me " * 5000 + "}" * 5000,
+        "{ leadOffers(where: {" + lines(101, "x#: 1") + "}) { total } }",
+    ],
+)
+async def test_work_that_grows_faster_than_its_document_is_refused(api: Api, cast: Cast, query: str) -> None:
+    errors = (await api.user(cast.bob).send(query))["errors"]
+    assert errors[-1]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+    assert len(errors) <= 51
+
+
+async def test_an_object_has_only_so_many_fields(api: Api, cast: Cast) -> None:
+    query = "query ($where: LeadOfferWhere) { leadOffers(where: $where) { total } }"
+    where = {"not": {f"x{i}": 1 for i in range(101)}}
+    assert "fields of one object: 101, where 100" in await too_complex(api.user(cast.bob), query, where=where)
+
+
+async def test_a_number_of_many_digits_is_a_wrong_value(api: Api, cast: Cast) -> None:
+    bob = api.user(cast.bob)
+    for query in (
+        f"{{ leadOffers(limit: {'9' * 5000}) {{ total }} }}",
+        f"{{ leadOffers(where: {{rank: {{eq: {'9' * 5000}}}}}) {{ total }} }}",
+    ):
+        error = (await bob.send(query))["errors"][0]
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"
+        assert len(error["message"]) < 300
+
+
+async def test_an_answer_has_only_so_many_errors(database_url: str, cast: Cast) -> None:
+    async with serving(settings_for(database_url, max_errors=3)) as api:
+        bob = api.user(cast.bob)
+        failing = "mutation { " + lines(10, "a#: submitLeadOffers(leadId: 999) { createdCount }") + " }"
+        errors = (await bob.send(failing))["errors"]
+        assert [error["extensions"]["code"] for error in errors] == ["NOT_FOUND"] * 3 + ["QUERY_TOO_COMPLEX"]
+        assert "errors: 10, where 3" in errors[-1]["message"]
+        unknown = (await bob.send("{ a b c d e }"))["errors"]
+        assert [e["extensions"]["code"] for e in unknown] == ["GRAPHQL_VALIDATION_FAILED"] * 3 + ["QUERY_TOO_COMPLEX"]
+
+
+SLIPS = [
+    "{ leadOfferz { total } }",
+    "{ me { firstNam } }",
+    "{ leadOffers(limi: 1) { total } }",
+    "{ leadOffers(where: {rnk: {eq: 1}}) { total } }",
+    "{ leadOffers(where: {status: {eq: SNT}}) { total } }",
+    '{ leadOffers(where: {status: {eq: "SENT"}}) { total } }',
+    "{ me { ...on Usr { id } } }",
+    "query ($a: LeadOfferWher) { leadOffers(where: $a) { total } }",
+    "{ me { id @skp(if: true) } }",
+    "{ me { id @skip(iff: true) } }",
+]
+VARIABLE_SLIPS = [{"rnk": {"eq": 1}}, {"status": {"eq": "SNT"}}, {"not": {"status": {"in": ["SEN"]}}}]
+
+
+async def test_in_production_no_name_is_suggested(database_url: str, cast: Cast) -> None:
+    query = "query ($where: LeadOfferWhere) { leadOffers(where: $where) { total } }"
+    for demo in (False, True):
+        async with serving(settings_for(database_url, demo=demo)) as api:
+            bob = api.user(cast.bob)
+            told = [await bob.send(slip) for slip in SLIPS]
+            told += [await bob.send(query, where=where) for where in VARIABLE_SLIPS]
+            assert all("errors" in answer for answer in told)
+            suggested = ["Did you mean" in str(answer) for answer in told]
+            assert any(suggested) if demo else not any(suggested), suggested
+
+
+async def test_a_document_is_parsed_and_validated_once(api: Api, cast: Cast) -> None:
+    bob = api.user(cast.bob)
+    with (
+        patch.object(document_cache, "parse", wraps=parse) as parsed,
+        patch.object(document_cache, "validate", wraps=validate) as validated,
+        patch.object(Measuring, "check", autospec=True, side_effect=Measuring.check) as measured,
+    ):
+        for n in (1, 2, 1, 2, 1):
+            await bob.ask(PAGE, n=n)
+    assert (parsed.call_count, validated.call_count, measured.call_count) == (1, 1, 2)
+
+
+def test_what_is_kept_of_documents_is_bounded(database_url: str) -> None:
+    kept = document_cache.Documents(settings_for(database_url))
+    for i in range(30):
+        kept.prepare(schema._schema, "{ me { id } } #" + chr(97 + i) * 90_000, {})
+    assert sum(map(len, kept._kept)) <= document_cache.MAX_KEPT
+    assert len(kept._kept) >= 10

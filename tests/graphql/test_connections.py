@@ -1,0 +1,237 @@
+"""How a subscriber's connection begins and ends."""
+
+import asyncio
+import json
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from app.access.auth import issue_token
+from app.commands.users import deactivate_user
+from app.db.change_feed import OfferChange
+from app.db.engine import Database
+from app.domain.enums import LeadOfferStatus
+from app.graphql.subscriptions import admission, hub, websocket
+from app.graphql.subscriptions.hub import Subscriber
+from app.main import create_app
+from tests.support.api import Api, settings_for
+from tests.support.live import Watchers, connected, signed_in, submit, url_of
+from tests.support.node import needs_node, node
+from tests.support.processes import server
+from tests.support.serving import serving
+from tests.support.world import NOW, Cast, World
+
+DECLINE = "mutation ($id: ID!) { declineLeadOffer(id: $id) { leadOffer { id } } }"
+
+
+def token_for(live: Api, cast: Cast, seconds: float) -> str:
+    return issue_token(live.settings, cast.bob.id, "read", seconds / 3600, datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [None, {}, {"authorization": None}, {"authorization": "Bearer x"}, {"authorization": "Basic eDp5"}, {"token": "x"}],
+)
+async def test_who_sends_no_valid_token_is_closed_out_with_4403(live: Api, payload: Any) -> None:
+    async with connected(url_of(live)) as client:
+        await client.send(type="connection_init", payload=payload)
+        assert (await client.end())[0] == 4403
+
+
+async def test_a_token_that_is_not_valid_any_more_is_closed_out_with_4403(
+    live: Api, cast: Cast, database: Database
+) -> None:
+    expired = token_for(live, cast, -1)
+    good = token_for(live, cast, 60)
+    async with database.write() as session:
+        await deactivate_user(session, str(cast.bob.email), NOW)
+    for token in (expired, good):
+        async with connected(url_of(live)) as client:
+            await client.send(type="connection_init", payload={"Authorization": f"Bearer {token}"})
+            assert (await client.end())[0] == 4403
+
+
+async def test_a_subscription_ends_with_its_token(live: Api, cast: Cast) -> None:
+    async with signed_in(url_of(live), token_for(live, cast, 2)) as client:
+        await client.subscribe()
+        began = datetime.now(UTC)
+        assert await client.end() == (4403, "The access token has expired.")
+        assert datetime.now(UTC) - began < timedelta(seconds=3)
+
+
+async def test_who_was_switched_off_sees_no_event_more(
+    live: Api, cast: Cast, world: World, watch: Watchers, database: Database
+) -> None:
+    offers = await submit(live, cast, (await world.lead(cast.alice, cast.team)).id)
+    alice = await watch(cast.alice)
+    async with database.write() as session:
+        await deactivate_user(session, str(cast.alice.email), NOW)
+    await live.user(cast.bob).ask(DECLINE, id=offers[str(cast.bob.id)])
+    assert await alice.end() == (4403, "The access token stands for no active user.")
+
+
+async def test_who_was_switched_off_is_closed_out_without_an_event_too(
+    live: Api, cast: Cast, watch: Watchers, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "LOOK_SECONDS", 0.1)
+    charlie = await watch(cast.charlie)
+    await charlie.nothing(0.3)
+    async with database.write() as session:
+        await deactivate_user(session, str(cast.charlie.email), NOW)
+    assert (await charlie.end())[0] == 4403
+
+
+async def test_another_protocol_is_not_spoken(live: Api) -> None:
+    async with connected(url_of(live), protocol="graphql-ws") as client:
+        assert await client.end() == (4406, "Subprotocol not acceptable")
+
+
+async def test_who_says_nothing_is_closed_out(live: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket, "INIT_TIME", timedelta(seconds=0.1))
+    async with connected(url_of(live)) as client:
+        assert (await client.end())[0] == 4408
+
+
+async def test_nothing_is_run_before_it_is_known_for_whom(live: Api) -> None:
+    async with connected(url_of(live)) as client:
+        await client.send(type="subscribe", id="1", payload={"query": "{ me { id } }"})
+        assert (await client.end())[0] == 4401
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        ("{", 4400),
+        ("[]", 4400),
+        ("12", 4400),
+        ("[" * 100_000, 4400),
+        ('"\\ud800"', 4400),
+        (b"\x00", 4400),
+        ('{"type": "hello"}', 4400),
+        ('{"type": 1}', 4400),
+        ('{"type": "subscribe"}', 4400),
+        ('{"type": "subscribe", "id": [], "payload": {"query": "{ me { id } }"}}', 4400),
+        ('{"type": "subscribe", "id": "1", "payload": {"query": 1}}', 4400),
+        ('{"type": "subscribe", "id": "1", "payload": {"query": "{ me { id } }", "variables": []}}', 4400),
+        ('{"type": "connection_init", "payload": 1}', 4400),
+        ('{"type": "connection_init"}', 4429),
+    ],
+)
+async def test_what_is_no_message_ends_the_connection(
+    live: Api, cast: Cast, watch: Watchers, sent: str | bytes, code: int
+) -> None:
+    client = await watch(cast.bob)
+    await client.socket.send(sent)
+    assert (await client.end())[0] == code
+
+
+async def test_an_id_names_one_operation_at_a_time(live: Api, cast: Cast, watch: Watchers) -> None:
+    client = await watch(cast.bob)
+    await client.send(id="1", type="subscribe", payload={"query": "subscription { leadOfferChanged { changedAt } }"})
+    assert (await client.end())[0] == 4409
+
+
+async def test_a_connection_has_so_many_operations(
+    live: Api, cast: Cast, watch: Watchers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "MOST_OPERATIONS", 1)
+    client = await watch(cast.bob)
+    await client.send(id="2", type="subscribe", payload={"query": "{ me { id } }"})
+    message = await client.receive()
+    assert (message["id"], message["type"]) == ("2", "error")
+    assert message["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+
+
+async def test_an_operation_takes_no_longer_than_over_http(
+    database_url: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_arguments: object, **_options: object) -> None:
+        await asyncio.sleep(100)
+
+    monkeypatch.setattr("app.graphql.queries.fetch_page", never)
+    settings = settings_for(database_url, request_seconds=0.2)
+    token = issue_token(settings, cast.bob.id, "read", 1, datetime.now(UTC))
+    with serving(create_app(settings)) as url:
+        async with signed_in(url, token) as client:
+            await client.send(id="1", type="subscribe", payload={"query": "{ leadOffers { total } }"})
+            message = await client.receive()
+            assert (message["id"], message["type"]) == ("1", "error")
+            assert message["payload"][0]["extensions"]["code"] == "TIMEOUT"
+
+
+LEADS = " ".join(f"l{i}: lead {{ contact {{ firstName }} }}" for i in range(30))
+MUCH = f"subscription {{ leadOfferChanged {{ leadOffer {{ {LEADS} }} }} }}"
+"""Has an event repeat a long text thirty times."""
+
+
+async def test_who_reads_nothing_is_cut_off_and_nobody_else_waits(
+    live: Api, cast: Cast, world: World, watch: Watchers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(websocket, "SEND_SECONDS", 0.5)
+    cut, cuts = websocket.Connection.cut, asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def note(self: websocket.Connection, code: int, reason: str) -> None:
+        loop.call_soon_threadsafe(cuts.set)
+        cut(self, code, reason)
+
+    monkeypatch.setattr(websocket.Connection, "cut", note)
+    other = await watch(cast.alice)
+    contact = await world.contact(cast.alice, first_name="x" * 50_000)
+    async with signed_in(url_of(live), live.user(cast.bob).token, max_queue=1, max_size=None) as slow:
+        await slow.subscribe(MUCH)
+        for _ in range(100):  # as many as the machine's buffers take
+            if cuts.is_set():
+                break
+            await submit(live, cast, (await world.lead(cast.alice, cast.team, contact)).id)
+            await other.next()
+        await asyncio.wait_for(cuts.wait(), 20)  # meanwhile it does not read
+        code, reason = await slow.end()
+    assert code == 1013
+    assert reason.startswith("Too slow")
+
+
+async def test_who_is_too_far_behind_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "MOST_WAITING", 2)
+    cut: list[int] = []
+    subscriber = Subscriber(1, None, lambda code, _reason: cut.append(code))
+    for offer_id in (1, 2, 2, 1):
+        subscriber.put(OfferChange(offer_id, 1, LeadOfferStatus.SENT, NOW))
+    assert cut == []
+    subscriber.put(OfferChange(3, 1, None, NOW))
+    assert cut == [1013]
+
+
+async def test_changes_that_wait_become_one() -> None:
+    later = NOW + timedelta(seconds=1)
+    subscriber = Subscriber(1, None, lambda *_: None)
+    for change in (OfferChange(1, 1, None, NOW), OfferChange(2, 1, None, NOW)):
+        subscriber.put(change)
+    subscriber.put(OfferChange(1, 1, LeadOfferStatus.SCHEDULED, later))
+    assert await subscriber.next() == OfferChange(1, 1, None, later)
+    assert await subscriber.next() == OfferChange(2, 1, None, NOW)
+
+
+async def test_a_server_that_stops_says_so(database_url: str, live: Api, cast: Cast) -> None:
+    with ExitStack() as running:
+        url = running.enter_context(server(database_url))
+        async with signed_in(url, live.user(cast.bob).token) as client:
+            await client.subscribe()
+            stopping = asyncio.create_task(asyncio.to_thread(running.close))
+            assert (await client.end())[0] == 1012
+        await stopping
+
+
+@needs_node
+async def test_the_npm_client_comes_back_with_a_fresh_token(live: Api, cast: Cast, world: World) -> None:
+    tokens = json.dumps([token_for(live, cast, 3), live.user(cast.bob).token])
+    following = asyncio.create_task(node("follow.mjs", url_of(live).replace("http", "ws", 1) + "/graphql", tokens))
+    async with asyncio.timeout(30):
+        while not following.done():
+            await submit(live, cast, (await world.lead(cast.alice, cast.team)).id)
+            await asyncio.wait([following], timeout=0.3)
+    seen = await following
+    assert seen["closed"] == [4403]
+    assert seen["change"]["data"]["leadOfferChanged"]["leadOffer"]["user"]["id"] == str(cast.bob.id)

@@ -1,0 +1,126 @@
+"""Too many requests, and requests that take too long."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.access.rate_limits import RateLimits
+from app.db.engine import Limits, connect, refusal_of
+from tests.support.api import Api, serving, settings_for
+from tests.support.world import Cast, World
+
+ME = {"query": "{ me { id } }"}
+TOTAL = {"query": "{ leadOffers { total } }"}
+
+
+def refused(answer: Any) -> None:
+    assert answer.status_code == 429
+    extensions = answer.json()["errors"][0]["extensions"]
+    assert extensions["code"] == "RATE_LIMITED"
+    assert 1 <= extensions["retryAfter"] <= 3600
+    assert answer.headers["retry-after"] == str(extensions["retryAfter"])
+
+
+async def test_a_user_may_send_so_many_requests(database_url: str, cast: Cast) -> None:
+    async with serving(settings_for(database_url, rate_limit_per_user="3/hour")) as api:
+        for _ in range(3):
+            assert (await api.user(cast.bob).post(ME)).status_code == 200
+        refused(await api.user(cast.bob, "read").post(ME))
+        assert (await api.user(cast.alice).post(ME)).status_code == 200
+        rest = await api.http.get("/me", headers={"Authorization": f"Bearer {api.user(cast.bob).token}"})
+        assert (rest.status_code, "retry-after" in rest.headers) == (429, True)
+
+
+async def test_an_address_may_send_so_many_requests(database_url: str, cast: Cast) -> None:
+    async with serving(settings_for(database_url, rate_limit_per_address="3/hour")) as api:
+        for _ in range(2):
+            assert (await api.post(ME)).status_code == 401
+        assert (await api.user(cast.bob).post(ME)).status_code == 200
+        refused(await api.user(cast.alice).post(ME))
+        refused(await api.post(ME))
+
+
+async def test_nobody_is_limited_unless_set(api: Api, cast: Cast) -> None:
+    bob = api.user(cast.bob)
+    assert {(await bob.post(ME)).status_code for _ in range(100)} == {200}
+
+
+async def test_an_address_of_ipv6_is_its_network(database_url: str) -> None:
+    limits = RateLimits(settings_for(database_url, rate_limit_per_address="1/hour"))
+    await limits.count_address("2001:db8:1:2::1")
+    with pytest.raises(Exception, match="Too many requests"):
+        await limits.count_address("2001:db8:1:2:3::9")
+    await limits.count_address("2001:db8:1:3::1")
+    await limits.count_address("192.0.2.1")
+    await limits.count_address(None)
+
+
+@pytest.mark.parametrize("name", ["rate_limit_per_user", "rate_limit_per_address"])
+def test_a_limit_is_a_number_and_a_time(name: str) -> None:
+    with pytest.raises(ValueError, match="600/minute"):
+        settings_for("sqlite+aiosqlite:///x.db", **{name: "many"})
+
+
+async def test_an_operation_may_take_so_long(database_url: str, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(*_arguments: object, **_options: object) -> None:
+        await asyncio.sleep(100)
+
+    monkeypatch.setattr("app.graphql.queries.fetch_page", never)
+    async with serving(settings_for(database_url, request_seconds=0.2)) as api:
+        answer = await api.user(cast.bob).post(TOTAL, Accept="application/graphql-response+json")
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["extensions"] == {"code": "TIMEOUT"}
+        assert "data" not in answer.json()
+        assert (await api.user(cast.bob).post(ME)).status_code == 200
+
+
+async def test_a_request_of_rest_may_take_as_long(
+    database_url: str, world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_arguments: object, **_options: object) -> None:
+        await asyncio.sleep(100)
+
+    lead = await world.lead(cast.alice, cast.team)
+    monkeypatch.setattr("app.rest.calls.fetch_page", never)
+    async with serving(settings_for(database_url, request_seconds=0.2)) as api:
+        alice = api.user(cast.alice)
+        stopped = await alice.rest("GET", f"/leads/{lead.id}/offers")
+        assert (stopped.status_code, stopped.json()["data"]) == (500, {"code": "TIMEOUT"})
+        assert (await alice.rest("GET", "/me")).status_code == 200
+
+
+LONG = """
+    WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 100000000)
+    SELECT count(*) FROM numbers
+"""
+
+
+async def test_a_statement_may_take_so_long(database_url: str) -> None:
+    database = connect(database_url, Limits(statement_seconds=0.2))
+    try:
+        for session in (database.read, database.write):
+            with pytest.raises(DBAPIError) as error:
+                async with session() as opened:
+                    await (await opened.connection()).execute(text(LONG))
+            refusal = refusal_of(error.value)
+            assert refusal is not None
+            assert refusal.code == "TIMEOUT"
+            async with session() as opened:
+                assert (await (await opened.connection()).execute(text("SELECT 1"))).scalar_one() == 1
+    finally:
+        await database.close()
+
+
+async def test_a_slow_statement_is_told_at_its_field(
+    database_url: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(session: Any, *_arguments: object, **_options: object) -> None:
+        await (await session.connection()).execute(text(LONG))
+
+    monkeypatch.setattr("app.graphql.queries.fetch_page", slow)
+    async with serving(settings_for(database_url, statement_seconds=0.2)) as api:
+        error = (await api.user(cast.bob).send(TOTAL["query"]))["errors"][0]
+        assert (error["extensions"], error["path"]) == ({"code": "TIMEOUT"}, ["leadOffers"])

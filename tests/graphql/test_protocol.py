@@ -1,0 +1,250 @@
+"""GraphQL over HTTP as scanners and broken clients see it: every answer is JSON with the right status."""
+
+import asyncio
+import gzip
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from app.errors import HTTPRefusal
+from app.main import create_app
+from app.web.request_body import MAX_NESTING, MAX_VALUES, parse_json
+from tests.support.api import Api, settings_for
+from tests.support.api import serving as serving_here
+from tests.support.node import needs_node, node
+from tests.support.serving import serving
+from tests.support.world import Cast
+
+ME = {"query": "{ me { id } }"}
+
+
+@contextmanager
+def listening(database_url: str, **settings: Any) -> Iterator[str]:
+    """The server behind a socket; gives its GraphQL address."""
+    with serving(create_app(settings_for(database_url, **settings))) as url:
+        yield f"{url}/graphql"
+
+
+@needs_node
+async def test_the_audits_of_graphql_http_pass(database_url: str, api: Api, cast: Cast) -> None:
+    token = api.user(cast.bob).token
+    assert token
+    with listening(database_url) as url:
+        results = await node("audits.mjs", url, token)
+    assert len(results) == 61
+    assert [result for result in results if result["status"] != "ok"] == []
+
+
+@pytest.mark.parametrize(
+    ("accept", "answered"),
+    [
+        (None, "application/json"),
+        ("*/*", "application/json"),
+        ("application/*", "application/json"),
+        ("application/graphql-response+json", "application/graphql-response+json"),
+        ("application/graphql-response+json, application/json;q=0.9", "application/graphql-response+json"),
+        ("application/json;q=0.5, application/graphql-response+json;q=0.9", "application/graphql-response+json"),
+        ("application/graphql-response+json, text/event-stream, multipart/mixed", "application/graphql-response+json"),
+        ("text/event-stream, application/json", "application/json"),
+        ("text/html, */*;q=0.1", "application/json"),
+        ("*/*, application/json;q=0", None),
+        ("application/json;q=x", None),
+        ("text/html", None),
+        ("text/event-stream", None),
+    ],
+)
+async def test_the_media_type_is_negotiated(api: Api, cast: Cast, accept: str | None, answered: str | None) -> None:
+    del api.http.headers["accept"]
+    answer = await api.user(cast.bob).post(ME, **({"Accept": accept} if accept is not None else {}))
+    assert answer.status_code == (200 if answered else 406)
+    assert answer.headers["content-type"] == f"{answered or 'application/json'}; charset=utf-8"
+    assert answer.json()
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "application/jsonx",
+        "application/graphql",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain",
+        "text/plain;application/json",
+        "application/json; charset=utf-16",
+        "application/json; charset=latin-1",
+    ],
+)
+async def test_what_a_page_may_send_without_preflight_runs_nothing(api: Api, cast: Cast, content_type: str) -> None:
+    answer = await api.user(cast.bob).post(ME, **{"Content-Type": content_type})
+    assert answer.status_code == 415
+    assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST"}
+
+
+@pytest.mark.parametrize("content_type", ["application/json", 'Application/JSON ; Charset="UTF-8"'])
+async def test_json_in_utf_8_is_taken(api: Api, cast: Cast, content_type: str) -> None:
+    assert (await api.user(cast.bob).post(ME, **{"Content-Type": content_type})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"12",
+        b'"x"',
+        b"[]",
+        b'[{"query": "{ me { id } }"}]',
+        b'{"query": NaN}',
+        b'{"query": "{ me { id } }", "variables": {"x": NaN}}',
+        b'{"query": "{ me { id } }", "variables": {"x": Infinity}}',
+        b'\xff\xfe{"query": "{ me { id } }"}',
+        b'{"query": "\xed\xa0\x80"}',
+        rb'{"query": "{ me { id } } # \ud800"}',
+        rb'{"query": "{ me { id } }", "variables": {"x": "\udfff"}}',
+        gzip.compress(b'{"query": "{ me { id } }"}'),
+        b"[" * 1000 + b"]" * 1000,
+        b'{"query": "{ me { id } }", "variables": {"x": ' + b"[" * 1000 + b"]" * 1000 + b"}}",
+        b'{"query": "{ me { id } }", "variables": {"x": ' + b"[" * 200_000,
+        b'{"query": "{ me { id } }", "variables": {"x": [' + b"1," * 60_000 + b"1]}}",
+        b'{"query": {"x": 1}}',
+        b'{"query": "{ me { id } }", "variables": []}',
+        b'{"query": "{ me { id } }", "operationName": 1}',
+        b'{"query": "{ me { id } }", "extensions": "x"}',
+    ],
+    ids=lambda body: repr(body[:50]),
+)
+async def test_a_body_that_is_no_request(api: Api, cast: Cast, body: bytes) -> None:
+    headers = {"Authorization": f"Bearer {api.user(cast.bob).token}", "Content-Type": "application/json"}
+    answer = await api.http.post("/graphql", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("PUT", "/graphql", 405),
+        ("DELETE", "/graphql", 405),
+        ("PATCH", "/graphql", 405),
+        ("OPTIONS", "/graphql", 405),
+        ("GET", "/", 404),
+        ("GET", "/graphql/x", 404),
+        ("GET", "/.env", 404),
+        ("GET", "/static/../config.py", 404),
+        ("GET", "/static/%2e%2e/config.py", 404),
+        ("POST", "/static/graphiql.js", 405),
+    ],
+)
+async def test_a_wrong_address_or_method(api: Api, method: str, path: str, status: int) -> None:
+    answer = await api.http.request(method, path)
+    assert answer.status_code == status
+    assert answer.json()["errors"][0]["extensions"]["code"] == ("NOT_FOUND" if status == 404 else "BAD_REQUEST")
+    assert ("allow" in answer.headers) is (status == 405)
+
+
+async def test_which_operation_must_be_said(api: Api, cast: Cast) -> None:
+    bob = api.user(cast.bob)
+    several = "query A { me { id } } query B { me { email } }"
+    chosen = await bob.post({"query": several, "operationName": "B"})
+    assert chosen.json()["data"] == {"me": {"email": cast.bob.email}}
+    for name in (None, "", "C"):
+        refused = await bob.post({"query": several, "operationName": name}, Accept="application/graphql-response+json")
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED"
+
+
+async def test_a_mutation_by_get_is_refused_before_it_runs(api: Api, cast: Cast) -> None:
+    headers = {"Authorization": f"Bearer {api.user(cast.bob).token}"}
+    params = {"query": "query A { me { id } } mutation B { __typename }", "operationName": "B"}
+    answer = await api.http.get("/graphql", params=params, headers=headers)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("variables", ["", "{", "[]", "NaN", '"x"'])
+async def test_parameters_of_a_get_are_json(api: Api, cast: Cast, variables: str) -> None:
+    headers = {"Authorization": f"Bearer {api.user(cast.bob).token}"}
+    answer = await api.http.get("/graphql", params=ME | {"variables": variables}, headers=headers)
+    assert answer.status_code == 400
+
+
+async def test_no_answer_may_be_framed_sniffed_or_stored(api: Api, cast: Cast) -> None:
+    for answer in (await api.user(cast.bob).post(ME), await api.post(ME), await api.http.get("/nothing")):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert "strict-transport-security" not in answer.headers
+    secure = await api.http.get("https://test/nothing")
+    assert secure.headers["strict-transport-security"] == "max-age=31536000"
+
+
+async def test_an_origin_that_is_not_listed_is_never_named(database_url: str, cast: Cast) -> None:
+    preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    async with serving_here(settings_for(database_url, cors_origins=("https://app.example.com",))) as api:
+        for origin in ("https://evil.example.com", "null", "https://app.example.com.evil.example.com"):
+            asked = await api.http.options("/graphql", headers=preflight | {"Origin": origin})
+            assert asked.status_code == 400
+            assert asked.json()["errors"][0]["message"] == "Disallowed CORS origin"
+            answer = await api.user(cast.bob).post(ME, Origin=origin)
+            for sent in (asked, answer):
+                assert "access-control-allow-origin" not in sent.headers
+        listed = await api.http.options("/graphql", headers=preflight | {"Origin": "https://app.example.com"})
+        assert (listed.status_code, listed.content) == (204, b"")
+        assert "access-control-allow-credentials" not in listed.headers
+
+
+@pytest.mark.parametrize("origin", [None, "https://evil.example.com", "https://app.example.com"])
+async def test_caches_are_told_once_that_an_answer_hangs_on_the_origin(
+    database_url: str, cast: Cast, origin: str | None
+) -> None:
+    async with serving_here(settings_for(database_url, cors_origins=("https://app.example.com",))) as api:
+        answer = await api.user(cast.bob).post(ME, **({"Origin": origin} if origin else {}))
+    assert answer.headers.get_list("vary") == ["Origin"]
+
+
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_a_text_is_looked_through_where_it_may_hold_too_much(as_bytes: bool) -> None:
+    def parse(text: str) -> Any:
+        return parse_json(text.encode() if as_bytes else text, "It")
+
+    assert parse('"' + "[" * 200 + '"') == "[" * 200
+    parse("[" * MAX_NESTING + "]" * MAX_NESTING)
+    parse(f"[{','.join('1' * (MAX_VALUES - 1))}]")
+    for text in ("[" * 101 + "]" * 101, '{"a":' * 101 + "1" + "}" * 101, f"[{','.join('1' * MAX_VALUES)}]"):
+        with pytest.raises(HTTPRefusal):
+            parse(text)
+
+
+async def send(url: str, head: str, body: bytes) -> bytes:
+    """The raw answer to a raw request, and to whatever follows it, until the server closes."""
+    found = re.fullmatch(r"http://([\d.]+):(\d+)(/.*)", url)
+    assert found
+    reader, writer = await asyncio.open_connection(found[1], int(found[2]))
+    writer.write(f"POST {found[3]} HTTP/1.1\r\nHost: {found[1]}\r\n{head}\r\n\r\n".encode() + body)
+    try:
+        return await asyncio.wait_for(reader.read(), 20)
+    finally:
+        writer.close()
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(database_url: str, api: Api, cast: Cast) -> None:
+    head = f"Authorization: Bearer {api.user(cast.bob).token}\r\nContent-Type: application/json\r\nContent-Length: 100"
+    with listening(database_url, body_seconds=0.2) as url:
+        answer = await send(url, head, b'{"query":')
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"BAD_REQUEST"' in answer
+
+
+async def test_a_body_that_is_too_large_is_not_read(database_url: str, api: Api, cast: Cast) -> None:
+    head = f"Authorization: Bearer {api.user(cast.bob).token}\r\nContent-Type: application/json\r\n"
+    with listening(database_url, max_body_bytes=2000) as url:
+        declared = await send(url, f"{head}Content-Length: 2001", b"")
+        grown = await send(url, f"{head}Transfer-Encoding: chunked", b"7d1\r\n" + b" " * 2001 + b"\r\n")
+    for answer in (declared, grown):
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"The body is larger than 2000 bytes." in answer

@@ -1,0 +1,53 @@
+"""Documents and values that nobody thought of: Schemathesis makes them from the schema and sends them."""
+
+import logging
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.main import create_app
+from tests.support.api import Api, settings_for
+from tests.support.node import run
+from tests.support.serving import serving
+from tests.support.world import NOW, Cast, World
+
+SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
+
+
+@pytest.mark.parametrize(
+    ("operations", "not_held_against_us"),
+    [
+        # That limit must not be negative, GraphQL cannot say.
+        (r"^Query\.(?!previewLeadOffers)", "positive_data_acceptance"),
+        # What refuses has an error at its path, NOT_FOUND mostly, which counts as the server's error there.
+        (r"^Mutation\.|^Query\.previewLeadOffers", "positive_data_acceptance,not_a_server_error"),
+    ],
+)
+async def test_no_document_breaks_the_server(
+    *,
+    api: Api,
+    database_url: str,
+    world: World,
+    cast: Cast,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    operations: str,
+    not_held_against_us: str,
+) -> None:
+    for i in range(3):
+        await world.offer(await world.lead(cast.alice, cast.team), cast.bob, rank=i)
+    options = {
+        "header": f"Authorization: Bearer {api.user(cast.alice).token}",
+        "include-name-regex": operations,
+        "exclude-checks": not_held_against_us,
+        "max-examples": "10",
+        "seed": "1",
+        "generation-database": "none",
+    }
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    with serving(create_app(settings_for(database_url), clock=lambda: NOW)) as url:
+        report = await run(SCHEMATHESIS, "run", f"{url}/graphql", *flags, "--no-color", cwd=tmp_path)
+    assert re.search(r"(\d+) generated, \1 passed", report), report
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []

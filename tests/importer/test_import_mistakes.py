@@ -1,0 +1,259 @@
+"""Files that are refused: nothing is written, and each mistake says where it stands."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.db.engine import Database
+from app.importer.parse import parse, read
+from app.importer.report import Findings, NotImported
+from app.importer.spec import LISTS, ImportList
+from tests.importer.test_import import SOURCES, Document, everything, ibm, load
+
+
+def changed(name: str, /, **fields: Any) -> Document:
+    """Dorothy's offer, with these fields in the first row of a list."""
+    document = ibm()
+    document[name][0] |= fields
+    return document
+
+
+def more(name: str, *rows: dict[str, Any]) -> Document:
+    """Dorothy's offer, with these rows at the end of a list."""
+    document = ibm()
+    document.setdefault(name, []).extend(rows)
+    return document
+
+
+ID = "is no whole number from 1 to 9223372036854775807"
+DATE = "is no ISO 8601 date (2012-09-27, 2012-09-27T09:15:00Z, 2012-09-27T09:15:00-07:00)"
+ZIPCODE = "is no zipcode (02138 or 02138-1234)"
+STORED = "has a character that cannot be stored (NUL, or half of a pair)"
+
+
+def _rows_of_anything(kind: ImportList) -> st.SearchStrategy[dict[str, Any]]:
+    row = st.dictionaries(st.sampled_from(sorted(kind.known)) | st.text(), ANYTHING, max_size=6)
+    return st.fixed_dictionaries({kind.name: st.lists(row | ANYTHING, max_size=4)})
+
+
+def _name(value: Any) -> str:
+    return value.partition(":")[0] if isinstance(value, str) else ""
+
+
+VALUES = [
+    (changed("users", id=0), f"users[0].id: 0 {ID}"),
+    (changed("users", id=-1), f"users[0].id: -1 {ID}"),
+    (changed("users", id=2**63), f"users[0].id: 9223372036854775808 {ID}"),
+    (changed("users", id=True), f"users[0].id: true {ID}"),
+    (changed("users", id=5.0), f"users[0].id: 5.0 {ID}"),
+    (changed("users", id="5_0"), f'users[0].id: "5_0" {ID}'),
+    (changed("users", id="\uff15"), f'users[0].id: "\uff15" {ID}'),
+    (changed("users", email="dorothy"), 'users[0].email: "dorothy" is no e-mail address'),
+    (changed("users", first_name=7), "users[0].first_name: 7 is no text"),
+    (changed("users", first_name="a\0"), f'users[0].first_name: "a\\u0000" {STORED}'),
+    (changed("users", first_name="\ud800"), f'users[0].first_name: "\\ud800" {STORED}'),
+    (changed("users", phone="5" * 256), f'users[0].phone: "{"5" * 76}... is longer than 255 characters'),
+    (changed("users", timezone="PST"), 'users[0].timezone: "PST" is no IANA time zone (America/Los_Angeles)'),
+    (changed("users", is_active="yes"), 'users[0].is_active: "yes" is neither true nor false'),
+    (changed("teams", name=" "), 'teams[0].name: " " is blank'),
+    (changed("teams", name=None), "teams[0].name: is missing"),
+    (changed("teams", order_method="rank"), 'teams[0].order_method: "rank" is none of Rank, Time'),
+    (
+        changed("teams", mins_until_next_alert=525_601),
+        "teams[0].mins_until_next_alert: 525601 is no whole number from 0 to 525600",
+    ),
+    (changed("teams", distribution_zipcodes="94105"), 'teams[0].distribution_zipcodes: "94105" is no list of zipcodes'),
+    (
+        changed("teams", distribution_zipcodes=[94105, "9410"]),
+        f'teams[0].distribution_zipcodes: [94105, "9410"] has a mistake at [1]: "9410" {ZIPCODE}',
+    ),
+    (
+        changed("teams", distribution_zipcodes=[*range(5_001)]),
+        f"teams[0].distribution_zipcodes: {str([*range(5_001)])[:77]}... has more than 5000 zipcodes",
+    ),
+    (changed("leads", zipcode=True), f"leads[0].zipcode: true {ZIPCODE}"),
+    (changed("leads", zipcode=100_000), f"leads[0].zipcode: 100000 {ZIPCODE}"),
+    (changed("leads", zipcode=-1), f"leads[0].zipcode: -1 {ZIPCODE}"),
+    (changed("leads", created_at="16.1.2018"), f'leads[0].created_at: "16.1.2018" {DATE}'),
+    (changed("leads", created_at=1516093749), "leads[0].created_at: 1516093749 is no text"),
+    (
+        changed("leads", distribution_target="Team"),
+        'leads[0].distribution_target: "Team" is none of Myself, Team Rollout',
+    ),
+    (
+        changed("leads", claimed_via="APP"),
+        'leads[0].claimed_via: "APP" is none of None, Email, Text, Phone, Assigned, Auto',
+    ),
+    (
+        changed("lead_offers", rank=2**31),
+        "lead_offers[0].rank: 2147483648 is no whole number from 0 to 2147483647",
+    ),
+    (
+        changed("lead_offers", assign_automatically=1),
+        "lead_offers[0].assign_automatically: 1 is neither true nor false",
+    ),
+    (changed("lead_offers", id=None), "lead_offers[0].id: is missing"),
+]
+
+ROWS = [
+    (more("users", 5), "users[2]: 5 is no object"),  # type: ignore[arg-type]
+    (more("users", {"id": "5"}), 'users[2].id: "5" is the id of users[0] too'),
+    (
+        more("users", {"id": 9, "email": "DOT@EXAMPLE.COM"}),
+        'users[2]: email "dot@example.com" stands in users[0] too',
+    ),
+    (
+        more("team_members", {"id": 9, "team_id": 6, "user_id": 5}),
+        "team_members[1]: team_id 6, user_id 5 stands in team_members[0] too",
+    ),
+    (
+        more("team_member_distribution_options", {"team_id": 6, "user_id": 5}),
+        "team_member_distribution_options[1]: team_id 6, user_id 5 stands in team_member_distribution_options[0] too",
+    ),
+    (
+        more("lead_sources", *SOURCES, {"id": 3, "name": "website", "creator_id": 4}),
+        'lead_sources[2]: creator_id 4, name "website" stands in lead_sources[0] too',
+    ),
+    (
+        ibm()
+        | {
+            "lead_sources": SOURCES,
+            "lead_routes": [
+                {"id": 1, "lead_source_id": 1, "distribution_target": "Myself", "filter": "Buyer"},
+                {"id": 2, "lead_source_id": 1, "distribution_target": "Myself", "filter": "buyer "},
+            ],
+        },
+        'lead_routes[1]: creator_id 4, lead_source_id 1, filter "buyer" stands in lead_routes[0] too',
+    ),
+    (
+        more("lead_offers", {"id": 2, "lead_id": 2, "user_id": 5}),
+        "lead_offers[1]: lead_id 2, user_id 5 stands in lead_offers[0] too",
+    ),
+    (changed("teams", creator_id=99), "teams[0].creator_id: 99 is the id of none of users"),
+    (changed("lead_offers", team={"id": 7}), "lead_offers[0].team_id: 7 is the id of none of teams"),
+    (changed("lead_offers", team=7), "lead_offers[0].team: 7 is no object with an id"),
+    (changed("lead_offers", team={"id": "x"}), f'lead_offers[0].team.id: "x" {ID}'),
+    (changed("lead_offers", lead={}), "lead_offers[0].lead.id: is missing"),
+    (changed("lead_offers", team_id=7), "lead_offers[0].team_id: 7 differs from the id in team"),
+    (
+        changed("leads", distribution_target=None, team_selection_method=None),
+        "leads[0].team_id: 6 stands without a distribution_target",
+    ),
+    (
+        more("lead_routes", {"id": 1, "distribution_target": "Myself"}),
+        "lead_routes[0].creator_id: is missing, and no team or source says whose route it is",
+    ),
+]
+
+FILES = [
+    (b"", "The file is not JSON: Expecting value: line 1 column 1 (char 0)."),
+    (b'{"users": [}', "The file is not JSON: Expecting value: line 1 column 12 (char 11)."),
+    (b'{"users": [{"id": NaN}]}', "The file is not JSON: NaN is no JSON value."),
+    (b'{"users": \xff}', "The file is not UTF-8 at byte 10."),
+    (b"[" * 100_000, "The file is not JSON: maximum recursion depth exceeded while decoding a JSON array"),
+    (b"[]", "The file must be one JSON object that holds lists."),
+    (b'{"users": {}}', "users: {} is no list"),
+    (b'{"people": []}', '"people": is no known list; they are users, teams, team_members, '),
+]
+
+
+@pytest.mark.parametrize(("document", "mistake"), VALUES, ids=_name)
+def test_a_value_that_cannot_be_read_is_told(document: Document, mistake: str) -> None:
+    findings = Findings()
+    read(parse(json.dumps(document).encode()), findings, lambda _rows: None)
+    assert findings.mistakes == [mistake]
+    with pytest.raises(NotImported):
+        findings.refuse_mistakes()
+
+
+@pytest.mark.parametrize(("document", "mistake"), [VALUES[0], *ROWS], ids=_name)
+async def test_a_mistake_is_told_and_nothing_written(database: Database, document: Document, mistake: str) -> None:
+    before = await everything(database)
+    with pytest.raises(NotImported) as refused:
+        await load(database, document)
+    assert mistake in refused.value.mistakes
+    assert await everything(database) == before
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(categories=None), max_size=300)
+    | st.sampled_from(["None", "true", "Rank", "Team Rollout", "2012-09-27", "94105", "5"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.just("id"), inner, max_size=3),
+    max_leaves=5,
+)
+"""What JSON can say, lone halves of pairs included."""
+
+
+@given(st.sampled_from(LISTS).flatmap(_rows_of_anything))
+def test_any_json_is_read_or_told_in_lines(document: dict[str, Any]) -> None:
+    findings = Findings()
+    rows = read(parse(json.dumps(document).encode()), findings, lambda _rows: None)
+    for kind in LISTS:
+        for row in rows[kind.name]:
+            assert row.values.keys() == {"id", *(field.column for field in kind.fields)}
+    for line in findings.mistakes + findings.lines():
+        assert line.isprintable()
+
+
+@pytest.mark.parametrize(("content", "message"), FILES)
+def test_a_file_of_another_kind(content: bytes, message: str) -> None:
+    with pytest.raises(NotImported) as refused:
+        parse(content)
+    assert str(refused.value).startswith(message)
+
+
+async def test_mistakes_against_the_database(database: Database) -> None:
+    await load(database, ibm())
+    with pytest.raises(NotImported) as refused:
+        await load(
+            database,
+            {
+                "users": [{"id": 9, "email": "dot@example.com"}],
+                "team_members": [{"id": 9, "team_id": 6, "user_id": 5}],
+                "lead_offers": [{"id": 9, "lead_id": 2, "user_id": 5}],
+            },
+        )
+    assert refused.value.mistakes == (
+        'users[0]: email "dot@example.com" stands in the database (id 5) too',
+        "team_members[0]: team_id 6, user_id 5 stands in the database (id 7) too",
+        "lead_offers[0]: lead_id 2, user_id 5 stands in the database (id 1) too",
+    )
+
+
+async def test_a_team_has_at_most_200_options(database: Database) -> None:
+    document = ibm()
+    document["users"] += [{"id": number} for number in range(100, 300)]
+    document["team_member_distribution_options"] += [{"team_id": 6, "user_id": number} for number in range(100, 299)]
+    await load(database, document)
+    document["team_member_distribution_options"].append({"team_id": 6, "user_id": 299})
+    with pytest.raises(NotImported) as refused:
+        await load(database, document)
+    assert refused.value.mistakes == ("team_member_distribution_options[200].team_id: 6 has more than 200 options",)
+
+
+async def test_many_mistakes_are_told_up_to_a_number(database: Database) -> None:
+    with pytest.raises(NotImported) as refused:
+        await load(database, {"users": [{"id": number, "timezone": "Mars"} for number in range(1, 101)]})
+    assert len(refused.value.mistakes) == 20
+    assert str(refused.value).endswith("\n... and 80 more")
+
+
+async def test_what_breaks_off_while_it_writes_leaves_nothing(database: Database) -> None:
+    before = await everything(database)
+    steps: list[int] = []
+
+    def advance(rows: int) -> None:
+        steps.append(rows)
+        if sum(steps) == 3 * 8:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await load(database, ibm(), advance=advance)
+    assert await everything(database) == before

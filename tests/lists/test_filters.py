@@ -1,0 +1,169 @@
+"""Filters, sorts and pages against a plain Python reading of the same rules, nulls included."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlmodel import select
+
+from app.access import visibility
+from app.db.engine import Database
+from app.db.models import LeadOffer
+from app.domain.enums import LeadOfferStatus
+from app.lists import filters
+from app.lists.filters import LISTS, NOTHING, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Sort, Where
+from app.lists.pagination import fetch_page, fetch_pages
+from tests.support.world import NOW, Cast, World
+
+VALUES: dict[str, list[Any]] = {
+    "id": [1, 2, 5, NOTHING],
+    "lead_id": [1, 2, NOTHING],
+    "user_id": [1, 2, 3, NOTHING],
+    "team_id": [1, 7, NOTHING],
+    "notify_at": [NOW, NOW + timedelta(milliseconds=1), NOW - timedelta(days=1)],
+    "rank": [-1, 0, 1, 2],
+    "assign_automatically": [True, False],
+    "has_call_alert": [True, False],
+    "status": list(LeadOfferStatus)[:4],
+}
+UNORDERED = {"assign_automatically", "has_call_alert", "status"}
+
+
+@st.composite
+def conditions(draw: st.DrawFn) -> Where:
+    field = draw(st.sampled_from(sorted(VALUES)))
+    operator = draw(st.sampled_from([o for o in Operator if o not in RANGES or field not in UNORDERED]))
+    values = [v for v in VALUES[field] if operator not in RANGES or v is not NOTHING]
+    if operator in LISTS:
+        return Condition(field, operator, tuple(draw(st.lists(st.sampled_from(values), max_size=3))))
+    nullable = [None] if operator in (Operator.EQ, Operator.NE) else []
+    return Condition(field, operator, draw(st.sampled_from(values + nullable)))
+
+
+def _wheres(parts: st.SearchStrategy[Where]) -> st.SearchStrategy[Where]:
+    lists = st.lists(parts, max_size=3).map(tuple)
+    return st.one_of(st.builds(AllOf, lists), st.builds(AnyOf, lists), st.builds(Negation, parts))
+
+
+WHERES = st.recursive(conditions(), _wheres, max_leaves=6)
+SORTS = st.lists(st.builds(Sort, st.sampled_from(sorted(VALUES)), st.booleans()), max_size=3).map(tuple)
+PAGES = st.builds(filters.Page, WHERES, SORTS, st.integers(0, 8), st.integers(0, 8))
+
+
+COMPARE: dict[Operator, Callable[[Any, Any], bool]] = {
+    Operator.EQ: lambda value, sent: value == sent,
+    Operator.NE: lambda value, sent: value != sent,
+    Operator.IN: lambda value, sent: value is not None and value in sent,
+    Operator.NIN: lambda value, sent: value is None or value not in sent,
+    Operator.LT: lambda value, sent: value is not None and value < sent,
+    Operator.LTE: lambda value, sent: value is not None and value <= sent,
+    Operator.GT: lambda value, sent: value is not None and value > sent,
+    Operator.GTE: lambda value, sent: value is not None and value >= sent,
+}
+
+
+def _holds(where: Where, row: LeadOffer) -> bool:
+    match where:
+        case AllOf(parts):
+            return all(_holds(part, row) for part in parts)
+        case AnyOf(parts):
+            return any(_holds(part, row) for part in parts)
+        case Negation(part):
+            return not _holds(part, row)
+    return COMPARE[where.operator](getattr(row, where.field), where.value)
+
+
+def _sorted(rows: Sequence[LeadOffer], sort: Sequence[Sort]) -> list[LeadOffer]:
+    ordered = sorted(rows, key=lambda row: row.id)
+    for by in reversed(sort):
+        nulls = [row for row in ordered if getattr(row, by.field) is None]
+        rest = [row for row in ordered if getattr(row, by.field) is not None]
+        ordered = sorted(rest, key=lambda row: _key(getattr(row, by.field)), reverse=by.descending) + nulls
+    return ordered
+
+
+def _key(value: Any) -> Any:
+    return value.name if isinstance(value, LeadOfferStatus) else value
+
+
+@pytest.fixture
+async def offers(database: Database, world: World, cast: Cast) -> list[LeadOffer]:
+    """Offers of three leads with every value that the filters know, nulls and ties included."""
+    dorothy = await world.user("Dorothy")
+    people = [cast.alice, cast.bob, cast.charlie, dorothy, None]
+    for i in range(3):
+        lead = await world.lead(cast.alice, cast.team if i else None)
+        for j, user in enumerate(people):
+            await world.offer(
+                lead,
+                user,
+                rank=[None, 0, 1, 1, 2][(i + j) % 5],
+                notify_at=[NOW, None, NOW + timedelta(milliseconds=1)][(i * 2 + j) % 3],
+                status=list(LeadOfferStatus)[(i + j) % 4],
+                assign_automatically=j % 2 == 0,
+                has_call_alert=[None, True, False][(i + j) % 3],
+            )
+    async with database.read() as session:
+        return list((await session.exec(select(LeadOffer))).all())
+
+
+SHARED = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
+
+
+@SHARED
+@given(page=PAGES)
+async def test_a_page_is_what_the_rules_say(
+    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.Page
+) -> None:
+    mine = [o for o in offers if cast.bob.id in (o.user_id, o.offered_by_id)]
+    wanted = _sorted([row for row in mine if _holds(page.where, row)], page.sort)
+
+    async with database.read() as session:
+        answer = await fetch_page(session, LeadOffer, visibility.offers(cast.bob.id), page, with_total=True)
+
+    assert [row.id for row in answer.data] == [row.id for row in wanted[page.skip :][: page.limit]]
+    assert answer.total == len(wanted)
+
+
+@SHARED
+@given(page=PAGES)
+async def test_an_inbox_read_in_halves_is_the_inbox(
+    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.Page
+) -> None:
+    for viewer in (cast.alice, cast.bob, cast.charlie):
+        async with database.read() as session:
+            whole = await fetch_page(session, LeadOffer, visibility.offers(viewer.id), page, with_total=True)
+            halves = await fetch_page(session, LeadOffer, visibility.offer_halves(viewer.id), page, with_total=True)
+        assert halves == whole
+
+
+@SHARED
+@given(page=PAGES)
+async def test_nested_pages_are_what_each_page_alone_is(
+    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.Page
+) -> None:
+    found = visibility.offers(cast.alice.id)
+    leads = sorted({offer.lead_id for offer in offers})
+    async with database.read() as session:
+        nested = await fetch_pages(session, LeadOffer, "lead_id", [*leads, 999], found, page)
+        for lead_id in [*leads, 999]:
+            of_lead = filters.Page(
+                AllOf((Condition("lead_id", Operator.EQ, lead_id), page.where)), page.sort, page.limit, page.skip
+            )
+            alone = await fetch_page(session, LeadOffer, found, of_lead, with_total=True)
+            assert [row.id for row in nested[lead_id].data] == [row.id for row in alone.data]
+            assert nested[lead_id].total == alone.total
+
+
+async def test_a_huge_set_is_one_value(database: Database, cast: Cast, offers: list[LeadOffer]) -> None:
+    every = AllOf(tuple(Condition("id", Operator.IN, tuple(range(1, 100_000, 2))) for _ in range(3)))
+    async with database.read() as session:
+        answer = await fetch_page(
+            session, LeadOffer, visibility.offers(cast.alice.id), filters.Page(every), with_total=True
+        )
+    assert answer.total == sum(1 for offer in offers if offer.id % 2)

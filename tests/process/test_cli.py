@@ -1,0 +1,187 @@
+"""The command line as an operator uses it: what it prints, where, and how it ends."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import jwt
+import pytest
+from typer.testing import CliRunner, Result
+
+from app.cli import app
+from app.db.engine import Database
+from app.db.models import Lead, LeadOffer
+from app.domain.enums import LeadOfferStatus
+from tests.support.api import SECRET
+from tests.support.world import Cast, World
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setenv("LEAD_OFFERS_DATABASE_URL", database_url)
+    monkeypatch.setenv("LEAD_OFFERS_JWT_SECRET", SECRET)
+    return lambda *arguments: CliRunner().invoke(app, arguments)
+
+
+def create_dorothy(run: Run) -> str:
+    result = run("user", "create", "Dot@Example.com", "--first-name", "Dorothy", "--last-name", "Vaughan")
+    assert result.exit_code == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_token_prints_the_token_alone(run: Run) -> None:
+    dorothy = create_dorothy(run)
+    result = run("token", "dot@example.com")
+    claims = jwt.decode(result.stdout.removesuffix("\n"), SECRET, algorithms=["HS256"])
+    assert (claims["sub"], claims["scope"]) == (dorothy, "read write")
+    assert timedelta(seconds=claims["exp"] - claims["iat"]) == timedelta(hours=12)
+    assert result.stderr == ""
+
+
+def test_token_takes_scope_and_hours(run: Run) -> None:
+    create_dorothy(run)
+    result = run("token", "DOT@example.com", "--scope", "read", "--hours", "0.5")
+    claims = jwt.decode(result.stdout.strip(), SECRET, algorithms=["HS256"])
+    assert claims["scope"] == "read"
+    assert claims["exp"] - claims["iat"] == 1800
+
+
+def test_token_refuses_a_scope_that_does_not_exist(run: Run) -> None:
+    create_dorothy(run)
+    result = run("token", "dot@example.com", "--scope", "read admin")
+    assert result.exit_code == 2
+    assert "admin is not one of read, write" in result.stderr
+
+
+def test_token_of_an_unknown_address_exits_1(run: Run) -> None:
+    result = run("token", "nobody@example.com")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "No active user has the address nobody@example.com.\n"
+
+
+def test_an_address_has_one_user(run: Run) -> None:
+    create_dorothy(run)
+    result = run("user", "create", "DOT@example.com", "--first-name", "Dorothy", "--last-name", "Again")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "There is a user dot@example.com already.\n"
+
+
+@pytest.mark.parametrize("timezone", ["Mars/Olympus", "America", "../etc/passwd", "/etc/localtime", ""])
+def test_user_create_refuses_what_is_no_time_zone(run: Run, timezone: str) -> None:
+    result = run("user", "create", "a@b.c", "--first-name", "A", "--last-name", "B", "--timezone", timezone)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"timezone: {timezone!r} is no IANA time zone, as America/Los_Angeles is\n"
+
+
+@pytest.mark.parametrize("email", ["dorothy", "@example.com", "dorothy@", "dorothy vaughan@example.com"])
+def test_user_create_refuses_what_is_no_address(run: Run, email: str) -> None:
+    result = run("user", "create", email, "--first-name", "A", "--last-name", "B")
+    assert (result.exit_code, result.stderr) == (1, f"email: {email!r} is no e-mail address\n")
+
+
+def test_user_create_refuses_what_is_no_phone_number(run: Run) -> None:
+    result = run("user", "create", "a@b.c", "--first-name", "A", "--last-name", "B", "--phone", "call me")
+    told = "phone: 'call me' is no phone number (+12025550142 or (202) 555-0142)\n"
+    assert (result.exit_code, result.stderr) == (1, told)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("LEAD_OFFERS_JWT_SECRET", "hunter2", "must have at least 32 bytes"),
+        ("LEAD_OFFERS_DATABASE_URL", "mysql://u:hunter2@h/d", "must be a URL that begins with sqlite+aiosqlite://"),
+        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:hunter2@h:x/d", "must be a URL that begins with"),
+        ("LEAD_OFFERS_CORS_ORIGINS", "hunter2", "must be a list in JSON"),
+        ("LEAD_OFFERS_GRAPHIQL", "hunter2", "should be a valid boolean"),
+    ],
+)
+def test_a_wrong_setting_is_named_and_its_value_is_not(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    result = run("token", "dot@example.com")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"{name}: ")
+    assert told in result.stderr
+    assert "hunter2" not in result.stderr
+
+
+def test_a_missing_secret_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LEAD_OFFERS_JWT_SECRET")
+    result = run("token", "dot@example.com")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("LEAD_OFFERS_JWT_SECRET is missing")
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "missing"),
+    [
+        ("SMTP_URL", "smtp://mail.example.com", "LEAD_OFFERS_EMAIL_FROM is missing"),
+        ("PUBLIC_URL", "https://leads.example.com", "LEAD_OFFERS_JWT_SECRET is missing"),
+    ],
+)
+def test_a_setting_that_another_needs_is_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, given: str, value: str, missing: str
+) -> None:
+    monkeypatch.delenv("LEAD_OFFERS_JWT_SECRET")
+    monkeypatch.setenv(f"LEAD_OFFERS_{given}", value)
+    result = run("migrate")
+    assert result.exit_code == 1
+    assert result.stderr.startswith(missing)
+
+
+def test_a_relative_database_lies_in_the_current_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEAD_OFFERS_DATABASE_URL", "sqlite+aiosqlite:///here.db")
+    before = run("token", "dot@example.com")
+    assert before.exit_code == 1
+    assert "was `lead-offers migrate` run?" in before.stderr
+    for _ in range(2):
+        migrated = run("migrate")
+        assert migrated.exit_code == 0, migrated.stderr
+    assert (tmp_path / "here.db").exists()
+    create_dorothy(run)
+
+
+def test_user_deactivate_and_activate(run: Run) -> None:
+    create_dorothy(run)
+    off = run("user", "deactivate", "DOT@example.com")
+    assert (off.exit_code, off.stdout, off.stderr) == (0, "", "")
+    assert run("token", "dot@example.com").exit_code == 1
+    on = run("user", "activate", "dot@example.com")
+    assert (on.exit_code, on.stdout) == (0, "")
+    assert run("token", "dot@example.com").exit_code == 0
+    for command in ("activate", "deactivate"):
+        nobody = run("user", command, "nobody@example.com")
+        assert (nobody.exit_code, nobody.stderr) == (1, "No user has the address nobody@example.com.\n")
+
+
+async def test_user_deactivate_prints_the_leads_that_stay(database_url: str, cast: Cast, world: World) -> None:
+    lead = await world.lead(cast.alice, cast.team)
+    await world.claimed(lead, cast.bob)
+    environment = {"LEAD_OFFERS_DATABASE_URL": database_url}
+    command = ["user", "deactivate", str(cast.bob.email)]
+    result = await asyncio.to_thread(CliRunner().invoke, app, command, env=environment)
+    assert (result.exit_code, result.stdout) == (0, f"{lead.id}\t2026-03-02T09:00:00.000Z\tMary Jackson\n")
+
+
+async def test_user_deactivate_releases_them_on_demand(
+    database: Database, database_url: str, cast: Cast, world: World
+) -> None:
+    lead = await world.lead(cast.alice, cast.team)
+    bobs = await world.offer(lead, cast.bob, status=LeadOfferStatus.CLAIMED)
+    others = await world.offer(lead, await world.member_user(cast.team), status=LeadOfferStatus.EXPIRED)
+    await world.claimed(lead, cast.bob)
+    environment = {"LEAD_OFFERS_DATABASE_URL": database_url}
+    command = ["user", "deactivate", str(cast.bob.email), "--release"]
+    result = await asyncio.to_thread(CliRunner().invoke, app, command, env=environment)
+    assert (result.exit_code, result.stdout) == (0, f"{lead.id}\t2026-03-02T09:00:00.000Z\tMary Jackson\n")
+    async with database.read() as session:
+        assert (await session.get_one(Lead, lead.id)).claimed_by_id is None
+        assert (await session.get_one(LeadOffer, bobs.id)).status is LeadOfferStatus.DECLINED
+        assert (await session.get_one(LeadOffer, others.id)).status is LeadOfferStatus.SENT

@@ -1,0 +1,175 @@
+"""SIGTERM: what is under way comes to its end, or is left to others, within ten seconds whatever a provider does."""
+
+import asyncio
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from sqlmodel import col, select
+
+from app.access.auth import issue_token
+from app.db.engine import Database
+from app.db.models import Delivery
+from app.domain.enums import DeliveryStatus
+from app.main import utc_now
+from tests.process.test_workers import due_mails, until
+from tests.support.api import settings_for
+from tests.support.live import signed_in
+from tests.support.mailbox import Mailbox, mailbox
+from tests.support.processes import free_port, listens, serve, start
+from tests.support.world import Cast, World
+
+SECONDS = 10
+"""In which whoever is told to end has ended."""
+MAILS = 3
+
+
+@contextmanager
+def running(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def worker(url: str, box: Mailbox) -> subprocess.Popen[bytes]:
+    return start(url, "dispatch", smtp_url=box.url, email_from="leads@example.org", lease_seconds="300")
+
+
+def server(url: str, box: Mailbox, *arguments: str) -> tuple[subprocess.Popen[bytes], str]:
+    settings = {"smtp_url": box.url, "email_from": "leads@example.org", "lease_seconds": "300"}
+    return serve(url, "--dispatch", *arguments, **settings)
+
+
+async def end(process: subprocess.Popen[bytes]) -> int:
+    """SIGTERM; the exit code. An error if that does not end it in time."""
+    process.terminate()
+    return await asyncio.to_thread(process.wait, SECONDS)
+
+
+async def begun(box: Mailbox, number: int) -> None:
+    async def enough() -> bool:
+        return box.begun >= number
+
+    await until(enough, 30)
+
+
+async def deliveries(database: Database) -> list[Delivery]:
+    async with database.read() as session:
+        return [*(await session.exec(select(Delivery).order_by(col(Delivery.id)))).all()]
+
+
+@pytest.mark.parametrize("command", ["dispatch", "serve", "serve --workers 2"])
+async def test_a_provider_that_is_silent_holds_no_end_up(
+    database: Database, database_url: str, world: World, cast: Cast, command: str
+) -> None:
+    if "--workers" in command and not database.is_postgresql:
+        pytest.xfail("SQLite has one process")
+    await due_mails(world, cast, MAILS)
+    with mailbox() as box, ExitStack() as stack:
+        box.is_silent = True
+        process = (
+            worker(database_url, box) if command == "dispatch" else server(database_url, box, *command.split()[1:])[0]
+        )
+        stack.enter_context(running(process))
+        await begun(box, MAILS)
+        assert await end(process) == 0
+        box.is_silent = False
+        left = await deliveries(database)
+        assert [(one.status, one.lease, one.attempts) for one in left] == [(DeliveryStatus.PENDING, None, 0)] * MAILS
+        assert all(one.next_attempt_at is not None and one.next_attempt_at <= utc_now() for one in left)
+
+
+async def test_what_was_given_up_another_worker_sends_at_once(
+    database: Database, database_url: str, world: World, cast: Cast
+) -> None:
+    await due_mails(world, cast, 1)
+    with mailbox() as box:
+        box.is_silent = True
+        with running(worker(database_url, box)) as first:
+            await begun(box, 1)
+            with running(worker(database_url, box)) as second:
+                assert await end(first) == 0
+                box.is_silent = False
+
+                async def is_sent() -> bool:
+                    return [one.status for one in await deliveries(database)] == [DeliveryStatus.SENT]
+
+                await until(is_sent, 20)
+                assert await end(second) == 0
+
+
+async def test_what_is_sent_before_the_time_is_over_counts(
+    database: Database, database_url: str, world: World, cast: Cast
+) -> None:
+    await due_mails(world, cast, MAILS)
+    with mailbox() as box:
+        box.is_silent = True
+        with running(worker(database_url, box)) as process:
+            await begun(box, MAILS)
+            ending = asyncio.create_task(end(process))
+            await asyncio.sleep(0.5)
+            box.is_silent = False
+            assert await ending == 0
+        assert [one.status for one in await deliveries(database)] == [DeliveryStatus.SENT] * MAILS
+        assert len(box.mails) == MAILS
+
+
+async def test_a_second_signal_ends_a_worker_at_once(
+    database: Database, database_url: str, world: World, cast: Cast
+) -> None:
+    """The leases then end by themselves."""
+    await due_mails(world, cast, MAILS)
+    with mailbox() as box:
+        box.is_silent = True
+        with running(worker(database_url, box)) as process:
+            await begun(box, MAILS)
+            process.terminate()
+            await asyncio.sleep(0.5)
+            assert await end(process) == -signal.SIGTERM
+        box.is_silent = False
+        assert all(one.lease is not None for one in await deliveries(database))
+
+
+async def test_a_database_that_is_silent_holds_no_end_up(
+    database: Database, database_url: str, world: World, cast: Cast
+) -> None:
+    """The worker waits for a lock, longer than its end may take."""
+    await due_mails(world, cast, 1)
+    async with database.write() as session:
+        lock = "LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE" if database.is_postgresql else "SELECT 1"
+        await (await session.connection()).exec_driver_sql(lock)
+        port = free_port()
+        process = start(
+            database_url, "dispatch", "--metrics-port", str(port), fallback="console", statement_seconds="60"
+        )
+        with running(process):
+
+            async def it_runs() -> bool:
+                return listens(port)
+
+            await until(it_runs, 30)
+            await asyncio.sleep(1)
+            assert await end(process) == -signal.SIGALRM
+
+
+async def test_a_subscription_and_a_worker_end_together(
+    database: Database, database_url: str, world: World, cast: Cast
+) -> None:
+    await due_mails(world, cast, MAILS)
+    token = issue_token(settings_for(database_url), cast.bob.id, "read", 1, datetime.now(UTC))
+    with mailbox() as box:
+        box.is_silent = True
+        process, url = server(database_url, box)
+        with running(process):
+            async with signed_in(url, token) as client:
+                await client.subscribe()
+                await begun(box, MAILS)
+                ending = asyncio.create_task(end(process))
+                assert (await client.end())[0] == 1012
+                assert await ending == 0
+        assert {one.lease for one in await deliveries(database)} == {None}

@@ -1,0 +1,51 @@
+"""The description of the REST API: it names what there is, and the server keeps to it."""
+
+import sys
+from pathlib import Path
+
+from app.main import create_app
+from app.rest.errors import NAMES
+from app.rest.http import ADDRESSES
+from app.rest.openapi import description
+from tests.support.api import Api, settings_for
+from tests.support.node import run
+from tests.support.serving import serving
+from tests.support.world import NOW, Cast, World
+
+METHODS = ("get", "post", "put", "patch", "delete")
+SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
+
+
+async def test_it_is_for_everybody(api: Api) -> None:
+    answer = await api.rest("GET", "/openapi.json")
+    assert (answer.status_code, answer.json()) == (200, description())
+    assert (await api.rest("POST", "/openapi.json")).headers["allow"] == "GET, HEAD, OPTIONS"
+
+
+def test_it_has_every_address_and_method() -> None:
+    described = {
+        (path, method.upper()) for path, item in description()["paths"].items() for method in item if method in METHODS
+    }
+    served = {(path, method) for path, methods in ADDRESSES.items() for method in methods}
+    assert described == served - {("/openapi.json", "GET")}
+
+
+def test_its_refusals_are_those_of_feathers() -> None:
+    operations = [item[method] for item in description()["paths"].values() for method in METHODS if method in item]
+    statuses = {int(status) for operation in operations for status in operation["responses"]}
+    assert statuses - {200, 201} <= set(NAMES)
+
+
+async def test_schemathesis_finds_nothing(
+    api: Api, database_url: str, world: World, cast: Cast, tmp_path: Path
+) -> None:
+    """It sends what the description allows and what it forbids, and holds every answer against it."""
+    for i in range(5):
+        lead = await world.lead(cast.alice, cast.team)
+        await world.offer(lead, await world.user(), rank=i)
+    token = api.user(cast.alice).token
+    with serving(create_app(settings_for(database_url), clock=lambda: NOW)) as url:
+        signed_in = ["--header", f"Authorization: Bearer {token}"]
+        bounds = ["--max-examples", "20", "--seed", "1", "--generation-database", "none"]
+        report = await run(SCHEMATHESIS, "run", f"{url}/openapi.json", *signed_in, *bounds, "--no-color", cwd=tmp_path)
+    assert "No issues found" in report

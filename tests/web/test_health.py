@@ -1,0 +1,83 @@
+"""What machines ask of a server."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from app.db import migrations
+from app.db.engine import Database
+from app.db.models import Delivery
+from app.domain.enums import Channel, DeliveryStatus
+from app.observability import metrics
+from tests.support.api import Api, serving, settings_for
+from tests.support.databases import sqlite_url
+from tests.support.world import NOW, Cast, World
+
+DEPLOYING = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text(encoding="utf-8")
+
+
+async def test_a_server_that_can_work_says_so(api: Api) -> None:
+    for address in ("/healthz", "/readyz"):
+        answer = await api.http.get(address)
+        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_a_server_lives_without_its_database_but_cannot_work(tmp_path: Path) -> None:
+    for url in (sqlite_url(tmp_path / "empty.db"), "postgresql+asyncpg://u:hunter2@127.0.0.1:1/none"):
+        async with serving(settings_for(url)) as api:
+            assert (await api.http.get("/healthz")).status_code == 200
+            answer = await api.http.get("/readyz")
+            assert answer.status_code == 503
+            assert answer.json()["status"] == "unavailable"
+            assert "hunter2" not in answer.text
+            assert "lead_offers_database_up 0.0\n" in (await api.http.get("/metrics")).text
+
+
+async def test_a_database_behind_is_not_ready_and_one_ahead_is(
+    api: Api, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "_earlier_revisions", lambda: {"0000"})
+    for revision, status in (("0000", 503), ("9999", 200)):
+        async with database.write() as session:
+            await (await session.connection()).execute(
+                text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision}
+            )
+        answer = await api.http.get("/readyz")
+        assert answer.status_code == status
+
+
+async def test_metrics_are_what_prometheus_reads(api: Api, cast: Cast) -> None:
+    await api.user(cast.bob).ask("query Scraped { me { id } }")
+    answer = await api.http.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=")
+    assert 'lead_offers_requests_total{operation="Scraped",outcome="OK"} 1.0' in answer.text
+    assert "lead_offers_database_up 1.0\n" in answer.text
+
+
+async def test_what_there_is_to_watch_is_documented(api: Api, cast: Cast) -> None:
+    table = re.search(r"\| of `/metrics` .*\n\|-.*\n((?:\|.*\n)+)", DEPLOYING)
+    assert table
+    documented = set(re.findall(r"`(lead_offers_\w+)`", table[1]))
+    told = (await api.http.get("/metrics")).text
+    assert documented == {name for name in re.findall(r"# TYPE (\S+)", told) if "_created" not in name}
+
+
+async def test_probes_themselves_are_not_counted(api: Api) -> None:
+    counted = {"operation": "none", "outcome": "OK"}
+    before = metrics.registry.get_sample_value("lead_offers_requests_total", counted)
+    for address in ("/healthz", "/readyz", "/metrics"):
+        await api.http.get(address)
+    assert metrics.registry.get_sample_value("lead_offers_requests_total", counted) == before
+
+
+async def test_metrics_tell_what_is_due_and_was_not_sent(api: Api, world: World, cast: Cast) -> None:
+    offer = await world.offer(await world.lead(cast.alice, cast.team), cast.bob)
+    for minutes, status in ((-3, DeliveryStatus.PENDING), (-9, DeliveryStatus.SENT), (5, DeliveryStatus.PENDING)):
+        at = NOW + timedelta(minutes=minutes)
+        await world.add(Delivery(offer_id=offer.id, channel=Channel.EMAIL, status=status, next_attempt_at=at))
+    told = (await api.http.get("/metrics")).text
+    assert "lead_offers_deliveries_due 1.0\n" in told
+    assert "lead_offers_deliveries_overdue_seconds 180.0\n" in told

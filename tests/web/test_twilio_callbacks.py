@@ -1,0 +1,343 @@
+"""What the provider tells us: signed requests move deliveries, claim leads and end texts; others change nothing."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import httpx2
+import pytest
+from sqlmodel import col, select
+
+from app.access.claim_links import ClaimLink, claim_url
+from app.config import Settings
+from app.db.engine import Database
+from app.db.models import Delivery, Lead, LeadOffer, TextStop, User
+from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
+from app.main import create_app
+from app.web.twilio_callbacks import signature
+from app.worker import leases
+from app.worker.leases import Outcome
+from tests.support.api import settings_for
+from tests.support.provider import sign, with_twilio
+from tests.support.world import NOW, Cast, World
+
+PUBLIC = "https://leads.example.com"
+PHONE = "+12025550142"
+MINUTE = timedelta(minutes=1)
+
+NOTHING = "<Response />"
+
+
+@dataclass(frozen=True)
+class Twilio:
+    """Tells the server of what happened, signed as the real one does."""
+
+    http: httpx2.AsyncClient
+    numbers: Any
+
+    async def tells(self, path: str, **form: str) -> httpx2.Response:
+        return await self.http.post(path, data=form, headers=sign(PUBLIC + path, form))
+
+    async def receipt(self, delivery: Delivery, **form: str) -> None:
+        answer = await self.tells(f"/twilio/receipts?delivery={delivery.id}", **form)
+        assert (answer.status_code, answer.text) == (204, "")
+
+    async def text(self, body: str, sender: str = PHONE, sid: str | None = None) -> str:
+        """What it is answered with."""
+        message_id = sid or f"SM{next(self.numbers)}"
+        answer = await self.tells("/twilio/texts", From=sender, Body=body, MessageSid=message_id)
+        assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
+        return answer.text
+
+
+@pytest.fixture
+def settings(database_url: str) -> Settings:
+    return with_twilio(settings_for(database_url), public_url=PUBLIC)
+
+
+@pytest.fixture
+async def twilio(settings: Settings) -> AsyncIterator[Twilio]:
+    app = create_app(settings, clock=lambda: NOW)
+    transport = httpx2.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http,
+    ):
+        yield Twilio(http, count(1))
+
+
+@pytest.fixture
+async def dora(world: World, cast: Cast) -> User:
+    return await world.member_user(cast.team, "Dora", phone=PHONE, has_text_alert=True)
+
+
+@pytest.fixture
+async def offer(world: World, cast: Cast, dora: User) -> LeadOffer:
+    return await offered(world, cast, dora)
+
+
+async def offered(world: World, cast: Cast, user: User, **fields: Any) -> LeadOffer:
+    lead = await world.lead(cast.alice, cast.team, type="Buyer", zipcode="94105")
+    return await world.offer(lead, user, **fields)
+
+
+async def delivery(world: World, offer: LeadOffer, status: DeliveryStatus, **fields: Any) -> Delivery:
+    made = Delivery(offer_id=offer.id, channel=Channel.TEXT, status=status, attempts=1, **fields)
+    await world.add(made)
+    return made
+
+
+async def again(database: Database, row: Any) -> Any:
+    """The row as it is now."""
+    async with database.read() as session:
+        return await session.get_one(type(row), row.id)
+
+
+async def holder(database: Database, offer: LeadOffer) -> tuple[int | None, ClaimedVia | None]:
+    async with database.read() as session:
+        lead = await session.get_one(Lead, offer.lead_id)
+        return lead.claimed_by_id, lead.claimed_via
+
+
+# Who it is
+
+
+def test_the_signature_is_twilios() -> None:
+    """The example of https://www.twilio.com/docs/usage/security."""
+    form = {
+        "CallSid": "CA1234567890ABCDE",
+        "Caller": "+14158675309",
+        "Digits": "1234",
+        "From": "+14158675309",
+        "To": "+18005551212",
+    }
+    signed = signature("12345", "https://mycompany.com/myapp.php?foo=1&bar=2", form)
+    assert signed == "RSOYDt4T1cUTdK1PDd93/VVr8B8="
+
+
+@pytest.mark.parametrize("path", ["/twilio/texts", "/twilio/receipts?delivery=1", "/twilio/keys?link=x"])
+async def test_what_is_not_signed_changes_nothing(
+    twilio: Twilio, database: Database, world: World, offer: LeadOffer, path: str
+) -> None:
+    sent = await delivery(world, offer, DeliveryStatus.SENT)
+    form = {"From": PHONE, "Body": "1", "MessageSid": "SM1", "MessageStatus": "delivered", "Digits": "1"}
+    wrong: list[Mapping[str, str]] = [
+        {},
+        {"X-Twilio-Signature": ""},
+        {"X-Twilio-Signature": "é"},
+        sign(PUBLIC + path, form, "another token"),
+        sign(PUBLIC + path, form | {"Body": "2"}),
+        sign(f"http://127.0.0.1:8000{path}", form),
+    ]
+    for headers in wrong:
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        answer = await twilio.http.post(path, data=form, headers=encoded)
+        assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (403, "FORBIDDEN")
+    assert (await twilio.http.get(path)).status_code == 405
+    assert await holder(database, offer) == (None, None)
+    assert (await again(database, sent)).status is DeliveryStatus.SENT
+
+
+async def test_without_an_account_there_is_no_such_address(database_url: str) -> None:
+    app = create_app(settings_for(database_url, public_url=PUBLIC), clock=lambda: NOW)
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as http:
+        assert (await http.post("/twilio/texts", data={})).status_code == 404
+    await app.state.database.close()
+
+
+async def test_a_body_that_is_too_large_is_refused(twilio: Twilio) -> None:
+    answer = await twilio.http.post("/twilio/texts", content=b"x" * 2**21)
+    assert answer.status_code == 413
+
+
+# Receipts
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "error"),
+    [
+        ({"MessageStatus": "delivered"}, DeliveryStatus.DELIVERED, None),
+        ({"CallStatus": "completed"}, DeliveryStatus.DELIVERED, None),
+        (
+            {"MessageStatus": "undelivered", "ErrorCode": "30003"},
+            DeliveryStatus.FAILED,
+            "The text could not be delivered (30003).",
+        ),
+        ({"MessageStatus": "failed", "ErrorCode": "x 5"}, DeliveryStatus.FAILED, "Twilio could not send it."),
+        ({"CallStatus": "no-answer"}, DeliveryStatus.FAILED, "Nobody answered the call."),
+        ({"CallStatus": "busy"}, DeliveryStatus.FAILED, "The line was busy."),
+        ({"MessageStatus": "sent"}, DeliveryStatus.SENT, None),
+        ({"MessageStatus": "boiled"}, DeliveryStatus.SENT, None),
+        ({}, DeliveryStatus.SENT, None),
+    ],
+)
+async def test_a_receipt_says_how_it_ended(
+    twilio: Twilio,
+    database: Database,
+    world: World,
+    offer: LeadOffer,
+    form: dict[str, str],
+    status: DeliveryStatus,
+    error: str | None,
+) -> None:
+    sent = await delivery(world, offer, DeliveryStatus.SENT, sent_at=NOW - MINUTE)
+    for _ in range(2):
+        await twilio.receipt(sent, **form)
+    now = await again(database, sent)
+    assert (now.status, now.error, now.attempts, now.sent_at) == (status, error, 1, NOW - MINUTE)
+
+
+async def test_of_several_receipts_the_first_stands(
+    twilio: Twilio, database: Database, world: World, offer: LeadOffer
+) -> None:
+    sent = await delivery(world, offer, DeliveryStatus.SENT)
+    for status in ("delivered", "undelivered", "sent"):
+        await twilio.receipt(sent, MessageStatus=status)
+    assert (await again(database, sent)).status is DeliveryStatus.DELIVERED
+
+
+@pytest.mark.parametrize("status", [DeliveryStatus.PENDING, DeliveryStatus.CANCELLED])
+async def test_a_receipt_may_come_before_the_attempt_is_recorded(
+    twilio: Twilio, database: Database, world: World, cast: Cast, dora: User, status: DeliveryStatus
+) -> None:
+    offer = await offered(world, cast, dora, status=LeadOfferStatus.SCHEDULED)
+    under_way = await delivery(world, offer, status, lease="mine", next_attempt_at=NOW + MINUTE)
+    await twilio.receipt(under_way, MessageStatus="delivered")
+    async with database.write() as session:
+        await leases.record(session, Delivery, "mine", [Outcome(under_way.id)], NOW)
+    now = await again(database, under_way)
+    assert (now.status, now.attempts, now.lease, now.next_attempt_at) == (DeliveryStatus.DELIVERED, 2, None, None)
+    assert (await again(database, offer)).status is LeadOfferStatus.SENT
+
+
+async def test_what_has_arrived_is_not_sent_again(
+    twilio: Twilio, database: Database, world: World, cast: Cast, dora: User
+) -> None:
+    """The answer to an attempt was lost: it waits to be made again. That it failed then says nothing of the next."""
+    offer = await offered(world, cast, dora, status=LeadOfferStatus.SCHEDULED)
+    waiting = await delivery(world, offer, DeliveryStatus.PENDING, next_attempt_at=NOW + MINUTE)
+    await twilio.receipt(waiting, MessageStatus="undelivered")
+    assert (await again(database, waiting)).next_attempt_at == NOW + MINUTE
+    await twilio.receipt(waiting, MessageStatus="delivered")
+    now = await again(database, waiting)
+    assert (now.status, now.next_attempt_at, now.sent_at) == (DeliveryStatus.DELIVERED, None, NOW)
+    assert (await again(database, offer)).status is LeadOfferStatus.SENT
+
+
+async def test_an_old_receipt_says_nothing_of_a_new_offer(
+    twilio: Twilio, database: Database, world: World, cast: Cast, dora: User
+) -> None:
+    planned_anew = await offered(world, cast, dora, status=LeadOfferStatus.SCHEDULED)
+    await twilio.receipt(await delivery(world, planned_anew, DeliveryStatus.SENT), MessageStatus="delivered")
+    assert (await again(database, planned_anew)).status is LeadOfferStatus.SCHEDULED
+
+
+@pytest.mark.parametrize("delivery_id", ["", "0", "999", "x", "9" * 30])
+async def test_a_receipt_of_nothing(twilio: Twilio, delivery_id: str) -> None:
+    answer = await twilio.tells(f"/twilio/receipts?delivery={delivery_id}", MessageStatus="delivered")
+    assert answer.status_code == 204
+
+
+# Press 1
+
+
+async def test_pressing_1_claims(
+    twilio: Twilio, database: Database, settings: Settings, dora: User, offer: LeadOffer
+) -> None:
+    path = keys(settings, offer)
+    for digits in ("2", "", "11"):
+        assert "Nothing was changed." in (await twilio.tells(path, Digits=digits)).text
+    assert await holder(database, offer) == (None, None)
+    for _ in range(2):
+        answer = await twilio.tells(path, Digits="1")
+        assert "<Say>The lead is yours: Buyer in 94105." in answer.text
+    assert await holder(database, offer) == (dora.id, ClaimedVia.PHONE)
+
+
+def keys(settings: Settings, offer: LeadOffer) -> str:
+    url = claim_url(settings, ClaimLink(offer.id, ClaimedVia.PHONE), NOW - MINUTE)
+    assert url is not None
+    return url.removeprefix(PUBLIC)
+
+
+async def test_pressing_1_too_late(
+    twilio: Twilio, world: World, cast: Cast, settings: Settings, offer: LeadOffer
+) -> None:
+    async with world.database.read() as session:
+        bobs = await world.offer(await session.get_one(Lead, offer.lead_id), cast.bob)
+    await twilio.tells(keys(settings, offer), Digits="1")
+    assert "Somebody else has this lead already." in (await twilio.tells(keys(settings, bobs), Digits="1")).text
+    tampered = keys(settings, offer).replace(f"={offer.id}.", f"={bobs.id}.", 1)
+    assert "Nothing was changed." in (await twilio.tells(tampered, Digits="1")).text
+
+
+# Replies
+
+
+@pytest.mark.parametrize("body", ["1", "YES", " yes!\n", "Yes."])
+async def test_a_reply_claims_the_newest_open_offer(
+    twilio: Twilio, database: Database, world: World, cast: Cast, dora: User, offer: LeadOffer, body: str
+) -> None:
+    newest = await offered(world, cast, dora, notify_at=NOW)
+    older = await offered(world, cast, dora, notify_at=NOW - MINUTE)
+    await offered(world, cast, dora, notify_at=NOW + MINUTE, status=LeadOfferStatus.SCHEDULED)
+    await offered(world, cast, dora, notify_at=NOW, status=LeadOfferStatus.DECLINED)
+    await offered(world, cast, cast.bob, notify_at=NOW)
+    told = "The lead is yours: Buyer in 94105. You find how to reach them in the app."
+    assert await twilio.text(body) == f"<Response><Message>{told}</Message></Response>"
+    assert await holder(database, newest) == (dora.id, ClaimedVia.TEXT)
+    assert await holder(database, older) == await holder(database, offer) == (None, None)
+
+
+async def test_a_reply_that_is_told_twice_claims_once(
+    twilio: Twilio, database: Database, world: World, cast: Cast, dora: User, offer: LeadOffer
+) -> None:
+    other = await offered(world, cast, dora, notify_at=NOW - MINUTE)
+    answers = {await twilio.text("1", sid="SM77") for _ in range(3)}
+    assert len(answers) == 1
+    assert await holder(database, offer) == (dora.id, ClaimedVia.TEXT)
+    assert await holder(database, other) == (None, None)
+    await twilio.text("1", sid="SM78")
+    assert await holder(database, other) == (dora.id, ClaimedVia.TEXT)
+
+
+async def test_a_reply_when_nothing_is_open(twilio: Twilio, dora: User) -> None:
+    assert "No lead is open for you now." in await twilio.text("1")
+    assert "Reply 1 to claim the lead that you were offered last, STOP" in await twilio.text("who is this?")
+
+
+async def test_strangers_get_no_answer(twilio: Twilio, offer: LeadOffer, database: Database) -> None:
+    for body in ("1", "STOP", "START", "hello"):
+        assert await twilio.text(body, sender="+12025550199") == NOTHING
+    assert await holder(database, offer) == (None, None)
+
+
+@pytest.mark.parametrize("word", ["STOP", "stop", " Stop. ", "UNSUBSCRIBE"])
+async def test_stop_is_remembered_until_start(twilio: Twilio, database: Database, dora: User, word: str) -> None:
+    for _ in range(2):
+        assert await twilio.text(word) == NOTHING
+    assert await stops(database) == [(dora.id, PHONE)]
+    assert "You get texts of leads again." in await twilio.text("start")
+    assert await stops(database) == []
+
+
+async def stops(database: Database) -> list[tuple[int, str]]:
+    async with database.read() as session:
+        found = (await session.exec(select(TextStop).order_by(col(TextStop.user_id)))).all()
+    return [(stop.user_id, stop.phone) for stop in found]
+
+
+async def test_a_number_that_two_share_is_stopped_for_both(
+    twilio: Twilio, database: Database, world: World, cast: Cast, dora: User
+) -> None:
+    emma = await world.member_user(cast.team, "Emma", phone=PHONE)
+    await twilio.text("STOP")
+    assert await stops(database) == [(dora.id, PHONE), (emma.id, PHONE)]
+
+
+async def test_a_text_without_an_id_claims_nothing(twilio: Twilio, database: Database, offer: LeadOffer) -> None:
+    answer = await twilio.tells("/twilio/texts", From=PHONE, Body="1")
+    assert (answer.status_code, answer.json()["errors"][0]["message"]) == (400, "The text has no MessageSid.")
+    assert await holder(database, offer) == (None, None)
