@@ -31,9 +31,9 @@ from app.db import migrations
 from app.db.engine import Database, connect, limits_of
 from app.db.models import User
 from app.domain.timestamps import format_instant
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.graphql.schema import sdl
-from app.main import calm_garbage_collector, create_app, from_environment, from_environment_with_worker, utc_now
+from app.main import create_app, from_environment, from_environment_with_worker, tune_gc, utc_now
 from app.observability import metrics
 from app.observability.logs import configure_logging
 from app.observability.progress import progress_bar
@@ -99,7 +99,7 @@ def serve(
         _fail(str(error))
     signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())  # uvicorn raises it again once it has ended
     if workers == 1:
-        calm_garbage_collector()
+        tune_gc()
         uvicorn.run(server, host=host, port=port, ws_max_size=settings.max_body_bytes, **UVICORN)
         return
     factory = from_environment_with_worker if dispatch else from_environment
@@ -188,7 +188,7 @@ def token(
     async def find(session: AsyncSession) -> User:
         user = await find_user(session, email)
         if user is None or not user.is_active:
-            raise Refusal(Code.NOT_FOUND, f"No active user has the address {email}.")
+            raise ApiError(Code.NOT_FOUND, f"No active user has the address {email}.")
         return user
 
     with _failures_in_a_line():
@@ -348,7 +348,7 @@ def _failures_in_a_line() -> Iterator[None]:
     """What an operator can mend is told without a traceback."""
     try:
         yield
-    except (Refusal, importer.NotImported, OSError) as error:
+    except (ApiError, importer.NotImported, OSError) as error:
         _fail(str(error))
     except DBAPIError as error:
         hint = f"Is {PREFIX}DATABASE_URL right, and was `lead-offers migrate` run?"

@@ -42,7 +42,7 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lead-offers"'}
 
 
 @dataclass
-class Refusal(Exception):
+class ApiError(Exception):
     """A request that is refused, told to the client as it stands; nothing was written.
 
     `extensions` goes out beside the code, in the transport's own spelling of names (camelCase). `problems` are the
@@ -58,7 +58,7 @@ class Refusal(Exception):
         return self.message
 
 
-def headers_of(refusal: Refusal) -> Mapping[str, str]:
+def headers_of(refusal: ApiError) -> Mapping[str, str]:
     """What HTTP says of a refusal beside its status: how to be let in, or when to come again."""
     if refusal.code is Code.UNAUTHENTICATED:
         return CHALLENGE
@@ -88,14 +88,14 @@ class Problem:
     message: str
 
 
-def bad_input(*problems: Problem) -> Refusal:
+def bad_input(*problems: Problem) -> ApiError:
     """BAD_USER_INPUT for one or several mistakes.
 
     `extensions.field` is the first one's; of several, `extensions.problems` has all.
     """
     first = problems[0]
     listed = {"problems": [{"field": p.field, "message": p.message} for p in problems]} if len(problems) > 1 else {}
-    return Refusal(Code.BAD_USER_INPUT, describe(problems), {"field": first.field, **listed}, problems)
+    return ApiError(Code.BAD_USER_INPUT, describe(problems), {"field": first.field, **listed}, problems)
 
 
 def describe(problems: Sequence[Problem]) -> str:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from app.access.auth import open_gate
+from app.access.auth import make_authenticator
 from app.config import Settings, read_settings
 from app.db.change_feed import OfferChange
 from app.db.engine import FAILURES, Database, connect, limits_of, refusal_of
@@ -88,11 +88,11 @@ def from_environment_with_worker() -> Starlette:
 
 
 def _calmed(app: Starlette) -> Starlette:
-    calm_garbage_collector()
+    tune_gc()
     return app
 
 
-def calm_garbage_collector() -> None:
+def tune_gc() -> None:
     """Leaves what is loaded by now out of every later collection, and has collections come less often.
 
     A page of 100 offers makes 500 objects, which had the schema's half a million looked at again and again: it took a
@@ -152,7 +152,7 @@ def create_app(
         hub.publish(changes)
 
     db = connect(settings.database_url, limits_of(settings), announce, has_webhook=settings.has_webhook)
-    gate = open_gate(db, settings)
+    gate = make_authenticator(db, settings)
     hub = Hub(db, settings.listen_url or settings.database_url)
     worker = Worker(db, settings, senders, clock, make_webhook(settings)) if senders else None
 

@@ -26,7 +26,7 @@ from app.domain.enums import (
     RequestStatus,
     TeamSelectionMethod,
 )
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 SEED = 2018
@@ -95,7 +95,7 @@ async def fill(database: Database, size: Size, advance: Advance = lambda _offers
     names, random = Names(), Random(SEED)  # noqa: S311  nothing here is secret
     async with database.write() as session:
         if (await session.exec(select(col(User.id)).limit(1))).first() is not None:
-            raise Refusal(Code.CONFLICT, "The database is not empty. Sample data go into an empty one only.")
+            raise ApiError(Code.CONFLICT, "The database is not empty. Sample data go into an empty one only.")
         connection = await session.connection()
         for teams in _batches(size.teams, 100):
             await _insert(connection, [_team(size, team, names) for team in teams])

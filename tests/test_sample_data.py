@@ -12,7 +12,7 @@ from app import cli
 from app.db.engine import Database
 from app.domain.enums import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus
 from app.domain.planner import Candidate, Option, plan
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.sample_data import ANCHOR, Size, fill
 from tests.support.world import World
 
@@ -147,7 +147,7 @@ async def test_the_same_each_time(database: Database, tables: Tables) -> None:
 
 async def test_goes_into_an_empty_database_only(database: Database, world: World) -> None:
     await world.user()
-    with pytest.raises(Refusal, match="not empty") as refused:
+    with pytest.raises(ApiError, match="not empty") as refused:
         await fill(database, SIZE)
     assert refused.value.code is Code.CONFLICT
 

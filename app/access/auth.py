@@ -15,7 +15,7 @@ from app.config import Settings
 from app.db.compiled import Statement, detached
 from app.db.engine import Database
 from app.db.models import User
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.observability import requests
 
 
@@ -40,7 +40,7 @@ class Viewer:
     def require(self, scope: Scope) -> None:
         """FORBIDDEN unless the token has the scope."""
         if scope not in self.scopes:
-            raise Refusal(Code.FORBIDDEN, f"The access token lacks the scope {scope}.")
+            raise ApiError(Code.FORBIDDEN, f"The access token lacks the scope {scope}.")
 
 
 def issue_token(settings: Settings, user_id: int, scopes: str, hours: float, now: datetime) -> str:
@@ -53,7 +53,7 @@ def issue_token(settings: Settings, user_id: int, scopes: str, hours: float, now
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Authenticator:
     """Lets requests in, whatever the transport: of whom they are, and whether so many of them may come."""
 
     db: Database
@@ -77,9 +77,9 @@ class Gate:
         return await find_viewer(self.db, await self.identify(authorization, address))
 
 
-def open_gate(db: Database, settings: Settings) -> Gate:
+def make_authenticator(db: Database, settings: Settings) -> Authenticator:
     """ValueError names the setting where there is no key to tell tokens by."""
-    return Gate(db, Tokens(settings), RateLimits(settings))
+    return Authenticator(db, Tokens(settings), RateLimits(settings))
 
 
 _ACTIVE = select(User).where(col(User.is_active))
@@ -92,5 +92,5 @@ async def find_viewer(db: Database, identity: Identity) -> Viewer:
     found, wanted = (_BY_ID, identity.user_id) if identity.email is None else (_BY_EMAIL, identity.email)
     users = await found.read(db, wanted=wanted)
     if not users:
-        raise Refusal(Code.UNAUTHENTICATED, "The access token stands for no active user.")
+        raise ApiError(Code.UNAUTHENTICATED, "The access token stands for no active user.")
     return Viewer(users[0], identity.scopes)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import httpx2
 import jwt
 
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class KeySet:
                 if self._clock() - self._tried >= PAUSE:
                     await self._refresh()
         if self._fetched == float("-inf"):
-            raise Refusal(
+            raise ApiError(
                 Code.UNAVAILABLE, "The keys of the identity provider cannot be had now.", {"retryAfter": int(PAUSE)}
             )
         return self._matching(kid, algorithm)

@@ -10,7 +10,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.storage import storage_from_string
 
 from app.config import Settings
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class RateLimits:
             logger.exception("The store of the rate limits failed; nobody is limited")
             return
         message = f"Too many requests: {limit} are allowed to one {of[0]}. Try again in {seconds} seconds."
-        raise Refusal(Code.RATE_LIMITED, message, {"retryAfter": seconds})
+        raise ApiError(Code.RATE_LIMITED, message, {"retryAfter": seconds})
 
 
 def _network(address: str) -> str:

@@ -15,7 +15,7 @@ import jwt
 from app.access.jwks import ALGORITHMS, KeySet
 from app.config import PREFIX, Settings
 from app.domain.identifiers import parse_id
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 SECRET_ALGORITHM = "HS256"  # noqa: S105 the name of an algorithm
 
@@ -132,5 +132,5 @@ def _scopes(claim: object) -> frozenset[str]:
     return frozenset(map(str, claim)) if isinstance(claim, list) else frozenset(str(claim or "").split())
 
 
-def _unauthenticated(message: str) -> Refusal:
-    return Refusal(Code.UNAUTHENTICATED, message)
+def _unauthenticated(message: str) -> ApiError:
+    return ApiError(Code.UNAUTHENTICATED, message)

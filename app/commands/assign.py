@@ -13,19 +13,19 @@ from app.commands.locks import lock_lead
 from app.db.models import DistributionOption, Lead, LeadOffer, Team, User
 from app.domain.alert_channels import alerted_on
 from app.domain.enums import ClaimedVia, LeadOfferStatus
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.observability import metrics
 
 
 async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_id: int, now: datetime) -> Lead:
     """Gives the lead, claimed or not, to the viewer or to an active, accepted member of a team that they created.
 
-    Raises a Refusal: NOT_FOUND for the lead or the user, FORBIDDEN for who did not create the lead.
+    Raises a ApiError: NOT_FOUND for the lead or the user, FORBIDDEN for who did not create the lead.
     """
     await _check_creator(session, viewer_id, lead_id, now)
     lead = await lock_lead(session, lead_id)
     if not await _may_be_given(session, viewer_id, user_id):
-        raise Refusal(Code.NOT_FOUND, "There is no such user in a team of yours.")
+        raise ApiError(Code.NOT_FOUND, "There is no such user in a team of yours.")
     if lead.claimed_by_id == user_id:
         return lead
     lead.claimed_by_id, lead.claimed_at, lead.claimed_via = user_id, now, ClaimedVia.ASSIGNED
@@ -43,9 +43,9 @@ async def _check_creator(session: AsyncSession, viewer_id: int, lead_id: int, no
     found = select(Lead.creator_id).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
     creator_id = (await session.exec(found)).one_or_none()
     if creator_id is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such lead.")
+        raise ApiError(Code.NOT_FOUND, "There is no such lead.")
     if creator_id != viewer_id:
-        raise Refusal(Code.FORBIDDEN, "Only the creator of a lead may assign it.")
+        raise ApiError(Code.FORBIDDEN, "Only the creator of a lead may assign it.")
 
 
 async def _may_be_given(session: AsyncSession, viewer_id: int, user_id: int) -> bool:

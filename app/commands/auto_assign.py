@@ -29,7 +29,7 @@ async def assign_automatically(session: AsyncSession, lead_id: int, now: datetim
     for offer, reason, user in await _automatic_and_due(session, lead_id, now):
         if reason is not None:
             reasons[offer.id] = reason
-        elif (held_until := quiet_until(user, now)) is not None:
+        elif (held_until := quiet_until(user.quiet_hours_start, user.quiet_hours_end, user.timezone, now)) is not None:
             offer.held_until = held_until
         else:
             taker = offer

@@ -16,7 +16,7 @@ from app.db.models import Lead, LeadOffer, User
 from app.db.types import Id, UTCDateTime, stored
 from app.domain.enums import OPEN_STATUSES, ClaimedVia, EndReason, LeadOfferStatus
 from app.domain.timestamps import format_instant
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.observability import metrics
 
 
@@ -25,7 +25,7 @@ async def claim_lead_offer(
 ) -> LeadOffer:
     """Gives the offer's lead to the viewer, whose offer it is. Who has it already gets the same answer again.
 
-    Raises a Refusal: NOT_FOUND, FORBIDDEN (somebody else's offer), ALREADY_CLAIMED, or OFFER_NOT_OPEN while nobody has
+    Raises a ApiError: NOT_FOUND, FORBIDDEN (somebody else's offer), ALREADY_CLAIMED, or OFFER_NOT_OPEN while nobody has
     the lead (rules of claiming).
     """
     lead = await _lock_own(session, viewer_id, offer_id)
@@ -35,7 +35,7 @@ async def claim_lead_offer(
     if lead.claimed_by_id == viewer_id:
         return offer
     if not may_claim:
-        raise Refusal(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
+        raise ApiError(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
     await take_lead(session, lead.id, viewer_id, via, now)
     offer.status, offer.end_reason = LeadOfferStatus.CLAIMED, None  # as `end_offers` has written it
     return offer
@@ -44,14 +44,14 @@ async def claim_lead_offer(
 async def decline_lead_offer(session: AsyncSession, viewer_id: int, offer_id: int, now: datetime) -> LeadOffer:
     """Ends the viewer's own open offer. Who comes next by rank moves up where nobody else can claim the lead.
 
-    Raises a Refusal: NOT_FOUND, FORBIDDEN (somebody else's offer), or OFFER_NOT_OPEN.
+    Raises a ApiError: NOT_FOUND, FORBIDDEN (somebody else's offer), or OFFER_NOT_OPEN.
     """
     lead = await _lock_own(session, viewer_id, offer_id)
     offer, _ = await _OFFER.one(session, offer_id=offer_id, now=now)
     if offer.status is LeadOfferStatus.DECLINED:
         return offer
     if offer.status not in OPEN_STATUSES:
-        raise Refusal(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
+        raise ApiError(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
     await _DECLINE.run(session, offer_id=offer_id)
     offer.status = LeadOfferStatus.DECLINED
     await deliveries.cancel(session, col(LeadOffer.id) == offer_id)
@@ -72,8 +72,8 @@ async def _lock_own(session: AsyncSession, viewer_id: int, offer_id: int) -> Lea
     if lead is not None:
         return lead
     if await _FOUND.first(session, offer_id=offer_id, viewer_id=viewer_id) is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such offer.")
-    raise Refusal(Code.FORBIDDEN, "Only the user whom a lead is offered to may answer the offer.")
+        raise ApiError(Code.NOT_FOUND, "There is no such offer.")
+    raise ApiError(Code.FORBIDDEN, "Only the user whom a lead is offered to may answer the offer.")
 
 
 _offer = detached(LeadOffer)
@@ -150,10 +150,10 @@ async def end_offers(session: AsyncSession, lead_id: int, holder_id: int) -> Non
 _HOLDER = Statement(select(User).where(col(User.id) == bindparam("user_id")), detached(User))
 
 
-async def already_claimed(session: AsyncSession, lead: Lead) -> Refusal:
+async def already_claimed(session: AsyncSession, lead: Lead) -> ApiError:
     """The refusal that names the holder of a claimed lead and since when they hold it (null if imported without)."""
     holder = await _HOLDER.one(session, user_id=lead.claimed_by_id)
-    return Refusal(
+    return ApiError(
         Code.ALREADY_CLAIMED,
         f"{holder.first_name} {holder.last_name} has this lead.",
         {

@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.db.models import Contact
 from app.domain.validation import Check, Rules, checking
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 RULES: Rules = {
     "first_name": Check.text,
@@ -34,7 +34,7 @@ async def update_contact(session: AsyncSession, viewer_id: int, contact_id: int,
     found = select(Contact).where(col(Contact.id) == contact_id, visibility.contacts(viewer_id))
     contact = (await session.exec(found.with_for_update(of=Contact))).one_or_none()
     if contact is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such contact.")
+        raise ApiError(Code.NOT_FOUND, "There is no such contact.")
     with checking() as check:
         checked = check.each(RULES, changes)
     for name, value in checked.items():

@@ -12,7 +12,7 @@ from app.commands.teams import own_team
 from app.db.models import DistributionOption, Team, TeamMember
 from app.domain.enums import OrderMethod
 from app.domain.validation import MOST_OPTIONS, Check, Rules, checking
-from app.errors import Code, Problem, Refusal, bad_input
+from app.errors import ApiError, Code, Problem, bad_input
 
 _RULES: Rules = {
     "rank": Check.rank,
@@ -65,7 +65,7 @@ async def remove_distribution_option(session: AsyncSession, viewer_id: int, opti
 async def _team(session: AsyncSession, viewer_id: int, team_id: int) -> Team:
     try:
         return await own_team(session, viewer_id, team_id)
-    except Refusal as refusal:
+    except ApiError as refusal:
         if refusal.code is Code.NOT_FOUND:
             raise bad_input(Problem("team_id", "is the id of no team that you may see")) from refusal
         raise
@@ -93,8 +93,8 @@ async def _checked(session: AsyncSession, team: Team, user_id: int, values: Mapp
 async def _allow_one_more(session: AsyncSession, team_id: int) -> None:
     of_team = col(DistributionOption.team_id) == team_id
     if (await session.exec(select(func.count()).select_from(DistributionOption).where(of_team))).one() >= MOST_OPTIONS:
-        raise Refusal(Code.CONFLICT, f"A team has at most {MOST_OPTIONS} distribution options.")
+        raise ApiError(Code.CONFLICT, f"A team has at most {MOST_OPTIONS} distribution options.")
 
 
-def _no_option() -> Refusal:
-    return Refusal(Code.NOT_FOUND, "There is no such distribution option.")
+def _no_option() -> ApiError:
+    return ApiError(Code.NOT_FOUND, "There is no such distribution option.")

@@ -12,7 +12,7 @@ from app.access import visibility
 from app.commands.lead_targets import FIELDS, check_source, check_target, target_of
 from app.db.models import LeadRoute
 from app.domain.validation import checking, fold
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 
 async def create_lead_route(session: AsyncSession, viewer_id: int, new: Mapping[str, Any]) -> LeadRoute:
@@ -65,7 +65,7 @@ async def _own_route(session: AsyncSession, viewer_id: int, route_id: int) -> Le
     found = select(LeadRoute).where(col(LeadRoute.id) == route_id, visibility.lead_routes(viewer_id))
     route = (await session.exec(found.with_for_update(of=LeadRoute))).one_or_none()
     if route is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such lead route.")
+        raise ApiError(Code.NOT_FOUND, "There is no such lead route.")
     return route
 
 
@@ -75,5 +75,5 @@ async def _written(session: AsyncSession, route: LeadRoute) -> LeadRoute:
     try:
         await session.flush()
     except IntegrityError as error:
-        raise Refusal(Code.CONFLICT, f"The lead source has a route for {served} already.") from error
+        raise ApiError(Code.CONFLICT, f"The lead source has a route for {served} already.") from error
     return route

@@ -15,7 +15,7 @@ from app.commands.lead_targets import FIELDS, Target, check_source, check_target
 from app.db.models import Contact, Lead, LeadOffer, LeadRoute
 from app.domain.enums import OPEN_STATUSES, DistributionTarget
 from app.domain.validation import Check, Rules, checking, fold
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 _RULES: Rules = {"type": Check.text, "zipcode": Check.zipcode}
 
@@ -113,15 +113,15 @@ async def _own_lead(session: AsyncSession, viewer_id: int, lead_id: int, now: da
     found = select(Lead).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
     lead = (await session.exec(found.with_for_update(of=Lead))).one_or_none()
     if lead is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such lead.")
+        raise ApiError(Code.NOT_FOUND, "There is no such lead.")
     if lead.creator_id != viewer_id:
-        raise Refusal(Code.FORBIDDEN, "Only the creator of a lead may change it.")
+        raise ApiError(Code.FORBIDDEN, "Only the creator of a lead may change it.")
     return lead
 
 
 async def _require_idle(session: AsyncSession, lead: Lead) -> None:
     is_offered = exists(select(1).where(col(LeadOffer.lead_id) == lead.id, col(LeadOffer.status).in_(OPEN_STATUSES)))
     if lead.claimed_by_id is not None or (await session.exec(select(is_offered))).one():
-        raise Refusal(
+        raise ApiError(
             Code.CONFLICT, "Target, method, team and zipcode stay as they are while the lead is claimed or offered."
         )

@@ -15,7 +15,7 @@ from app.commands.users import find_user
 from app.db.models import LeadOffer, Team, TeamMember
 from app.domain.enums import EndReason, RequestStatus
 from app.domain.validation import checking
-from app.errors import Code, Problem, Refusal, bad_input
+from app.errors import ApiError, Code, Problem, bad_input
 
 
 async def invite_team_member(session: AsyncSession, viewer_id: int, team_id: int, email: str) -> TeamMember:
@@ -28,7 +28,7 @@ async def invite_team_member(session: AsyncSession, viewer_id: int, team_id: int
         check.email("email", email)
     user = await find_user(session, email)
     if user is None:
-        raise Refusal(Code.NOT_FOUND, "No user has this address.")
+        raise ApiError(Code.NOT_FOUND, "No user has this address.")
     if user.id == viewer_id:
         raise bad_input(Problem("email", "is your own: the creator of a team needs no invitation"))
     invited = {"team_id": team_id, "user_id": user.id, "request_status": RequestStatus.PENDING}
@@ -61,7 +61,7 @@ async def respond_to_invitation(
     """
     asked = await _member(session, viewer_id, member_id)
     if asked.user_id != viewer_id:
-        raise Refusal(Code.FORBIDDEN, "Only the invited user may answer an invitation.")
+        raise ApiError(Code.FORBIDDEN, "Only the invited user may answer an invitation.")
     leaves = answer is RequestStatus.DECLINED
     leads = await lock_open_leads(session, _made_to(asked)) if leaves else ()
     member = await _member(session, viewer_id, member_id, lock=True)
@@ -80,7 +80,7 @@ async def remove_team_member(session: AsyncSession, viewer_id: int, member_id: i
     asked = await _member(session, viewer_id, member_id)
     team = await session.get_one(Team, asked.team_id)
     if team.creator_id != viewer_id:
-        raise Refusal(Code.FORBIDDEN, "Only the creator of a team may remove its members.")
+        raise ApiError(Code.FORBIDDEN, "Only the creator of a team may remove its members.")
     leads = await lock_open_leads(session, _made_to(asked))
     member = await _member(session, viewer_id, member_id, lock=True)
     await session.delete(member)
@@ -95,7 +95,7 @@ async def _member(session: AsyncSession, viewer_id: int, member_id: int, *, lock
     found = found.with_for_update(of=TeamMember).execution_options(populate_existing=True) if lock else found
     member = (await session.exec(found)).one_or_none()
     if member is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such membership.")
+        raise ApiError(Code.NOT_FOUND, "There is no such membership.")
     return member
 
 

@@ -19,7 +19,7 @@ from app.db.models import DistributionOption, Lead, LeadOffer, Team, TeamMember,
 from app.db.types import Id, UTCDateTime
 from app.domain.enums import DistributionTarget, TeamSelectionMethod
 from app.domain.planner import Candidate, EarlierOffer, Option, Plan, plan
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ async def prepare(
 
     With `lock` the lead's row is locked first: no offer is made beside a claim.
 
-    Raises a Refusal, the first that applies (rules of submitting a lead): NOT_FOUND, FORBIDDEN, NOT_TEAM_ROLLOUT,
+    Raises a ApiError, the first that applies (rules of submitting a lead): NOT_FOUND, FORBIDDEN, NOT_TEAM_ROLLOUT,
     ALREADY_CLAIMED, TEAM_NOT_USABLE, ZIPCODE_MISSING, NO_TEAM_FOR_ZIPCODE, NO_DISTRIBUTION_OPTIONS.
     """
     lead = await _lead(session, viewer_id, lead_id, now, lock=lock)
@@ -51,7 +51,7 @@ async def prepare(
     team = await (_team_by_zipcode(session, lead) if by_zipcode else _specific_team(session, lead))
     candidates = await _CANDIDATES.all(session, team_id=team.id, creator_id=team.creator_id)
     if not any(candidate.option for candidate in candidates):
-        raise Refusal(Code.NO_DISTRIBUTION_OPTIONS, f"The team {team.name} has no distribution options.")
+        raise ApiError(Code.NO_DISTRIBUTION_OPTIONS, f"The team {team.name} has no distribution options.")
     earlier = await _OFFERS.all(session, lead_id=lead.id)
     known = [EarlierOffer(offer.user_id, offer.status, offer.notify_at) for offer in earlier]
     planned = plan(candidates, known, team.order_method, team.mins_until_next_alert, at or now)
@@ -69,11 +69,11 @@ _LOCKED = Statement(_VISIBLE.with_for_update(of=Lead), detached(Lead))
 async def _lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime, *, lock: bool) -> Lead:
     lead = await (_LOCKED if lock else _FOUND).first(session, lead_id=lead_id, viewer_id=viewer_id, now=now)
     if lead is None:
-        raise Refusal(Code.NOT_FOUND, "There is no lead with this id.")
+        raise ApiError(Code.NOT_FOUND, "There is no lead with this id.")
     if lead.creator_id != viewer_id:
-        raise Refusal(Code.FORBIDDEN, "Only the creator of a lead may submit it.")
+        raise ApiError(Code.FORBIDDEN, "Only the creator of a lead may submit it.")
     if lead.distribution_target is not DistributionTarget.TEAM_ROLLOUT:
-        raise Refusal(Code.NOT_TEAM_ROLLOUT, "The lead's distribution target is not Team Rollout.")
+        raise ApiError(Code.NOT_TEAM_ROLLOUT, "The lead's distribution target is not Team Rollout.")
     if lead.claimed_by_id is not None:
         raise await already_claimed(session, lead)
     return lead
@@ -93,17 +93,17 @@ _OLDEST_WITH_ZIPCODE = Statement(
 async def _specific_team(session: AsyncSession, lead: Lead) -> Team:
     team = await _SPECIFIC.first(session, creator_id=lead.creator_id, team_id=lead.team_id)
     if team is None:
-        raise Refusal(Code.TEAM_NOT_USABLE, "The lead names no team, or none that you created and still have.")
+        raise ApiError(Code.TEAM_NOT_USABLE, "The lead names no team, or none that you created and still have.")
     return team
 
 
 async def _team_by_zipcode(session: AsyncSession, lead: Lead) -> Team:
     """Of teams with the same zipcode the one created first."""
     if not lead.zipcode:
-        raise Refusal(Code.ZIPCODE_MISSING, "The lead has no zipcode to choose a team by.")
+        raise ApiError(Code.ZIPCODE_MISSING, "The lead has no zipcode to choose a team by.")
     team = await _OLDEST_WITH_ZIPCODE.first(session, creator_id=lead.creator_id, zipcode=lead.zipcode)
     if team is None:
-        raise Refusal(Code.NO_TEAM_FOR_ZIPCODE, f"None of your teams has the zipcode {lead.zipcode}.")
+        raise ApiError(Code.NO_TEAM_FOR_ZIPCODE, f"None of your teams has the zipcode {lead.zipcode}.")
     return team
 
 

@@ -15,22 +15,22 @@ from app.commands.locks import lock_lead, lock_leads
 from app.db.models import Lead, LeadOffer
 from app.domain.alert_channels import alerted_on
 from app.domain.enums import EndReason, LeadOfferStatus
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 
 async def release_lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime) -> Lead:
     """Takes the lead from its holder and offers it again to those whom the claim had shut out.
 
-    Raises a Refusal: NOT_FOUND, CONFLICT where nobody has the lead, FORBIDDEN for who neither has nor created it.
+    Raises a ApiError: NOT_FOUND, CONFLICT where nobody has the lead, FORBIDDEN for who neither has nor created it.
     """
     found = select(Lead.id).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
     if (await session.exec(found)).one_or_none() is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such lead.")
+        raise ApiError(Code.NOT_FOUND, "There is no such lead.")
     lead = await lock_lead(session, lead_id)
     if lead.claimed_by_id is None:
-        raise Refusal(Code.CONFLICT, "Nobody has this lead.")
+        raise ApiError(Code.CONFLICT, "Nobody has this lead.")
     if viewer_id not in (lead.claimed_by_id, lead.creator_id):
-        raise Refusal(Code.FORBIDDEN, "Only who has a lead and its creator may release it.")
+        raise ApiError(Code.FORBIDDEN, "Only who has a lead and its creator may release it.")
     await _release(session, lead, now)
     return lead
 

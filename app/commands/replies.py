@@ -11,7 +11,7 @@ from app.commands.claim import claim_lead_offer
 from app.commands.eligibility import claimable
 from app.db.models import LeadOffer, TextReply, TextStop, User
 from app.domain.enums import ClaimedVia
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 
 async def claim_as_told(session: AsyncSession, offer_id: int, via: ClaimedVia, now: datetime) -> LeadOffer:
@@ -19,7 +19,7 @@ async def claim_as_told(session: AsyncSession, offer_id: int, via: ClaimedVia, n
     found = select(LeadOffer.user_id).where(col(LeadOffer.id) == offer_id)
     user_id = (await session.exec(found)).one_or_none()
     if user_id is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such offer.")
+        raise ApiError(Code.NOT_FOUND, "There is no such offer.")
     return await claim_lead_offer(session, user_id, offer_id, via, now)
 
 

@@ -14,7 +14,7 @@ from app.db.models import Lead, LeadOffer, Team
 from app.domain.alert_channels import alerted_on
 from app.domain.enums import OPEN_STATUSES
 from app.domain.planner import Plan, Skipped
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.observability import metrics
 
 
@@ -32,7 +32,7 @@ class Submitted:
 async def submit_lead_offers(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime) -> Submitted:
     """Offers the lead to its team (rules of submitting a lead). A second submit offers it to those who are new.
 
-    Raises a Refusal: those of `prepare`, and NO_ELIGIBLE_MEMBERS where nobody is to be planned and no offer is open.
+    Raises a ApiError: those of `prepare`, and NO_ELIGIBLE_MEMBERS where nobody is to be planned and no offer is open.
     """
     prepared = await prepare(session, viewer_id, lead_id, now, lock=True)
     lead, team, planned = prepared.lead, prepared.team, prepared.plan
@@ -45,9 +45,9 @@ async def submit_lead_offers(session: AsyncSession, viewer_id: int, lead_id: int
     return Submitted(lead, team, offers, len(planned.offers), planned.skipped)
 
 
-def _nobody(planned: Plan) -> Refusal:
+def _nobody(planned: Plan) -> ApiError:
     skipped = [{"userId": str(skip.user_id), "reason": skip.reason.name} for skip in planned.skipped]
-    return Refusal(Code.NO_ELIGIBLE_MEMBERS, "Nobody in the team can be offered this lead now.", {"skipped": skipped})
+    return ApiError(Code.NO_ELIGIBLE_MEMBERS, "Nobody in the team can be offered this lead now.", {"skipped": skipped})
 
 
 async def _write(session: AsyncSession, prepared: Prepared, now: datetime) -> Lead:

@@ -14,7 +14,7 @@ from app.db.functions import member_of
 from app.db.models import DistributionOption, LeadOffer, LeadRoute, Team, TeamZipcode
 from app.domain.enums import EndReason, OrderMethod
 from app.domain.validation import Check, Rules, checking
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 _RULES: Rules = {
     "name": Check.name,
@@ -33,9 +33,9 @@ async def own_team(session: AsyncSession, viewer_id: int, team_id: int, *, lock:
     found = found.with_for_update(of=Team).execution_options(populate_existing=True) if lock else found
     team = (await session.exec(found)).one_or_none()
     if team is None:
-        raise Refusal(Code.NOT_FOUND, "There is no such team.")
+        raise ApiError(Code.NOT_FOUND, "There is no such team.")
     if team.creator_id != viewer_id:
-        raise Refusal(Code.FORBIDDEN, "Only the creator of a team may change it.")
+        raise ApiError(Code.FORBIDDEN, "Only the creator of a team may change it.")
     return team
 
 
@@ -80,7 +80,7 @@ async def delete_team(session: AsyncSession, viewer_id: int, team_id: int, now: 
     leads = await lock_open_leads(session, offers)
     team = await own_team(session, viewer_id, team_id)
     if (await session.exec(select(LeadRoute.id).where(col(LeadRoute.team_id) == team_id).limit(1))).first():
-        raise Refusal(Code.CONFLICT, f"A lead route sends leads to the team {team.name}: change the route first.")
+        raise ApiError(Code.CONFLICT, f"A lead route sends leads to the team {team.name}: change the route first.")
     team.deleted_at = now
     await session.flush()
     await withdraw_open(session, leads, offers, EndReason.TEAM_DELETED, now)

@@ -12,7 +12,7 @@ from app.commands.leaving import lock_open_leads, withdraw_open
 from app.db.models import Contact, Lead, LeadOffer, User
 from app.domain.enums import EndReason
 from app.domain.validation import checking
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ async def create_user(
         if not _is_timezone(timezone):
             check.refuse("timezone", f"{timezone!r} is no IANA time zone, as America/Los_Angeles is")
     if await find_user(session, email) is not None:
-        raise Refusal(Code.CONFLICT, f"There is a user {email} already.")
+        raise ApiError(Code.CONFLICT, f"There is a user {email} already.")
     user = User(email=email, first_name=first_name, last_name=last_name, timezone=timezone, phone=phone)
     session.add(user)
     await session.flush()
@@ -74,7 +74,7 @@ async def activate_user(session: AsyncSession, email: str) -> None:
 async def _known_user(session: AsyncSession, email: str) -> User:
     user = await find_user(session, email)
     if user is None:
-        raise Refusal(Code.NOT_FOUND, f"No user has the address {email}.")
+        raise ApiError(Code.NOT_FOUND, f"No user has the address {email}.")
     return user
 
 

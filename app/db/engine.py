@@ -25,7 +25,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.config import Settings
 from app.db.change_feed import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
 from app.db.read_pool import Lanes, is_open
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.observability import metrics, requests
 
 HAS_WEBHOOK = "has_webhook"
@@ -140,7 +140,7 @@ def connect(
     return database
 
 
-def refusal_of(error: BaseException) -> Refusal | None:
+def refusal_of(error: BaseException) -> ApiError | None:
     """TIMEOUT where a statement took too long, UNAVAILABLE where the database is out of reach; None for other errors.
 
     Clients are not told why it is out of reach; the line of the request in the log is.
@@ -148,11 +148,11 @@ def refusal_of(error: BaseException) -> Refusal | None:
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     codes = {getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None)}
     if codes & {"57014", "SQLITE_INTERRUPT"}:
-        return Refusal(Code.TIMEOUT, "The database took too long for this. Ask for less of it.")
+        return ApiError(Code.TIMEOUT, "The database took too long for this. Ask for less of it.")
     if not (_is_gone(error, cause) or any(code and code.startswith(OUT_OF_REACH) for code in codes)):
         return None
     requests.current().reason = f"{type(cause).__name__}: {cause}".split("\n", maxsplit=1)[0]
-    return Refusal(
+    return ApiError(
         Code.UNAVAILABLE, "The database cannot be reached. Ask again shortly.", {"retryAfter": RETRY_SECONDS}
     )
 

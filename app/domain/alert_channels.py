@@ -2,7 +2,6 @@
 
 from typing import Protocol
 
-from app.config import Settings
 from app.domain.enums import Channel
 
 
@@ -27,7 +26,18 @@ def alerted_on(alerts: Alerts) -> list[Channel]:
     return [channel for channel, is_on in switches.items() if is_on]
 
 
-def served(settings: Settings) -> frozenset[Channel]:
+class ChannelSettings(Protocol):
+    """The settings that say which channels a worker can send on."""
+
+    @property
+    def fallback(self) -> object | None: ...
+    @property
+    def smtp_url(self) -> object | None: ...
+    @property
+    def twilio_account_sid(self) -> str | None: ...
+
+
+def served(settings: ChannelSettings) -> frozenset[Channel]:
     """Those on which a worker with these settings reaches people."""
     if settings.fallback is not None:
         return frozenset(Channel)
@@ -36,7 +46,7 @@ def served(settings: Settings) -> frozenset[Channel]:
     return frozenset(by_mail | by_phone)
 
 
-def unserved(settings: Settings) -> frozenset[Channel]:
+def unserved(settings: ChannelSettings) -> frozenset[Channel]:
     """Those to warn of. A server that was given no channel at all leaves sending to others, and knows of none."""
     known = served(settings)
     return frozenset(Channel) - known if known else frozenset()

@@ -9,8 +9,6 @@ from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from app.db.models import User
-
 _HH_MM = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
 
@@ -19,17 +17,21 @@ def is_time_of_day(text: str) -> bool:
     return _HH_MM.fullmatch(text) is not None
 
 
-def quiet_until(user: User, now: datetime) -> datetime | None:
-    """When the user's quiet hours end (UTC), if `now` (aware) lies in them; the start belongs to them, the end not."""
-    if user.quiet_hours_start is None or user.quiet_hours_end is None:
+def quiet_until(start: str | None, end: str | None, timezone: str, now: datetime) -> datetime | None:
+    """Return when the quiet hours end (UTC) if `now` (aware) lies in them, else None.
+
+    `start` and `end` are HH:MM on the wall clock of `timezone` (an IANA name), or None for a user without quiet hours.
+    The span includes its start and excludes its end.
+    """
+    if start is None or end is None:
         return None
-    zone = ZoneInfo(user.timezone)
-    start, end = time.fromisoformat(user.quiet_hours_start), time.fromisoformat(user.quiet_hours_end)
+    zone = ZoneInfo(timezone)
+    begins, ends = time.fromisoformat(start), time.fromisoformat(end)
     today = now.astimezone(zone).date()
     for day in (today - timedelta(days=1), today):
-        last_day = day if start < end else day + timedelta(days=1)
-        ends_at = _instant(last_day, end, zone)
-        if _instant(day, start, zone) <= now < ends_at:
+        last_day = day if begins < ends else day + timedelta(days=1)
+        ends_at = _instant(last_day, ends, zone)
+        if _instant(day, begins, zone) <= now < ends_at:
             return ends_at
     return None
 

@@ -17,7 +17,7 @@ from graphql import (
 from graphql.validation.validate import ValidationAbortedError
 
 from app.config import Settings
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.graphql.complexity import Measuring
 from app.graphql.limits import Lists
 from app.graphql.validation_rules import RULES
@@ -82,7 +82,7 @@ class Documents:
             prepared.check(schema, self._settings, variables)
             return prepared
         if self._trusted is not None and query not in self._trusted:
-            raise Refusal(Code.DOCUMENT_NOT_TRUSTED, "Only trusted documents are run here, and this is none.")
+            raise ApiError(Code.DOCUMENT_NOT_TRUSTED, "Only trusted documents are run here, and this is none.")
         prepared = _prepare(schema, self._settings, query, variables)
         self._kept[query] = prepared
         self._characters += len(query)
@@ -127,7 +127,7 @@ def _parse(query: str, max_tokens: int) -> DocumentNode:
             raise
         # The parser counts no further than it may: one token too many, or one level.
         message = error.message.removeprefix("Syntax Error: ").removesuffix(" Parsing aborted.")
-        raise Refusal(Code.QUERY_TOO_COMPLEX, message) from error
+        raise ApiError(Code.QUERY_TOO_COMPLEX, message) from error
 
 
 def _sent(names: Iterable[str], variables: Mapping[str, Any]) -> Hashable:

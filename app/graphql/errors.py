@@ -6,7 +6,7 @@ from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionContext
 
 from app.db.engine import refusal_of
-from app.errors import INTERNAL_MESSAGE, Code, Problem, Refusal, bad_input
+from app.errors import INTERNAL_MESSAGE, ApiError, Code, Problem, bad_input
 from app.graphql.validation_rules import shortened, wrong_variables
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def translate(errors: list[GraphQLError], execution: ExecutionContext | None) ->
     _list_problems([error for error in errors if error.extensions and "field" in error.extensions])
 
 
-def _tell(error: GraphQLError, refusal: Refusal) -> None:
+def _tell(error: GraphQLError, refusal: ApiError) -> None:
     error.message = refusal.message
     error.extensions = {"code": refusal.code, **refusal.extensions}
 
@@ -46,33 +46,33 @@ def _list_problems(mistakes: list[GraphQLError]) -> None:
             error.extensions = {**(error.extensions or {}), "problems": problems}
 
 
-def _refusal(error: GraphQLError) -> Refusal | None:
+def _refusal(error: GraphQLError) -> ApiError | None:
     """What the client is told; None where the fault is ours."""
     match error.original_error:
-        case Refusal() as refusal:
+        case ApiError() as refusal:
             return refusal
         case GraphQLError() as cause:
             return _refusal(cause)
         case Exception() as cause:
             return refusal_of(cause)
     if isinstance(error, GraphQLSyntaxError):
-        return Refusal(Code.GRAPHQL_PARSE_FAILED, error.message)
+        return ApiError(Code.GRAPHQL_PARSE_FAILED, error.message)
     if error.path is None:
-        return Refusal(Code.GRAPHQL_VALIDATION_FAILED, error.message)
+        return ApiError(Code.GRAPHQL_VALIDATION_FAILED, error.message)
     # The executor's own: a wrong argument is the client's, a null where none may be is ours.
-    return None if error.message.startswith("Cannot return null") else Refusal(Code.BAD_USER_INPUT, error.message)
+    return None if error.message.startswith("Cannot return null") else ApiError(Code.BAD_USER_INPUT, error.message)
 
 
-def _our_fault(error: GraphQLError) -> Refusal:
+def _our_fault(error: GraphQLError) -> ApiError:
     logger.error("Unexpected failure at %s", error.path, exc_info=error.original_error or error)
-    return Refusal(Code.INTERNAL_SERVER_ERROR, INTERNAL_MESSAGE)
+    return ApiError(Code.INTERNAL_SERVER_ERROR, INTERNAL_MESSAGE)
 
 
 def _wrong_variables(errors: list[GraphQLError], execution: ExecutionContext | None) -> list[Problem]:
     """The mistakes in the variables, where it is them that kept a valid document from being executed."""
     if execution is None or execution.graphql_document is None or execution.result is None:
         return []
-    if any(error.path is not None or isinstance(error.original_error, Refusal) for error in errors):
+    if any(error.path is not None or isinstance(error.original_error, ApiError) for error in errors):
         return []
     document = execution.graphql_document
     operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]

@@ -17,11 +17,11 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from app.access.auth import Gate, find_viewer
+from app.access.auth import Authenticator, find_viewer
 from app.access.tokens import Identity
 from app.config import Settings
 from app.db.engine import FAILURES, refusal_of
-from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
+from app.errors import INTERNAL_MESSAGE, ApiError, Code, HTTPRefusal
 from app.graphql.content_negotiation import JSON, accepts_events, negotiate
 from app.graphql.context import Context
 from app.graphql.document_cache import Documents
@@ -45,7 +45,7 @@ class GraphQLEndpoint:
     `clock` says what time it is, read once per request; `page` makes the GraphiQL page, where there is one.
     """
 
-    gate: Gate
+    gate: Authenticator
     settings: Settings
     clock: Callable[[], datetime]
     hub: Hub
@@ -97,7 +97,7 @@ class GraphQLEndpoint:
             _must_take_json(accept)
             with time_limit(self.settings.request_seconds):
                 return await self._run(operation, identity, request.method)
-        except Refusal as refusal:
+        except ApiError as refusal:
             return not_executed(refusal)
         except FAILURES as error:
             if known := refusal_of(error):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.config import PREFIX, Settings
-from app.errors import Code, HTTPRefusal, Refusal
+from app.errors import ApiError, Code, HTTPRefusal
 
 MAX_KEPT = 4 * 1024 * 1024
 """Characters of the documents that clients have taught us."""
@@ -45,11 +45,11 @@ class PersistedDocuments:
         if automatic is None and name is None:
             return text
         if not isinstance(automatic, dict) or automatic.get("version") != 1 or name is None:
-            raise Refusal(Code.PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")
+            raise ApiError(Code.PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")
         if text is not None:
             return self._learn(name, text)
         if name not in self._taught:
-            raise Refusal(Code.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
+            raise ApiError(Code.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
         self._taught.move_to_end(name)
         return self._taught[name]
 
@@ -57,7 +57,7 @@ class PersistedDocuments:
         """Whether a text is trusted is asked where documents are parsed, whatever way they came."""
         found = (self.trusted or {}).get(name or "")
         if found is None and not text:
-            raise Refusal(Code.DOCUMENT_NOT_TRUSTED, "There is no trusted document of that name.")
+            raise ApiError(Code.DOCUMENT_NOT_TRUSTED, "There is no trusted document of that name.")
         return found or text
 
     def _learn(self, name: str, text: object) -> object:

@@ -8,7 +8,7 @@ from graphql import GraphQLError, OperationType, get_operation_ast
 from starlette.requests import Request
 
 from app.config import Settings
-from app.errors import HTTPRefusal, Refusal
+from app.errors import ApiError, HTTPRefusal
 from app.graphql.document_cache import Documents
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.schema import schema
@@ -29,7 +29,7 @@ def is_subscription(operation: Operation, documents: Documents) -> bool:
     """Not where the document cannot be read either: what is wrong with it is told when it is run."""
     try:
         known = documents.prepare(schema._schema, operation.query, operation.variables or {})
-    except (Refusal, GraphQLError):
+    except (ApiError, GraphQLError):
         return False
     ast = get_operation_ast(known.document, operation.operation_name)
     return ast is not None and ast.operation is OperationType.SUBSCRIPTION
@@ -38,7 +38,7 @@ def is_subscription(operation: Operation, documents: Documents) -> bool:
 async def read_operation(request: Request, settings: Settings, persisted: PersistedDocuments) -> Operation:
     """The operation of a POST with a JSON body, or of a GET with parameters.
 
-    HTTPRefusal says what is wrong; Refusal that the document was named and is not there.
+    HTTPRefusal says what is wrong; ApiError that the document was named and is not there.
     """
     sent = _parameters(request) if request.method == "GET" else await _body(request, settings)
     query = persisted.find(sent)

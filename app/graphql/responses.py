@@ -8,7 +8,7 @@ from graphql import GraphQLError
 from starlette.responses import Response
 from strawberry.types import ExecutionResult
 
-from app.errors import Code, HTTPRefusal, Refusal, headers_of
+from app.errors import ApiError, Code, HTTPRefusal, headers_of
 from app.graphql.content_negotiation import JSON
 from app.observability import requests
 
@@ -30,20 +30,20 @@ def answer(result: ExecutionResult, media_type: str) -> Response:
     return _response(200 if executed or media_type == JSON else 400, body, media_type)
 
 
-def _out_of_reach(result: ExecutionResult) -> Refusal | None:
+def _out_of_reach(result: ExecutionResult) -> ApiError | None:
     if result.data and any(value is not None for value in result.data.values()):
         return None
     for error in result.errors or ():
         told = error.extensions or {}
         if told.get("code") == Code.UNAVAILABLE:
-            return Refusal(Code.UNAVAILABLE, error.message, {"retryAfter": told["retryAfter"]})
+            return ApiError(Code.UNAVAILABLE, error.message, {"retryAfter": told["retryAfter"]})
     return None
 
 
 _AT_THE_DOOR = {Code.UNAUTHENTICATED: 401, Code.RATE_LIMITED: 429, Code.UNAVAILABLE: 503}
 
 
-def not_executed(refusal: Refusal) -> ExecutionResult:
+def not_executed(refusal: ApiError) -> ExecutionResult:
     """The answer to an operation that was not executed. HTTPRefusal where it was not even looked at."""
     if refusal.code in _AT_THE_DOOR:
         raise _at_the_door(refusal) from refusal
@@ -51,7 +51,7 @@ def not_executed(refusal: Refusal) -> ExecutionResult:
     return ExecutionResult(data=None, errors=[error])
 
 
-def _at_the_door(refusal: Refusal) -> HTTPRefusal:
+def _at_the_door(refusal: ApiError) -> HTTPRefusal:
     status = _AT_THE_DOOR[refusal.code]
     return HTTPRefusal(status, refusal.message, refusal.code, refusal.extensions, headers_of(refusal))
 

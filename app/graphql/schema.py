@@ -14,7 +14,7 @@ from strawberry.types.graphql import OperationType
 from strawberry.utils.str_converters import to_camel_case
 
 from app.access.auth import Scope
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.graphql.context import Context, Info
 from app.graphql.errors import translate
 from app.graphql.mutations import Mutation
@@ -35,7 +35,7 @@ class OperationRules(SchemaExtension):
         execution.pre_execution_errors = list(prepared.errors) or None
         operations = [d for d in prepared.document.definitions if isinstance(d, OperationDefinitionNode)]
         if len(operations) > 1 and execution._provided_operation_name is None:
-            raise Refusal(Code.GRAPHQL_VALIDATION_FAILED, "The document has several operations: send operationName.")
+            raise ApiError(Code.GRAPHQL_VALIDATION_FAILED, "The document has several operations: send operationName.")
         yield
 
     def on_validate(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, UnaryExpression, and_, bindparam, false, or_, true
 
 from app.db.functions import member_of, set_parameter
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
@@ -108,7 +108,7 @@ class Page:
 def allow(counted: int, allowed: int, what: str) -> None:
     """QUERY_TOO_COMPLEX where a client asks for more than is allowed."""
     if counted > allowed:
-        raise Refusal(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}, where {allowed} are allowed.")
+        raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}, where {allowed} are allowed.")
 
 
 def clamp(limit: int) -> int:

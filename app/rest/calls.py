@@ -16,7 +16,7 @@ from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Lead, LeadOffer
 from app.domain.identifiers import parse_id
-from app.errors import Code, HTTPRefusal, Problem, Refusal, bad_input
+from app.errors import ApiError, Code, HTTPRefusal, Problem, bad_input
 from app.lists.pagination import fetch_page
 from app.rest import offers
 from app.rest.dialect import parse_find, parse_select
@@ -114,5 +114,5 @@ async def _refuse_fields(call: Call) -> None:
         raise bad_input(*(Problem(name[:40], "is not writable: the body is an empty object") for name in sent))
 
 
-def _not_found(what: str) -> Refusal:
-    return Refusal(Code.NOT_FOUND, f"There is no such {what} that you may find.")
+def _not_found(what: str) -> ApiError:
+    return ApiError(Code.NOT_FOUND, f"There is no such {what} that you may find.")

@@ -15,7 +15,7 @@ from qs_codec.enums.charset import Charset
 from qs_codec.enums.decode_kind import DecodeKind
 from qs_codec.utils.decode_utils import DecodeUtils
 
-from app.errors import Code, Problem, Refusal, bad_input
+from app.errors import ApiError, Code, Problem, bad_input
 from app.lists import filters
 from app.lists.filters import EVERYTHING, LISTS, AllOf, AnyOf, Condition, Operator, Sort, Where, allow
 from app.rest.fields import FIELDS, Kind, is_null, quoted, whole_number
@@ -89,7 +89,7 @@ def _decode(query_string: str) -> dict[str, Any]:
     try:
         return qs_codec.decode(query_string, _OPTIONS)
     except IndexError as error:
-        raise Refusal(Code.QUERY_TOO_COMPLEX, f"Too many brackets: {_DEPTH} behind a name are allowed.") from error
+        raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many brackets: {_DEPTH} behind a name are allowed.") from error
 
 
 def _inside(path: str, name: str) -> str:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.domain.enums import SkipReason
 from app.domain.identifiers import parse_id
-from app.errors import Code, HTTPRefusal, Refusal, headers_of
+from app.errors import ApiError, Code, HTTPRefusal, headers_of
 from app.observability import requests
 
 NAMES: Mapping[int, tuple[str, str]] = {
@@ -49,7 +49,7 @@ _STATUSES: Mapping[Code, int] = {
 }
 
 
-def with_status(refusal: Refusal) -> HTTPRefusal:
+def with_status(refusal: ApiError) -> HTTPRefusal:
     """The refusal with the status that its code stands for."""
     status = _STATUSES.get(refusal.code, 500)
     return HTTPRefusal(status, refusal.message, refusal.code, refusal.extensions, headers_of(refusal))

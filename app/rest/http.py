@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.access import auth
 from app.config import Settings
 from app.db.engine import refusal_of
-from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal, Refusal
+from app.errors import INTERNAL_MESSAGE, ApiError, Code, HTTPRefusal
 from app.observability import requests
 from app.rest import calls
 from app.rest.calls import Answer, Call
@@ -34,7 +34,7 @@ Method = Callable[["Address", Request], Awaitable[Answer]]
 class Address:
     """One address. HEAD is answered as GET is, without the body; `clock` is read once per request."""
 
-    gate: auth.Gate
+    gate: auth.Authenticator
     path: str
     settings: Settings
     clock: Callable[[], datetime]
@@ -57,7 +57,7 @@ class Address:
                 raise HTTPRefusal(405, f"Use {allowed['Allow']}.", headers=allowed)
             with time_limit(self.settings.request_seconds):
                 status, body = await method(self, request)
-        except Refusal as refusal:
+        except ApiError as refusal:
             return refuse(with_status(refusal))
         except HTTPRefusal as refusal:
             return refuse(refusal)
@@ -100,7 +100,7 @@ ADDRESSES: Mapping[str, Mapping[str, Method]] = {
 }
 
 
-def rest_routes(gate: auth.Gate, settings: Settings, clock: Callable[[], datetime]) -> list[BaseRoute]:
+def rest_routes(gate: auth.Authenticator, settings: Settings, clock: Callable[[], datetime]) -> list[BaseRoute]:
     """The addresses, and a refusal for those beside them."""
     known = [Route(path, Address(gate, path, settings, clock, methods)) for path, methods in ADDRESSES.items()]
     beside = ["/leads", "/leads/{rest:path}"]

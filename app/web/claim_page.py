@@ -21,7 +21,7 @@ from app.commands.replies import claim_as_told
 from app.config import Settings
 from app.db.engine import FAILURES, Database, refusal_of
 from app.db.models import Contact, Lead, LeadOffer
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.observability import requests
 from app.worker.messages import about
 
@@ -89,7 +89,7 @@ class ClaimPage:
         try:
             async with self.db.write() as session:
                 await claim_as_told(session, link.offer_id, link.via, self.clock())
-        except Refusal as refusal:
+        except ApiError as refusal:
             title = "Somebody else has this lead" if refusal.code is Code.ALREADY_CLAIMED else "This offer is not open"
             return _page(409, title, refusal.message)
         return _page(200, "The lead is yours", "You find how to reach your contact in the app.")

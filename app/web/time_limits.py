@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 
 LOOK_SECONDS = 0.1
 """Between two looks at what is under way; a limit may be late by that."""
@@ -88,4 +88,4 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         if not limit.expired:
             raise
         message = f"Stopped after {seconds:g} seconds. What had been written by then stays written."
-        raise Refusal(Code.TIMEOUT, message) from error
+        raise ApiError(Code.TIMEOUT, message) from error

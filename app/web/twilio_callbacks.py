@@ -25,7 +25,7 @@ from app.db.engine import Database
 from app.db.models import Contact, Lead, User
 from app.domain.enums import ClaimedVia
 from app.domain.identifiers import parse_id
-from app.errors import Code, HTTPRefusal, Refusal
+from app.errors import ApiError, Code, HTTPRefusal
 from app.observability import requests
 from app.web.request_body import read_body
 from app.worker import messages
@@ -112,7 +112,7 @@ class Callbacks:
                 offer = await claim_as_told(session, offer_id, via, now)
                 found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
                 return messages.claimed(*(await session.exec(found)).one())
-        except Refusal as refusal:
+        except ApiError as refusal:
             return messages.TAKEN if refusal.code is Code.ALREADY_CLAIMED else messages.NOT_OPEN
 
 

@@ -31,7 +31,7 @@ from app.domain.enums import OPEN_STATUSES, Channel, ClaimedVia, DeliveryStatus,
 from app.domain.quiet_hours import quiet_until
 from app.observability import metrics
 from app.worker import leases, messages
-from app.worker.channels.base import CannotSend, Message, Sender
+from app.worker.channels.base import DeliveryError, Message, Sender
 from app.worker.leases import Outcome
 
 logger = logging.getLogger(__name__)
@@ -121,7 +121,9 @@ async def _begin(
             if due.reason is not None:
                 withdrawn[due.offer.id] = due.reason
                 stuck.add(due.lead.id)
-        elif (until := quiet_until(due.user, now)) is not None:
+        elif (
+            until := quiet_until(due.user.quiet_hours_start, due.user.quiet_hours_end, due.user.timezone, now)
+        ) is not None:
             await leases.put_off(session, Delivery, due.delivery.id, lease, until)
         else:
             start(due)
@@ -129,6 +131,10 @@ async def _begin(
     for lead_id in sorted(stuck):
         await move_up(session, lead_id, now)
     await asyncio.sleep(0)  # every sending has begun before the leads are unlocked
+
+
+def _quiet_until(user: User, now: datetime) -> datetime | None:
+    return quiet_until(user.quiet_hours_start, user.quiet_hours_end, user.timezone, now)
 
 
 def _start(
@@ -165,11 +171,11 @@ async def _send(sender: Sender, due: Due, settings: Settings, now: datetime) -> 
     """The attempt. What fails in a way that nobody thought of is logged and tried again as any other."""
     try:
         await sender.send(_message(due, settings, now, answers=sender.answers))
-    except CannotSend as failure:
+    except DeliveryError as failure:
         return Outcome(due.delivery.id, failure)
     except Exception:
         logger.exception("Delivery %d failed unexpectedly", due.delivery.id)
-        return Outcome(due.delivery.id, CannotSend("Something went wrong on our side."))
+        return Outcome(due.delivery.id, DeliveryError("Something went wrong on our side."))
     return Outcome(due.delivery.id)
 
 
@@ -177,9 +183,9 @@ def _message(due: Due, settings: Settings, now: datetime, *, answers: bool) -> M
     is_email = due.delivery.channel is Channel.EMAIL
     to = due.user.email if is_email else due.user.phone
     if not to:
-        raise CannotSend(f"The user has no {'e-mail address' if is_email else 'phone number'}.", permanent=True)
+        raise DeliveryError(f"The user has no {'e-mail address' if is_email else 'phone number'}.", permanent=True)
     if due.delivery.channel is Channel.TEXT and due.wants_no_texts:
-        raise CannotSend("The user has asked for no texts to this number.", permanent=True)
+        raise DeliveryError("The user has asked for no texts to this number.", permanent=True)
     link = claim_url(settings, ClaimLink(due.offer.id, _VIA[due.delivery.channel]), now)
     asks_for_key = answers and due.delivery.channel is Channel.CALL and due.lead.claimed_by_id is None
     words = _words(due, link, answers=answers)

@@ -13,7 +13,7 @@ from app.db.functions import member_of
 from app.db.models import Contact, Lead, Notice, User
 from app.domain.quiet_hours import quiet_until
 from app.worker import leases, messages
-from app.worker.channels.base import CannotSend, Message, Sender
+from app.worker.channels.base import DeliveryError, Message, Sender
 from app.worker.leases import Outcome
 
 Due = tuple[Notice, Lead, User, Contact]
@@ -54,7 +54,7 @@ async def _is_wanted(session: AsyncSession, due: Due, lease: str, now: datetime)
     if lead.claimed_by_id is not None or lead.exhausted_at is None or not creator.is_active:
         await leases.cancel(session, Notice, notice.id, lease)
         return False
-    if (until := quiet_until(creator, now)) is not None:
+    if (until := quiet_until(creator.quiet_hours_start, creator.quiet_hours_end, creator.timezone, now)) is not None:
         await leases.put_off(session, Notice, notice.id, lease, until)
         return False
     return True
@@ -63,8 +63,8 @@ async def _is_wanted(session: AsyncSession, due: Due, lease: str, now: datetime)
 async def _send(sender: Sender, notice: Notice, lead: Lead, creator: User, contact: Contact) -> Outcome:
     try:
         if not creator.email:
-            raise CannotSend("The user has no e-mail address.", permanent=True)
+            raise DeliveryError("The user has no e-mail address.", permanent=True)
         await sender.send(Message(f"notice-{notice.id}", creator.email, *messages.exhausted(creator, lead, contact)))
-    except CannotSend as failure:
+    except DeliveryError as failure:
         return Outcome(notice.id, failure)
     return Outcome(notice.id)

@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.db.functions import member_of
 from app.db.models import Delivery, Event, Notice
 from app.domain.enums import DeliveryStatus
-from app.worker.channels.base import CannotSend
+from app.worker.channels.base import DeliveryError
 
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 4, 8, 17))
 """Between the attempts: five in half an hour. The last failure is the end."""
@@ -40,10 +40,10 @@ class Outcome:
     """What became of an attempt at the row `id`; without a failure the message is sent."""
 
     id: int
-    failure: CannotSend | None = None
+    failure: DeliveryError | None = None
 
 
-def pause_after(attempts: int, failure: CannotSend, luck: float) -> timedelta | None:
+def pause_after(attempts: int, failure: DeliveryError, luck: float) -> timedelta | None:
     """How long to wait after that many failed attempts; None where there is none to follow. `luck` is 0 to 1.
 
     A provider that says how long to leave it alone is left alone for as long.
@@ -159,7 +159,7 @@ async def _record_sent(session: AsyncSession, work: Work, lease: str, ids: Seque
 
 
 async def _record_failed(
-    session: AsyncSession, work: Work, lease: str, failed: Sequence[tuple[int, CannotSend]], now: datetime
+    session: AsyncSession, work: Work, lease: str, failed: Sequence[tuple[int, DeliveryError]], now: datetime
 ) -> list[int]:
     """Under the rows' locks: what was cancelled meanwhile stays cancelled, what somebody else has taken is theirs."""
     leased = (member_of(col(work.id), [row_id for row_id, _ in failed]), col(work.lease) == lease)
@@ -174,7 +174,9 @@ async def _record_failed(
     return [row["its_id"] for row in rows if row["its_status"] is DeliveryStatus.FAILED]
 
 
-def _failed(row_id: int, failure: CannotSend, attempts: int, status: DeliveryStatus, now: datetime) -> dict[str, Any]:
+def _failed(
+    row_id: int, failure: DeliveryError, attempts: int, status: DeliveryStatus, now: datetime
+) -> dict[str, Any]:
     """What is written of an attempt that was preceded by so many."""
     pause = pause_after(attempts + 1, failure, random.random())  # noqa: S311  no secret
     if status is DeliveryStatus.PENDING and pause is None:

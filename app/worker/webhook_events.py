@@ -14,7 +14,7 @@ from app.db.engine import Database
 from app.db.functions import member_of
 from app.db.models import Event
 from app.worker import leases
-from app.worker.channels.base import CannotSend
+from app.worker.channels.base import DeliveryError
 from app.worker.channels.webhook import Webhook
 from app.worker.leases import Outcome
 
@@ -57,11 +57,11 @@ async def send_events(
 async def _send(webhook: Webhook, event: Event) -> Outcome:
     try:
         await webhook.send(event.key, event.payload)
-    except CannotSend as failure:
+    except DeliveryError as failure:
         return Outcome(event.id, failure)
     except Exception:
         logger.exception("Event %s failed unexpectedly", event.key)
-        return Outcome(event.id, CannotSend("Something went wrong on our side."))
+        return Outcome(event.id, DeliveryError("Something went wrong on our side."))
     return Outcome(event.id)
 
 

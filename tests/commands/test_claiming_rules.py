@@ -33,7 +33,7 @@ from app.db.engine import Database, connect
 from app.db.models import Lead, LeadOffer, TeamMember, User
 from app.domain.enums import ClaimedVia, OrderMethod, RequestStatus
 from app.domain.planner import Option
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from tests.support.databases import Clone
 from tests.support.rules_of_claiming import Person, Refused, Rules
 from tests.support.world import NOW, World
@@ -91,7 +91,7 @@ class Claiming(RuleBasedStateMachine):
         try:
             async with self.database.write() as session:
                 await command(session)
-        except Refusal as refusal:
+        except ApiError as refusal:
             return refusal.code
         return None
 

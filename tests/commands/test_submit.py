@@ -25,7 +25,7 @@ from app.domain.enums import (
     SkipReason,
     TeamSelectionMethod,
 )
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from tests.support.world import NOW, Cast, World
 
 MINUTE = timedelta(minutes=1)
@@ -37,10 +37,10 @@ async def submit(database: Database, viewer: User, lead_id: int, now: datetime =
         return await submit_lead_offers(session, viewer.id, lead_id, now)
 
 
-async def refusal(database: Database, viewer: User, lead_id: int) -> Refusal:
+async def refusal(database: Database, viewer: User, lead_id: int) -> ApiError:
     """Of a submit that must be refused and must not have written anything."""
     before = await written(database)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         await submit(database, viewer, lead_id)
     assert await written(database) == before
     return refused.value
@@ -496,7 +496,7 @@ async def test_a_submit_waits_for_a_claim_under_way_and_is_refused(
 
 
 async def refusal_code(database: Database, viewer: User, lead: Lead) -> Code:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         await submit(database, viewer, lead.id)
     return refused.value.code
 

@@ -11,7 +11,7 @@ from app.commands.users import activate_user, deactivate_user
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, TeamMember
 from app.domain.enums import Channel, DeliveryStatus, EndReason, LeadOfferStatus
-from app.errors import Refusal
+from app.errors import ApiError
 from tests.graphql.test_teams import ANSWER, DELETE, REMOVE, membership, refused
 from tests.support.api import Api
 from tests.support.world import NOW, Cast, World
@@ -152,7 +152,7 @@ async def test_who_is_switched_off_keeps_their_leads(world: World, cast: Cast, d
             kept = await deactivate_user(session, f" {cast.bob.email} ".upper(), NOW)
         assert [(one.lead.id, one.contact.first_name) for one in kept] == [(lead.id, "Mary") for lead in held]
     async with database.write() as session:
-        with pytest.raises(Refusal, match="No user has the address"):
+        with pytest.raises(ApiError, match="No user has the address"):
             await deactivate_user(session, "nobody@example.com", NOW)
 
 

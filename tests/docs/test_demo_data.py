@@ -11,7 +11,7 @@ from app.commands.submit import Submitted, submit_lead_offers
 from app.db.engine import Database
 from app.db.models import LeadOffer, Team
 from app.domain.enums import LeadOfferStatus, OrderMethod, SkipReason
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.importer import Findings, import_lists, parse
 
 KATHERINE, DOROTHY = 1, 5
@@ -96,6 +96,6 @@ def tiers(offers: Sequence[LeadOffer]) -> dict[int | None, tuple[int | None, int
     ],
 )
 async def test_refusals(database: Database, findings: Findings, now: datetime, lead: int, code: Code) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         await submit(database, lead, now)
     assert refused.value.code is code

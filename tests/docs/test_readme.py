@@ -18,7 +18,7 @@ from typer.main import get_command
 from app.cli import app
 from app.config import PREFIX, Settings
 from app.domain.enums import EventKind, LeadOfferStatus
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.graphql.schema import schema
 from app.lists.filters import Operator
 from app.rest.errors import with_status
@@ -109,7 +109,7 @@ def test_rest_filters() -> None:
 def test_rest_statuses() -> None:
     statuses = {code: int(row[0]) for row in table("status") for code in re.findall(r"`([A-Z_]+)`", row[1])}
     graphql_only = {code for code in Code if code.startswith(("GRAPHQL_", "PERSISTED_", "DOCUMENT_"))}
-    assert statuses == {code: with_status(Refusal(code, "")).status for code in set(Code) - graphql_only}
+    assert statuses == {code: with_status(ApiError(code, "")).status for code in set(Code) - graphql_only}
 
 
 def test_commands() -> None:

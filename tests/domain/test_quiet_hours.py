@@ -4,15 +4,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.db.models import User
 from app.domain.quiet_hours import is_time_of_day, quiet_until
 
 
 def until(start: str | None, end: str | None, now: str, timezone: str = "America/Los_Angeles") -> str | None:
-    user = User(
-        first_name="", last_name="", timezone=timezone, quiet_hours_start=start, quiet_hours_end=end, email=None
-    )
-    ends_at = quiet_until(user, datetime.fromisoformat(now).replace(tzinfo=UTC))
+    ends_at = quiet_until(start, end, timezone, datetime.fromisoformat(now).replace(tzinfo=UTC))
     return None if ends_at is None else ends_at.replace(tzinfo=None).isoformat(timespec="minutes")
 
 

@@ -18,7 +18,7 @@ from app.graphql import queries
 from app.observability import metrics
 from app.observability.logs import configure_logging
 from app.observability.requests import RequestNote
-from app.worker.channels.base import CannotSend
+from app.worker.channels.base import DeliveryError
 from tests.support.api import Api, serving, settings_for
 from tests.support.processes import free_port, start, stop
 from tests.support.world import NOW, Cast, World
@@ -261,7 +261,7 @@ async def test_deliveries_are_counted_with_how_late_they_were(
     sent, failed, soon = "lead_offers_delivery_lag_seconds_count", "lead_offers_delivery_failures_total", "60.0"
     before = [value(sent), value(failed), value("lead_offers_delivery_lag_seconds_bucket", le=soon)]
     await office.submit(await world.lead(cast.alice, cast.team))
-    office.channel.failure = CannotSend("busy")
+    office.channel.failure = DeliveryError("busy")
     await office.dispatch()
     assert [value(sent), value(failed)] == [before[0], before[1] + 1]
     office.channel.failure = None

@@ -14,7 +14,7 @@ from app.commands.submit import submit_lead_offers
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, User
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EndReason, LeadOfferStatus, OrderMethod
-from app.worker.channels.base import CannotSend, Message
+from app.worker.channels.base import DeliveryError, Message
 from app.worker.leases import PAUSES, pause_after
 from app.worker.worker import Worker
 from tests.support.api import settings_for
@@ -30,7 +30,7 @@ class Recorder:
     at_once: int = 50
     answers: bool = False
     sent: list[Message] = field(default_factory=list)
-    failure: CannotSend | None = None
+    failure: DeliveryError | None = None
 
     async def send(self, message: Message) -> None:
         if self.failure is not None:
@@ -264,18 +264,18 @@ async def test_quiet_hours_hold_back_the_automatic_assignment(office: Office, wo
 
 
 def test_the_pauses_grow_to_half_an_hour() -> None:
-    failure = CannotSend("no")
+    failure = DeliveryError("no")
     assert sum(PAUSES, timedelta()) == 30 * MINUTE
     assert [pause_after(n, failure, 0.5) for n in range(1, 6)] == [*PAUSES, None]
     assert [pause_after(1, failure, luck) for luck in (0, 1)] == [timedelta(seconds=48), timedelta(seconds=72)]
-    assert pause_after(1, CannotSend("no", permanent=True), 0.5) is None
-    assert pause_after(1, CannotSend("no", retry_after=600), 0.5) == 10 * MINUTE
-    assert pause_after(1, CannotSend("no", retry_after=1), 0.5) == MINUTE
+    assert pause_after(1, DeliveryError("no", permanent=True), 0.5) is None
+    assert pause_after(1, DeliveryError("no", retry_after=600), 0.5) == 10 * MINUTE
+    assert pause_after(1, DeliveryError("no", retry_after=1), 0.5) == MINUTE
 
 
 async def test_a_temporary_failure_is_tried_five_times(office: Office, cast: Cast, lead: Lead) -> None:
     await office.submit(lead)
-    office.channel.failure = CannotSend("The mail server did not answer in time.")
+    office.channel.failure = DeliveryError("The mail server did not answer in time.")
     for n in range(1, 5):
         assert await office.dispatch() == []
         (tried,) = await office.deliveries()
@@ -292,7 +292,7 @@ async def test_a_temporary_failure_is_tried_five_times(office: Office, cast: Cas
 
 async def test_what_failed_once_may_arrive_yet(office: Office, cast: Cast, lead: Lead) -> None:
     await office.submit(lead)
-    office.channel.failure = CannotSend("no")
+    office.channel.failure = DeliveryError("no")
     await office.dispatch()
     office.channel.failure = None
     assert await office.dispatch(2 * MINUTE) == [cast.bob.email]

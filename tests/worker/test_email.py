@@ -8,7 +8,7 @@ import pytest
 from app.db.models import Contact, Lead, User
 from app.domain.enums import DistributionTarget
 from app.worker import messages
-from app.worker.channels.base import CannotSend, Message
+from app.worker.channels.base import DeliveryError, Message
 from app.worker.channels.email import Mail
 from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import free_port
@@ -44,7 +44,7 @@ async def test_a_mail_arrives_with_the_id_of_its_delivery(box: Mailbox) -> None:
 async def test_a_refusal_says_whether_to_try_again(box: Mailbox, answer: str, permanent: bool, reason: str) -> None:
     mail = Mail(box.url, "leads@example.org", 5)
     box.answer = lambda _mail: answer
-    with pytest.raises(CannotSend) as failure:
+    with pytest.raises(DeliveryError) as failure:
         await mail.send(MESSAGE)
     assert (failure.value.permanent, failure.value.reason) == (permanent, reason)
     box.answer = lambda _mail: None
@@ -54,7 +54,7 @@ async def test_a_refusal_says_whether_to_try_again(box: Mailbox, answer: str, pe
 
 
 async def test_a_server_that_is_not_there() -> None:
-    with pytest.raises(CannotSend, match="connection to the mail server failed") as failure:
+    with pytest.raises(DeliveryError, match="connection to the mail server failed") as failure:
         await Mail(f"smtp://127.0.0.1:{free_port()}", "leads@example.org", 5).send(MESSAGE)
     assert not failure.value.permanent
 
@@ -69,7 +69,7 @@ async def test_a_server_that_says_nothing() -> None:
 
     server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    with pytest.raises(CannotSend, match="did not answer in time"):
+    with pytest.raises(DeliveryError, match="did not answer in time"):
         await Mail(f"smtp://{host}:{port}", "leads@example.org", 0.3).send(MESSAGE)
     await gone.wait()
     server.close()
@@ -83,7 +83,7 @@ async def test_a_server_that_hangs_up_half_way() -> None:
 
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    with pytest.raises(CannotSend, match="connection to the mail server failed"):
+    with pytest.raises(DeliveryError, match="connection to the mail server failed"):
         await Mail(f"smtp://{host}:{port}", "leads@example.org", 5).send(MESSAGE)
     server.close()
 

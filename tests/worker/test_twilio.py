@@ -20,7 +20,7 @@ from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, User
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
-from app.worker.channels.base import CannotSend, Message
+from app.worker.channels.base import DeliveryError, Message
 from app.worker.channels.registry import make_senders
 from app.worker.channels.twilio import Account, Calls, Texts
 from app.worker.leases import JITTER, PAUSES
@@ -111,9 +111,9 @@ async def test_a_refusal_says_whether_to_try_again(
     assert failure.retry_after is None
 
 
-async def failing(settings: Settings, seconds: float = 5) -> CannotSend:
+async def failing(settings: Settings, seconds: float = 5) -> DeliveryError:
     texts = Texts(Account(settings, seconds))
-    with pytest.raises(CannotSend) as failure:
+    with pytest.raises(DeliveryError) as failure:
         await texts.send(MESSAGE)
     await texts.close()
     return failure.value

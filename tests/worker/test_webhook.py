@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from app.config import read_settings, webhook_key
-from app.worker.channels.base import CannotSend
+from app.worker.channels.base import DeliveryError
 from app.worker.channels.webhook import Webhook
 from tests.support.processes import free_port
 from tests.support.receiver import OK, PATH, SECRET, SILENCE, Receiver, answer, receiving
@@ -77,7 +77,7 @@ async def test_a_refusal_says_whether_to_try_again(
     receiver: Receiver, said: bytes, permanent: bool, retry_after: float | None, reason: str
 ) -> None:
     receiver.answer = lambda _post: said
-    with pytest.raises(CannotSend) as failure:
+    with pytest.raises(DeliveryError) as failure:
         await send(receiver.origin, 0.5 if said == SILENCE else 5)
     assert (failure.value.permanent, failure.value.retry_after) == (permanent, retry_after)
     assert failure.value.reason.endswith(reason)
@@ -85,7 +85,7 @@ async def test_a_refusal_says_whether_to_try_again(
 
 
 async def test_a_receiver_that_is_not_there() -> None:
-    with pytest.raises(CannotSend, match="connection to the webhook's receiver failed") as failure:
+    with pytest.raises(DeliveryError, match="connection to the webhook's receiver failed") as failure:
         await send(f"http://127.0.0.1:{free_port()}")
     assert not failure.value.permanent
 
@@ -104,7 +104,7 @@ async def test_a_receiver_that_answers_a_byte_at_a_time_is_given_up() -> None:
 
     server = await asyncio.start_server(dawdle, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    with pytest.raises(CannotSend):
+    with pytest.raises(DeliveryError):
         await send(f"http://{host}:{port}", 0.5)
     await gone.wait()
     server.close()

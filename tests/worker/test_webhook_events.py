@@ -19,7 +19,7 @@ from app.config import Settings
 from app.db.engine import Database, connect
 from app.db.models import Delivery, Event, Lead, LeadOffer
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EventKind, OrderMethod
-from app.worker.channels.base import CannotSend, Message
+from app.worker.channels.base import DeliveryError, Message
 from app.worker.channels.registry import make_webhook
 from app.worker.leases import PAUSES
 from app.worker.webhook_events import FORGOTTEN_AT_ONCE, KEPT
@@ -43,7 +43,7 @@ class Told:
     at_once: int = 50
     answers: bool = False
     to: list[str] = field(default_factory=list)
-    failure: CannotSend | None = None
+    failure: DeliveryError | None = None
 
     async def send(self, message: Message) -> None:
         if self.failure:
@@ -187,7 +187,7 @@ async def test_an_exhausted_rollout_is_told_once(office: Office, cast: Cast, wor
 
 async def test_a_delivery_that_fails_for_good_is_told(office: Office, cast: Cast, world: World) -> None:
     await office.submit(await world.lead(cast.alice, cast.team))
-    office.channel.failure = CannotSend("The mail server did not answer in time.")
+    office.channel.failure = DeliveryError("The mail server did not answer in time.")
     for _ in range(4):
         assert await office.dispatch(25 * MINUTE) == []
         async with office.database.write() as session:  # patience does not end meanwhile
@@ -215,7 +215,7 @@ async def test_a_delivery_that_somebody_else_has_taken_meanwhile_is_not_told_of(
         async def send(self, message: Message) -> None:
             async with office.database.write() as session:
                 (await session.get_one(Delivery, 1)).lease = "another's"
-            raise CannotSend("no", permanent=True)
+            raise DeliveryError("no", permanent=True)
 
     office.channel = Overtaken()
     assert await office.dispatch() == []
@@ -266,7 +266,7 @@ async def test_the_readme_has_all_that_they_say_and_it_reaches_nobody(
 ) -> None:
     await office.claim(offer)
     await office.submit(await world.lead(cast.alice, cast.team))
-    office.channel.failure = CannotSend("no", permanent=True)
+    office.channel.failure = DeliveryError("no", permanent=True)
     told = [*await office.dispatch(), *await office.dispatch(60 * MINUTE)]
     documented = {row[0].strip("`"): re.findall(r"`(\w+)`", row[2]) for row in table("event")}
     assert {event["type"]: [*event["data"]] for event in told} == documented

@@ -9,7 +9,7 @@ from strawberry import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
 from app.domain.identifiers import parse_id
-from app.errors import Code, Problem, Refusal, bad_input
+from app.errors import ApiError, Code, Problem, bad_input
 
 ID_OF_NOTHING = 0
 
@@ -46,7 +46,7 @@ def spelled(argument: str) -> Iterator[None]:
     """Tells the mistakes that a command finds in the client's spelling: `team_id` of an `input` is `input.teamId`."""
     try:
         yield
-    except Refusal as refusal:
+    except ApiError as refusal:
         if refusal.code is not Code.BAD_USER_INPUT:
             raise
         raise bad_input(*(Problem(_path(argument, p.field), p.message) for p in refusal.problems)) from refusal

@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.auth import Scope
 from app.domain.identifiers import parse_id
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.graphql.context import Info
 from app.graphql.inputs.writing import spelled
 
@@ -29,5 +29,5 @@ def known_id(sent: str, what: str) -> int:
     """The number of an id that names what a mutation is about; NOT_FOUND for the id of nothing."""
     number = parse_id(sent)
     if number is None:
-        raise Refusal(Code.NOT_FOUND, f"There is no {what} with this id.")
+        raise ApiError(Code.NOT_FOUND, f"There is no {what} with this id.")
     return number

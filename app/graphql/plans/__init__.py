@@ -18,7 +18,7 @@ from app.access.tokens import Identity
 from app.config import Settings
 from app.db.engine import FAILURES, Database, refusal_of
 from app.db.prepared import Prepared
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.graphql.document_cache import Documents
 from app.graphql.document_cache import Prepared as KnownDocument
 from app.graphql.plans.plan import Plan
@@ -79,7 +79,7 @@ class Plans:
             return await self._answer(document, known, operation.variables or {}, asker)
         except Declined:
             document.plans[operation.operation_name] = DECLINED
-        except (Refusal, GraphQLError):
+        except (ApiError, GraphQLError):
             pass  # the resolvers' way says it with its place in the document
         except FAILURES as error:
             if (known := refusal_of(error)) and known.code is Code.UNAVAILABLE:

@@ -61,7 +61,7 @@ class Arguments:
         self._listing = None if rest else _list(self._literals)
 
     def understand(self, variables: VariableValues) -> Asked:
-        """Raises Refusal or GraphQLError where the resolvers' way would."""
+        """Raises ApiError or GraphQLError where the resolvers' way would."""
         given = dict(self._literals)
         for name, variable in self._plain:
             if variable in variables.coerced:

@@ -4,8 +4,8 @@ import asyncio
 from contextlib import suppress
 from time import time
 
-from app.access.auth import Gate, Viewer, find_viewer
-from app.errors import Code, Refusal
+from app.access.auth import Authenticator, Viewer, find_viewer
+from app.errors import ApiError, Code
 from app.graphql.subscriptions.hub import TRY_AGAIN_LATER, Cut
 
 FORBIDDEN = 4403
@@ -17,7 +17,7 @@ LOOK_SECONDS = 60.0
 class Admission:
     """Of one connection. `cut` ends it; the token comes with its first message or request."""
 
-    def __init__(self, gate: Gate, cut: Cut, authorization: str | None = None) -> None:
+    def __init__(self, gate: Authenticator, cut: Cut, authorization: str | None = None) -> None:
         self.authorization = authorization
         self.viewer: Viewer | None = None
         self._gate = gate
@@ -25,7 +25,7 @@ class Admission:
         self._expires = 0.0
 
     async def count(self, address: str | None) -> None:
-        """RATE_LIMITED where this user or address has sent too much; as `Gate.identify`."""
+        """RATE_LIMITED where this user or address has sent too much; as `Authenticator.identify`."""
         await self._gate.identify(self.authorization, address)
 
     async def admit(self) -> Viewer:
@@ -41,10 +41,10 @@ class Admission:
 
     def refuse(self, error: Exception) -> None:
         """Ends the connection as the error says."""
-        if isinstance(error, Refusal) and error.code is Code.UNAUTHENTICATED:
+        if isinstance(error, ApiError) and error.code is Code.UNAUTHENTICATED:
             self._cut(FORBIDDEN, error.message)
         else:
-            self._cut(TRY_AGAIN_LATER, error.message if isinstance(error, Refusal) else "Try again later")
+            self._cut(TRY_AGAIN_LATER, error.message if isinstance(error, ApiError) else "Try again later")
 
     async def look(self) -> None:
         """Ends the connection when its token does, or its user is switched off, and nothing else happens."""

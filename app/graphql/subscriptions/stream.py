@@ -19,9 +19,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from strawberry.types import ExecutionResult
 
-from app.access.auth import Gate
+from app.access.auth import Authenticator
 from app.config import Settings
-from app.errors import Refusal
+from app.errors import ApiError
 from app.graphql.content_negotiation import EVENT_STREAM
 from app.graphql.document_cache import Documents
 from app.graphql.errors import translate
@@ -46,14 +46,14 @@ HEADERS = {"X-Accel-Buffering": "no"}
 class Streams:
     """What the streams of a server share. `clock` says what time it is, read once per event."""
 
-    gate: Gate
+    gate: Authenticator
     settings: Settings
     clock: Callable[[], datetime]
     documents: Documents
     hub: Hub
 
     async def open(self, operation: Operation, request: Request) -> "EventStream":
-        """The answer to a subscription. A Refusal where the user is not let in, or nothing would be heard."""
+        """The answer to a subscription. A ApiError where the user is not let in, or nothing would be heard."""
         stream = EventStream(self, operation, request.headers.get("authorization"))
         await stream.admission.admit()
         await self.hub.open()
@@ -116,7 +116,7 @@ class EventStream(Response):
             async with aclosing(cast(Any, results)):
                 async for result in results:
                     yield _formatted(result)
-        except (Refusal, GraphQLError) as refusal:
+        except (ApiError, GraphQLError) as refusal:
             errors = [refusal if isinstance(refusal, GraphQLError) else GraphQLError("", original_error=refusal)]
             translate(errors, None)
             yield {"errors": [error.formatted for error in errors]}

@@ -26,9 +26,9 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import Bas
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
 from strawberry.types.unset import UNSET
 
-from app.access.auth import Gate
+from app.access.auth import Authenticator
 from app.config import Settings
-from app.errors import Code, Refusal
+from app.errors import ApiError, Code
 from app.graphql import request
 from app.graphql.document_cache import Documents
 from app.graphql.errors import translate
@@ -59,7 +59,7 @@ MOST_OPERATIONS = 100
 class LiveEndpoint:
     """The `/graphql` address for WebSockets. `clock` says what time it is, read once per operation and event."""
 
-    gate: Gate
+    gate: Authenticator
     settings: Settings
     clock: Callable[[], datetime]
     documents: Documents
@@ -116,7 +116,7 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
             await self._admission.admit()
             await self._endpoint.hub.open()
         except Exception as error:
-            if not isinstance(error, Refusal):
+            if not isinstance(error, ApiError):
                 logger.exception("A subscriber could not be let in")
             self._admission.refuse(error)
             raise ConnectionRejectionError from error
@@ -148,7 +148,7 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
     async def run_operation(self, operation: Operation[Any, None]) -> None:
         try:
             await self._run_in_time(operation)
-        except (Refusal, GraphQLError) as refusal:
+        except (ApiError, GraphQLError) as refusal:
             errors = [refusal if isinstance(refusal, GraphQLError) else GraphQLError("", original_error=refusal)]
             translate(errors, None)
             await operation.send_initial_errors(errors)

@@ -19,7 +19,7 @@ class Message:
     """In a call, the address that is told which key was pressed."""
 
 
-class CannotSend(Exception):
+class DeliveryError(Exception):
     """An attempt that failed, in our own words: never an address, a number or what the provider said.
 
     A permanent failure is not tried again; a provider may say in `retry_after` (seconds) how long to leave it alone.
@@ -43,7 +43,7 @@ class Sender(Protocol):
     answers: bool
 
     async def send(self, message: Message) -> None:
-        """Returns once the provider has taken the message over. CannotSend if it has not."""
+        """Returns once the provider has taken the message over. DeliveryError if it has not."""
 
     async def close(self) -> None:
         """Gives its connections back."""
@@ -62,7 +62,7 @@ class Unconfigured:
         self.channel = channel
 
     async def send(self, message: Message) -> None:
-        raise CannotSend(f"This server is not set up to reach anybody by {self.channel.lower()}.", permanent=True)
+        raise DeliveryError(f"This server is not set up to reach anybody by {self.channel.lower()}.", permanent=True)
 
     async def close(self) -> None:
         pass

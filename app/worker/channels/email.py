@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from app.worker.channels.base import CannotSend, Message
+from app.worker.channels.base import DeliveryError, Message
 
 
 class Mail:
@@ -35,13 +35,13 @@ class Mail:
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _refused(error.recipients[0].code, "the address") from error
         except aiosmtplib.SMTPAuthenticationError as error:
-            raise CannotSend("The mail server refuses our login.") from error
+            raise DeliveryError("The mail server refuses our login.") from error
         except aiosmtplib.SMTPResponseException as error:
             raise _refused(error.code, "the message") from error
         except TimeoutError as error:
-            raise CannotSend("The mail server did not answer in time.") from error
+            raise DeliveryError("The mail server did not answer in time.") from error
         except (aiosmtplib.SMTPException, OSError) as error:
-            raise CannotSend("The connection to the mail server failed.") from error
+            raise DeliveryError("The connection to the mail server failed.") from error
 
     async def close(self) -> None:
         while self._idle:
@@ -96,5 +96,5 @@ def _composed(message: Message, sender: str) -> EmailMessage:
     return mail
 
 
-def _refused(code: int, what: str) -> CannotSend:
-    return CannotSend(f"The mail server refuses {what} ({code}).", permanent=code >= 500)
+def _refused(code: int, what: str) -> DeliveryError:
+    return DeliveryError(f"The mail server refuses {what} ({code}).", permanent=code >= 500)

@@ -13,7 +13,7 @@ import httpx2
 
 from app.access.claim_links import public_address
 from app.config import Settings
-from app.worker.channels.base import CannotSend, Message
+from app.worker.channels.base import DeliveryError, Message
 from app.worker.channels.retry_after import seconds_of
 
 OURS = frozenset({401, 403, 404, 408, 429})
@@ -41,7 +41,7 @@ class Account:
         return self._settings.public_url is not None
 
     async def create(self, resource: str, message: Message, **form: str) -> None:
-        """Makes a text or a call; how it ends is told to our address of receipts. CannotSend."""
+        """Makes a text or a call; how it ends is told to our address of receipts. DeliveryError."""
         receipts = public_address(self._settings, f"/twilio/receipts?delivery={message.id.removeprefix('delivery-')}")
         form |= {"To": message.to, "From": str(self._settings.twilio_from)}
         form |= {"StatusCallback": receipts} if receipts else {}
@@ -49,9 +49,9 @@ class Account:
             async with asyncio.timeout(self._seconds):
                 answer = await self._http.post(f"{resource}.json", data=form)
         except (TimeoutError, httpx2.TimeoutException) as error:
-            raise CannotSend("Twilio did not answer in time.") from error
+            raise DeliveryError("Twilio did not answer in time.") from error
         except httpx2.HTTPError as error:
-            raise CannotSend("The connection to Twilio failed.") from error
+            raise DeliveryError("The connection to Twilio failed.") from error
         if not answer.is_success:
             raise _refused(answer)
 
@@ -112,11 +112,13 @@ def _twiml(verb: str, text: str) -> str:
     return tostring(response, "unicode")
 
 
-def _refused(answer: httpx2.Response) -> CannotSend:
+def _refused(answer: httpx2.Response) -> DeliveryError:
     """In our words, with Twilio's number of the error. https://www.twilio.com/docs/api/errors"""
     permanent = answer.is_client_error and answer.status_code not in OURS
     what = "the message or the number" if permanent else "to take it now"
-    return CannotSend(f"Twilio refuses {what} ({_code(answer)}).", permanent=permanent, retry_after=seconds_of(answer))
+    return DeliveryError(
+        f"Twilio refuses {what} ({_code(answer)}).", permanent=permanent, retry_after=seconds_of(answer)
+    )
 
 
 def _code(answer: httpx2.Response) -> int:

@@ -11,7 +11,7 @@ import time
 
 import httpx2
 
-from app.worker.channels.base import CannotSend
+from app.worker.channels.base import DeliveryError
 from app.worker.channels.retry_after import seconds_of
 
 NOT_NOW = (408, 425, 429)
@@ -30,7 +30,7 @@ class Webhook:
         self._http = httpx2.AsyncClient(timeout=None, follow_redirects=False)
 
     async def send(self, event_id: str, body: str) -> None:
-        """Returns once the receiver has taken the event: with 2xx, whatever else it says. CannotSend if it has not."""
+        """Return once the receiver has accepted the event with any 2xx; raise DeliveryError otherwise."""
         headers = {"Content-Type": "application/json", "User-Agent": "lead-offers", **self._signed(event_id, body)}
         try:
             async with (
@@ -39,13 +39,13 @@ class Webhook:
             ):
                 status, retry_after = answer.status_code, seconds_of(answer)
         except TimeoutError as error:
-            raise CannotSend("The webhook's receiver did not answer in time.") from error
+            raise DeliveryError("The webhook's receiver did not answer in time.") from error
         except httpx2.HTTPError as error:
-            raise CannotSend("The connection to the webhook's receiver failed.") from error
+            raise DeliveryError("The connection to the webhook's receiver failed.") from error
         if not 200 <= status < 300:
             is_permanent = status < 500 and status not in NOT_NOW
             reason = f"The webhook's receiver answers {status}."
-            raise CannotSend(reason, permanent=is_permanent, retry_after=retry_after)
+            raise DeliveryError(reason, permanent=is_permanent, retry_after=retry_after)
 
     async def close(self) -> None:
         await self._http.aclose()
