@@ -1,10 +1,9 @@
-"""The README's tour, as it stands there: from two users with tokens to a lead that one of them has."""
+"""The tour of docs/tour.md, step by step: from two users with tokens to a lead that one of them has claimed."""
 
 import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -12,6 +11,7 @@ import pytest
 
 from app.main import create_app
 from app.worker.channels.registry import make_senders
+from tests.docs.pages import DOCS
 from tests.process.test_workers import until
 from tests.support.api import Api, settings_for
 from tests.support.live import Client, signed_in, url_of
@@ -19,15 +19,13 @@ from tests.support.mailbox import Mailbox, mailbox
 from tests.support.serving import serving
 from tests.support.world import World
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-TOUR = README[README.index("## A tour") : README.index("## Running it")]
-STEPS = re.findall(r"```(?:graphql\n# (Alice|Bob)|sh)\n(.*?)```", TOUR, re.DOTALL)
+STEPS = re.findall(r"```(?:graphql\n# (Alice|Bob)|sh)\n(.*?)```", DOCS["tour"], re.DOTALL)
 CLAIM = 'curl --request POST "$LINK"\n'
 
 
 @dataclass
 class Tour:
-    """Two people, each with a client, on a server that sends e-mail, and what they know by now."""
+    """Two users with a client each, on a server that sends e-mail, and the ids they have received so far."""
 
     viewers: dict[str, Api]
     box: Mailbox
@@ -55,7 +53,7 @@ class Tour:
         return client
 
     async def link_of(self, address: str) -> str:
-        """The link in the e-mail to somebody, without the server's name."""
+        """Return the path of the link in the e-mail to this address."""
 
         async def both_came() -> bool:
             return len(self.box.mails) == 2
@@ -68,7 +66,7 @@ class Tour:
 
 
 def ids(answer: Any) -> dict[str, str]:
-    """What the answer names, as the tour calls it: the `id` of a `team` is `teamId`."""
+    """Return the ids in a response by the names of the tour's variables: the `id` of a `team` is `teamId`."""
     if isinstance(answer, list):
         answer = dict(enumerate(answer))
     if not isinstance(answer, dict):
@@ -122,7 +120,7 @@ async def test_the_tour(tour: Tour) -> None:
 
 
 async def last_seen(watcher: Client | None) -> dict[str, str]:
-    """What the watcher is told of each offer, until both have ended. Changes that follow each other may come as one."""
+    """Return the last status per user once both offers have ended. Consecutive changes may arrive as one event."""
     assert watcher is not None
     seen: dict[str, str] = {}
     while not {"EXPIRED", "CLAIMED"} <= {*seen.values()}:

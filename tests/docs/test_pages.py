@@ -1,4 +1,4 @@
-"""The README's promises: what it names exists, and what exists it names."""
+"""The promises of the README and of docs/: everything they name exists, and everything that exists is named."""
 
 import importlib
 import json
@@ -7,7 +7,6 @@ import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
-from pathlib import Path
 
 import pytest
 from graphql import parse, validate
@@ -24,21 +23,10 @@ from app.lists.filters import Operator
 from app.rest.errors import with_status
 from app.rest.fields import FIELDS
 from app.rest.http import ADDRESSES
+from tests.docs.pages import DOCS, README, ROOT, named, table
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def table(header: str) -> list[list[str]]:
-    """The rows of the table whose first column has this header."""
-    found = re.search(rf"^\| {header} \|.*\n\|[-|]+\|\n((?:\|.*\n)+)", README, re.MULTILINE)
-    assert found, f"the README has no table of {header}s"
-    return [[cell.strip() for cell in row.strip("|\n").split("|")] for row in found[1].splitlines()]
-
-
-def named(header: str) -> list[str]:
-    """What stands in backticks in the first column."""
-    return list(chain.from_iterable(re.findall(r"`([^`]+)`", row[0]) for row in table(header)))
+LONGEST_README = 150
+"""Lines."""
 
 
 def command_names(group: TyperGroup, prefix: str = "lead-offers") -> Iterator[str]:
@@ -53,61 +41,67 @@ def without_arguments(usage: str) -> str:
     return " ".join(word for word in usage.split() if not word.isupper())
 
 
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) <= LONGEST_README
+
+
 def test_settings() -> None:
-    assert sorted(named("setting")) == sorted(f"{PREFIX}{name.upper()}" for name in Settings.model_fields)
+    assert sorted(named(DOCS["settings"], "setting")) == sorted(
+        f"{PREFIX}{name.upper()}" for name in Settings.model_fields
+    )
 
 
 def test_defaults_of_settings() -> None:
     spelled = {None: "", True: "`on`", False: "`off`", (): "`[]`"}
     defaults = {f"`{PREFIX}{name.upper()}`": field.default for name, field in Settings.model_fields.items()}
-    for setting, default, _meaning in table("setting"):
+    for setting, default, _meaning in table(DOCS["settings"], "setting"):
         assert default == spelled.get(defaults[setting], f"`{defaults[setting]}`")
 
 
 def test_settings_outside_of_their_table() -> None:
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    deploying = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
-    assert set(re.findall(rf"{PREFIX}[A-Z_]+", README + deploying)) <= known
+    assert set(re.findall(rf"{PREFIX}[A-Z_]+", "".join([README, *DOCS.values()]))) <= known
 
 
 def test_error_codes() -> None:
-    assert sorted(named("code")) == sorted(Code)
+    assert sorted(named(DOCS["graphql"], "code")) == sorted(Code)
 
 
 def test_events() -> None:
-    assert [row[0].strip("`") for row in table("event")] == list(EventKind)
+    assert [row[0].strip("`") for row in table(DOCS["webhooks"], "event")] == list(EventKind)
 
 
 def test_the_signature_of_the_webhook() -> None:
-    found = re.search(r"```http\n(.*?)\n\n(.*?)\n```", README, re.DOTALL)
+    found = re.search(r"```http\n(.*?)\n\n(.*?)\n```", DOCS["webhooks"], re.DOTALL)
     assert found
     headers = dict(line.split(": ") for line in found[1].splitlines()[1:])
-    secret = re.findall(r"`(whsec_\w+)`", README)[-1]
+    secret = re.findall(r"`(whsec_\w+)`", DOCS["webhooks"])[-1]
     at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
     assert headers["webhook-signature"] == Webhook(secret).sign(headers["webhook-id"], at, found[2])
 
 
-def test_sections_of_the_bench(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sections_of_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    assert named("section") == list(importlib.import_module("bench_run").SECTIONS)
+    assert named(DOCS["performance"], "section") == list(importlib.import_module("bench_run").SECTIONS)
 
 
 def test_operators() -> None:
-    assert sorted(named("operator")) == sorted(Operator)
+    assert sorted(named(DOCS["graphql"], "operator")) == sorted(Operator)
 
 
-def test_rest_addresses() -> None:
+def test_rest_endpoints() -> None:
     methods = {f"{method} {address}" for address, methods in ADDRESSES.items() for method in methods}
-    assert {name.replace("{id}", "{lead_id}") for name in named("address")} == methods
+    assert {name.replace("{id}", "{lead_id}") for name in named(DOCS["rest"], "endpoint")} == methods
 
 
 def test_rest_filters() -> None:
-    listed = README[README.index("Filters go by") : README.index("All\nof a query hold")]
+    listed = DOCS["rest"].partition("You can filter by these fields:")[2].partition("\n\n")[0]
     assert re.findall(r"`([^`]+)`", listed) == [*FIELDS, *LeadOfferStatus]
 
 
 def test_rest_statuses() -> None:
-    statuses = {code: int(row[0]) for row in table("status") for code in re.findall(r"`([A-Z_]+)`", row[1])}
+    rows = table(DOCS["rest"], "status")
+    statuses = {code: int(row[0]) for row in rows for code in re.findall(r"`([A-Z_]+)`", row[1])}
     graphql_only = {code for code in Code if code.startswith(("GRAPHQL_", "PERSISTED_", "DOCUMENT_"))}
     assert statuses == {code: with_status(ApiError(code, "")).status for code in set(Code) - graphql_only}
 
@@ -115,13 +109,13 @@ def test_rest_statuses() -> None:
 def test_commands() -> None:
     group = get_command(app)
     assert isinstance(group, TyperGroup)
-    assert sorted(map(without_arguments, named("command"))) == sorted(command_names(group))
+    assert sorted(map(without_arguments, named(DOCS["commands"], "command"))) == sorted(command_names(group))
 
 
 def test_options_of_commands() -> None:
     group = get_command(app)
     assert isinstance(group, TyperGroup)
-    for usage, text in table("command"):
+    for usage, text in table(DOCS["commands"], "command"):
         words = without_arguments(usage.strip("`")).split()[1:]
         command = group
         for word in words:
@@ -131,9 +125,10 @@ def test_options_of_commands() -> None:
 
 
 def queries() -> list[str]:
-    """The documents in its blocks of GraphQL, and in the body that curl sends."""
-    bodies = re.findall(r"-d '([^']+)'", README)
-    return re.findall(r"```graphql\n(.*?)```", README, re.DOTALL) + [json.loads(body)["query"] for body in bodies]
+    """Return the documents in the blocks of GraphQL of all pages, and in the body that curl sends."""
+    pages = "".join([README, *DOCS.values()])
+    bodies = re.findall(r"-d '([^']+)'", pages)
+    return re.findall(r"```graphql\n(.*?)```", pages, re.DOTALL) + [json.loads(body)["query"] for body in bodies]
 
 
 @pytest.mark.parametrize("document", queries())
@@ -141,6 +136,7 @@ def test_queries_are_valid(document: str) -> None:
     assert validate(schema._schema, parse(document)) == []
 
 
-def test_files() -> None:
-    for line in re.findall(r"^(scripts/\w+)", README, re.MULTILINE) + re.findall(r"`(scripts/\w+)`", README):
-        assert (ROOT / shlex.split(line)[0]).is_file()
+def test_scripts_exist() -> None:
+    pages = "".join([README, *DOCS.values()])
+    for line in re.findall(r"^(scripts/\w+)", pages, re.MULTILINE) + re.findall(r"`(scripts/\w+)[^`]*`", pages):
+        assert (ROOT / shlex.split(line)[0]).is_file(), line
