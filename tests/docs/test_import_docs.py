@@ -1,4 +1,4 @@
-"""docs/import.md against the import: lists, fields, what is required, and what may stand in them."""
+"""docs/import.md against the import: the lists, their fields, required fields, values and defaults."""
 
 import re
 from enum import StrEnum
@@ -25,10 +25,10 @@ CHOICES: dict[str, type[StrEnum]] = {
 
 
 def rows(name: str) -> dict[str, tuple[str, str]]:
-    """By field: its value, and what it is when left out."""
+    """Return the value and the default of each documented field."""
     lines = re.findall(r"^\| `.*", SECTIONS[name], re.MULTILINE)
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    return {field.strip("`"): (value, left_out) for field, value, left_out in cells}
+    return {field.strip("`"): (value, default) for field, value, default in cells}
 
 
 async def test_the_example(database: Database) -> None:
@@ -48,8 +48,8 @@ def test_every_field(kind: ImportList) -> None:
     assert sorted(documented) == sorted({"id", *kind.answers, *(field.name for field in kind.fields)})
     assert (documented["id"][1] == "required") == kind.numbered
     for field in kind.fields:
-        value, left_out = documented[field.name]
-        assert (left_out == "required") == field.required
+        value, default = documented[field.name]
+        assert (default == "required") == field.required
         if field.to:
             assert value.startswith(f"one of {field.to}")
         if field.name in CHOICES:

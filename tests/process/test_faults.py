@@ -160,7 +160,7 @@ async def test_postgresql_crashes_and_comes_back(
         await asyncio.sleep(1)
         postgresql.ensure_postgres_running()
     with capsys.disabled():
-        print(f"\n{load.told('PostgreSQL crashed for a second')}")  # noqa: T201  the figures of the README
+        print(f"\n{load.told('PostgreSQL crashed for a second')}")  # noqa: T201  the figures of docs/deploying.md
     assert not load.strange
     assert load.refused
     assert set(load.answered) <= await entered(postgresql)
@@ -174,7 +174,7 @@ async def test_one_of_two_server_processes_is_killed(
         victim = max(workers(load), key=open_files)
         os.kill(victim, signal.SIGKILL)
     with capsys.disabled():
-        print(f"\n{load.told('A server process of two was killed')}")  # noqa: T201  the figures of the README
+        print(f"\n{load.told('A server process of two was killed')}")  # noqa: T201  the figures of docs/deploying.md
     assert not load.strange
     assert 0 < load.broken <= CLIENTS
     assert set(load.answered) <= await entered(postgresql)

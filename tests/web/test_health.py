@@ -58,7 +58,7 @@ async def test_metrics_are_what_prometheus_reads(api: Api, cast: Cast) -> None:
 
 
 async def test_what_there_is_to_watch_is_documented(api: Api, cast: Cast) -> None:
-    table = re.search(r"\| of `/metrics` .*\n\|-.*\n((?:\|.*\n)+)", DEPLOYING)
+    table = re.search(r"\| metric .*\n\|-.*\n((?:\|.*\n)+)", DEPLOYING)
     assert table
     documented = set(re.findall(r"`(lead_offers_\w+)`", table[1]))
     told = (await api.http.get("/metrics")).text
