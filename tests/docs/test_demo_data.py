@@ -1,4 +1,4 @@
-"""The demo shows what it promises: leads to submit, a rollout half over, somebody for each reason to be left out."""
+"""The demo data: leads to submit, a rollout in progress, and a member for each reason to be skipped."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -33,22 +33,22 @@ async def submit(database: Database, lead: int, now: datetime) -> Submitted:
         return await submit_lead_offers(session, KATHERINE, lead, now)
 
 
-def test_nothing_of_it_is_unknown_or_adjusted(findings: Findings) -> None:
+def test_no_field_is_unknown_or_adjusted(findings: Findings) -> None:
     assert (findings.unknown, findings.adjusted) == ({}, {})
 
 
-async def test_a_lead_for_each_way_of_choosing_a_team(database: Database, findings: Findings, now: datetime) -> None:
+async def test_a_lead_for_each_order_method(database: Database, findings: Findings, now: datetime) -> None:
     assert (await submit(database, 2, now)).team.order_method is OrderMethod.RANK
     assert (await submit(database, 3, now)).team.order_method is OrderMethod.TIME
 
 
-async def test_somebody_for_each_reason_to_be_left_out(database: Database, findings: Findings, now: datetime) -> None:
+async def test_a_member_for_each_reason_to_be_skipped(database: Database, findings: Findings, now: datetime) -> None:
     await submit(database, 2, now)
     reasons = {skip.reason for skip in (await submit(database, 2, now)).skipped}
     assert reasons == set(SkipReason) - {SkipReason.USER_AWAY}
 
 
-async def test_offers_in_every_stage(database: Database, findings: Findings) -> None:
+async def test_offers_of_every_stage(database: Database, findings: Findings) -> None:
     statuses = defaultdict(list)
     async with database.read() as session:
         for offer in await session.exec(select(LeadOffer).order_by(col(LeadOffer.notify_at), col(LeadOffer.id))):
@@ -60,7 +60,7 @@ async def test_offers_in_every_stage(database: Database, findings: Findings) -> 
     }
 
 
-async def test_the_rollout_half_over_has_the_tiers_of_a_submit(
+async def test_the_rollout_in_progress_has_the_tiers_of_a_submit(
     database: Database, findings: Findings, now: datetime
 ) -> None:
     submitted = await submit(database, 2, now)
@@ -73,7 +73,7 @@ async def test_the_rollout_half_over_has_the_tiers_of_a_submit(
 
 
 def tiers(offers: Sequence[LeadOffer]) -> dict[int | None, tuple[int | None, int, bool]]:
-    """Of each user: the rank, the minutes after the first offer, and whether the lead is theirs by itself."""
+    """Return each user's rank, minutes after the first offer, and whether the lead is assigned automatically."""
     moments = [offer.notify_at for offer in offers if offer.notify_at]
     return {
         offer.user_id: (

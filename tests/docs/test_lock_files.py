@@ -1,4 +1,4 @@
-"""The lock files: every package pinned by hash, nothing that names where it comes from, and both alike."""
+"""The lock files: every package is pinned with hashes, no package index is named, and both files agree."""
 
 import re
 import tomllib
@@ -27,16 +27,16 @@ def pins(lock: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("lock", [RUN, TEST])
-def test_a_lock_holds_versions_and_hashes_and_nothing_else(lock: Path) -> None:
+def test_lock_files_have_only_versions_and_hashes(lock: Path) -> None:
     assert PIN.sub("", COMMENT.sub("", lock.read_text())).strip() == ""
 
 
 @pytest.mark.parametrize(("lock", "needed"), [(RUN, NEEDED_TO_RUN), (TEST, NEEDED_TO_TEST)])
-def test_a_lock_has_what_the_project_asks_for(lock: Path, needed: list[str]) -> None:
+def test_lock_files_satisfy_the_project(lock: Path, needed: list[str]) -> None:
     pinned = pins(lock)
     for requirement in map(Requirement, needed):
         assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), "run scripts/lock"
 
 
-def test_tests_run_on_the_versions_that_are_run() -> None:
+def test_tests_use_the_versions_of_production() -> None:
     assert pins(RUN).items() <= pins(TEST).items()
