@@ -17,10 +17,9 @@ from typer.main import get_command
 from app.cli import app
 from app.config import PREFIX, Settings
 from app.domain.enums import EventKind, LeadOfferStatus
-from app.errors import ApiError, Code
+from app.errors import Code
 from app.graphql.schema import schema
 from app.lists.filters import Operator
-from app.rest.errors import with_status
 from app.rest.fields import FIELDS
 from app.rest.http import ADDRESSES
 from tests.docs.pages import DOCS, README, ROOT, named, table
@@ -103,7 +102,7 @@ def test_rest_statuses() -> None:
     rows = table(DOCS["rest"], "status")
     statuses = {code: int(row[0]) for row in rows for code in re.findall(r"`([A-Z_]+)`", row[1])}
     graphql_only = {code for code in Code if code.startswith(("GRAPHQL_", "PERSISTED_", "DOCUMENT_"))}
-    assert statuses == {code: with_status(ApiError(code, "")).status for code in set(Code) - graphql_only}
+    assert statuses == {code: code.status for code in set(Code) - graphql_only}
 
 
 def test_commands() -> None:
