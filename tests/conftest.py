@@ -1,4 +1,4 @@
-"""Rules of the whole test run: fixtures, and no skipped test in CI."""
+"""Rules of the whole test run: fixtures, markers, and no skipped test in CI."""
 
 import os
 from collections.abc import Generator
@@ -34,6 +34,22 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
     """
     if isinstance(collector, pytest.Module) and not collector.path.is_relative_to(TESTS / "domain"):
         collector.config.pluginmanager.import_plugin("tests.support.fixtures")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests in tests/process, and let one pytest-xdist worker run all that are marked `process`.
+
+    They wait for real time and for each other's processes, so two at a time would overload a small machine. They come
+    first, so that the other workers do the rest meanwhile.
+    """
+    for item in items:
+        if item.path.is_relative_to(TESTS / "process"):
+            item.add_marker(pytest.mark.process)
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(600))
+        if item.get_closest_marker("process"):
+            item.add_marker(pytest.mark.xdist_group("process"))
+    items.sort(key=lambda item: item.get_closest_marker("process") is None)
 
 
 @pytest.hookimpl(wrapper=True)
