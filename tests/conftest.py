@@ -1,4 +1,4 @@
-"""Rules of the whole test run: fixtures, markers, and no skipped test in CI."""
+"""Rules of the whole test run: fixtures, markers, Hypothesis profiles, and no skipped test in CI."""
 
 import os
 from collections.abc import Generator
@@ -6,8 +6,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 TESTS = Path(__file__).parent
+
+settings.register_profile("quick", max_examples=10, deadline=None)
 
 collect_ignore = [] if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ["process/test_faults.py"]
 
