@@ -56,7 +56,7 @@ require_test_tools() {
 }
 
 install_graphiql() {
-  scripts/graphiql || say "GraphiQL could not be fetched: /graphql will serve Strawberry's page, which needs internet access"
+  scripts/graphiql || say "GraphiQL could not be downloaded: /graphql will serve Strawberry's page, which needs internet access"
 }
 
 # Installs Chromium for the browser tests if this user may install packages.

@@ -113,7 +113,10 @@ def shown(url: URL) -> str:
 
 
 def statements_of(database: Database) -> list[str]:
-    """Every SQL statement that the database runs from now on; `clear()` it before what is to be counted."""
+    """Return a list that receives every SQL statement the database runs from now on.
+
+    Call `clear()` on it before the statements that a test counts.
+    """
     seen: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -128,7 +131,7 @@ def statements_of(database: Database) -> list[str]:
 
 
 def _listen_to_driver(database: Database, note: Callable[[str], None]) -> None:
-    """What asyncpg runs without SQLAlchemy: reads in lanes, and prepared statements of a transaction."""
+    """Note the statements that asyncpg runs without SQLAlchemy: pooled reads, and compiled ones in a transaction."""
     fetch = database._lanes.fetch
 
     async def noted(statement: str, values: Sequence[Any]) -> Sequence[Any]:
