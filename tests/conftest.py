@@ -40,19 +40,18 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests in tests/process, and let one pytest-xdist worker run all that are marked `process`.
+    """Put the tests marked `process` at the end, where one pytest-xdist worker runs them while the others are idle.
 
-    They wait for real time and for each other's processes, so two at a time would overload a small machine. They come
-    first, so that the other workers do the rest meanwhile.
+    They measure real time and start several processes each, so a small machine must not run anything beside them.
     """
     for item in items:
         if item.path.is_relative_to(TESTS / "process"):
             item.add_marker(pytest.mark.process)
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.timeout(600))
         if item.get_closest_marker("process"):
             item.add_marker(pytest.mark.xdist_group("process"))
-    items.sort(key=lambda item: item.get_closest_marker("process") is None)
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.timeout(600))
+    items.sort(key=lambda item: item.get_closest_marker("process") is not None)
 
 
 @pytest.hookimpl(wrapper=True)
