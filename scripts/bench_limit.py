@@ -1,6 +1,6 @@
-"""What this machine could do: hand-written SQL, rows to JSON, no GraphQL, no tokens, no checks.
+"""The upper limit of this machine: hand-written SQL and JSON, without GraphQL, authentication or access rules.
 
-An ASGI application for uvicorn; DATABASE_URL says where the data is, and VIEWER_ID whose offers are asked for.
+An ASGI application for uvicorn. DATABASE_URL names the database, and VIEWER_ID the user whose offers are returned.
 """
 
 import os
@@ -36,7 +36,8 @@ INBOX = f"""
 """
 
 
-def spell(row: Any) -> dict[str, Any]:
+def offer(row: Any) -> dict[str, Any]:
+    """Return a row of `SELECTED` as GraphQL returns an offer."""
     return {
         "id": str(row[0]),
         "notifyAt": row[1],
@@ -66,12 +67,13 @@ class Limit:
             await receive()
             await send({"type": "lifespan.shutdown.complete"})
             return
-        sent = orjson.loads((await receive())["body"])["variables"]
-        if lead := sent.get("lead"):
-            rows = await self.pool.fetch(OF_LEAD, VIEWER, sent["limit"], int(lead))
+        variables = orjson.loads((await receive())["body"])["variables"]
+        limit = variables["limit"]
+        if lead := variables.get("lead"):
+            rows = await self.pool.fetch(OF_LEAD, VIEWER, limit, int(lead))
         else:
-            rows = await self.pool.fetch(INBOX, VIEWER, sent["limit"])
-        page = {"total": rows[0][18], "limit": sent["limit"], "skip": 0, "data": [spell(row) for row in rows]}
+            rows = await self.pool.fetch(INBOX, VIEWER, limit)
+        page = {"total": rows[0][18], "limit": limit, "skip": 0, "data": [offer(row) for row in rows]}
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
         await send({"type": "http.response.body", "body": orjson.dumps({"data": {"leadOffers": page}})})
 

@@ -1,4 +1,4 @@
-"""A load generator: posts over a few connections that stay open, each the next request as soon as it has the answer."""
+"""A load generator. Each of a few open connections sends its next request as soon as it has a response."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ CONNECTIONS = 8
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it; times are in milliseconds."""
+    """The result of a run. `p50` and `p99` are response times in milliseconds."""
 
     requests: int
     seconds: float
@@ -22,11 +22,12 @@ class Load:
 
     @property
     def rate(self) -> float:
+        """Requests per second."""
         return self.requests / self.seconds
 
 
 def request(port: int, body: object, token: str | None = None) -> bytes:
-    """A POST to /graphql as it goes over the wire."""
+    """Return the bytes of a POST to /graphql."""
     content = orjson.dumps(body)
     authorization = f"Authorization: Bearer {token}\r\n" if token else ""
     head = (
@@ -37,7 +38,7 @@ def request(port: int, body: object, token: str | None = None) -> bytes:
 
 
 def load(port: int, requests: Iterable[bytes], seconds: float = float("inf")) -> Load:
-    """Sends the requests until there are no more, or the time is up. Raises RuntimeError at an answer with errors."""
+    """Send the requests until all are sent or the time is up. Raises RuntimeError if a response has errors."""
     return uvloop.run(_load(port, iter(requests), seconds))
 
 
@@ -59,22 +60,22 @@ async def _client(port: int, requests: Iterator[bytes], ends: float, times: list
             if began > ends:
                 break
             writer.write(sent)
-            _check(await _answer(reader))
+            _check(await _read_response(reader))
             times.append(time.perf_counter() - began)
     finally:
         writer.close()
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+async def _read_response(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
     head = await reader.readuntil(b"\r\n\r\n")
     lower = head.lower()
     if b"transfer-encoding: chunked" in lower:
-        return head, await _chunks(reader)
+        return head, await _read_chunks(reader)
     length = int(lower.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
     return head, await reader.readexactly(length)
 
 
-async def _chunks(reader: asyncio.StreamReader) -> bytes:
+async def _read_chunks(reader: asyncio.StreamReader) -> bytes:
     body = b""
     while size := int(await reader.readuntil(b"\r\n"), 16):
         body += (await reader.readexactly(size + 2))[:-2]
@@ -82,7 +83,7 @@ async def _chunks(reader: asyncio.StreamReader) -> bytes:
     return body
 
 
-def _check(answer: tuple[bytes, bytes]) -> None:
-    head, body = answer
+def _check(response: tuple[bytes, bytes]) -> None:
+    head, body = response
     if b" 200 " not in head.split(b"\r\n", 1)[0] or body.startswith(b'{"errors"'):
         raise RuntimeError(f"{head.decode()}{body[:500].decode()}")

@@ -1,6 +1,6 @@
-"""Measures the server beside hand-written SQL, in turns, on sample data in a PostgreSQL of its own.
+"""Measure the server on sample data in a PostgreSQL of its own, and compare it with hand-written SQL.
 
-Ratios of one run count; absolute figures are the machine's. Everything takes some five minutes.
+Compare the ratios within one run: absolute figures depend on the machine. All sections take about five minutes.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from itertools import repeat
 
 from bench_data import VIEWER, Data, make_data, make_due, new_leads, postgresql
 from bench_load import Load, load, request
-from bench_servers import Server, limit_of, serving
+from bench_servers import Server, serving, serving_limit
 
 OFFER = """id notifyAt rank assignAutomatically hasCallAlert hasTextAlert hasEmailAlert
     lead { id distributionTarget contact { id firstName lastName } }
@@ -29,18 +29,18 @@ SUBMIT = "mutation Submit($lead: ID!) { submitLeadOffers(leadId: $lead) { create
 CLAIM = "mutation Claim($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
 
 SIZES = (20_000, 200_000, 2_000_000)
-"""Offers between which growth is looked at; the viewer may see a tenth of them."""
+"""Numbers of offers for which the section `growth` measures a page. The viewer has access to a tenth of them."""
 FAR_BACK = 0.9
-"""How much of the viewer's offers is newer than the page far back."""
+"""The share of the viewer's offers that are newer than the page far back."""
 WRITES = 2_000
 DELIVERIES = 5_000
 MEMORY = (10_000, 100_000)
-"""Requests after which the memory is looked at."""
+"""Numbers of requests after which memory is measured."""
 
 
 @dataclass
 class Bench:
-    """What was asked to be measured, on which PostgreSQL."""
+    """The options of a run, and its PostgreSQL server."""
 
     server: str
     rounds: int
@@ -48,16 +48,16 @@ class Bench:
 
     @cached_property
     def data(self) -> Data:
-        """What most sections share."""
+        """The sample data that most sections share."""
         return make_data(self.server, "sample", 100, 20_000)
 
 
 def speed(bench: Bench) -> None:
-    """Pages in turns with the limit."""
+    """Pages of offers, in turns with the hand-written limit."""
     data = bench.data
     (lead,) = data.ask("SELECT min(lead_id) FROM lead_offers WHERE offered_by_id = $1", VIEWER)[0]
     print("\nrequests a second, 8 connections     ours    limit   ours/limit   p50 ms   p99 ms   statements")
-    with serving(data) as server, limit_of(data) as limit:
+    with serving(data) as server, serving_limit(data) as limit:
         for name, variables in {
             "lead": {"lead": str(lead), "limit": 10},
             "inbox10": {"limit": 10},
@@ -82,7 +82,7 @@ def _speed(bench: Bench, server: Server, limit: Server, body: object) -> str:
 
 
 def in_turns(requests: dict[str, tuple[Server, bytes]], bench: Bench) -> dict[str, list[Load]]:
-    """Each for some seconds, A B A B …, after a second of warming up."""
+    """Send each request for some seconds, A B A B …, after a warm-up of one second."""
     for server, sent in requests.values():
         load(server.port, repeat(sent), 1)
     loads: dict[str, list[Load]] = {name: [] for name in requests}
@@ -97,7 +97,7 @@ def median(loads: list[Load], figure: str) -> float:
 
 
 def writes(bench: Bench) -> None:
-    """Leads that nobody has submitted yet are submitted to a team of ten; then the first of the team take theirs."""
+    """Submits of leads to a team of ten, and claims of the first offer of each."""
     data = bench.data
     leads, token = new_leads(data, WRITES), data.token(VIEWER)
     with serving(data) as server:
@@ -118,9 +118,9 @@ def writes(bench: Bench) -> None:
 
 
 def deliveries(bench: Bench) -> None:
-    """One worker sends e-mails that are all due at the same moment to the console."""
+    """E-mails that are due at the same time, written to the console by one worker."""
     data = make_data(bench.server, "deliveries", 10, 100)
-    data.run("dispatch", "--once")  # what the sample data has overdue
+    data.run("dispatch", "--once")  # the sample data contains overdue e-mails
     make_due(data, DELIVERIES)
     data.run("dispatch", "--once")
     ((sent, seconds, middle, longest),) = data.ask(
@@ -135,6 +135,7 @@ def deliveries(bench: Bench) -> None:
 
 
 def memory(bench: Bench) -> None:
+    """Start-up time, and memory after some requests."""
     sent = {"query": OFFERS, "variables": {"limit": 10}}
     with serving(bench.data) as server:
         print(f"\nstart-up {server.start_up:.2f} s, then {server.memory():.0f} MB", end="")
@@ -147,7 +148,7 @@ def memory(bench: Bench) -> None:
 
 
 def growth(bench: Bench) -> None:
-    """What a page of an inbox costs as the data grows: CPU of the server and of PostgreSQL together."""
+    """CPU time of a page of the inbox as the data grows, the server and PostgreSQL together."""
     data = make_data(bench.server, "growth", 10, SIZES[0] // 10)
     print("\npage of an inbox, without total   newest: ms CPU   of smallest   far back: ms CPU   of smallest")
     costs: list[tuple[float, float]] = []
@@ -161,19 +162,19 @@ def growth(bench: Bench) -> None:
 
 
 def _far_back(data: Data, size: int) -> object:
-    """The condition by which a client asks for the page after an offer far back."""
+    """Return the condition with which a client requests the page after an old offer."""
     (at, offer_id) = data.ask(
         """SELECT notify_at, id FROM lead_offers WHERE offered_by_id = $1
         ORDER BY notify_at DESC NULLS LAST, id LIMIT 1 OFFSET $2""",
         VIEWER,
         int(size / 10 * FAR_BACK),
     )[0]
-    moment = at.isoformat()
-    return {"or": [{"notifyAt": {"lt": moment}}, {"notifyAt": {"eq": moment}, "id": {"gt": str(offer_id)}}]}
+    time = at.isoformat()
+    return {"or": [{"notifyAt": {"lt": time}}, {"notifyAt": {"eq": time}, "id": {"gt": str(offer_id)}}]}
 
 
 def _cost(bench: Bench, server: Server, where: object) -> float:
-    """Milliseconds of CPU of a request: of many short rounds the cheapest, which others have disturbed least."""
+    """Return the CPU milliseconds of a request: the lowest of many short rounds, the one least disturbed by others."""
     body = {"query": PAGE, "variables": {"where": where}}
     sent = request(server.port, body, server.data.token(VIEWER))
     load(server.port, repeat(sent), 1)
@@ -191,7 +192,7 @@ SECTIONS: dict[str, Callable[[Bench], None]] = {
 
 
 def profile(data: Data, file: str) -> None:
-    """A flame graph of where the server spends its time while it answers pages of the inbox."""
+    """Write a flame graph of the server under requests for pages of the inbox."""
     spy = shutil.which("py-spy")
     if spy is None:
         sys.exit("--profile needs py-spy on the PATH: pip install py-spy")
@@ -201,7 +202,7 @@ def profile(data: Data, file: str) -> None:
         watching = subprocess.Popen([spy, "record", "--pid", str(server.pid), "--duration", "8", "--output", file])
         load(server.port, repeat(sent), 10)
         if watching.wait():
-            sys.exit("py-spy failed: it must be allowed to trace other processes")
+            sys.exit("py-spy failed. It needs permission to trace other processes.")
 
 
 def _sections(text: str) -> list[str]:
@@ -213,10 +214,16 @@ def _sections(text: str) -> list[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog="scripts/bench")
-    parser.add_argument("--only", type=_sections, default=list(SECTIONS), help=f"of {','.join(SECTIONS)}")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=3, help="of each round")
-    parser.add_argument("--profile", metavar="FILE.svg", help="write a flame graph, and measure nothing")
+    parser.add_argument(
+        "--only",
+        type=_sections,
+        default=list(SECTIONS),
+        metavar="SECTION,…",
+        help=f"sections to run: {','.join(SECTIONS)}",
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each measurement")
+    parser.add_argument("--seconds", type=float, default=3, help="length of a round")
+    parser.add_argument("--profile", metavar="FILE.svg", help="write a flame graph and measure nothing")
     asked = parser.parse_args()
     with postgresql() as server:
         bench = Bench(server, asked.rounds, asked.seconds)

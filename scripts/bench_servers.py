@@ -1,4 +1,4 @@
-"""The servers that scripts/bench measures: ours, and the hand-written limit."""
+"""Starts the servers that scripts/bench measures: this one, and the hand-written limit."""
 
 import os
 import socket
@@ -20,28 +20,28 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Server:
-    """A process that serves a database."""
+    """A server process."""
 
     data: Data
     port: int
     pid: int
     start_up: float
-    """Seconds until it answered."""
+    """Seconds until it accepted connections."""
 
     def memory(self) -> float:
-        """In MB."""
+        """Return its resident memory in MB."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
     def cpu(self) -> float:
-        """Seconds that it and its connections in PostgreSQL have worked."""
+        """Return the CPU seconds used by the server and by its connections in PostgreSQL."""
         connections = self.data.ask(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         return sum(_cpu(pid) for pid in (self.pid, *(pid for (pid,) in connections)))
 
     def counted(self, name: str) -> float:
-        """The sum of a metric over all operations."""
+        """Return the sum of a metric over all operations."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as answer:
             lines = answer.read().decode().splitlines()
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name + "{"))
@@ -50,19 +50,21 @@ class Server:
 def _cpu(pid: int) -> float:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except FileNotFoundError:  # it has ended meanwhile
+    except FileNotFoundError:  # the process has ended in the meantime
         return 0.0
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 @contextmanager
 def serving(data: Data) -> Iterator[Server]:
+    """Run this project's server."""
     with _process(data, lambda port: [*LEAD_OFFERS, "serve", "--port", port], data.environment) as server:
         yield server
 
 
 @contextmanager
-def limit_of(data: Data) -> Iterator[Server]:
+def serving_limit(data: Data) -> Iterator[Server]:
+    """Run the hand-written server of bench_limit.py."""
     environment = os.environ | {"DATABASE_URL": data.url, "VIEWER_ID": str(VIEWER)}
     options = ["--no-access-log", "--log-level", "warning", "--loop", "uvloop", "--http", "httptools"]
 
@@ -85,7 +87,7 @@ def _process(data: Data, command: Any, environment: dict[str, str]) -> Iterator[
     try:
         while not _listens(port):
             if process.poll() is not None or time.perf_counter() - started > 60:
-                sys.exit(f"{command(str(port))} did not come up")
+                sys.exit(f"{command(str(port))} did not start within a minute")
             time.sleep(0.01)
         yield Server(data, port, process.pid, time.perf_counter() - started)
     finally:

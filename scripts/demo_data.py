@@ -1,7 +1,7 @@
-"""Prints the demo's people, teams and leads in the format of `lead-offers import`.
+"""Prints the demo's users, teams and leads in the format of `lead-offers import`.
 
-Katherine leads IBM, by rank, and Langley, by time. Leads 2 and 3 wait to be submitted, 4 is half-way through its
-rollout at the moment of printing, 1 was claimed long ago; 5 and 6 show refusals. Christine is a stranger to the teams.
+Katherine leads two teams: IBM, ordered by rank, and Langley, ordered by time. Lead 1 was claimed long ago, 2 and 3 can
+be submitted, 4 is in the middle of its rollout now, and submitting 5 or 6 fails. Christine is in no team.
 """
 
 import json
@@ -15,7 +15,7 @@ WEBSITE, OPEN_HOUSE = 1, 2
 
 
 def soon(minutes: int) -> str:
-    """So many minutes from now; negative ones are past."""
+    """Return the time that many minutes from now; a negative number is in the past."""
     return (NOW + timedelta(minutes=minutes)).isoformat(timespec="milliseconds")
 
 
@@ -36,7 +36,7 @@ def member(team: int, invited: int, status: str = "Accepted") -> dict[str, objec
 
 
 def offer(number: int, lead: int, to: int, notify_at: str, rank: int | None = None) -> dict[str, object]:
-    """Of a lead for IBM, by e-mail; Dorothy's leads are assigned to her without a claim."""
+    """Return an offer of a lead of IBM, announced by e-mail. Leads are assigned to Dorothy automatically."""
     named = {"lead": {"id": lead}, "user": {"id": to}, "team": {"id": IBM}}
     alerts = {"has_call_alert": to == DOROTHY, "has_text_alert": False, "has_email_alert": True}
     return {

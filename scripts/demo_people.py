@@ -1,4 +1,4 @@
-"""Prints who is in the demo, what they lead or belong to, and an access token of each."""
+"""Prints the users of the demo with their teams and an access token each."""
 
 import asyncio
 from collections.abc import Sequence

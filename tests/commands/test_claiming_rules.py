@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -35,6 +36,7 @@ from app.domain.enums import ClaimedVia, OrderMethod, RequestStatus
 from app.domain.planner import Option
 from app.errors import ApiError, Code
 from tests.support.databases import Clone
+from tests.support.examples import examples
 from tests.support.rules_of_claiming import Person, Refused, Rules
 from tests.support.world import NOW, World
 
@@ -223,6 +225,7 @@ class Claiming(RuleBasedStateMachine):
         }
 
 
+@pytest.mark.slow
 def test_the_commands_follow_the_rules(clone: Clone) -> None:
     with asyncio.Runner() as runner:
         context = clone()
@@ -231,12 +234,7 @@ def test_the_commands_follow_the_rules(clone: Clone) -> None:
             machine: Any = partial(Claiming, database, runner)
             run_state_machine_as_test(
                 machine,
-                settings=settings(
-                    max_examples=40,
-                    stateful_step_count=30,
-                    deadline=None,
-                    suppress_health_check=list(HealthCheck),
-                ),
+                settings=settings(examples(40), stateful_step_count=30, suppress_health_check=list(HealthCheck)),
             )
         finally:
             runner.run(database.close())

@@ -60,6 +60,7 @@ def workshop(folder: Path) -> Path:
 
 
 @needs_node
+@pytest.mark.slow
 async def test_code_generator_makes_types_that_hold(tmp_path: Path, database_url: str, api: Api, cast: Cast) -> None:
     """Its manifest is the server's list of trusted documents, too."""
     folder = workshop(tmp_path)

@@ -214,6 +214,7 @@ async def test_changes_that_wait_become_one() -> None:
     assert await subscriber.next() == OfferChange(2, 1, None, NOW)
 
 
+@pytest.mark.process
 async def test_a_server_that_stops_says_so(database_url: str, live: Api, cast: Cast) -> None:
     with ExitStack() as running:
         url = running.enter_context(server(database_url))

@@ -170,6 +170,7 @@ async def test_who_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
     assert cut.result()[0] == 1013
 
 
+@pytest.mark.process
 async def test_a_server_that_stops_ends_its_streams(database_url: str, live: Api, cast: Cast) -> None:
     process, url = serve(database_url)
     with running(process):

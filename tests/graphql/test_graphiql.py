@@ -155,6 +155,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
     assert wrong == []
 
 
+@pytest.mark.browser
 async def test_the_demos_first_query_works_on_the_press_of_the_button(
     page: Page, database_url: str, database: Database, demo_data: bytes
 ) -> None:
@@ -180,6 +181,7 @@ async def test_the_demos_first_query_works_on_the_press_of_the_button(
     assert "eyJ" not in kept, "the access token is left behind in the browser"
 
 
+@pytest.mark.browser
 async def test_a_subscription_runs_until_it_is_stopped(
     page: Page, live: Api, cast: Cast, world: World, database_url: str
 ) -> None:

@@ -15,7 +15,7 @@ from graphql import (
     get_named_type,
     is_composite_type,
 )
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.db.engine import Database
@@ -24,6 +24,7 @@ from app.domain.enums import LeadOfferStatus
 from app.graphql.plans.recent import Recent
 from app.graphql.schema import schema
 from tests.support.api import SECRET, Api
+from tests.support.examples import examples
 from tests.support.world import NOW, Cast, World
 
 INBOX = """query Inbox($where: LeadOfferWhere, $lead: ID, $limit: Int, $skip: Int, $people: Boolean = true) {
@@ -388,9 +389,7 @@ def documents(draw: st.DrawFn) -> str:
 outcomes: Counter[str] = Counter()
 
 
-@settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+@settings(examples(120), derandomize=True)
 @given(document=documents(), first=VARIABLES, then=VARIABLES, asker=st.sampled_from(["alice", "bob"]))
 @pytest.mark.usefixtures("offers")
 async def test_whatever_a_document_asks_a_plan_answers_as_the_resolvers_do(

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from app.db.models import LeadOffer, LeadRollout
@@ -17,6 +17,7 @@ from app.worker.channels.base import Unconfigured
 from app.worker.channels.registry import make_senders
 from tests.graphql.test_teams import count, refused
 from tests.support.api import Api, serving, settings_for
+from tests.support.examples import examples
 from tests.support.world import NOW, Cast, World
 
 OFFER = "user { id } notifyAt rank assignAutomatically hasCallAlert hasTextAlert hasEmailAlert"
@@ -150,9 +151,7 @@ people = st.lists(
 )
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@examples(25)
 @given(st.sampled_from(OrderMethod), st.sampled_from([0, 15]), people)
 async def test_a_preview_and_a_submit_at_one_moment_agree(
     api: Api, world: World, cast: Cast, method: OrderMethod, gap: int, drawn: list[dict[str, Any]]

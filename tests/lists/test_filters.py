@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlmodel import select
 
@@ -16,6 +16,7 @@ from app.domain.enums import LeadOfferStatus
 from app.lists import filters
 from app.lists.filters import LISTS, NOTHING, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Sort, Where
 from app.lists.pagination import fetch_page, fetch_pages
+from tests.support.examples import examples
 from tests.support.world import NOW, Cast, World
 
 VALUES: dict[str, list[Any]] = {
@@ -110,9 +111,7 @@ async def offers(database: Database, world: World, cast: Cast) -> list[LeadOffer
         return list((await session.exec(select(LeadOffer))).all())
 
 
-SHARED = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+SHARED = settings(examples(150), derandomize=True)
 
 
 @SHARED

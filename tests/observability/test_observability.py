@@ -270,6 +270,7 @@ async def test_deliveries_are_counted_with_how_late_they_were(
     assert value("lead_offers_delivery_lag_seconds_bucket", le=soon) == before[2]
 
 
+@pytest.mark.process
 async def test_a_worker_has_metrics_of_its_own(database_url: str) -> None:
     port = free_port()
     worker = start(database_url, "dispatch", "--metrics-port", str(port), fallback="console")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
+import pytest
 from sqlmodel import col, select
 
 from app.access.auth import issue_token
@@ -21,6 +22,7 @@ MEMBERS = 32
 LEADS = 200 if FULL else 12
 
 
+@pytest.mark.slow
 async def test_one_of_32_wins_and_the_others_are_told(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:

@@ -152,6 +152,7 @@ async def entered(postgresql: Any) -> set[int]:
     return ids
 
 
+@pytest.mark.slow
 async def test_postgresql_crashes_and_comes_back(
     postgresql: Any, load: Load, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -167,6 +168,7 @@ async def test_postgresql_crashes_and_comes_back(
     assert len(workers(load)) == 2
 
 
+@pytest.mark.slow
 async def test_one_of_two_server_processes_is_killed(
     postgresql: Any, load: Load, capsys: pytest.CaptureFixture[str]
 ) -> None:

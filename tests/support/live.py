@@ -1,4 +1,4 @@
-"""Subscribers, by the protocol graphql-transport-ws over a real socket."""
+"""Clients that subscribe to a server over a WebSocket, with the protocol graphql-transport-ws."""
 
 import asyncio
 import json
@@ -24,12 +24,12 @@ subscription Changed($leadId: ID) {
 """
 SUBMIT = "mutation ($id: ID!) { submitLeadOffers(leadId: $id) { offers { id user { id } } } }"
 SECONDS = 10
-"""How long a test waits for what should come at once."""
+"""The timeout for messages that should arrive at once."""
 
 
 @dataclass
 class Client:
-    """One connection."""
+    """One WebSocket connection."""
 
     socket: ClientConnection
     _early: list[str | bytes] = field(default_factory=list)
@@ -43,14 +43,14 @@ class Client:
             return message
 
     async def subscribe(self, query: str = CHANGED, number: int = 1, **variables: Any) -> None:
-        """Returns when the server has heard of it: it answers messages in order."""
+        """Subscribe, and return when the server has processed it: the server answers messages in order."""
         await self.send(id=str(number), type="subscribe", payload={"query": query, "variables": variables})
         await self.send(type="ping")
         while (await self.receive())["type"] != "pong":
             pass
 
     async def next(self) -> dict[str, Any]:
-        """The change that comes next."""
+        """Return the next change."""
         message = await self.receive()
         assert message["type"] == "next", message
         assert "errors" not in message["payload"], message
@@ -58,7 +58,7 @@ class Client:
         return change
 
     async def is_silent(self, seconds: float) -> bool:
-        """Whether nothing comes for a while; what comes is kept for `next`."""
+        """Return whether no message arrives in this time. A message that does arrive is kept for `next`."""
         try:
             async with asyncio.timeout(seconds):
                 self._early.append(await self.socket.recv())
@@ -70,18 +70,18 @@ class Client:
         assert await self.is_silent(seconds), self._early
 
     async def end(self) -> tuple[int, str]:
-        """The code and the reason with which the server ends the connection; what came before is passed over."""
+        """Return the code and reason with which the server closes the connection. Earlier messages are skipped."""
         async with asyncio.timeout(SECONDS):
             with suppress(ConnectionClosed):
                 while True:
                     await self.socket.recv()
-        assert self.socket.protocol.close_rcvd is not None, "the connection was lost without a word"
+        assert self.socket.protocol.close_rcvd is not None, "the connection was lost without a close frame"
         return self.socket.protocol.close_rcvd.code, self.socket.protocol.close_rcvd.reason
 
 
 @asynccontextmanager
 async def connected(url: str, protocol: str = "graphql-transport-ws", **options: Any) -> AsyncIterator[Client]:
-    """A connection to the server at an http:// URL, on which nothing has been said."""
+    """Connect to the server at an http:// URL, without sending `connection_init`."""
     address = url.replace("http", "ws", 1) + "/graphql"
     async with connect(address, subprotocols=[Subprotocol(protocol)], compression=None, **options) as socket:
         yield Client(socket)
@@ -89,7 +89,7 @@ async def connected(url: str, protocol: str = "graphql-transport-ws", **options:
 
 @asynccontextmanager
 async def signed_in(url: str, token: str | None, **options: Any) -> AsyncIterator[Client]:
-    """A connection that the server has acknowledged."""
+    """Connect, and authenticate with the access token."""
     async with connected(url, **options) as client:
         await client.send(type="connection_init", payload={"authorization": f"Bearer {token}"})
         assert await client.receive() == {"type": "connection_ack"}
@@ -98,7 +98,7 @@ async def signed_in(url: str, token: str | None, **options: Any) -> AsyncIterato
 
 @dataclass
 class Watchers:
-    """Subscribers, each with a connection of their own, which lasts as long as the test."""
+    """Opens subscriptions, each on a connection of its own, which are closed at the end of the test."""
 
     live: Api
     stack: AsyncExitStack
@@ -114,6 +114,6 @@ def url_of(live: Api) -> str:
 
 
 async def submit(live: Api, cast: Cast, lead_id: int) -> dict[str, str]:
-    """Alice offers the lead; the id of each offer by its user's."""
+    """Submit the lead as Alice. Returns the ids of the new offers by user id."""
     offers = (await live.user(cast.alice).ask(SUBMIT, id=lead_id))["submitLeadOffers"]["offers"]
     return {offer["user"]["id"]: offer["id"] for offer in offers}

@@ -1,4 +1,4 @@
-"""An SMTP server on loopback that keeps what it gets, and fails on demand."""
+"""An SMTP server on loopback that keeps the e-mails it receives, and fails on demand."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -13,9 +13,10 @@ from tests.support.processes import free_port
 
 
 class Mailbox:
-    """`mails` in the order of their arrival. `answer` says what the server answers to a mail; None takes it.
+    """The server's e-mails, in the order of their arrival.
 
-    While it `is_silent` it answers nothing to a mail that has come; `begun` counts all that came.
+    `answer` returns the SMTP response to an e-mail, or None to accept it. While `is_silent` is set, the server does not
+    respond at all. `begun` counts all e-mails, accepted or not.
     """
 
     def __init__(self) -> None:
@@ -43,6 +44,7 @@ class Mailbox:
 
 @contextmanager
 def mailbox() -> Iterator[Mailbox]:
+    """Run the server on a free port."""
     box = Mailbox()
     port = free_port()
     controller = Controller(box, hostname="127.0.0.1", port=port)

@@ -1,4 +1,4 @@
-"""Programs of tests/support/node, which do to the server what JavaScript clients do."""
+"""Runs the programs in tests/support/node, which use the server through JavaScript clients."""
 
 import asyncio
 import json
@@ -12,17 +12,17 @@ HERE = Path(__file__).parent / "node"
 
 needs_node = pytest.mark.skipif(
     shutil.which("node") is None or not (HERE / "node_modules").is_dir(),
-    reason="Node or its packages are missing: install Node 20 or newer with npm, then run scripts/test",
+    reason="Node or its packages are missing: install Node 20 or newer with npm, then run scripts/install",
 )
 
 
 async def node(*arguments: str, cwd: Path = HERE) -> Any:
-    """What a program prints as JSON. It must succeed."""
+    """Run a program, which must succeed. Returns the JSON that it prints."""
     return json.loads(await run("node", *arguments, cwd=cwd))
 
 
 async def run(*command: str, cwd: Path = HERE) -> str:
-    """What a command prints. It must succeed."""
+    """Run a command, which must succeed. Returns its output."""
     process = await asyncio.create_subprocess_exec(
         *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )

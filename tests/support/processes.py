@@ -1,4 +1,4 @@
-"""Processes of the command line, as an operator starts them: servers and workers that can be killed."""
+"""Starts servers and workers as processes, with the command line that an operator uses."""
 
 import os
 import socket
@@ -13,11 +13,11 @@ from tests.support.api import SECRET
 
 ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("LEAD_OFFERS_TEST_FULL") == "1"
-"""Whether what would take minutes runs in full counts."""
+"""Whether races, crashes and the storm run for longer, as in CI."""
 
 
 def start(database_url: str, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
-    """`lead-offers ARGUMENTS` on the database; settings as `fallback="console"`. Its log goes to this one's."""
+    """Start `lead-offers ARGUMENTS` on the database; settings as `fallback="console"`. It logs to stderr."""
     given = {f"LEAD_OFFERS_{name.upper()}": value for name, value in settings.items()}
     environment = os.environ | {
         "LEAD_OFFERS_DATABASE_URL": database_url,
@@ -30,23 +30,24 @@ def start(database_url: str, *arguments: str, **settings: str) -> subprocess.Pop
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
+    """Send SIGTERM, and wait up to 20 seconds for the process to end."""
     process.terminate()
     process.wait(timeout=20)
 
 
 def serve(database_url: str, *arguments: str, **settings: str) -> tuple[subprocess.Popen[bytes], str]:
-    """`lead-offers serve` on a free port of 127.0.0.1, and its URL, without a slash at the end."""
+    """Start `lead-offers serve` on a free port of 127.0.0.1. Returns the process and its URL without a final slash."""
     port = free_port()
     process = start(database_url, "serve", "--port", str(port), *arguments, **settings)
     while not listens(port):
-        assert process.poll() is None, "the server ended"
+        assert process.poll() is None, "the server ended before it listened"
         time.sleep(0.05)
     return process, f"http://127.0.0.1:{port}"
 
 
 @contextmanager
 def server(database_url: str, *arguments: str, **settings: str) -> Iterator[str]:
-    """The same as long as it is needed: its URL."""
+    """Run `lead-offers serve`, and stop it at the end. Gives its URL without a final slash."""
     process, url = serve(database_url, *arguments, **settings)
     try:
         yield url
@@ -55,6 +56,7 @@ def server(database_url: str, *arguments: str, **settings: str) -> Iterator[str]
 
 
 def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
@@ -62,5 +64,6 @@ def free_port() -> int:
 
 
 def listens(port: int) -> bool:
+    """Return whether a server accepts connections on the port of 127.0.0.1."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

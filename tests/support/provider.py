@@ -1,4 +1,4 @@
-"""Twilio's API on loopback, as far as we speak it: keeps what it is sent, and fails on demand."""
+"""The part of Twilio's API that the server uses, on loopback: keeps the requests, and fails on demand."""
 
 import asyncio
 import base64
@@ -16,12 +16,12 @@ from app.config import Settings
 
 SID, TOKEN, NUMBER = "AC00", "the token of the account", "+12025550100"
 TWILIO: Mapping[str, Any] = {"twilio_account_sid": SID, "twilio_auth_token": TOKEN, "twilio_from": NUMBER}
-"""Settings, but for the provider's address."""
+"""The settings of a Twilio account, without the URL of the API."""
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A request to make a text or a call."""
+    """A request to send an SMS or to make a call."""
 
     path: str
     headers: Mapping[str, str]
@@ -34,7 +34,11 @@ class Sent:
 
 @dataclass
 class Provider:
-    """`sent` has what it took over. `answer` says what a request is answered; None hangs up half-way."""
+    """`asked` has all requests, `sent` those that were accepted.
+
+    `answer` returns the response to a request, or None to hang up in the middle of the response. While `is_silent` is
+    set, the server does not respond at all.
+    """
 
     url: str = ""
     asked: list[Sent] = field(default_factory=list)
@@ -69,6 +73,7 @@ async def _until_blank_line(reader: asyncio.StreamReader) -> bytes:
 
 
 def answering(status: int, body: object, **headers: str) -> bytes:
+    """Return an HTTP response with a JSON body; headers as `Retry_After="5"`."""
     content = json.dumps(body).encode()
     lines = [f"HTTP/1.1 {status} .", f"Content-Length: {len(content)}", "Content-Type: application/json"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -77,23 +82,24 @@ def answering(status: int, body: object, **headers: str) -> bytes:
 
 @asynccontextmanager
 async def provider() -> AsyncIterator[Provider]:
-    told = Provider()
-    server = await asyncio.start_server(told.serve, "127.0.0.1", 0)
+    """Run the API on a free port."""
+    api = Provider()
+    server = await asyncio.start_server(api.serve, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    told.url = f"http://{host}:{port}"
+    api.url = f"http://{host}:{port}"
     try:
-        yield told
+        yield api
     finally:
         server.close()
 
 
 def with_twilio(settings: Settings, url: str = "http://127.0.0.1:1", **more: Any) -> Settings:
-    """The settings of a server that has an account at the provider."""
+    """Return the settings with a Twilio account added."""
     return Settings.model_validate(settings.model_dump() | dict(TWILIO) | {"twilio_url": url} | more)
 
 
 def sign(address: str, form: Mapping[str, str], token: str = TOKEN) -> dict[str, str]:
-    """The header that the provider signs a request with."""
+    """Return the header with which Twilio signs a request to the address."""
     text = address + "".join(name + form[name] for name in sorted(form))
     digest = hmac.new(token.encode(), text.encode(), hashlib.sha1).digest()
     return {"X-Twilio-Signature": base64.b64encode(digest).decode()}

@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that takes webhooks, keeps what it gets, and fails on demand."""
+"""A webhook endpoint on loopback that keeps the events it receives, and fails on demand."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,15 +12,18 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 PATH = "/hooks/a-path-that-is-secret"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 SILENCE = b""
+"""No response: the connection stays open until the sender gives up."""
 
 
 def answer(status: int, *headers: str) -> bytes:
-    """What a receiver says who refuses."""
+    """Return an HTTP response with this status, further headers as `"Retry-After: 5"`, and no body."""
     return "\r\n".join([f"HTTP/1.1 {status} Whatever", "Content-Length: 0", *headers, "", ""]).encode()
 
 
 @dataclass(frozen=True)
 class Post:
+    """A request to the endpoint."""
+
     path: str
     headers: dict[str, str]
     body: str
@@ -31,14 +34,14 @@ class Post:
 
     @property
     def event(self) -> dict[str, Any]:
-        """Its contents, once another implementation of Standard Webhooks has found the signature to be right."""
+        """The event, after the reference implementation of Standard Webhooks has verified its signature."""
         contents: dict[str, Any] = Webhook(SECRET).verify(self.body, self.headers)
         return contents
 
 
 @dataclass
 class Receiver:
-    """`posts` in the order of their arrival. `answer` says what it writes to one before it hangs up."""
+    """`posts` has the requests in the order of their arrival. `answer` returns the response to one."""
 
     origin: str
     posts: list[Post] = field(default_factory=list)
@@ -47,10 +50,11 @@ class Receiver:
 
     @property
     def settings(self) -> dict[str, str]:
+        """The settings of a server that sends its events here."""
         return {"webhook_url": self.origin + PATH, "webhook_secret": SECRET}
 
     def take(self) -> list[dict[str, Any]]:
-        """The events that have come since."""
+        """Return the events that arrived since the last call."""
         events = [post.event for post in self.posts]
         self.posts.clear()
         return events
@@ -84,6 +88,7 @@ class Receiver:
 
 @asynccontextmanager
 async def receiving() -> AsyncIterator[Receiver]:
+    """Run the endpoint on a free port."""
     receiver = Receiver("")
     server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
     receiver.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

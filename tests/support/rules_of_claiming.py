@@ -1,6 +1,6 @@
-"""The rules of claiming as plainly as they can be said: one lead, one team, everything in memory.
+"""A model of the rules of claiming, as simple as possible: one lead, one team, everything in memory.
 
-The commands are held equal to this, step by step. Refusals are the codes of the commands.
+tests/commands/test_claiming_rules.py compares the commands with this model after every step.
 """
 
 from collections.abc import Iterable
@@ -16,6 +16,8 @@ OPEN = (S.SCHEDULED, S.SENT)
 
 
 class Refused(Exception):
+    """The command fails with this error code."""
+
     def __init__(self, code: Code) -> None:
         self.code = code
 
@@ -28,9 +30,10 @@ class Person:
     is_active: bool = True
     away_until: datetime | None = None
     quiet: tuple[int, int] | None = None
-    """Hours of the day, UTC."""
+    """First and last hour of the quiet hours, UTC."""
 
     def quiet_until(self, now: datetime) -> datetime | None:
+        """Return the end of the quiet hours that `now` is in, or None."""
         if self.quiet is None:
             return None
         start, end = self.quiet
@@ -44,7 +47,7 @@ class Person:
 @dataclass
 class Offer:
     place: int
-    """Whose row was made first."""
+    """The position among the rows, by the time of their creation."""
     user: int
     notify_at: datetime
     rank: int | None
@@ -64,7 +67,7 @@ class Rules:
     via: ClaimedVia | None = None
     offers: dict[int, Offer] = field(default_factory=dict)
 
-    # What holds of an offer
+    # Conditions
 
     def gone(self, user: int) -> EndReason | None:
         person = self.people[user]
@@ -85,7 +88,7 @@ class Rules:
         offer = self.offers.get(user)
         return offer is not None and (self.holder == user or self.claimable(offer, now))
 
-    # What people do
+    # Commands
 
     def submit(self, now: datetime) -> None:
         if self.holder is not None:
@@ -185,7 +188,7 @@ class Rules:
         if due:
             self.move_up(now)
 
-    # What follows
+    # Effects of the commands
 
     def _withdraw(self, offers: Iterable[Offer], reason: EndReason) -> None:
         for offer in offers:
@@ -201,7 +204,10 @@ class Rules:
         return True
 
     def assign_automatically(self, now: datetime) -> None:
-        """What is due takes the unclaimed lead, in its turn; who cannot be given it is withdrawn before that."""
+        """Claim the lead for the first due offer with automatic assignment, if nobody has claimed it.
+
+        Offers before it, to users who cannot be assigned the lead, are withdrawn.
+        """
         if self.holder is not None:
             return
         due = [o for o in self.offers.values() if o.automatic and o.status in OPEN and o.notify_at <= now]

@@ -1,4 +1,4 @@
-"""The application behind a real socket, for clients that are more than a test client."""
+"""Runs the application behind a real socket, for browsers, JavaScript clients and WebSockets."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 @contextmanager
 def serving(app: Starlette) -> Iterator[str]:
-    """Serves it from a thread on a free port of 127.0.0.1; gives the URL, without a slash at its end."""
+    """Serve the application from a thread on a free port of 127.0.0.1. Gives its URL without a final slash."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()

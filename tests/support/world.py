@@ -1,4 +1,4 @@
-"""What a test needs in the database, made with sane defaults; each call is committed at once."""
+"""Writes the rows that a test needs, with defaults for everything it does not state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ from app.domain.enums import (
 )
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-"""The moment at which tests take place: a Monday morning."""
+"""The time of the tests: a Monday morning."""
 
 
 @dataclass(frozen=True)
 class Cast:
-    """Alice owns, Bob is on her team, Charlie is a stranger who must not."""
+    """Alice owns the team, Bob is a member, and Charlie is a stranger who has access to nothing."""
 
     alice: User
     bob: User
@@ -45,12 +45,14 @@ class Cast:
 
 
 class World:
+    """Writes rows to a database. Each method commits before it returns."""
+
     def __init__(self, database: Database) -> None:
         self.database = database
         self._numbers = count(1)
 
     async def add(self, *rows: SQLModel) -> None:
-        """Writes the rows in this order."""
+        """Write the rows in this order."""
         async with self.database.write() as session:
             for row in rows:
                 session.add(row)
@@ -63,7 +65,7 @@ class World:
         return Cast(alice, bob, charlie, team)
 
     async def user(self, first_name: str = "Ursula", **fields: Any) -> User:
-        """Emails are `ursula.1@example.com` and so on unless given."""
+        """Add a user. The default e-mail address is `ursula.1@example.com` and so on."""
         email = f"{first_name}.{next(self._numbers)}@example.com".lower()
         defaults: dict[str, Any] = {"last_name": "Example", "email": email, "timezone": "America/Los_Angeles"}
         user = User(first_name=first_name, **(defaults | fields))
@@ -73,7 +75,7 @@ class World:
     async def team(
         self, creator: User, order_method: OrderMethod = OrderMethod.RANK, zipcodes: Sequence[str] = (), **fields: Any
     ) -> Team:
-        """A team by rank has a gap of 15 minutes unless given."""
+        """Add a team. A team by rank has 15 minutes between two tiers unless given."""
         gap = 15 if order_method is OrderMethod.RANK else 0
         defaults: dict[str, Any] = {
             "name": f"Team {next(self._numbers)}",
@@ -86,7 +88,7 @@ class World:
         return team
 
     async def membership(self, team: Team, user: User, status: RequestStatus = RequestStatus.ACCEPTED) -> TeamMember:
-        """The invitation alone, without an option."""
+        """Add a membership without a distribution option."""
         member = TeamMember(team_id=team.id, user_id=user.id, request_status=status)
         await self.add(member)
         return member
@@ -99,12 +101,12 @@ class World:
     async def member(
         self, team: Team, user: User, status: RequestStatus = RequestStatus.ACCEPTED, **option: Any
     ) -> DistributionOption:
-        """The membership and its option: `rank`, `mins_until_lead_offer`, the channels and so on."""
+        """Add a membership and its distribution option: `rank`, `mins_until_lead_offer`, the channels and so on."""
         await self.membership(team, user, status)
         return await self.option(team, user, **option)
 
     async def member_user(self, team: Team, first_name: str = "Uma", **fields: Any) -> User:
-        """Somebody new who is a member; fields are those of the user and of the option."""
+        """Add a user who is a member. The fields are those of the user and of the distribution option."""
         of_option = {name: fields.pop(name) for name in [*fields] if name in DistributionOption.model_fields}
         user = await self.user(first_name, **fields)
         await self.member(team, user, **of_option)
@@ -129,7 +131,7 @@ class World:
     async def route(
         self, source: LeadSource, team: Team | None = None, lead_type: str | None = None, **fields: Any
     ) -> LeadRoute:
-        """To the team where one is given, else to the creator of the source."""
+        """Add a route to the team, or to the creator of the source if there is no team."""
         route = LeadRoute(
             creator_id=source.creator_id,
             lead_source_id=source.id,
@@ -143,7 +145,7 @@ class World:
     async def lead(
         self, creator: User, team: Team | None = None, contact: Contact | None = None, **fields: Any
     ) -> Lead:
-        """For Team Rollout to the team where one is given, else for its creator alone; unclaimed."""
+        """Add an unclaimed lead for a rollout to the team, or for its creator alone if there is no team."""
         contact = contact or await self.contact(creator)
         defaults: dict[str, Any] = {"created_at": NOW} | _target(team)
         lead = Lead(creator_id=creator.id, contact_id=contact.id, **(defaults | fields))
@@ -151,6 +153,7 @@ class World:
         return lead
 
     async def zipcode_lead(self, creator: User, zipcode: str | None, **fields: Any) -> Lead:
+        """Add a lead whose team is chosen by ZIP code."""
         method: dict[str, Any] = {"distribution_target": DistributionTarget.TEAM_ROLLOUT}
         return await self.lead(
             creator, team_selection_method=TeamSelectionMethod.ZIPCODE, zipcode=zipcode, **(method | fields)
@@ -164,7 +167,7 @@ class World:
         status: LeadOfferStatus = LeadOfferStatus.SENT,
         **fields: Any,
     ) -> LeadOffer:
-        """Due now, by e-mail, offered by the lead's creator."""
+        """Add an offer by the lead's creator. By default it is due at `NOW` and announced by e-mail."""
         defaults: dict[str, Any] = {"notify_at": NOW, "offered_by_id": lead.creator_id, "has_email_alert": True}
         offer = LeadOffer(
             lead_id=lead.id,
@@ -177,7 +180,7 @@ class World:
         return offer
 
     async def claimed(self, lead: Lead, holder: User, via: ClaimedVia = ClaimedVia.APP) -> None:
-        """Gives the lead a holder; offers are the test's own affair."""
+        """Set who has claimed the lead, without changing its offers."""
         lead.claimed_by_id, lead.claimed_at, lead.claimed_via = holder.id, NOW, via
         await self.add(lead)
 

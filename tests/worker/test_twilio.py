@@ -311,6 +311,7 @@ def test_an_account_is_whole_or_none(database_url: str, monkeypatch: pytest.Monk
 # Through the real doors
 
 
+@pytest.mark.process
 async def test_somebody_is_texted_and_called_and_takes_the_lead_by_a_reply(
     twilio: Provider, database: Database, database_url: str, world: World, cast: Cast
 ) -> None:

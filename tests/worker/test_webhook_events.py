@@ -385,6 +385,7 @@ async def test_a_slow_receiver_holds_up_no_message(office: Office, offer: LeadOf
     await worker.webhook.close()
 
 
+@pytest.mark.process
 async def test_an_idle_worker_hears_of_a_claim(office: Office, database_url: str, offer: LeadOffer) -> None:
     """Long before it would look by itself, on PostgreSQL."""
     process = start(database_url, "dispatch", fallback="console", **office.receiver.settings)
@@ -406,6 +407,7 @@ async def test_an_idle_worker_hears_of_a_claim(office: Office, database_url: str
     assert process.returncode == 0
 
 
+@pytest.mark.process
 async def test_the_event_of_a_killed_worker_is_sent_again_as_the_same(
     office: Office, database_url: str, offer: LeadOffer
 ) -> None:
@@ -433,6 +435,7 @@ async def test_the_event_of_a_killed_worker_is_sent_again_as_the_same(
     assert (event.status, event.attempts) == (DeliveryStatus.SENT, 1)
 
 
+@pytest.mark.process
 async def test_once_sends_events_too_and_keeps_the_address_to_itself(
     office: Office, database_url: str, offer: LeadOffer
 ) -> None:

@@ -1,4 +1,5 @@
-// What front ends do, with the clients they do it with: node clients.mjs URL TOKEN. Prints {client: {…}}.
+// Sends queries and mutations with the GraphQL clients of front ends: node clients.mjs URL TOKEN.
+// Prints {client: {results and errors, and its requests}}.
 import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemoryCache } from "@apollo/client/core";
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { Client, fetchExchange } from "@urql/core";

@@ -1,5 +1,5 @@
-// Calls the REST API by the Feathers client: node feathers.mjs URL TOKEN [[METHOD, LEAD, …ARGUMENTS], …].
-// The last argument of find and get is their query. Prints what each call answered, or the error it threw.
+// Calls the REST API with the Feathers client: node feathers.mjs URL TOKEN [[METHOD, LEAD, …ARGUMENTS], …].
+// The last argument of find and get is their query. Prints the result of each call, or the error that it threw.
 import { feathers } from "@feathersjs/feathers";
 import rest from "@feathersjs/rest-client";
 
@@ -17,6 +17,6 @@ async function call([method, lead, ...sent]) {
   }
 }
 
-const answers = [];
-for (const each of JSON.parse(calls)) answers.push(await call(each));
-console.log(JSON.stringify(answers));
+const results = [];
+for (const each of JSON.parse(calls)) results.push(await call(each));
+console.log(JSON.stringify(results));

@@ -1,5 +1,6 @@
-// Subscribes with graphql-ws as a front end does: node follow.mjs URL '["first token", "next token"]'. Ends with the first
-// change after it was closed out and came back. Prints {closed, change}: the codes it was closed with, the change.
+// Subscribes with graphql-ws as a front end does: node follow.mjs URL '["first token", "next token"]'.
+// Waits until the server has closed the connection and the client has reconnected, and ends with the next change.
+// Prints {closed, change}: the close codes, and that change.
 import { createClient } from "graphql-ws";
 import WebSocket from "ws";
 

@@ -1,6 +1,6 @@
-// Subscribes with graphql-sse as a front end does: node stream.mjs URL '["first token", "next token"]'. Ends with the
-// first change after its stream was cut off and it came back. Prints {connected, change}: whether each connection was
-// one that was tried again, the change.
+// Subscribes with graphql-sse as a front end does: node stream.mjs URL '["first token", "next token"]'.
+// Waits until the stream has ended and the client has reconnected, and ends with the next change.
+// Prints {connected, change}: for each connection whether it was a retry, and that change.
 import { createClient } from "graphql-sse";
 
 const [url, tokens] = process.argv.slice(2);

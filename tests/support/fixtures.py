@@ -1,0 +1,96 @@
+"""Fixtures of the tests that use the server or its database. tests/conftest.py loads them."""
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from app.db.engine import Database, connect
+from app.main import create_app
+from tests.support.api import Api, serving, settings_for
+from tests.support.databases import Clone, statements_of, template
+from tests.support.live import Watchers
+from tests.support.serving import serving as listening
+from tests.support.world import Cast, World
+
+
+@pytest.fixture(scope="session")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
+    with template(tmp_path_factory.mktemp("databases")) as clone:
+        yield clone
+
+
+@pytest.fixture
+async def database_url(clone: Clone) -> AsyncIterator[str]:
+    """The URL of a fresh, migrated database that only this test uses."""
+    async with clone() as url:
+        yield url
+
+
+@pytest.fixture
+async def api(database_url: str) -> AsyncIterator[Api]:
+    """A client of a server in this process, whose clock stands at `NOW`."""
+    async with serving(settings_for(database_url)) as api:
+        yield api
+
+
+@pytest.fixture
+async def live(database_url: str) -> AsyncIterator[Api]:
+    """A client of a server behind a real socket, whose clock is the real one."""
+    settings = settings_for(database_url)
+    app = create_app(settings)
+    with listening(app) as url:
+        async with httpx2.AsyncClient(base_url=url) as http:
+            yield Api(http, settings, app.state.database)
+
+
+@pytest.fixture
+async def watch(live: Api) -> AsyncIterator[Watchers]:
+    """A function that opens a subscription to the server of `live`."""
+    async with AsyncExitStack() as stack:
+        yield Watchers(live, stack)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The test's own connections to its database."""
+    database = connect(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def elsewhere(database_url: str) -> AsyncIterator[Database]:
+    """Connections to the test's database as another process would have them."""
+    database = connect(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+def demo_data() -> bytes:
+    """The file that scripts/demo imports."""
+    script = Path(__file__).parents[2] / "scripts" / "demo_data.py"
+    return subprocess.run([sys.executable, script], capture_output=True, check=True).stdout
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    """Functions that write rows with defaults to the test's database."""
+    return World(database)
+
+
+@pytest.fixture
+async def cast(world: World) -> Cast:
+    """Alice, who owns a team, Bob, who is a member, and Charlie, who is neither."""
+    return await world.cast()
+
+
+@pytest.fixture
+def statements(database: Database) -> list[str]:
+    """The SQL statements that `database` runs from now on."""
+    return statements_of(database)
