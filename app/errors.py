@@ -50,6 +50,10 @@ class Code(StrEnum):
         return code
 
 
+DATABASE_FAILURES = (Code.UNAVAILABLE, Code.TIMEOUT)
+"""Codes of every `Database` method if the database cannot be reached or is too slow: the request may be repeated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One invalid value of the input. `field` is its dotted path from the argument, e.g. `where.notifyAt.lt`."""

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from app.access.auth import make_authenticator
 from app.config import Settings, read_settings
 from app.db.change_feed import OfferChange
-from app.db.engine import FAILURES, Database, connect, limits_of, refusal_of
+from app.db.engine import Database, connect, limits_of
 from app.errors import ApiError, Code, internal_error
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
@@ -46,14 +46,6 @@ def _refuse(_request: Request, error: Exception) -> Response:
 def _refuse_early(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return error_response(error)
-
-
-def _lose_database(_request: Request, error: Exception) -> Response:
-    """Of addresses that have no words of their own for a database out of reach. Any other failure is raised again."""
-    known = refusal_of(error)
-    if known is None:
-        raise error
-    return error_response(known)
 
 
 def _fail(_request: Request, _error: Exception) -> Response:
@@ -185,7 +177,6 @@ def create_app(
         exception_handlers={
             HTTPException: _refuse,
             ApiError: _refuse_early,
-            **dict.fromkeys(FAILURES, _lose_database),
             Exception: _fail,
         },
     )

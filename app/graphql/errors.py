@@ -5,7 +5,6 @@ import logging
 from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionContext
 
-from app.db.engine import refusal_of
 from app.errors import ApiError, Code, Problem, bad_input, internal_error
 from app.graphql.validation_rules import shortened, wrong_variables
 
@@ -53,8 +52,8 @@ def _refusal(error: GraphQLError) -> ApiError | None:
             return refusal
         case GraphQLError() as cause:
             return _refusal(cause)
-        case Exception() as cause:
-            return refusal_of(cause)
+        case Exception():
+            return None
     if isinstance(error, GraphQLSyntaxError):
         return ApiError(Code.GRAPHQL_PARSE_FAILED, error.message)
     if error.path is None:

@@ -20,7 +20,6 @@ from strawberry.types.graphql import OperationType
 from app.access.auth import Authenticator, find_viewer
 from app.access.tokens import Identity
 from app.config import Settings
-from app.db.engine import FAILURES, refusal_of
 from app.errors import ApiError, Code, internal_error
 from app.graphql.content_negotiation import JSON, accepts_events, negotiate
 from app.graphql.context import Context
@@ -94,13 +93,8 @@ class GraphQLEndpoint:
         if takes_events and request.method == "POST" and is_subscription(operation, self.documents):
             return await self.streams.open(operation, request)
         _must_take_json(accept)
-        try:
-            with time_limit(self.settings.request_seconds):
-                return await self._run(operation, identity, request.method)
-        except FAILURES as error:
-            if known := refusal_of(error):
-                raise known from error
-            raise
+        with time_limit(self.settings.request_seconds):
+            return await self._run(operation, identity, request.method)
 
     async def _run(self, operation: Operation, identity: Identity, method: str) -> ExecutionResult:
         """The result of an operation. UNAUTHENTICATED where the token's user is not active."""

@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access import auth
 from app.config import Settings
-from app.db.engine import refusal_of
 from app.errors import ApiError, Code, internal_error
 from app.observability import requests
 from app.rest import calls
@@ -59,9 +58,7 @@ class Address:
                 status, body = await method(self, request)
         except ApiError as error:
             return error_response(error)
-        except Exception as error:
-            if known := refusal_of(error):
-                return error_response(known)
+        except Exception:
             logger.exception("Unexpected failure at a REST address")
             return error_response(internal_error())
         return Response(orjson.dumps(body), status, media_type="application/json")

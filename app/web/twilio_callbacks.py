@@ -25,7 +25,7 @@ from app.db.engine import Database
 from app.db.models import Contact, Lead, User
 from app.domain.enums import ClaimedVia
 from app.domain.identifiers import parse_id
-from app.errors import ApiError, Code
+from app.errors import DATABASE_FAILURES, ApiError, Code
 from app.observability import requests
 from app.web.request_body import read_body
 from app.worker import messages
@@ -113,6 +113,8 @@ class Callbacks:
                 found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
                 return messages.claimed(*(await session.exec(found)).one())
         except ApiError as refusal:
+            if refusal.code in DATABASE_FAILURES:
+                raise
             return messages.TAKEN if refusal.code is Code.ALREADY_CLAIMED else messages.NOT_OPEN
 
 
