@@ -31,7 +31,7 @@ from app.db import migrations
 from app.db.engine import Database, connect, limits_of
 from app.db.models import User
 from app.domain.timestamps import format_instant
-from app.errors import ApiError, Code
+from app.errors import DATABASE_FAILURES, ApiError, Code
 from app.graphql.schema import sdl
 from app.main import create_app, from_environment, from_environment_with_worker, tune_gc, utc_now
 from app.observability import metrics
@@ -348,11 +348,14 @@ def _failures_in_a_line() -> Iterator[None]:
     """What an operator can mend is told without a traceback."""
     try:
         yield
-    except (ApiError, importer.NotImported, OSError) as error:
+    except (importer.NotImported, OSError) as error:
         _fail(str(error))
-    except DBAPIError as error:
+    except (ApiError, DBAPIError) as error:
+        failure = error.__cause__ if isinstance(error, ApiError) and error.code in DATABASE_FAILURES else error
+        if isinstance(failure, ApiError):
+            _fail(str(failure))
         hint = f"Is {PREFIX}DATABASE_URL right, and was `lead-offers migrate` run?"
-        _fail(f"The database refused: {error.orig}\n{hint}")
+        _fail(f"The database refused: {getattr(failure, 'orig', failure)}\n{hint}")
 
 
 def _fail(message: str) -> NoReturn:

@@ -15,6 +15,7 @@ from sqlalchemy.sql.selectable import ReturnsRows
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.db.driver_errors import translate_errors
 from app.db.engine import Database
 from app.db.prepared import Prepared
 from app.observability import requests
@@ -48,7 +49,7 @@ class Statement(Generic[T]):
         self._compiled: dict[str, tuple[Prepared, Callable[[Any], T]]] = {}
 
     async def run(self, session: AsyncSession, **values: Any) -> None:
-        """Runs it in the session's transaction. `db.refusal_of` knows what the driver raises."""
+        """Runs it in the session's transaction."""
         await self.all(session, **values)
 
     async def all(self, session: AsyncSession, **values: Any) -> list[T]:
@@ -106,7 +107,8 @@ async def _run(connection: AsyncConnection, text: str, values: Sequence[Any]) ->
 async def _fetch(connection: AsyncConnection, driver: Any, text: str, values: Sequence[Any]) -> Sequence[Any]:
     requests.current().statements += 1
     try:
-        rows: Sequence[Any] = await driver.fetch(text, *values)
+        with translate_errors(OSError):
+            rows: Sequence[Any] = await driver.fetch(text, *values)
     except BaseException as error:
         if not isinstance(error, asyncpg.PostgresError) or driver.is_closed():
             await connection.invalidate()  # its answer may be still on the way

@@ -12,20 +12,19 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any, cast
 
-import asyncpg
 import orjson
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, ExceptionContext, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.engine import Connection, Dialect, ExceptionContext, make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import QueuePool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.config import Settings
 from app.db.change_feed import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
+from app.db.driver_errors import DRIVER_ERRORS, to_api_error, translate_errors
 from app.db.read_pool import Lanes, is_open
-from app.errors import ApiError, Code
+from app.errors import ApiError
 from app.observability import metrics, requests
 
 HAS_WEBHOOK = "has_webhook"
@@ -38,12 +37,6 @@ STEPS_BETWEEN_LOOKS = 10_000
 SILENCE_SECONDS = 2.0
 """How much longer than a statement may take PostgreSQL may be silent: it would have ended it by then."""
 
-RETRY_SECONDS = 2
-"""After which who was refused may ask again."""
-
-OUT_OF_REACH = ("08", "28", "3D", "53", "57P", "25006", "SQLITE_BUSY")
-"""Beginnings of error codes: no connection, none for this user or database, no resources, shut down, a standby."""
-
 PLANNING_READS = {"plan_cache_mode": "force_generic_plan", "random_page_cost": "1.1"}
 """How PostgreSQL plans reads: once for all values, and for memory or solid disks, where an index in the right order is
 better than a walk through the whole table in that order."""
@@ -51,9 +44,6 @@ better than a walk through the whole table in that order."""
 PLANNING_WRITES = {"enable_seqscan": "off"}
 """How it plans writes. They are of one lead or one user, whose rows an index has; but of a table that grew within the
 last minute PostgreSQL has no statistics, and a claim read all deliveries: 3 ms, more than all else in it."""
-
-FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
-"""What `Database.fetch` raises where the database fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +63,37 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """A session for one read. Never share one between fields that resolve at the same time."""
-        async with self._reads() as session:
-            yield session
+        """Open a session for one read. Fields that resolve at the same time must not share one.
+
+        Raises ApiError TIMEOUT or UNAVAILABLE, as do `fetch` and `write`.
+        """
+        with translate_errors(*DRIVER_ERRORS):
+            async with self._reads() as session:
+                yield session
 
     async def fetch(self, statement: str, values: Sequence[Any]) -> Sequence[Any]:
-        """Runs a reading statement in the driver's own dialect; the rows are as the driver has them."""
-        if self.is_postgresql:
-            requests.current().statements += 1
-            return await self._lanes.fetch(statement, values)
-        async with self.read_engine.connect() as connection:
-            return (await connection.exec_driver_sql(statement, tuple(values))).all()
+        """Return the rows of a read statement in the driver's SQL, with the driver's types."""
+        with translate_errors(*DRIVER_ERRORS, OSError):
+            if self.is_postgresql:
+                requests.current().statements += 1
+                return await self._lanes.fetch(statement, values)
+            async with self.read_engine.connect() as connection:
+                return (await connection.exec_driver_sql(statement, tuple(values))).all()
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A session in one transaction: committed at the end, rolled back on any exception."""
+        """Open a session in a transaction, which is committed at the end and rolled back on any exception."""
         changes: Sequence[OfferChange] = ()
-        async with self._writes() as session:
-            async with session.begin():
-                yield session
-                if self._announce and not self.is_postgresql:
-                    connection = await (await session.connection()).get_raw_connection()
-                    changes = await take_changes(connection.driver_connection)
-            if self._announce and changes:
-                self._announce(changes)
-            metrics.committed(session)
+        with translate_errors(*DRIVER_ERRORS):
+            async with self._writes() as session:
+                async with session.begin():
+                    yield session
+                    if self._announce and not self.is_postgresql:
+                        connection = await (await session.connection()).get_raw_connection()
+                        changes = await take_changes(connection.driver_connection)
+                if self._announce and changes:
+                    self._announce(changes)
+                metrics.committed(session)
 
     async def close(self) -> None:
         await self._lanes.close()
@@ -125,8 +121,7 @@ def connect(
 ) -> Database:
     """The database at a SQLAlchemy URL, `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. Connects on first use.
 
-    What it raises because a statement took too long or the database is out of reach, `refusal_of` knows. On SQLite
-    `announce` is told what each `write` has changed; PostgreSQL tells all processes, see app/db/listener.py.
+    On SQLite `announce` is told what each `write` has changed; PostgreSQL tells all processes, see app/db/listener.py.
     `has_webhook` says whether commands write events for one, which they know by their session.
     """
     make = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
@@ -138,29 +133,6 @@ def connect(
     if announce and not database.is_postgresql:
         _watch(write)
     return database
-
-
-def refusal_of(error: BaseException) -> ApiError | None:
-    """TIMEOUT where a statement took too long, UNAVAILABLE where the database is out of reach; None for other errors.
-
-    Clients are not told why it is out of reach; the line of the request in the log is.
-    """
-    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    codes = {getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None)}
-    if codes & {"57014", "SQLITE_INTERRUPT"}:
-        return ApiError(Code.TIMEOUT, "The database took too long for this. Ask for less of it.")
-    if not (_is_gone(error, cause) or any(code and code.startswith(OUT_OF_REACH) for code in codes)):
-        return None
-    requests.current().reason = f"{type(cause).__name__}: {cause}".split("\n", maxsplit=1)[0]
-    return ApiError(
-        Code.UNAVAILABLE, "The database cannot be reached. Ask again shortly.", {"retryAfter": RETRY_SECONDS}
-    )
-
-
-def _is_gone(error: BaseException, cause: BaseException) -> bool:
-    if isinstance(cause, OSError | PoolTimeout | DisconnectionError):
-        return True
-    return (isinstance(error, DBAPIError) and error.connection_invalidated) or "connection is closed" in str(cause)
 
 
 def _sessions(engine: AsyncEngine, has_webhook: bool = False) -> async_sessionmaker[AsyncSession]:
@@ -191,11 +163,19 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
         if not is_open(connection):
             raise DisconnectionError
 
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def open_connection(dialect: Dialect, _record: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        with translate_errors(OSError):
+            return dialect.connect(*arguments, **options)
+
     @event.listens_for(engine.sync_engine, "handle_error")
-    def give_up(context: ExceptionContext) -> None:
-        """Nothing more is asked of a connection on which PostgreSQL fell silent."""
-        if isinstance(context.original_exception, TimeoutError):
-            context.is_disconnect = True
+    def drop_connection(context: ExceptionContext) -> ApiError | None:
+        """Drop a connection that broke or fell silent. An OSError is translated here, as `write` cannot tell it from
+        one of the caller's own."""
+        if not isinstance(context.original_exception, OSError):
+            return None
+        context.is_disconnect = True
+        return to_api_error(context.original_exception)
 
     return engine
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import NullPool
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.db.engine import FAILURES
+from app.db.driver_errors import DRIVER_ERRORS
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class Listener:
                     pause, was_listening = 0.1, True
                     self.listening.set()
                     await _lives(connection, closed)
-            except (*FAILURES, TimeoutError):
+            except (*DRIVER_ERRORS, OSError):
                 logger.warning("Not listening to PostgreSQL; trying again", exc_info=True)
             finally:
                 self.listening.clear()

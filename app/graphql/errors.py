@@ -5,8 +5,7 @@ import logging
 from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionContext
 
-from app.db.engine import refusal_of
-from app.errors import INTERNAL_MESSAGE, ApiError, Code, Problem, bad_input
+from app.errors import ApiError, Code, Problem, bad_input, internal_error
 from app.graphql.validation_rules import shortened, wrong_variables
 
 logger = logging.getLogger(__name__)
@@ -53,8 +52,8 @@ def _refusal(error: GraphQLError) -> ApiError | None:
             return refusal
         case GraphQLError() as cause:
             return _refusal(cause)
-        case Exception() as cause:
-            return refusal_of(cause)
+        case Exception():
+            return None
     if isinstance(error, GraphQLSyntaxError):
         return ApiError(Code.GRAPHQL_PARSE_FAILED, error.message)
     if error.path is None:
@@ -65,7 +64,7 @@ def _refusal(error: GraphQLError) -> ApiError | None:
 
 def _our_fault(error: GraphQLError) -> ApiError:
     logger.error("Unexpected failure at %s", error.path, exc_info=error.original_error or error)
-    return ApiError(Code.INTERNAL_SERVER_ERROR, INTERNAL_MESSAGE)
+    return internal_error()
 
 
 def _wrong_variables(errors: list[GraphQLError], execution: ExecutionContext | None) -> list[Problem]:

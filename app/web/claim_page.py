@@ -19,9 +19,9 @@ from starlette.routing import Route
 from app.access.claim_links import ClaimLink, read_link
 from app.commands.replies import claim_as_told
 from app.config import Settings
-from app.db.engine import FAILURES, Database, refusal_of
+from app.db.engine import Database
 from app.db.models import Contact, Lead, LeadOffer
-from app.errors import ApiError, Code
+from app.errors import DATABASE_FAILURES, ApiError, Code
 from app.observability import requests
 from app.worker.messages import about
 
@@ -90,6 +90,8 @@ class ClaimPage:
             async with self.db.write() as session:
                 await claim_as_told(session, link.offer_id, link.via, self.clock())
         except ApiError as refusal:
+            if refusal.code in DATABASE_FAILURES:
+                raise
             title = "Somebody else has this lead" if refusal.code is Code.ALREADY_CLAIMED else "This offer is not open"
             return _page(409, title, refusal.message)
         return _page(200, "The lead is yours", "You find how to reach your contact in the app.")
@@ -123,8 +125,8 @@ def _or_later(answer: Answer) -> Answer:
     async def answered(request: Request) -> Response:
         try:
             return await answer(request)
-        except FAILURES as error:
-            if refusal_of(error) is None:
+        except ApiError as error:
+            if error.code not in DATABASE_FAILURES:
                 raise
             return _page(503, "Come back in a minute", "The lead cannot be looked up just now.")
 

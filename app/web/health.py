@@ -13,10 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from app.db.engine import FAILURES, Database, refusal_of
+from app.db.driver_errors import DRIVER_ERRORS
+from app.db.engine import Database
 from app.db.migrations import is_up_to_date
 from app.db.models import Delivery
 from app.domain.enums import DeliveryStatus
+from app.errors import ApiError
 from app.observability.metrics import exposition
 from app.observability.requests import current
 
@@ -49,8 +51,8 @@ async def _hindrance(db: Database) -> str | None:
     try:
         async with asyncio.timeout(PATIENCE), db.read() as session:
             return None if await is_up_to_date(session) else "The database needs `lead-offers migrate`."
-    except FAILURES as error:
-        if not refusal_of(error):
+    except (ApiError, *DRIVER_ERRORS, TimeoutError) as error:
+        if not isinstance(error, ApiError):
             current().reason = type(error).__name__
         return "The database does not answer, or has no tables."
 
@@ -66,7 +68,7 @@ async def _found(db: Database, now: datetime) -> Iterable[GaugeMetricFamily]:
     try:
         async with asyncio.timeout(PATIENCE), db.read() as session:
             count, oldest = (await session.exec(_DUE, params={"now": now})).one()
-    except FAILURES:
+    except (ApiError, *DRIVER_ERRORS, TimeoutError):
         return [GaugeMetricFamily(*up, value=0)]
     late = (now - oldest).total_seconds() if oldest else 0
     return [

@@ -8,6 +8,7 @@ from hashlib import sha256
 import httpx2
 import pytest
 from pydantic import SecretStr
+from sqlalchemy.exc import DisconnectionError
 
 from app.access.claim_links import VALID_FOR, ClaimLink, claim_url, read_link
 from app.commands.submit import submit_lead_offers
@@ -95,6 +96,17 @@ async def test_who_is_too_late_is_told(
     assert (late.status_code, "Bob Example has this lead." in late.text) == (409, True)
     closed = await browser.post(link(settings, early))
     assert (closed.status_code, "This offer is not open" in closed.text) == (409, True)
+
+
+async def test_a_claim_that_the_database_fails_may_be_repeated(
+    browser: httpx2.AsyncClient, settings: Settings, offer: LeadOffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_arguments: object) -> None:
+        raise DisconnectionError
+
+    monkeypatch.setattr("app.web.claim_page.claim_as_told", fail)
+    answer = await browser.post(link(settings, offer))
+    assert (answer.status_code, "Come back in a minute" in answer.text) == (503, True)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

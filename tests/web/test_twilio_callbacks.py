@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy.exc import DisconnectionError
 from sqlmodel import col, select
 
 from app.access.claim_links import ClaimLink, claim_url
@@ -340,4 +341,18 @@ async def test_a_number_that_two_share_is_stopped_for_both(
 async def test_a_text_without_an_id_claims_nothing(twilio: Twilio, database: Database, offer: LeadOffer) -> None:
     answer = await twilio.tells("/twilio/texts", From=PHONE, Body="1")
     assert (answer.status_code, answer.json()["errors"][0]["message"]) == (400, "The text has no MessageSid.")
+    assert await holder(database, offer) == (None, None)
+
+
+async def test_a_claim_that_the_database_fails_is_told_again_by_twilio(
+    twilio: Twilio, database: Database, offer: LeadOffer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503, which Twilio repeats, and no answer that the offer is not open."""
+
+    async def fail(*_arguments: object) -> None:
+        raise DisconnectionError
+
+    monkeypatch.setattr("app.web.twilio_callbacks.claim_as_told", fail)
+    answer = await twilio.tells("/twilio/texts", From=PHONE, Body="1", MessageSid="SM1")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert await holder(database, offer) == (None, None)

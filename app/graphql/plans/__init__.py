@@ -16,7 +16,8 @@ from graphql import GraphQLError
 from app.access.auth import Scope
 from app.access.tokens import Identity
 from app.config import Settings
-from app.db.engine import FAILURES, Database, refusal_of
+from app.db.driver_errors import DRIVER_ERRORS
+from app.db.engine import Database
 from app.db.prepared import Prepared
 from app.errors import ApiError, Code
 from app.graphql.document_cache import Documents
@@ -79,11 +80,12 @@ class Plans:
             return await self._answer(document, known, operation.variables or {}, asker)
         except Declined:
             document.plans[operation.operation_name] = DECLINED
-        except (ApiError, GraphQLError):
-            pass  # the resolvers' way says it with its place in the document
-        except FAILURES as error:
-            if (known := refusal_of(error)) and known.code is Code.UNAVAILABLE:
+        except ApiError as error:
+            if error.code is Code.UNAVAILABLE:
                 raise
+        except GraphQLError:
+            pass  # the resolvers' way says it with its place in the document
+        except DRIVER_ERRORS:
             logger.warning("The database failed a plan; the resolvers are asked", exc_info=True)
         return None
 

@@ -1,0 +1,66 @@
+"""Recognises failures of the database among the errors of SQLAlchemy, asyncpg and sqlite3, and raises them as ApiError.
+
+TIMEOUT: a statement was cancelled at its time limit. UNAVAILABLE: the database cannot be reached or takes no requests.
+Every other error, such as a violated constraint or invalid SQL, keeps its type.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.errors import ApiError, Code
+from app.observability import requests
+
+RETRY_SECONDS = 2
+"""`retryAfter` of UNAVAILABLE."""
+
+DRIVER_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error)
+"""All errors that only a database raises. Drivers also raise OSError, which anything else may raise too."""
+
+CANCELLED = frozenset({"57014", "SQLITE_INTERRUPT"})
+"""Error codes of a statement that ran into its time limit."""
+
+UNAVAILABLE = ("08", "28", "3D", "53", "57P", "25006", "SQLITE_BUSY")
+"""Prefixes of error codes: connection lost, login or database refused, out of resources, shutting down, read-only
+standby, locked by another process. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+
+@contextmanager
+def translate_errors(*kinds: type[Exception]) -> Iterator[None]:
+    """Raise ApiError TIMEOUT or UNAVAILABLE in place of errors of these kinds, if they mean that; others pass."""
+    try:
+        yield
+    except kinds as error:
+        if translated := to_api_error(error):
+            raise translated from error
+        raise
+
+
+def to_api_error(error: BaseException) -> ApiError | None:
+    """Return TIMEOUT or UNAVAILABLE for an error of a driver; None if it means neither.
+
+    The cause stays out of the message and goes into the log line of the request.
+    """
+    cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+    codes = {getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None)}
+    if codes & CANCELLED:
+        return ApiError(Code.TIMEOUT, "The database stopped a statement at its time limit. Request less data at once.")
+    if not _is_unavailable(error, cause, codes):
+        return None
+
+    requests.current().reason = f"{type(cause).__name__}: {cause}".split("\n", maxsplit=1)[0]
+    message = f"The database is unavailable. Try again in {RETRY_SECONDS} seconds."
+    return ApiError(Code.UNAVAILABLE, message, {"retryAfter": RETRY_SECONDS})
+
+
+def _is_unavailable(error: BaseException, cause: BaseException, codes: set[str | None]) -> bool:
+    if isinstance(cause, OSError | PoolTimeout | DisconnectionError):
+        return True
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    # Neither asyncpg's InterfaceError nor the error of SQLAlchemy's pool has a code for this.
+    return "connection is closed" in str(cause) or any(code and code.startswith(UNAVAILABLE) for code in codes)
