@@ -12,9 +12,10 @@ from sqlmodel import col, select
 from app.access.rate_limits import RateLimits
 from app.access.tokens import SECRET_ALGORITHM, Identity, Tokens, signing_key
 from app.config import Settings
-from app.db.compiled import Statement, detached
+from app.db.compiled import Statement
 from app.db.engine import Database
 from app.db.models import User
+from app.db.sqlalchemy_internals import detached
 from app.errors import ApiError, Code
 from app.observability import requests
 
