@@ -1,8 +1,12 @@
-"""Settings, read from the environment (`LEAD_OFFERS_…`); the only module that reads it."""
+"""Settings, read from the environment variables `LEAD_OFFERS_…`. No other module reads them.
+
+`python -m app.config` prints the table of docs/settings.md.
+"""
 
 import base64
 import json
 import re
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -18,7 +22,6 @@ PREFIX = "LEAD_OFFERS_"
 
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
-
 Address = TypeVar("Address", str | None, SecretStr | None)
 
 
@@ -28,125 +31,184 @@ class LogFormat(StrEnum):
 
 
 class Fallback(StrEnum):
-    """Where messages go that no channel serves."""
+    """Where messages go whose channel is not configured."""
 
     CONSOLE = "console"
 
 
 class Settings(BaseSettings):
-    """What an operator may set. The description of each is the README's."""
+    """The settings of an operator. `settings_table` turns the descriptions into the documentation, in this order."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     database_url: str = Field(
         default="sqlite+aiosqlite:///lead-offers.db",
-        description="Where the data lives: `sqlite+aiosqlite:///FILE` or `postgresql+asyncpg://USER:PASSWORD@HOST/NAME`.",
+        description="The database: `sqlite+aiosqlite:///FILE` (relative to the current directory) or "
+        "`postgresql+asyncpg://USER:PASSWORD@HOST/NAME`.",
     )
     listen_url: str | None = Field(
         default=None,
-        description="A direct address of the same PostgreSQL for LISTEN, where a pooler stands before the database.",
+        description="A direct URL of the same PostgreSQL database, used for LISTEN. Needed if "
+        "`LEAD_OFFERS_DATABASE_URL` leads to a connection pooler.",
     )
-    jwt_secret: SecretStr | None = Field(
-        default=None,
-        description="Key of the access tokens (HS256): the text in UTF-8, at least 32 bytes. Required.",
+    pool_size: int = Field(
+        default=10,
+        ge=1,
+        description="The number of connections to PostgreSQL that each process opens for reads, and again for writes.",
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
-        description='Origins whose pages may call the API, as JSON: `["https://app.example.com"]`. None by default.',
-    )
-    graphiql: bool = Field(default=True, description="Whether browsers get GraphiQL at `/graphql`: `on` or `off`.")
-    demo: bool = Field(
-        default=False,
-        description="Fills a token and a first query into GraphiQL. For the demo on this machine only.",
+    pool_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="How long a request waits for a connection to PostgreSQL, in seconds, before it gets UNAVAILABLE.",
     )
 
+    jwt_secret: SecretStr | None = Field(
+        default=None,
+        description="The key of the access tokens (HS256): text of at least 32 bytes in UTF-8. Required unless "
+        "`LEAD_OFFERS_JWKS_URL` is set.",
+    )
     jwks_url: str | None = Field(
         default=None,
-        description="Address of an identity provider's keys (JWKS), whose RS256 and ES256 tokens are taken too.",
+        description="The URL of an identity provider's keys (JWKS). The server then also accepts the provider's RS256 "
+        "and ES256 tokens.",
     )
-    jwt_issuer: str | None = Field(default=None, min_length=1, description="The `iss` that every token must have.")
-    jwt_audience: str | None = Field(default=None, min_length=1, description="The `aud` that every token must have.")
+    jwt_issuer: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The issuer (`iss`) that every token must have. Set it together with `LEAD_OFFERS_JWKS_URL`.",
+    )
+    jwt_audience: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The audience (`aud`) that every token must have. Set it together with `LEAD_OFFERS_JWKS_URL`.",
+    )
     jwt_user_claim: str = Field(
         default="sub",
         min_length=1,
-        description="The claim that says who the user is: our id, or their e-mail address.",
+        description="The claim that identifies the user, by their id here or by their e-mail address.",
     )
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description='Origins whose pages may call the API, as a JSON list: `["https://app.example.com"]`.',
+    )
+    graphiql: bool = Field(default=True, description="Serves GraphiQL to browsers at `/graphql`: `on` or `off`.")
+    demo: bool = Field(
+        default=False,
+        description="Puts a team leader's access token into GraphiQL, for browsers on this machine. Only for the demo.",
+    )
+
     rate_limit_per_user: str | None = Field(
-        default=None, description="Requests that one user may send, as `600/minute`."
+        default=None,
+        description="The number of requests that one user may send, such as `600/minute`. Further requests get 429 "
+        "with `Retry-After`.",
     )
     rate_limit_per_address: str | None = Field(
-        default=None, description="Requests that may come from one address, valid or not, as `1200/minute`."
+        default=None,
+        description="The number of requests that may come from one address, authenticated or not, such as "
+        "`1200/minute`. IPv6 addresses count by their /64 network.",
     )
     rate_limit_storage: SecretStr | None = Field(
         default=None,
-        description="Where requests are counted for several processes: `async+redis://HOST`. By default in each.",
+        description="Where several processes count requests together: `async+redis://HOST`, which needs the package "
+        "coredis. By default each process counts for itself.",
     )
-    request_seconds: float = Field(default=30.0, gt=0, description="How long an operation may take, in seconds.")
+    request_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="The time limit of a GraphQL operation or REST request, in seconds. Longer ones are stopped with "
+        "TIMEOUT.",
+    )
     statement_seconds: float = Field(
-        default=10.0, gt=0, description="How long one statement in the database may take, in seconds."
+        default=10.0,
+        gt=0,
+        description="The time limit of one SQL statement, in seconds. Longer ones are stopped with TIMEOUT.",
     )
-    pool_size: int = Field(
-        default=10, ge=1, description="Connections to PostgreSQL that a process opens to read, and as many to write."
+    max_body_bytes: int = Field(
+        default=1024 * 1024, ge=1024, description="The maximum size of a request body. Larger ones get 413."
     )
-    pool_seconds: float = Field(
-        default=5.0, gt=0, description="How long a request waits for a connection to PostgreSQL, in seconds."
+    body_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="How long a request body may take to arrive, in seconds. Slower ones get 408.",
     )
+
     log_format: LogFormat = Field(
-        default=LogFormat.JSON, description="How the log is written: `json`, or `console` for a person to read."
+        default=LogFormat.JSON,
+        description="The format of the log on standard error: `json` for one JSON object per line, or `console` for "
+        "people.",
     )
     log_queries: bool = Field(
-        default=False, description="Whether the line of a GraphQL request has its document: `on` or `off`."
+        default=False,
+        description="Logs the document of each GraphQL request, including literal values: `on` or `off`. Variables "
+        "and tokens are never logged.",
     )
 
     public_url: str | None = Field(
         default=None,
-        description="Where people reach this server, as `https://leads.example.com`: messages then have a link to "
-        "claim, calls a key to press, texts can be replied to. Needs the secret of the access tokens, which signs "
-        "the links.",
+        description="The URL at which users reach this server, such as `https://leads.example.com`. Messages then "
+        "contain a link to claim, calls offer a key to press, and text messages can be replied to. Needs "
+        "`LEAD_OFFERS_JWT_SECRET`, which signs the links.",
     )
     smtp_url: SecretStr | None = Field(
         default=None,
-        description="Mail server: `smtp://[USER:PASSWORD@]HOST[:PORT]` (TLS where it is offered, always before a "
-        "password), or `smtps://` for TLS from the start.",
+        description="The mail server: `smtp://[USER:PASSWORD@]HOST[:PORT]` (uses TLS if the server offers it, and "
+        "always before it sends a password), or `smtps://` for TLS from the start.",
     )
-    email_from: str | None = Field(default=None, description="Address that e-mails come from. Needed with the server.")
+    email_from: str | None = Field(
+        default=None, description="The sender address of e-mails. Required with `LEAD_OFFERS_SMTP_URL`."
+    )
     twilio_account_sid: str | None = Field(
-        default=None, description="Account at Twilio for texts and calls. The token and the number go with it."
+        default=None,
+        description="The Twilio account for text messages and calls. Requires the token and a number.",
     )
     twilio_auth_token: SecretStr | None = Field(
-        default=None, description="The account's token: we sign in with it, and Twilio signs what it tells us."
+        default=None,
+        description="The token of the Twilio account. It authenticates requests to Twilio and verifies requests from "
+        "Twilio.",
     )
-    twilio_from: str | None = Field(default=None, description="Number that texts and calls come from: +12025550142.")
-    twilio_url: str = Field(default="https://api.twilio.com", description="Where Twilio's API is.")
+    twilio_from: str | None = Field(
+        default=None, description="The phone number of text messages and calls, such as `+12025550142`."
+    )
+    twilio_url: str = Field(
+        default="https://api.twilio.com",
+        description="The URL of the Twilio API. Change it only for a server that replaces Twilio.",
+    )
     webhook_url: SecretStr | None = Field(
         default=None,
-        description="Where events are posted, as `https://hooks.example.com/…`, signed by Standard Webhooks.",
+        description="The URL to which [events](webhooks.md) are posted, such as `https://hooks.example.com/…`. Set it "
+        "for servers, which record events, and for workers, which send them.",
     )
     webhook_secret: SecretStr | None = Field(
         default=None,
-        description="Key of their signatures: `whsec_` and 24 to 64 bytes in base64. Needed with the webhook.",
+        description="The key of the webhook signatures: `whsec_` and 24 to 64 random bytes in base64, such as from "
+        "`openssl rand -base64 32`. Required with `LEAD_OFFERS_WEBHOOK_URL`.",
     )
     fallback: Fallback | None = Field(
-        default=None, description="`console`: what has no channel goes to the log. Else dispatching does not start."
+        default=None,
+        description="`console` writes messages on channels that are not configured to the log. Without it, workers "
+        "refuse to start while a distribution option uses such a channel.",
     )
     lease_seconds: float = Field(
-        default=60.0, ge=1, description="After which the attempt of a worker that died is made again, in seconds."
+        default=60.0,
+        ge=1,
+        description="How long a worker reserves a message, in seconds. If the worker crashes, another one sends the "
+        "message after this time.",
     )
     unclaimed_minutes: int = Field(
-        default=60, ge=0, description="How long after the last offer of a lead its creator hears that nobody took it."
-    )
-
-    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, description="How large the body of a request may be.")
-    body_seconds: float = Field(
-        default=10.0, gt=0, description="How long the body of a request may take to come, in seconds."
+        default=60,
+        ge=0,
+        description="How long after the last offer of a lead its creator is told that nobody has claimed it, in "
+        "minutes.",
     )
 
     trusted_documents: Path | None = Field(
         default=None,
-        description="File of the only documents that may be run, as GraphQL Code Generator or Relay writes it.",
+        description="A file with the only documents that may be run: one JSON object of names and documents, as "
+        "written by GraphQL Code Generator (`persistedDocuments`) or Relay's compiler (`persistConfig`).",
     )
     introspection: bool = Field(
-        default=True, description="Whether clients may ask for the schema, as GraphiQL does: `on` or `off`."
+        default=True, description="Lets clients query the schema, as GraphiQL does: `on` or `off`."
     )
     max_characters: int = Field(default=100_000, ge=1, description="Characters of a document, comments included.")
     max_tokens: int = Field(default=10_000, ge=1, description="Tokens of a document: names, numbers, braces and so on.")
@@ -172,7 +234,7 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _known_driver(cls, url: str) -> str:
+    def _check_database_url(cls, url: str) -> str:
         try:
             known = make_url(url).drivername in DRIVERS
         except (ArgumentError, ValueError):
@@ -183,121 +245,112 @@ class Settings(BaseSettings):
 
     @field_validator("listen_url")
     @classmethod
-    def _is_postgresql(cls, url: str | None) -> str | None:
+    def _check_listen_url(cls, url: str | None) -> str | None:
         if url is not None and not url.startswith("postgresql+asyncpg://"):
             raise ValueError("must be a URL that begins with postgresql+asyncpg://")
         return url
 
     @field_validator("jwt_secret")
     @classmethod
-    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+    def _check_secret_length(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and len(secret.get_secret_value().encode()) < 32:
             raise ValueError("must have at least 32 bytes")
         return secret
 
     @field_validator("jwks_url", "public_url", "twilio_url", "webhook_url")
     @classmethod
-    def _http_address(cls, url: Address) -> Address:
+    def _check_http_url(cls, url: Address) -> Address:
         text = url.get_secret_value() if isinstance(url, SecretStr) else url
         if text is not None and not re.match(r"https?://[^/]", text):
-            raise ValueError("must be an address that begins with https:// (http:// only on this machine)")
+            raise ValueError("must be a URL that begins with https:// (http:// only on this machine)")
         return url
 
     @field_validator("rate_limit_per_user", "rate_limit_per_address")
     @classmethod
-    def _known_limit(cls, limit: str | None) -> str | None:
+    def _check_rate_limit(cls, limit: str | None) -> str | None:
         try:
             if limit is not None:
                 limits.parse(limit)
         except ValueError:
-            raise ValueError("must be a number of requests and a time, as in 600/minute") from None
+            raise ValueError("must be a number of requests and a unit of time, such as 600/minute") from None
         return limit
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _parse_origins(cls, origins: Any) -> Any:
+        try:
+            return json.loads(origins) if isinstance(origins, str) else origins
+        except ValueError:
+            raise ValueError('must be a list in JSON, such as ["https://app.example.com"]') from None
 
     @field_validator("cors_origins")
     @classmethod
-    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         if not all(re.fullmatch(r"https?://[^/*\s]+", origin) for origin in origins):
-            raise ValueError('must be origins, without a path and without *, as in ["https://app.example.com"]')
+            raise ValueError('must be origins, without a path and without *, such as ["https://app.example.com"]')
         return origins
 
     @field_validator("smtp_url")
     @classmethod
-    def _names_a_mail_server(cls, url: SecretStr | None) -> SecretStr | None:
+    def _check_smtp_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
             parts = urlsplit(url.get_secret_value())
             if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-                raise ValueError("must be smtp://HOST or smtps://HOST, with USER:PASSWORD@ and :PORT where needed")
+                raise ValueError("must be smtp://HOST or smtps://HOST, with USER:PASSWORD@ and :PORT if needed")
         return url
 
     @field_validator("email_from")
     @classmethod
-    def _is_an_address(cls, address: str | None) -> str | None:
+    def _check_email(cls, address: str | None) -> str | None:
         if address is not None and "@" not in address:
             raise ValueError("must be an e-mail address")
         return address
 
     @field_validator("twilio_from")
     @classmethod
-    def _is_a_number(cls, number: str | None) -> str | None:
+    def _check_phone_number(cls, number: str | None) -> str | None:
         if number is not None and not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
-            raise ValueError("must be a phone number with + and country, as in +12025550142")
+            raise ValueError("must be a phone number with + and country code, such as +12025550142")
         return number
-
-    @model_validator(mode="after")
-    def _twilio_is_complete(self) -> Self:
-        parts = {name: getattr(self, name) for name in ("twilio_account_sid", "twilio_auth_token", "twilio_from")}
-        missing = [f"{PREFIX}{name.upper()}" for name, value in parts.items() if not value]
-        if 0 < len(missing) < len(parts):
-            raise ValueError(f"{missing[0]} is missing: texts and calls need account, token and number")
-        return self
 
     @field_validator("webhook_secret")
     @classmethod
-    def _is_a_webhook_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+    def _check_webhook_secret(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and not 24 <= len(webhook_key(secret)) <= 64:
             raise ValueError("must be whsec_ and 24 to 64 bytes in base64")
         return secret
 
     @model_validator(mode="after")
-    def _links_can_be_signed(self) -> Self:
-        if self.public_url is not None and self.jwt_secret is None:
-            raise ValueError(f"{PREFIX}JWT_SECRET is missing: it signs the links to claim under {PREFIX}PUBLIC_URL")
+    def _check_combinations(self) -> Self:
+        """Raises ValueError if a setting is missing that another one needs."""
+        twilio = ("twilio_account_sid", "twilio_auth_token", "twilio_from")
+        uses_twilio = any(getattr(self, name) for name in twilio)
+        needs = (
+            *((uses_twilio, name, "texts and calls need the account, its token and a number") for name in twilio),
+            (self.public_url, "jwt_secret", f"it signs the links to claim under {PREFIX}PUBLIC_URL"),
+            (self.smtp_url, "email_from", "it is the sender address of e-mails"),
+            (self.webhook_url, "webhook_secret", f"it signs what is sent to {PREFIX}WEBHOOK_URL"),
+        )
+        for given, name, reason in needs:
+            if given and not getattr(self, name):
+                raise ValueError(f"{PREFIX}{name.upper()} is missing: {reason}")
         return self
-
-    @model_validator(mode="after")
-    def _mail_is_complete(self) -> Self:
-        if self.smtp_url is not None and self.email_from is None:
-            raise ValueError(f"{PREFIX}EMAIL_FROM is missing: the address that e-mails come from")
-        return self
-
-    @model_validator(mode="after")
-    def _webhook_can_be_signed(self) -> Self:
-        if self.webhook_url is not None and self.webhook_secret is None:
-            raise ValueError(f"{PREFIX}WEBHOOK_SECRET is missing: it signs what is sent to {PREFIX}WEBHOOK_URL")
-        return self
-
-    @field_validator("cors_origins", mode="before")
-    @classmethod
-    def _from_json(cls, origins: Any) -> Any:
-        try:
-            return json.loads(origins) if isinstance(origins, str) else origins
-        except ValueError:
-            raise ValueError('must be a list in JSON, as in ["https://app.example.com"]') from None
 
 
 def webhook_key(secret: SecretStr) -> bytes:
-    """The key that a webhook's secret spells; no bytes where it spells none."""
-    spelled = secret.get_secret_value()
+    """Return the key that a `whsec_` secret encodes, or no bytes if it is malformed."""
+    encoded = secret.get_secret_value()
     try:
-        return base64.b64decode(spelled.removeprefix("whsec_"), validate=True) if spelled.startswith("whsec_") else b""
+        return base64.b64decode(encoded.removeprefix("whsec_"), validate=True) if encoded.startswith("whsec_") else b""
     except ValueError:
         return b""
 
 
 def read_settings() -> Settings:
-    """The settings of this process. ValueError has a line for each wrong one, its name and what is wrong with it.
+    """Read the settings of this process.
 
-    Never its value: that may be a secret, and errors end up in logs.
+    Raises ValueError with one line per invalid setting: its name and the problem. The value is never part of it,
+    because it may be a secret and errors end up in logs.
     """
     try:
         return Settings()
@@ -306,9 +359,32 @@ def read_settings() -> Settings:
 
 
 def _line(location: tuple[int | str, ...], message: str) -> str:
-    """Where settings do not go together there is no location: the message names them."""
     message = message.removeprefix("Value error, ")
-    if not location:
+    if not location:  # settings that do not go together: the message names them
         return message
     name, *inside = map(str, location)
     return f"{PREFIX}{'.'.join([name.upper(), *inside])}: {message}"
+
+
+def settings_table() -> str:
+    """Return the Markdown table of all settings with their defaults and descriptions, in the order of their fields."""
+    rows = [
+        f"| `{PREFIX}{name.upper()}` | {_default_cell(field.default)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def _default_cell(default: object) -> str:
+    match default:
+        case None:
+            return ""
+        case bool():
+            return "`on`" if default else "`off`"
+        case ():
+            return "`[]`"
+    return f"`{default}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(settings_table())

@@ -14,7 +14,7 @@ from faker import Faker
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col, select
 
-from app.db.bulk import Advance, continue_numbers, insert_rows
+from app.db.bulk import Advance, continue_ids, insert_rows
 from app.db.engine import Database
 from app.db.models import User
 from app.domain.enums import (
@@ -104,7 +104,7 @@ async def fill(database: Database, size: Size, advance: Advance = lambda _offers
             advance(len(leads) * size.members)
         for table in SQLModel.metadata.tables.values():
             if table.autoincrement_column is not None:
-                await continue_numbers(connection, table)
+                await continue_ids(connection, table)
     await _analyze(database)
 
 

@@ -1,4 +1,4 @@
-"""Bearer tokens: who is asking, and what the token lets them do."""
+"""Authentication: finds the viewer behind a request's bearer token, and the scopes that the token grants."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,15 +12,16 @@ from sqlmodel import col, select
 from app.access.rate_limits import RateLimits
 from app.access.tokens import SECRET_ALGORITHM, Identity, Tokens, signing_key
 from app.config import Settings
-from app.db.compiled import Statement, detached
+from app.db.compiled import Statement
 from app.db.engine import Database
 from app.db.models import User
+from app.db.sqlalchemy_internals import detached
 from app.errors import ApiError, Code
 from app.observability import requests
 
 
 class Scope(StrEnum):
-    """What a token allows: `read` queries and subscriptions, `write` mutations."""
+    """What a token may be used for: `read` for queries and subscriptions, `write` for mutations."""
 
     READ = "read"
     WRITE = "write"
@@ -28,7 +29,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Whoever asks: an active user, and the scopes of their token."""
+    """The authenticated user of a request, who is active, and the scopes of their token."""
 
     user: User
     scopes: frozenset[str]
@@ -38,13 +39,16 @@ class Viewer:
         return self.user.id
 
     def require(self, scope: Scope) -> None:
-        """FORBIDDEN unless the token has the scope."""
+        """Raises FORBIDDEN unless the token has the scope."""
         if scope not in self.scopes:
             raise ApiError(Code.FORBIDDEN, f"The access token lacks the scope {scope}.")
 
 
 def issue_token(settings: Settings, user_id: int, scopes: str, hours: float, now: datetime) -> str:
-    """A token for a user, with `scopes` parted by spaces, that expires `hours` after `now`."""
+    """Return an access token for a user. It expires `hours` after `now`; `scopes` are separated by spaces.
+
+    Raises ValueError if the setting of the signing key is missing.
+    """
     claims: dict[str, Any] = {"scope": scopes, "iat": now, "exp": now + timedelta(hours=hours)}
     claims |= {"sub": str(user_id), settings.jwt_user_claim: str(user_id)}
     claims |= {"iss": settings.jwt_issuer} if settings.jwt_issuer else {}
@@ -54,17 +58,17 @@ def issue_token(settings: Settings, user_id: int, scopes: str, hours: float, now
 
 @dataclass(frozen=True, slots=True)
 class Authenticator:
-    """Lets requests in, whatever the transport: of whom they are, and whether so many of them may come."""
+    """Authenticates requests of every transport, and applies the rate limits to them."""
 
     db: Database
     tokens: Tokens
     limits: RateLimits
 
     async def identify(self, authorization: str | None, address: str | None) -> Identity:
-        """What the token of an Authorization header says, of a request from an address.
+        """Verify the token of an Authorization header. `address` is the client's IP address.
 
-        UNAUTHENTICATED unless the token is valid, RATE_LIMITED, UNAVAILABLE. Whether the user is active is not known
-        before `find_viewer`.
+        Raises UNAUTHENTICATED, RATE_LIMITED, or UNAVAILABLE if the identity provider's keys cannot be fetched. Whether
+        the user exists and is active is checked by `find_viewer`.
         """
         await self.limits.count_address(address)
         identity = await self.tokens.identify(authorization)
@@ -73,24 +77,24 @@ class Authenticator:
         return identity
 
     async def admit(self, authorization: str | None, address: str | None) -> Viewer:
-        """The viewer. As `identify`, and UNAUTHENTICATED unless the token is one of an active user."""
+        """Verify the token as `identify` does, and return its user. Raises UNAUTHENTICATED if no active user has it."""
         return await find_viewer(self.db, await self.identify(authorization, address))
 
 
 def make_authenticator(db: Database, settings: Settings) -> Authenticator:
-    """ValueError names the setting where there is no key to tell tokens by."""
+    """Return the authenticator of a server. Raises ValueError, naming the setting, if no key is configured."""
     return Authenticator(db, Tokens(settings), RateLimits(settings))
 
 
 _ACTIVE = select(User).where(col(User.is_active))
-_BY_ID = Statement(_ACTIVE.where(col(User.id) == bindparam("wanted")), detached(User))
-_BY_EMAIL = Statement(_ACTIVE.where(col(User.email) == bindparam("wanted")), detached(User))
+_BY_ID = Statement(_ACTIVE.where(col(User.id) == bindparam("key")), detached(User))
+_BY_EMAIL = Statement(_ACTIVE.where(col(User.email) == bindparam("key")), detached(User))
 
 
 async def find_viewer(db: Database, identity: Identity) -> Viewer:
-    """The viewer that a token stands for. UNAUTHENTICATED unless it is an active user."""
-    found, wanted = (_BY_ID, identity.user_id) if identity.email is None else (_BY_EMAIL, identity.email)
-    users = await found.read(db, wanted=wanted)
+    """Return the user that a token identifies. Raises UNAUTHENTICATED unless it is an active user."""
+    statement, key = (_BY_ID, identity.user_id) if identity.email is None else (_BY_EMAIL, identity.email)
+    users = await statement.read(db, key=key)
     if not users:
-        raise ApiError(Code.UNAUTHENTICATED, "The access token stands for no active user.")
+        raise ApiError(Code.UNAUTHENTICATED, "The access token does not belong to an active user.")
     return Viewer(users[0], identity.scopes)

@@ -1,6 +1,6 @@
-"""Links to claim: signed, expiring, each for one offer, whose user whoever has the link may claim the lead for.
+"""Claim links: signed links that expire. Whoever has one can claim the lead of one offer on behalf of its user.
 
-A link of a call is not opened by a person: its address is told which key was pressed.
+The link in a phone call is not opened by a person: Twilio posts the pressed key to it.
 """
 
 import hmac
@@ -22,27 +22,27 @@ _PAGES = {ClaimedVia.EMAIL: "/claim", ClaimedVia.TEXT: "/claim", ClaimedVia.PHON
 
 @dataclass(frozen=True, slots=True)
 class ClaimLink:
-    """Which offer the link claims, and how it was told of."""
+    """The offer that a link claims, and the channel that the link was sent on."""
 
     offer_id: int
     via: ClaimedVia
 
 
 def claim_url(settings: Settings, link: ClaimLink, now: datetime) -> str | None:
-    """The address of the link, valid for three days; None where the server does not know its own address."""
+    """Return the URL of the link, valid for three days from `now`. None if LEAD_OFFERS_PUBLIC_URL is not set."""
     letter = next(letter for letter, via in _LETTERS.items() if via is link.via)
     text = f"{link.offer_id}.{letter}.{int((now + VALID_FOR).timestamp())}"
     return public_address(settings, f"{_PAGES[link.via]}?link={text}.{_signature(settings, text)}")
 
 
 def public_address(settings: Settings, path: str) -> str | None:
-    """Where the outside reaches a path of this server; None where it does not know its own address."""
+    """Return the public URL of a path on this server. None if LEAD_OFFERS_PUBLIC_URL is not set."""
     return None if settings.public_url is None else settings.public_url.rstrip("/") + path
 
 
-def read_link(settings: Settings, sent: str, now: datetime) -> ClaimLink | None:
-    """What a link says; None for one that we did not sign, or that has expired."""
-    text, _, signature = sent.rpartition(".")
+def read_link(settings: Settings, token: str, now: datetime) -> ClaimLink | None:
+    """Return the content of a link's token. None if this server did not sign it, or if it has expired."""
+    text, _, signature = token.rpartition(".")
     if not hmac.compare_digest(signature.encode(), _signature(settings, text).encode()):
         return None
     offer, letter, expires = text.split(".")
@@ -53,6 +53,6 @@ def read_link(settings: Settings, sent: str, now: datetime) -> ClaimLink | None:
 
 
 def _signature(settings: Settings, text: str) -> str:
-    """With a key of its own, made from the secret: a link is no access token, and none is a link."""
+    """Sign with a key derived from the secret, so that a link is never a valid access token nor the reverse."""
     key = hmac.digest(signing_key(settings).encode(), b"lead-offers claim link", sha256)
     return urlsafe_b64encode(hmac.digest(key, text.encode(), sha256)).decode().rstrip("=")

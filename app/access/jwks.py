@@ -1,7 +1,7 @@
-"""Public keys of an identity provider, fetched from its JWKS address (RFC 7517) and kept.
+"""The public keys of an identity provider, fetched from its JWKS URL (RFC 7517) and cached.
 
-Fetched without blocking, unlike by PyJWT's own client; again after an hour, and when a token names a key that is not
-there, but never twice within a minute: else every forged token would be a request to the provider.
+PyJWT's own client would block the event loop. The keys are fetched again after an hour, and when a token names an
+unknown key, but at most once a minute: otherwise every forged token would cause a request to the provider.
 """
 
 import asyncio
@@ -19,16 +19,16 @@ logger = logging.getLogger(__name__)
 ALGORITHMS = ("RS256", "ES256")
 
 PAUSE = 60.0
-"""Seconds between two requests to the provider, at least."""
+"""The minimum time between two requests to the provider, in seconds."""
 
 MAX_AGE = 3600.0
-"""Seconds after which the keys are fetched again: one that the provider has withdrawn is gone by then."""
+"""The seconds after which the keys are fetched again, so that a withdrawn key is no longer accepted."""
 
 FETCH_SECONDS = 5.0
 
 
 class KeySet:
-    """The keys behind one address. `clock` counts seconds."""
+    """The keys behind one URL. `version` counts how often they were fetched; `clock` returns seconds."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.version = 0
@@ -40,45 +40,44 @@ class KeySet:
         self._lock = asyncio.Lock()
 
     async def find(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
-        """The key of that id for RS256 or ES256; without an id the only key there is.
+        """Return the key with this id for RS256 or ES256, or the only key of the algorithm if the token names none.
 
-        UNAVAILABLE where the provider has never answered.
+        Raises UNAVAILABLE if the keys have never been fetched.
         """
         if self._is_old() or self._matching(kid, algorithm) is None:
             async with self._lock:
                 if self._clock() - self._tried >= PAUSE:
                     await self._refresh()
         if self._fetched == float("-inf"):
-            raise ApiError(
-                Code.UNAVAILABLE, "The keys of the identity provider cannot be had now.", {"retryAfter": int(PAUSE)}
-            )
+            message = "The identity provider's keys cannot be fetched. Try again later."
+            raise ApiError(Code.UNAVAILABLE, message, {"retryAfter": int(PAUSE)})
         return self._matching(kid, algorithm)
 
     def _is_old(self) -> bool:
         return self._clock() - self._fetched >= MAX_AGE
 
     def _matching(self, kid: str | None, algorithm: str) -> jwt.PyJWK | None:
-        fitting = [key for key in self._keys if key.algorithm_name == algorithm]
+        matching = [key for key in self._keys if key.algorithm_name == algorithm]
         if kid is None:
-            return fitting[0] if len(fitting) == 1 else None
-        return next((key for key in fitting if key.key_id == kid), None)
+            return matching[0] if len(matching) == 1 else None
+        return next((key for key in matching if key.key_id == kid), None)
 
     async def _refresh(self) -> None:
         self._tried = self._clock()
         try:
             async with httpx2.AsyncClient(timeout=FETCH_SECONDS) as http:
-                answer = await http.get(self._url)
-            answer.raise_for_status()
-            self._keys = _signing_keys(answer.json()["keys"])
+                response = await http.get(self._url)
+            response.raise_for_status()
+            self._keys = _signing_keys(response.json()["keys"])
         except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
-            logger.warning("The keys at %s cannot be had; those fetched before stay: %r", self._url, error)
+            logger.warning("Cannot fetch the keys at %s; keeping the previous ones: %r", self._url, error)
             return
         self._fetched = self._clock()
         self.version += 1
 
 
 def _signing_keys(listed: list[dict[str, str]]) -> list[jwt.PyJWK]:
-    """Those of our algorithms; what else a provider lists, for encryption or of another kind, is none of ours."""
+    """Return the keys that sign with one of our algorithms. Providers also list encryption keys and other types."""
     keys = []
     for item in listed:
         if item.get("use", "sig") != "sig":

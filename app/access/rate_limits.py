@@ -1,4 +1,4 @@
-"""How many requests a user and an address may send. Off unless set."""
+"""Rate limits per user and per client address. Both are off by default."""
 
 import logging
 import time
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class RateLimits:
-    """Counts requests, in this process or in a store that several share."""
+    """Counts requests, in this process or in a Redis that several processes share."""
 
     def __init__(self, settings: Settings) -> None:
         per_user, per_address = settings.rate_limit_per_user, settings.rate_limit_per_address
@@ -27,25 +27,25 @@ class RateLimits:
         self._limiter = SlidingWindowCounterRateLimiter(storage_from_string(url))
 
     async def count_user(self, user: object) -> None:
-        """RATE_LIMITED where the user, by id or e-mail address, has sent too many requests."""
+        """Count a request of a user, given by id or e-mail address. Raises RATE_LIMITED if they sent too many."""
         if self._per_user:
             await self._count(self._per_user, "user", str(user))
 
     async def count_address(self, address: str | None) -> None:
-        """RATE_LIMITED where too many requests have come from the address; of IPv6 from its network, the first half."""
+        """Count a request from an IP address (IPv6: from its /64). Raises RATE_LIMITED if there were too many."""
         if self._per_address and address is not None:
             await self._count(self._per_address, "address", _network(address))
 
-    async def _count(self, limit: RateLimitItem, *of: str) -> None:
+    async def _count(self, limit: RateLimitItem, kind: str, key: str) -> None:
         try:
-            if await self._limiter.hit(limit, *of):
+            if await self._limiter.hit(limit, kind, key):
                 return
-            seconds = max(1, ceil((await self._limiter.get_window_stats(limit, *of)).reset_time - time.time()))
+            seconds = max(1, ceil((await self._limiter.get_window_stats(limit, kind, key)).reset_time - time.time()))
         except Exception:
-            # The store is a convenience; without it everybody would be locked out.
-            logger.exception("The store of the rate limits failed; nobody is limited")
+            # Rejecting requests would turn an outage of Redis into one of the server.
+            logger.exception("The storage of the rate limits failed; this request is not limited")
             return
-        message = f"Too many requests: {limit} are allowed to one {of[0]}. Try again in {seconds} seconds."
+        message = f"Too many requests: the limit is {limit} per {kind}. Try again in {seconds} seconds."
         raise ApiError(Code.RATE_LIMITED, message, {"retryAfter": seconds})
 
 

@@ -1,6 +1,7 @@
-"""Which rows a viewer may find: one SQL expression a table, used by lists, ids, counts, claims and subscriptions.
+"""Access rules: one SQL expression per table that selects the rows a viewer can see.
 
-What these leave out does not exist for the viewer. What they let through is not thereby theirs to change.
+Lists, lookups by id, counts, claims and subscriptions all use these. A row that they leave out does not exist for the
+viewer. A row that they select is not necessarily the viewer's to change: commands check that.
 """
 
 from datetime import datetime
@@ -12,35 +13,35 @@ from sqlmodel import col
 from app.db.models import Contact, DistributionOption, Lead, LeadOffer, LeadRoute, LeadSource, Team, TeamMember
 from app.domain.enums import LeadOfferStatus, RequestStatus
 
-ViewerId = int | BindParameter[int] | Mapped[int]
-"""The viewer's id, its place in a statement that is prepared for any viewer, or the column that has it."""
+IdValue = int | BindParameter[int] | Mapped[int] | Mapped[int | None]
+"""An id, its placeholder in a compiled statement, or the column that holds it."""
 
 Moment = datetime | BindParameter[datetime]
-"""An instant, or its place in a statement that is prepared for any."""
+"""A timestamp, or its placeholder in a compiled statement."""
 
 
-def offer_halves(viewer_id: ViewerId) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """The offers I may find in two parts that share none, each of which an index has in order.
+def offer_halves(viewer_id: IdValue) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The visible offers in two disjoint parts, so that PostgreSQL can read each in the order of an index.
 
-    Offers made to me; and offers made to others, members of teams that I created.
+    The first part is the offers made to the viewer, the second the offers made to others by the viewer's teams.
     """
     to_me = col(LeadOffer.user_id) == viewer_id
     by_me = and_(col(LeadOffer.offered_by_id) == viewer_id, col(LeadOffer.user_id).is_distinct_from(viewer_id))
     return to_me, by_me
 
 
-def offers(viewer_id: ViewerId) -> ColumnElement[bool]:
-    """Offers made to me, and offers made to members of teams that I created, due or not."""
+def offers(viewer_id: IdValue) -> ColumnElement[bool]:
+    """Offers made to the viewer, and offers made to members of teams that the viewer created, due or not."""
     return or_(*offer_halves(viewer_id))
 
 
 def has_come(now: Moment) -> ColumnElement[bool]:
-    """The offer's moment has come. An imported offer without a moment was sent before it was imported."""
+    """The offer is due. An imported offer without `notify_at` was sent before the import, so it is due."""
     return or_(col(LeadOffer.notify_at) <= now, col(LeadOffer.notify_at).is_(None))
 
 
-def leads(viewer_id: ViewerId, now: Moment) -> ColumnElement[bool]:
-    """Leads that I created, hold, or was offered in an offer that is not cancelled and whose moment has come."""
+def leads(viewer_id: IdValue, now: Moment) -> ColumnElement[bool]:
+    """Leads that the viewer created, holds, or has a due offer of that is not CANCELLED."""
     offered = exists(
         select(1).where(
             col(LeadOffer.lead_id) == col(Lead.id),
@@ -52,53 +53,74 @@ def leads(viewer_id: ViewerId, now: Moment) -> ColumnElement[bool]:
     return or_(col(Lead.creator_id) == viewer_id, col(Lead.claimed_by_id) == viewer_id, offered)
 
 
-def accepted_teams(viewer_id: int) -> ColumnElement[bool]:
-    """Teams whose invitation I have accepted."""
+def is_live(team: type[Team] = Team) -> ColumnElement[bool]:
+    """The team is not deleted. `team` is an alias where a statement reads teams twice."""
+    return col(team.deleted_at).is_(None)
+
+
+def usable_teams(creator_id: IdValue, team: type[Team] = Team) -> ColumnElement[bool]:
+    """Teams that a user's leads can be distributed to: the user created them, and they are not deleted.
+
+    Whether a usable team has members to offer a lead to is for the planner to say.
+    """
+    return and_(col(team.creator_id) == creator_id, is_live(team))
+
+
+def has_accepted(team_id: IdValue, user_id: IdValue) -> ColumnElement[bool]:
+    """The user accepted an invitation to the team. False for the team's creator, who has no membership."""
     return exists(
-        select(1).where(
-            col(TeamMember.team_id) == col(Team.id),
-            col(TeamMember.user_id) == viewer_id,
+        select(1)
+        .where(
+            col(TeamMember.team_id) == team_id,
+            col(TeamMember.user_id) == user_id,
             col(TeamMember.request_status) == RequestStatus.ACCEPTED,
         )
+        .correlate_except(TeamMember)
     )
 
 
-def teams(viewer_id: int) -> ColumnElement[bool]:
-    """Teams that I created or accepted an invitation to, but for deleted ones."""
-    mine = or_(col(Team.creator_id) == viewer_id, accepted_teams(viewer_id))
-    return and_(col(Team.deleted_at).is_(None), mine)
+def is_in_team(team_id: IdValue, user_id: IdValue) -> ColumnElement[bool]:
+    """The user created the team or accepted an invitation to it. A deleted team counts like any other."""
+    created = exists(
+        select(1).where(col(Team.id) == team_id, col(Team.creator_id) == user_id).correlate_except(Team),
+    )
+    return or_(created, has_accepted(team_id, user_id))
+
+
+def teams(viewer_id: IdValue) -> ColumnElement[bool]:
+    """Teams that the viewer created or accepted an invitation to, except deleted ones."""
+    return and_(is_live(), or_(col(Team.creator_id) == viewer_id, has_accepted(col(Team.id), viewer_id)))
 
 
 def memberships(viewer_id: int) -> ColumnElement[bool]:
-    """My own memberships, whatever their status, but for those of deleted teams."""
-    alive = exists(select(1).where(col(Team.id) == col(TeamMember.team_id), col(Team.deleted_at).is_(None)))
-    return and_(col(TeamMember.user_id) == viewer_id, alive)
+    """The viewer's own memberships, whatever their status, except those of deleted teams."""
+    of_live_team = exists(select(1).where(col(Team.id) == col(TeamMember.team_id), is_live()))
+    return and_(col(TeamMember.user_id) == viewer_id, of_live_team)
 
 
 def members(viewer_id: int) -> ColumnElement[bool]:
-    """My own memberships, and those of the teams that I may find."""
-    return or_(
-        memberships(viewer_id), exists(select(1).where(col(Team.id) == col(TeamMember.team_id), teams(viewer_id)))
-    )
+    """The viewer's own memberships, and all memberships of the teams that the viewer can see."""
+    of_visible_team = exists(select(1).where(col(Team.id) == col(TeamMember.team_id), teams(viewer_id)))
+    return or_(memberships(viewer_id), of_visible_team)
 
 
 def distribution_options(viewer_id: int) -> ColumnElement[bool]:
-    """All options of the teams that I created, and my own of those that I accepted an invitation to."""
-    of_my_team = and_(col(Team.id) == col(DistributionOption.team_id), teams(viewer_id))
+    """All options of the teams that the viewer created, and the viewer's own options in teams they joined."""
+    of_visible_team = and_(col(Team.id) == col(DistributionOption.team_id), teams(viewer_id))
     mine = or_(col(DistributionOption.user_id) == viewer_id, col(Team.creator_id) == viewer_id)
-    return exists(select(1).where(of_my_team, mine))
+    return exists(select(1).where(of_visible_team, mine))
 
 
 def contacts(viewer_id: int) -> ColumnElement[bool]:
-    """Contacts that I entered."""
+    """Contacts that the viewer entered."""
     return col(Contact.owner_id) == viewer_id
 
 
 def lead_sources(viewer_id: int) -> ColumnElement[bool]:
-    """Sources that I entered."""
+    """Lead sources that the viewer entered."""
     return col(LeadSource.creator_id) == viewer_id
 
 
 def lead_routes(viewer_id: int) -> ColumnElement[bool]:
-    """Routes that I entered."""
+    """Lead routes that the viewer entered."""
     return col(LeadRoute.creator_id) == viewer_id

@@ -50,9 +50,7 @@ async def _check_creator(session: AsyncSession, viewer_id: int, lead_id: int, no
 
 async def _may_be_given(session: AsyncSession, viewer_id: int, user_id: int) -> bool:
     in_my_team = exists(
-        select(Team.id).where(
-            visibility.accepted_teams(user_id), col(Team.creator_id) == viewer_id, col(Team.deleted_at).is_(None)
-        )
+        select(Team.id).where(visibility.usable_teams(viewer_id), visibility.has_accepted(col(Team.id), user_id))
     )
     found = select(User.id).where(
         col(User.id) == user_id, col(User.is_active), or_(col(User.id) == viewer_id, in_my_team)

@@ -10,9 +10,10 @@ from app.access import visibility
 from app.commands import deliveries, events
 from app.commands.eligibility import claimable
 from app.commands.escalation import move_up
-from app.db.compiled import Statement, detached
+from app.db.compiled import Statement
 from app.db.functions import member_of
 from app.db.models import Lead, LeadOffer, User
+from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime, stored
 from app.domain.enums import OPEN_STATUSES, ClaimedVia, EndReason, LeadOfferStatus
 from app.domain.timestamps import format_instant

@@ -38,7 +38,7 @@ def claimable(now: visibility.Moment) -> ColumnElement[bool]:
     )
 
 
-def claim_succeeds(viewer_id: visibility.ViewerId, now: visibility.Moment) -> ColumnElement[bool]:
+def claim_succeeds(viewer_id: visibility.IdValue, now: visibility.Moment) -> ColumnElement[bool]:
     """Claiming the offer would succeed for the viewer: they may claim its lead, or have it already."""
     is_held = _there_is(col(Lead.id) == col(LeadOffer.lead_id), col(Lead.claimed_by_id) == viewer_id)
     return and_(col(LeadOffer.user_id) == viewer_id, or_(is_held, claimable(now)))

@@ -14,8 +14,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands.claim import already_claimed
-from app.db.compiled import Statement, detached
+from app.db.compiled import Statement
 from app.db.models import DistributionOption, Lead, LeadOffer, Team, TeamMember, TeamZipcode, User
+from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime
 from app.domain.enums import DistributionTarget, TeamSelectionMethod
 from app.domain.planner import Candidate, EarlierOffer, Option, Plan, plan

@@ -11,9 +11,10 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.preparation import Prepared
-from app.db.compiled import Statement, detached
+from app.db.compiled import Statement
 from app.db.functions import rows_parameter
 from app.db.models import Lead, LeadOffer
+from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime, stored
 from app.domain.enums import LeadOfferStatus
 

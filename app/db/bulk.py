@@ -1,4 +1,4 @@
-"""Many rows at once, with ids of their own."""
+"""Bulk inserts for imports and sample data, whose rows may bring their own ids."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.db.change_feed import CHANNEL, IN_BULK
 
 Advance = Callable[[int], None]
-"""Told how many more rows a step has done."""
+"""A callback that receives the number of rows just processed, for progress bars."""
 
 CHUNK = 5_000
 
-TELL_ONCE = f"SELECT set_config('{IN_BULK}', 'on', true), pg_notify('{CHANNEL}', '')"
-"""To the end of the transaction the triggers are silent, and who listens hears that there is much to query."""
+NOTIFY_ONCE = f"SELECT set_config('{IN_BULK}', 'on', true), pg_notify('{CHANNEL}', '')"
+"""Silences the triggers until the end of the transaction, and sends one notification for everything in it."""
 
 
 async def insert_rows(
@@ -23,11 +23,14 @@ async def insert_rows(
     rows: Sequence[Mapping[str, Any]],
     advance: Advance = lambda _rows: None,
 ) -> None:
-    """Inserts rows that all have the columns of the first; what else they have is left out, as is an id of None."""
+    """Insert rows that all have the keys of the first one. Keys that are not columns, and an id of None, are ignored.
+
+    On PostgreSQL, listeners receive one empty notification for the whole transaction instead of one per row.
+    """
     if not rows:
         return
     if connection.dialect.name == "postgresql":
-        await connection.exec_driver_sql(TELL_ONCE)
+        await connection.exec_driver_sql(NOTIFY_ONCE)
     columns = [column.name for column in table.columns if column.name in rows[0]]
     if rows[0].get("id") is None and "id" in columns:
         columns.remove("id")
@@ -37,8 +40,8 @@ async def insert_rows(
         advance(len(chunk))
 
 
-async def continue_numbers(connection: AsyncConnection, table: Table) -> None:
-    """New ids start after the highest there is. SQLite sees to that by itself."""
+async def continue_ids(connection: AsyncConnection, table: Table) -> None:
+    """Make new ids start after the highest one in the table. SQLite always does."""
     if connection.dialect.name == "postgresql":
         sequence, highest = f"{table.name}_id_seq", func.max(table.c.id)
         last = select(literal_column("last_value")).select_from(text(sequence)).scalar_subquery()

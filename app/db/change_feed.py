@@ -1,7 +1,7 @@
-"""Changes of offers, as a process hears of them: triggers see each, whoever writes it, and it is told after the commit.
+"""The change feed: new and changed offers, as triggers in the database record them and as processes receive them.
 
-On PostgreSQL the triggers of the migrations send a notice that every listening process gets. On SQLite they are
-temporary ones of a server's own writing connection, which see what this process writes and nothing else.
+On PostgreSQL, triggers made by the migrations send a notification on commit to every process that listens. On SQLite,
+temporary triggers on the server's own write connection record the changes, so that a process sees only its own.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,35 +14,38 @@ import orjson
 from app.domain.enums import LeadOfferStatus
 
 CHANNEL = "lead_offer_changes"
-"""Where PostgreSQL sends the notices."""
+"""The channel of the notifications in PostgreSQL."""
 
 IN_BULK = "lead_offers.in_bulk"
-"""A setting of PostgreSQL; while it is `on` the triggers say nothing."""
+"""A session setting in PostgreSQL. While it is `on`, the triggers send nothing."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class OfferChange:
-    """An offer was made, or its status changed. What it has become is for the database to say."""
+    """A new offer, or a change of an offer's status. Query the database for its current state."""
 
     offer_id: int
     lead_id: int
     previous_status: LeadOfferStatus | None
-    """None when the offer is new."""
+    """None if the offer is new."""
     changed_at: datetime
 
     def since(self, earlier: "OfferChange | None") -> "OfferChange":
-        """This change and an earlier one of the same offer, as one."""
+        """Merge this change with an earlier one of the same offer."""
         return replace(self, previous_status=earlier.previous_status) if earlier else self
 
 
 Announce = Callable[[Sequence[OfferChange] | None], None]
-"""Told of changes that were committed; None means more than are worth naming."""
+"""A callback that receives committed changes, or None if there are too many to list."""
 
 
 def read_notice(payload: str) -> Sequence[OfferChange] | None:
-    """What PostgreSQL says: `[milliseconds since 1970, [[offer, lead, previous status], …]]`, or nothing."""
+    """Parse a notification: `[milliseconds since 1970, [[offer id, lead id, previous status], …]]`.
+
+    An empty one returns None: there are too many changes to list.
+    """
     if not payload:
         return None
     milliseconds, changes = orjson.loads(payload)
@@ -60,11 +63,11 @@ WATCH_ON_SQLITE = (
             (new.id, new.lead_id, old.status, round((julianday('now') - 2440587.5) * 86400000));
     END""",
 )
-"""Has a connection note its changes of offers, to be taken by `take_changes` before its commit."""
+"""Statements that make a connection record its changes of offers, for `take_changes` before the commit."""
 
 
 async def take_changes(driver: Any) -> Sequence[OfferChange]:
-    """What the transaction of this aiosqlite connection has changed so far, in order."""
+    """Return and clear the changes that the open transaction of an aiosqlite connection has made, in order."""
     rows = await driver.execute_fetchall("SELECT * FROM temp.offer_changes ORDER BY rowid")
     if rows:
         await driver.execute_fetchall("DELETE FROM temp.offer_changes")

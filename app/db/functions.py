@@ -1,7 +1,8 @@
-"""Membership in a set of any size, and rows of any number, as one bound value.
+"""SQL functions of our own, compiled for both databases: membership in a list, rows as a parameter, seconds between.
 
-`IN (?, ?, …)` and `VALUES (?, ?, …), …` take a parameter a value, of which both databases allow some 32,000, and make
-a new statement for every number of them. Here they are one parameter, so that a statement is prepared once.
+`IN (?, ?, …)` and `VALUES (?, ?, …), …` take one parameter per value. Both databases allow about 32,000 parameters, and
+each number of them makes another statement. A list or rows bound as a single parameter keep the text of the statement
+the same, so that it is compiled and prepared once.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Dialect,
+    Integer,
     String,
     TableValuedAlias,
     bindparam,
@@ -26,23 +28,25 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
+# Membership in a list
+
 
 def member_of(
     column: ColumnElement[Any] | Mapped[Any], values: Collection[Any] | BindParameter[Any]
 ) -> ColumnElement[bool]:
-    """Whether the column's value is one of `values`, which hold no null. Null where the column is null."""
-    element: Any = column  # what is mapped has a type, too
+    """Compare the column with a list of values, none of them null. The result is null where the column is null."""
+    element: Any = column  # a mapped attribute has a type as well
     if not isinstance(values, BindParameter):
-        values = bindparam(None, list(values), type_=_ValueSet(element.type))
+        values = bindparam(None, list(values), type_=_ValueList(element.type))
     return _MemberOf(element, values)
 
 
 def set_parameter(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:
-    """The place of a set of the column's values in a prepared statement; it is given a list."""
-    return bindparam(name, type_=_ValueSet(column.type))
+    """Return a parameter of a compiled statement that takes a list of the column's values."""
+    return bindparam(name, type_=_ValueList(column.type))
 
 
-class _ValueSet(TypeDecorator[list[Any]]):
+class _ValueList(TypeDecorator[list[Any]]):
     """Values of one column's type: an array on PostgreSQL, a JSON text on SQLite."""
 
     impl = String
@@ -67,30 +71,33 @@ class _MemberOf(FunctionElement[bool]):
     type = Boolean()
 
     def self_group(self, against: Any = None) -> Any:
-        """A condition as it stands: compared with 1, as SQLAlchemy would on SQLite, no index would serve it."""
+        """Keep SQLAlchemy from comparing the condition with 1, as it does on SQLite: no index serves that."""
         return self
 
 
 @compiles(_MemberOf, "postgresql")
-def _any(element: _MemberOf, compiler: SQLCompiler, **options: Any) -> str:
+def _postgresql_member(element: _MemberOf, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(clause, **options) for clause in element.clauses)
     return f"({column} = ANY ({values}))"
 
 
 @compiles(_MemberOf, "sqlite")
-def _json_each(element: _MemberOf, compiler: SQLCompiler, **options: Any) -> str:
+def _sqlite_member(element: _MemberOf, compiler: SQLCompiler, **options: Any) -> str:
     column, values = (compiler.process(clause, **options) for clause in element.clauses)
     return f"({column} IN (SELECT value FROM json_each({values})))"  # noqa: S608
 
 
+# Rows as a parameter
+
+
 def rows_parameter(name: str, *columns: Column[Any]) -> TableValuedAlias:
-    """The place of rows with values of these columns in a prepared statement; it is given a list of tuples."""
-    rows = _GivenRows(name, columns)
+    """Return a parameter of a compiled statement that takes a list of tuples with values of these columns."""
+    rows = _ParameterRows(name, columns)
     return rows.table_valued(*(column(each.name, each.type) for each in columns), name=name)
 
 
-class _Rows(UserDefinedType[Sequence[tuple[Any, ...]]]):
-    """Rows of values of these columns, as the text of a JSON array."""
+class _RowList(UserDefinedType[Sequence[tuple[Any, ...]]]):
+    """Rows with values of these columns, as the text of a JSON array."""
 
     cache_ok = False
 
@@ -100,29 +107,58 @@ class _Rows(UserDefinedType[Sequence[tuple[Any, ...]]]):
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
         binds = [(each.name, each.type.dialect_impl(dialect).bind_processor(dialect)) for each in self.columns]
 
-        def spell(row: tuple[Any, ...]) -> dict[str, Any]:
+        def as_object(row: tuple[Any, ...]) -> dict[str, Any]:
             return {name: bind(value) if bind else value for (name, bind), value in zip(binds, row, strict=True)}
 
-        return lambda rows: orjson.dumps([spell(row) for row in rows]).decode()
+        return lambda rows: orjson.dumps([as_object(row) for row in rows]).decode()
 
 
-class _GivenRows(FunctionElement[Any]):
+class _ParameterRows(FunctionElement[Any]):
     inherit_cache = False
 
     def __init__(self, name: str, columns: Sequence[Column[Any]]) -> None:
-        super().__init__(bindparam(name, type_=_Rows(columns)))
+        super().__init__(bindparam(name, type_=_RowList(columns)))
         self.of = columns
 
 
-@compiles(_GivenRows, "postgresql")
-def _to_recordset(element: _GivenRows, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(_ParameterRows, "postgresql")
+def _postgresql_rows(element: _ParameterRows, compiler: SQLCompiler, **options: Any) -> str:
     columns = ", ".join(f"{each.name} {each.type.compile(compiler.dialect)}" for each in element.of)
     rows = compiler.process(element.clauses, **options)
     return f"(SELECT * FROM json_to_recordset(CAST({rows} AS JSON)) AS given({columns}))"  # noqa: S608
 
 
-@compiles(_GivenRows, "sqlite")
-def _extract(element: _GivenRows, compiler: SQLCompiler, **options: Any) -> str:
+@compiles(_ParameterRows, "sqlite")
+def _sqlite_rows(element: _ParameterRows, compiler: SQLCompiler, **options: Any) -> str:
     columns = ", ".join(f"json_extract(value, '$.{each.name}') AS {each.name}" for each in element.of)
     rows = compiler.process(element.clauses, **options)
     return f"(SELECT {columns} FROM json_each({rows}))"  # noqa: S608
+
+
+# The time between two timestamps
+
+
+def seconds_between(begin: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[int]:
+    """Return the whole seconds from `begin` to `end`, truncated towards zero. Null if either of them is null."""
+    return _SecondsBetween(begin, end)
+
+
+class _SecondsBetween(FunctionElement[int]):
+    inherit_cache = True
+    type = Integer()
+
+
+@compiles(_SecondsBetween, "postgresql")
+def _postgresql_seconds(element: _SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:
+    begin, end = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"CAST(trunc(extract(epoch FROM {end} - {begin})) AS INTEGER)"
+
+
+@compiles(_SecondsBetween, "sqlite")
+def _sqlite_seconds(element: _SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:
+    """SQLite stores a timestamp as a text, `2018-01-16 09:09:09.000000`, of which strftime drops the fraction."""
+    begin, end = (
+        f"(CAST(strftime('%s', {text}) AS INTEGER) * 1000 + CAST(substr({text}, 21, 3) AS INTEGER))"
+        for text in (compiler.process(clause, **options) for clause in element.clauses)
+    )
+    return f"(({end} - {begin}) / 1000)"

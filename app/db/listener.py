@@ -1,4 +1,4 @@
-"""One connection of this process that listens to a channel of PostgreSQL, and comes back when it is lost."""
+"""Listens to a notification channel of PostgreSQL, and reconnects when the connection is lost."""
 
 import asyncio
 import logging
@@ -13,16 +13,17 @@ from app.db.driver_errors import DRIVER_ERRORS
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 20.0
-"""How often a silent connection is asked whether it still lives, and how long it may take to say so."""
+CHECK_SECONDS = 20.0
+"""How often an idle connection is checked, and how long it may take to respond."""
+
 LONGEST_PAUSE = 5.0
-"""Seconds between two attempts to connect."""
+"""The maximum time between two attempts to connect, in seconds."""
 
 
 class Listener:
-    """Tells `heard` what is committed, and `missed` that something may have been: a connection was lost.
+    """Calls `heard` with the payload of each notification, and `missed` after a reconnect: some may have been lost.
 
-    `url` must lead to the server itself: behind a pooler that shares connections nothing is heard.
+    `url` must lead to the server itself. LISTEN does not work behind a pooler that shares connections.
     """
 
     def __init__(self, url: str, channel: str, heard: Callable[[str], None], missed: Callable[[], None]) -> None:
@@ -31,10 +32,10 @@ class Listener:
         self._heard = heard
         self._missed = missed
         self.listening = asyncio.Event()
-        """Whether whatever is committed from now on will be heard."""
+        """Set while notifications are received."""
 
     async def run(self) -> None:
-        """Listens until it is cancelled."""
+        """Listen until the task is cancelled."""
         pause, was_listening = 0.1, False
         while True:
             try:
@@ -43,9 +44,9 @@ class Listener:
                         self._missed()
                     pause, was_listening = 0.1, True
                     self.listening.set()
-                    await _lives(connection, closed)
+                    await _until_lost(connection, closed)
             except (*DRIVER_ERRORS, OSError):
-                logger.warning("Not listening to PostgreSQL; trying again", exc_info=True)
+                logger.warning("Lost the connection that listens to PostgreSQL; reconnecting", exc_info=True)
             finally:
                 self.listening.clear()
             await asyncio.sleep(pause)
@@ -54,12 +55,12 @@ class Listener:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[tuple[Any, asyncio.Event]]:
         closed = asyncio.Event()
-        async with asyncio.timeout(LOOK_SECONDS):
+        async with asyncio.timeout(CHECK_SECONDS):
             pooled = await self._engine.connect()
         driver: Any = (await pooled.get_raw_connection()).driver_connection
         try:
             driver.add_termination_listener(lambda _connection: closed.set())
-            async with asyncio.timeout(LOOK_SECONDS):
+            async with asyncio.timeout(CHECK_SECONDS):
                 await driver.add_listener(self._channel, self._hear)
             yield driver, closed
         finally:
@@ -71,11 +72,11 @@ class Listener:
         self._heard(payload)
 
 
-async def _lives(connection: Any, closed: asyncio.Event) -> None:
-    """Returns when the connection is lost. A network that swallows everything is found out by asking."""
+async def _until_lost(connection: Any, closed: asyncio.Event) -> None:
+    """Return when the connection is lost. A query from time to time detects a network that drops all packets."""
     while not closed.is_set():
         try:
-            async with asyncio.timeout(LOOK_SECONDS):
+            async with asyncio.timeout(CHECK_SECONDS):
                 await closed.wait()
         except TimeoutError:
-            await connection.execute("SELECT 1", timeout=LOOK_SECONDS)
+            await connection.execute("SELECT 1", timeout=CHECK_SECONDS)

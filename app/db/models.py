@@ -1,4 +1,4 @@
-"""The tables."""
+"""The tables of the database."""
 
 from datetime import datetime
 from typing import Any
@@ -42,9 +42,9 @@ def _optional_reference(target: str, *, index: bool = False) -> Any:
 
 
 def _newest_first(name: str, column: str, **options: Any) -> tuple[Index, Index]:
-    """An index that serves one viewer's offers, newest first.
+    """Return the index, one definition per database, that serves one viewer's offers, newest first.
 
-    SQLite indexes know no NULLS LAST; its nulls sort last in descending order by themselves.
+    SQLite indexes do not support NULLS LAST, but nulls sort last in descending order anyway.
     """
     return (
         Index(name, column, text("notify_at DESC NULLS LAST"), "id", **options).ddl_if(dialect="postgresql"),
@@ -52,43 +52,43 @@ def _newest_first(name: str, column: str, **options: Any) -> tuple[Index, Index]
     )
 
 
-def _of_the_pending(name: str) -> Index:
-    """An index of what is still to be attempted, by its moment.
+def _pending_index(name: str) -> Index:
+    """Return an index of the rows that are still to be sent, by the time of their next attempt.
 
-    Its condition follows from any comparison of the moment. One on the status would serve only statements in which the
-    status is written out; and statements that look for what is pending of one offer would be led into reading all.
+    Every comparison of that time implies the index's condition. A condition on the status would serve only statements
+    with the status as a literal, and could make the planner read all pending rows to find those of one offer.
     """
     where = text("next_attempt_at IS NOT NULL")
     return Index(name, "next_attempt_at", postgresql_where=where, sqlite_where=where)
 
 
-NUMBERED_FOR_GOOD = {"sqlite_autoincrement": True}
-"""The id of a deleted row is never given to another."""
+NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
+"""Keeps SQLite from giving the id of a deleted row to a new one. PostgreSQL never does."""
 
 
 class User(SQLModel, table=True):
-    """An agent or a team's leader. Nothing deletes a user: an account is switched off, or erased in place."""
+    """An agent or a team's leader. Users are never deleted: they are deactivated, or erased in place."""
 
     __tablename__ = "users"
-    __table_args__ = (NUMBERED_FOR_GOOD,)
+    __table_args__ = (NEVER_REUSE_IDS,)
 
     id: int = _id()
     first_name: str = Field(sa_type=Text)
     last_name: str = Field(sa_type=Text)
     email: str | None = Field(default=None, sa_type=Text, unique=True)
-    """In lower case. Null once the account has been erased."""
+    """Lower case. Null if the account was erased."""
     phone: str | None = Field(default=None, sa_type=Text, index=True)
-    """In E.164, unless an import found something else."""
+    """E.164, unless an import brought something else."""
     timezone: str = Field(sa_type=Text)
     is_active: bool = True
     away_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
     quiet_hours_start: str | None = Field(default=None, sa_type=Text)
-    """HH:MM in the user's own time zone, as quiet_hours_end is."""
+    """HH:MM in the user's time zone, like quiet_hours_end."""
     quiet_hours_end: str | None = Field(default=None, sa_type=Text)
 
 
 class TextStop(SQLModel, table=True):
-    """A user has asked for no texts to this number, which says nothing of one that they have later."""
+    """A user's opt-out from text messages to one number. It does not apply to a number that they get later."""
 
     __tablename__ = "text_stops"
 
@@ -98,8 +98,10 @@ class TextStop(SQLModel, table=True):
 
 
 class Team(SQLModel, table=True):
+    """Users who share leads."""
+
     __tablename__ = "teams"
-    __table_args__ = (NUMBERED_FOR_GOOD,)
+    __table_args__ = (NEVER_REUSE_IDS,)
 
     id: int = _id()
     name: str = Field(sa_type=Text)
@@ -111,6 +113,8 @@ class Team(SQLModel, table=True):
 
 
 class TeamZipcode(SQLModel, table=True):
+    """A zipcode whose leads a team gets."""
+
     __tablename__ = "team_zipcodes"
 
     team_id: int = Field(sa_type=Id, foreign_key="teams.id", primary_key=True)
@@ -118,8 +122,10 @@ class TeamZipcode(SQLModel, table=True):
 
 
 class TeamMember(SQLModel, table=True):
+    """A membership of a team: an invitation and its answer. The team's creator has none."""
+
     __tablename__ = "team_members"
-    __table_args__ = (UniqueConstraint("team_id", "user_id"), NUMBERED_FOR_GOOD)
+    __table_args__ = (UniqueConstraint("team_id", "user_id"), NEVER_REUSE_IDS)
 
     id: int = _id()
     team_id: int = _reference("teams.id")
@@ -128,8 +134,10 @@ class TeamMember(SQLModel, table=True):
 
 
 class DistributionOption(SQLModel, table=True):
+    """How a member of a team, or its creator, is offered leads."""
+
     __tablename__ = "distribution_options"
-    __table_args__ = (UniqueConstraint("team_id", "user_id"), NUMBERED_FOR_GOOD)
+    __table_args__ = (UniqueConstraint("team_id", "user_id"), NEVER_REUSE_IDS)
 
     id: int = _id()
     team_id: int = _reference("teams.id")
@@ -143,8 +151,10 @@ class DistributionOption(SQLModel, table=True):
 
 
 class Contact(SQLModel, table=True):
+    """The person behind one or more leads, entered by a user."""
+
     __tablename__ = "contacts"
-    __table_args__ = (NUMBERED_FOR_GOOD,)
+    __table_args__ = (NEVER_REUSE_IDS,)
 
     id: int = _id()
     owner_id: int = _reference("users.id", index=True)
@@ -155,19 +165,23 @@ class Contact(SQLModel, table=True):
 
 
 class LeadSource(SQLModel, table=True):
+    """Where leads come from, entered by a user."""
+
     __tablename__ = "lead_sources"
-    __table_args__ = (UniqueConstraint("creator_id", "name_key"), NUMBERED_FOR_GOOD)
+    __table_args__ = (UniqueConstraint("creator_id", "name_key"), NEVER_REUSE_IDS)
 
     id: int = _id()
     creator_id: int = _reference("users.id")
     name: str = Field(sa_type=Text)
     name_key: str = Field(sa_type=Text)
-    """The name trimmed and case folded: two sources of one creator never differ by less."""
+    """The name, trimmed and case folded. It is unique among the sources of one creator."""
 
 
 class LeadRoute(SQLModel, table=True):
+    """The distribution of leads from one source and, optionally, of one type."""
+
     __tablename__ = "lead_routes"
-    __table_args__ = (UniqueConstraint("creator_id", "lead_source_id", "lead_type_key"), NUMBERED_FOR_GOOD)
+    __table_args__ = (UniqueConstraint("creator_id", "lead_source_id", "lead_type_key"), NEVER_REUSE_IDS)
 
     id: int = _id()
     creator_id: int = _reference("users.id")
@@ -177,20 +191,22 @@ class LeadRoute(SQLModel, table=True):
     team_id: int | None = _optional_reference("teams.id", index=True)
     lead_type: str | None = Field(default=None, sa_type=Text)
     lead_type_key: str = Field(sa_type=Text)
-    """The type trimmed and case folded; empty where the route serves all types."""
+    """The type, trimmed and case folded. Empty if the route applies to all types."""
 
 
 IS_WATCHED = """
 distribution_target = 'TEAM_ROLLOUT' AND claimed_by_id IS NULL AND watched_since IS NOT NULL AND exhausted_at IS NULL
 """
-"""Leads that somebody should take, and whose creators have not been told that nobody does."""
+"""Unclaimed leads whose creators have not been told yet that nobody claims them."""
 
 
 class Lead(SQLModel, table=True):
+    """One enquiry of a contact."""
+
     __tablename__ = "leads"
     __table_args__ = (
         Index("ix_leads_watched", "watched_since", postgresql_where=text(IS_WATCHED), sqlite_where=text(IS_WATCHED)),
-        NUMBERED_FOR_GOOD,
+        NEVER_REUSE_IDS,
     )
 
     id: int = _id()
@@ -207,16 +223,16 @@ class Lead(SQLModel, table=True):
     claimed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     claimed_via: ClaimedVia | None = Field(default=None, sa_type=enum_type(ClaimedVia))
     watched_since: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    """Its creation here, or its first submit; null for an imported lead that was never submitted here."""
+    """When it was created here, or first submitted. Null for an imported lead that was never submitted."""
     exhausted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    """When its creator was last told that nobody takes it; null once it is offered again."""
+    """When its creator was last told that nobody claimed it. Null again after the next offer."""
 
 
 class LeadRollout(SQLModel, table=True):
-    """One submit that made offers."""
+    """A submit that created offers."""
 
     __tablename__ = "lead_rollouts"
-    __table_args__ = (NUMBERED_FOR_GOOD,)
+    __table_args__ = (NEVER_REUSE_IDS,)
 
     id: int = _id()
     lead_id: int = _reference("leads.id", index=True)
@@ -226,7 +242,7 @@ class LeadRollout(SQLModel, table=True):
 
 
 class RolloutOffer(SQLModel, table=True):
-    """An offer that a submit made. An offer that was cancelled and planned anew belongs to two."""
+    """An offer that a submit created. An offer that was cancelled and created again belongs to several submits."""
 
     __tablename__ = "rollout_offers"
 
@@ -235,7 +251,7 @@ class RolloutOffer(SQLModel, table=True):
 
 
 class RolloutSkip(SQLModel, table=True):
-    """A member whom a submit left out, and why."""
+    """A member that a submit did not offer the lead to, and the reason."""
 
     __tablename__ = "rollout_skips"
 
@@ -248,7 +264,7 @@ WANTS_ATTENTION = """
 status = 'SCHEDULED' AND (assign_automatically OR NOT (coalesce(has_call_alert, false)
 OR coalesce(has_text_alert, false) OR coalesce(has_email_alert, false))) OR status = 'SENT' AND held_until IS NOT NULL
 """
-"""Offers of which nobody is told by a delivery alone: automatic ones, and those without a channel."""
+"""Offers that need more from the worker than their deliveries: automatic ones, and those without a channel."""
 
 
 class LeadOffer(SQLModel, table=True):
@@ -267,7 +283,7 @@ class LeadOffer(SQLModel, table=True):
             postgresql_where=text(WANTS_ATTENTION),
             sqlite_where=text(WANTS_ATTENTION),
         ),
-        NUMBERED_FOR_GOOD,
+        NEVER_REUSE_IDS,
     )
 
     id: int = _id()
@@ -275,7 +291,7 @@ class LeadOffer(SQLModel, table=True):
     user_id: int | None = _optional_reference("users.id")
     team_id: int | None = _optional_reference("teams.id", index=True)
     offered_by_id: int = _reference("users.id")
-    """Who submitted the lead, that is the creator of the team."""
+    """The user who submitted the lead, which is the creator of the team."""
     notify_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     rank: int | None = None
     assign_automatically: bool = False
@@ -285,9 +301,9 @@ class LeadOffer(SQLModel, table=True):
     status: LeadOfferStatus = Field(sa_type=enum_type(LeadOfferStatus))
     end_reason: EndReason | None = Field(default=None, sa_type=enum_type(EndReason))
     order_method: OrderMethod | None = Field(default=None, sa_type=enum_type(OrderMethod))
-    """The order of the rollout that made the offer; null where none did: imported, or assigned."""
+    """The order of the rollout that created the offer. Null for imported and assigned offers."""
     held_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    """Until when the user's quiet hours hold back the automatic assignment."""
+    """The end of the quiet hours that delay the automatic assignment."""
 
 
 class Delivery(SQLModel, table=True):
@@ -295,8 +311,8 @@ class Delivery(SQLModel, table=True):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        _of_the_pending("ix_deliveries_due"),
-        NUMBERED_FOR_GOOD,
+        _pending_index("ix_deliveries_due"),
+        NEVER_REUSE_IDS,
     )
 
     id: int = _id()
@@ -317,8 +333,8 @@ class Notice(SQLModel, table=True):
 
     __tablename__ = "notices"
     __table_args__ = (
-        _of_the_pending("ix_notices_due"),
-        NUMBERED_FOR_GOOD,
+        _pending_index("ix_notices_due"),
+        NEVER_REUSE_IDS,
     )
 
     id: int = _id()
@@ -332,12 +348,12 @@ class Notice(SQLModel, table=True):
 
 
 class TextReply(SQLModel, table=True):
-    """A reply that came by text, and the offer that it is about: told twice by the provider, it is about the same."""
+    """A reply by text message, and its offer. A provider that reports it twice gets the same result."""
 
     __tablename__ = "text_replies"
 
     id: str = Field(sa_type=Text, primary_key=True)
-    """The provider's."""
+    """The provider's message id."""
     offer_id: int | None = _optional_reference("lead_offers.id", index=True)
     received_at: datetime = Field(sa_type=UTCDateTime)
 
@@ -347,16 +363,16 @@ class Event(SQLModel, table=True):
 
     __tablename__ = "events"
     __table_args__ = (
-        _of_the_pending("ix_events_due"),
-        NUMBERED_FOR_GOOD,
+        _pending_index("ix_events_due"),
+        NEVER_REUSE_IDS,
     )
 
     id: int = _id()
     key: str = Field(sa_type=Text)
-    """By which the receiver knows the event again. Unlike the id it means no other in a restored or second database."""
+    """Identifies the event for the receiver. Unlike the id, it is unique across restored and separate databases."""
     kind: EventKind = Field(sa_type=enum_type(EventKind))
     payload: str = Field(sa_type=Text)
-    """The body, as it was when it happened: it is the same to the byte however often it is sent."""
+    """The request body as of the event, so that every attempt sends the same bytes."""
     happened_at: datetime = Field(sa_type=UTCDateTime)
     status: DeliveryStatus = Field(sa_type=enum_type(DeliveryStatus))
     attempts: int = 0

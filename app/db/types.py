@@ -1,7 +1,7 @@
-"""Types of columns, the same on both databases.
+"""Column types that behave the same on both databases.
 
-Ids are 64-bit. Times are UTC, kept to the millisecond. Text sorts and compares by code point, so that a page has the
-same order wherever it is read. Enums are stored by name.
+Ids have 64 bits. Timestamps are UTC with millisecond precision. Text is sorted and compared by code point, so that
+pages have the same order on both. Enums are stored by name.
 """
 
 from datetime import UTC, datetime
@@ -15,13 +15,13 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 E = TypeVar("E", bound=StrEnum)
 
 Id = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in a column of type INTEGER."""
+"""SQLite generates ids only for columns of type INTEGER."""
 
 Text = String().with_variant(String(collation="C"), "postgresql")
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware datetime in UTC, cut to the millisecond; SQLite, which has no type for it, keeps the UTC wall clock."""
+    """An aware datetime in UTC, truncated to milliseconds. SQLite has no such type and stores it without its offset."""
 
     impl = DateTime
     cache_ok = True
@@ -41,12 +41,13 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 def enum_type(kind: type[StrEnum]) -> SQLEnum:
+    """Return the type of a column with an enum, stored as text without a constraint."""
     return SQLEnum(kind, native_enum=False, length=32, create_constraint=False)
 
 
 def stored(member: E) -> ColumnElement[E]:
-    """A member of an enum as SQL has it, for places where no column tells its type, as in a CASE.
+    """Return an enum member as a SQL literal, for expressions such as CASE in which no column determines its type.
 
-    SQLAlchemy would take it for an enum type of PostgreSQL's own.
+    Without it, SQLAlchemy would use a native enum type of PostgreSQL.
     """
     return literal(member, enum_type(type(member)))

@@ -3,6 +3,10 @@
 import re
 
 LARGEST = 2**63 - 1
+
+NO_ID = 0
+"""An id that no row has: `parse_id(text) or NO_ID` looks up an invalid id like an unknown one."""
+
 _DECIMAL = re.compile(r"0*([1-9][0-9]{0,18})", re.ASCII)
 
 

@@ -132,7 +132,7 @@ class Loaders:
     @cached_property
     def accepted_team(self) -> DataLoader[int, bool]:
         """Whether the viewer has accepted the invitation to a team, by the team's id."""
-        return DataLoader(self._among(col(Team.id), visibility.accepted_teams(self._viewer_id)))
+        return DataLoader(self._among(col(Team.id), visibility.has_accepted(col(Team.id), self._viewer_id)))
 
     @cached_property
     def offered_lead(self) -> DataLoader[int, bool]:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 
-from app.db.bulk import Advance, continue_numbers, insert_rows
+from app.db.bulk import Advance, continue_ids, insert_rows
 from app.importer.parse import Rows
 from app.importer.spec import LISTS
 
@@ -27,7 +27,7 @@ async def write(connection: AsyncConnection, rows: Rows, advance: Advance) -> No
         table = tables[kind.table]
         values = [row.values for row in rows[kind.name]]
         await insert_rows(connection, table, [row for row in values if row["id"] is not None], advance)
-        await continue_numbers(connection, table)
+        await continue_ids(connection, table)
         await insert_rows(connection, table, [row for row in values if row["id"] is None], advance)
         if kind.name == "teams":
             await insert_rows(connection, tables["team_zipcodes"], _zipcodes(values))

@@ -1,4 +1,4 @@
-"""The link to claim: what it lets do, what opening it does not, and what is no link."""
+"""Claim links: opening one changes nothing, pressing the button claims, and invalid links are rejected."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -81,7 +81,7 @@ async def test_opening_the_link_changes_nothing_and_the_button_claims(
     assert await held(database, offer) == (cast.bob.id, ClaimedVia.TEXT)
 
 
-async def test_who_is_too_late_is_told(
+async def test_claiming_too_late_or_too_early_is_explained(
     browser: httpx2.AsyncClient, world: World, settings: Settings, cast: Cast, offer: LeadOffer
 ) -> None:
     dora = await world.member_user(cast.team)
@@ -110,27 +110,29 @@ async def test_a_claim_that_the_database_fails_may_be_repeated(
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_what_is_no_link_opens_nothing(
+async def test_an_invalid_link_opens_nothing(
     browser: httpx2.AsyncClient, database: Database, settings: Settings, offer: LeadOffer, method: str
 ) -> None:
     good, old = link(settings, offer), link(settings, offer, age=VALID_FOR)
     head, _, token = good.partition("=")
     changed = token.replace(f"{offer.id}.e.", f"{offer.id + 1}.e.", 1)
     for wrong in (old, head, f"{head}=", f"{head}=x", f"{head}=1.e.9.é", f"{head}={changed}", good[:-1]):
-        answer = await browser.request(method, wrong)
-        assert (answer.status_code, "This link is not valid" in answer.text) == (404, True)
+        response = await browser.request(method, wrong)
+        assert (response.status_code, "This link is not valid" in response.text) == (404, True)
     assert await held(database, offer) == (None, None)
 
 
-def test_a_link_is_of_the_secret_that_signed_it(settings: Settings, database_url: str, offer: LeadOffer) -> None:
+def test_a_link_is_valid_only_with_the_secret_that_signed_it(
+    settings: Settings, database_url: str, offer: LeadOffer
+) -> None:
     token = link(settings, offer).partition("link=")[2]
     assert read_link(settings, token, NOW) == ClaimLink(offer.id, ClaimedVia.EMAIL)
-    other = Settings(database_url=database_url, jwt_secret=SecretStr("another secret, of as many bytes and more"))
+    other = Settings(database_url=database_url, jwt_secret=SecretStr("another secret, of at least 32 bytes"))
     assert read_link(other, token, NOW) is None
 
 
-async def test_messages_have_the_link(database: Database, settings: Settings, world: World, cast: Cast) -> None:
-    """E-mails and texts, where the server knows its own address; calls cannot."""
+async def test_messages_contain_the_link(database: Database, settings: Settings, world: World, cast: Cast) -> None:
+    """E-mails and texts contain it if LEAD_OFFERS_PUBLIC_URL is set; calls cannot."""
     await world.member_user(
         cast.team, rank=1, phone="+12025550142", has_text_alert=True, has_call_alert=True, has_email_alert=False
     )

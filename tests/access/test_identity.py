@@ -1,4 +1,4 @@
-"""Whose tokens are taken: ours, and those of an identity provider by its published keys. No forgery is."""
+"""Tokens: ours and an identity provider's are accepted, every forgery is rejected."""
 
 import base64
 import json
@@ -43,15 +43,15 @@ def as_jwk(key: Any, kid: str, **more: str) -> dict[str, Any]:
 
 @dataclass
 class Provider:
-    """An identity provider: what it publishes, and how often it was asked."""
+    """An identity provider: the keys that it publishes, and how often they were fetched."""
 
     keys: list[dict[str, Any]] = field(default_factory=list)
     status: int = 200
-    asked: int = 0
+    fetched: int = 0
     url: str = ""
 
     async def answer(self, _request: Request) -> Response:
-        self.asked += 1
+        self.fetched += 1
         return JSONResponse({"keys": self.keys}, self.status)
 
 
@@ -105,7 +105,7 @@ async def status(api: Api, token: str) -> int:
         pytest.param(lambda user: signed(user, iat=datetime.now(UTC) + timedelta(minutes=1)), id="a clock ahead"),
     ],
 )
-async def test_whose_tokens_are_taken(api: Api, cast: Cast, token: Callable[[User], str]) -> None:
+async def test_valid_tokens_are_accepted(api: Api, cast: Cast, token: Callable[[User], str]) -> None:
     assert await status(api, token(cast.bob)) == 200
 
 
@@ -114,7 +114,7 @@ def public_pem(key: Any) -> str:
 
 
 def forged(header: Any, payload: Any, key: str = "") -> str:
-    """A token by hand: what jwt.encode refuses to make."""
+    """Return a token that jwt.encode would refuse to make."""
     parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, payload)]
     signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(
         ".".join(parts).encode(), key.encode()
@@ -142,7 +142,7 @@ def by_hand(user: User) -> dict[str, Any]:
             id="the JWK",
         ),
         pytest.param(
-            lambda user: forged({"alg": "HS256", "kid": 7}, by_hand(user), SECRET), id="a kid that is no text"
+            lambda user: forged({"alg": "HS256", "kid": 7}, by_hand(user), SECRET), id="a kid that is not a text"
         ),
         pytest.param(lambda user: signed(user, OTHER_RSA), id="another key under that id"),
         pytest.param(lambda user: signed(user, OTHER_RSA, kid="unknown"), id="another key under an unknown id"),
@@ -154,10 +154,10 @@ def by_hand(user: User) -> dict[str, Any]:
         pytest.param(lambda user: signed(user, exp=None), id="no exp"),
         pytest.param(lambda user: signed(user, exp=datetime.now(UTC) - timedelta(seconds=1)), id="expired"),
         pytest.param(
-            lambda user: forged({"alg": "HS256"}, by_hand(user) | {"exp": "soon"}, SECRET), id="exp no number"
+            lambda user: forged({"alg": "HS256"}, by_hand(user) | {"exp": "soon"}, SECRET), id="exp is not a number"
         ),
         pytest.param(
-            lambda user: forged({"alg": "HS256"}, by_hand(user) | {"exp": float("inf")}, SECRET), id="exp without end"
+            lambda user: forged({"alg": "HS256"}, by_hand(user) | {"exp": float("inf")}, SECRET), id="exp is infinite"
         ),
         pytest.param(lambda user: signed(user, nbf=datetime.now(UTC) + timedelta(hours=1)), id="not yet"),
         pytest.param(lambda user: signed(user, iss=None), id="no issuer"),
@@ -167,7 +167,7 @@ def by_hand(user: User) -> dict[str, Any]:
         pytest.param(lambda user: signed(user, SECRET, "HS256", None, aud="another"), id="wrong audience, our secret"),
         pytest.param(lambda user: signed(user, sub=None), id="nobody"),
         pytest.param(lambda user: signed(user, sub="nobody@example.com"), id="an unknown address"),
-        pytest.param(lambda user: signed(user, sub=user.email, email_verified=False), id="an address nobody verified"),
+        pytest.param(lambda user: signed(user, sub=user.email, email_verified=False), id="an unverified address"),
         pytest.param(lambda user: signed(user)[:-4] + "AAAA", id="another signature"),
         pytest.param(lambda user: signed(user) + "A" * 9000, id="too long"),
         pytest.param(lambda _: base64.b64encode(b"[" * 4000).decode() + ".e30.", id="a deep header"),
@@ -175,12 +175,12 @@ def by_hand(user: User) -> dict[str, Any]:
         pytest.param(lambda _: "\x00", id="a null character"),
     ],
 )
-async def test_every_forgery_is_refused(api: Api, cast: Cast, token: Callable[[User], str]) -> None:
+async def test_every_forgery_is_rejected(api: Api, cast: Cast, token: Callable[[User], str]) -> None:
     assert await status(api, token(cast.bob)) == 401
     assert await status(api, signed(cast.bob)) == 200
 
 
-async def test_tokens_are_taken_from_the_header_alone(api: Api, cast: Cast) -> None:
+async def test_tokens_are_read_from_the_header_only(api: Api, cast: Cast) -> None:
     token = signed(cast.bob)
     for name in ("access_token", "token", "authorization", "Authorization"):
         assert (await api.http.get("/graphql", params={"query": "{ me { id } }", name: token})).status_code == 401
@@ -188,9 +188,7 @@ async def test_tokens_are_taken_from_the_header_alone(api: Api, cast: Cast) -> N
     assert (await api.http.post("/graphql", json=ME, headers={"Cookie": f"authorization={token}"})).status_code == 401
 
 
-async def test_without_a_secret_only_the_provider_is_believed(
-    database_url: str, provider: Provider, cast: Cast
-) -> None:
+async def test_without_a_secret_only_the_provider_is_trusted(database_url: str, provider: Provider, cast: Cast) -> None:
     settings = Settings(database_url=database_url, jwks_url=provider.url)
     async with serving_here(settings) as api:
         assert await status(api, signed(cast.bob)) == 200
@@ -198,7 +196,9 @@ async def test_without_a_secret_only_the_provider_is_believed(
             assert await status(api, forged({"alg": "HS256"}, by_hand(cast.bob), key)) == 401
 
 
-async def test_the_claim_that_is_the_user(database_url: str, provider: Provider, cast: Cast, world: World) -> None:
+async def test_the_claim_that_identifies_the_user_is_a_setting(
+    database_url: str, provider: Provider, cast: Cast, world: World
+) -> None:
     settings = settings_for(database_url, jwks_url=provider.url, jwt_user_claim="email")
     async with serving_here(settings) as api:
         bobs = signed(cast.bob, sub="auth0|7", email=cast.bob.email and cast.bob.email.upper())
@@ -210,21 +210,21 @@ async def test_the_claim_that_is_the_user(database_url: str, provider: Provider,
         assert await status(api, bobs) == 401
 
 
-async def test_a_token_of_ours_names_issuer_and_audience(api: Api, cast: Cast) -> None:
+async def test_our_tokens_name_the_issuer_and_audience(api: Api, cast: Cast) -> None:
     token = issue_token(api.settings, cast.bob.id, "read", 1, datetime.now(UTC))
     assert await status(api, token) == 200
     assert jwt.decode(token, SECRET, ["HS256"], audience=AUDIENCE, issuer=ISSUER)["sub"] == str(cast.bob.id)
 
 
-async def test_the_provider_is_asked_once(api: Api, provider: Provider, cast: Cast) -> None:
+async def test_the_keys_are_fetched_once(api: Api, provider: Provider, cast: Cast) -> None:
     assert await status(api, signed(cast.bob)) == 200
     for i in range(5):
         assert await status(api, signed(cast.bob, OTHER_RSA, kid=f"unknown{i}")) == 401
         assert await status(api, signed(cast.alice, iat=i)) == 200
-    assert provider.asked == 1
+    assert provider.fetched == 1
 
 
-async def test_keys_change(provider: Provider) -> None:
+async def test_changed_keys_are_fetched_after_a_pause_or_an_hour(provider: Provider) -> None:
     seconds = 0.0
     keys = KeySet(provider.url, clock=lambda: seconds)
     assert await keys.find("r1", "RS256")
@@ -234,17 +234,17 @@ async def test_keys_change(provider: Provider) -> None:
     seconds = PAUSE
     assert await keys.find("r2", "RS256")
     assert await keys.find(None, "RS256") is None, "which of two"
-    assert (provider.asked, keys.version) == (2, 2)
+    assert (provider.fetched, keys.version) == (2, 2)
 
     provider.keys = [as_jwk(OTHER_RSA, "r2")]
     seconds = PAUSE + MAX_AGE - 1
     assert await keys.find("r1", "RS256")
     seconds += 1
     assert await keys.find("r1", "RS256") is None
-    assert provider.asked == 3
+    assert provider.fetched == 3
 
 
-async def test_a_withdrawn_key_is_forgotten_with_its_tokens(
+async def test_tokens_of_a_withdrawn_key_are_no_longer_accepted(
     api: Api, provider: Provider, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = signed(cast.bob)
@@ -255,17 +255,19 @@ async def test_a_withdrawn_key_is_forgotten_with_its_tokens(
     assert await status(api, token) == 401
 
 
-async def test_keys_stay_while_the_provider_is_down(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
+async def test_keys_are_kept_while_the_provider_is_down(provider: Provider, caplog: pytest.LogCaptureFixture) -> None:
     seconds = 0.0
     keys = KeySet(provider.url, clock=lambda: seconds)
     assert await keys.find("r1", "RS256")
     provider.status, seconds = 500, MAX_AGE
     with caplog.at_level(logging.WARNING):
         assert await keys.find("r1", "RS256")
-    assert "cannot be had" in caplog.text
+    assert "keeping the previous ones" in caplog.text
 
 
-async def test_a_provider_that_never_answered_is_unavailable(database_url: str, provider: Provider, cast: Cast) -> None:
+async def test_without_any_keys_the_providers_tokens_get_unavailable(
+    database_url: str, provider: Provider, cast: Cast
+) -> None:
     provider.status = 503
     async with serving_here(settings_for(database_url, jwks_url=provider.url)) as api:
         answer = await api.post(ME, Authorization=f"Bearer {signed(cast.bob)}")
@@ -277,14 +279,14 @@ async def test_a_provider_that_never_answered_is_unavailable(database_url: str, 
 @pytest.mark.parametrize(
     "published", [[{"kty": "oct", "k": "c2VjcmV0", "kid": "r1"}], [{"kty": "RSA"}], [{}], [{"kty": "x", "kid": "r1"}]]
 )
-async def test_keys_of_other_kinds_are_left_alone(provider: Provider, published: list[dict[str, str]]) -> None:
+async def test_keys_of_other_types_are_ignored(provider: Provider, published: list[dict[str, str]]) -> None:
     provider.keys = [*published, as_jwk(EC, "e1")]
     keys = KeySet(provider.url)
     assert await keys.find("r1", "RS256") is None
     assert await keys.find("e1", "ES256")
 
 
-async def test_secrets_reach_no_log_and_no_answer(
+async def test_secrets_appear_in_no_log_and_no_response(
     api: Api, cast: Cast, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_arguments: object, **_options: object) -> None:

@@ -1,4 +1,4 @@
-"""How a process hears of changes: whoever writes them, in whichever process, and what happens when it cannot hear."""
+"""The change feed: every process receives the changes of all writers, or learns that it may have missed some."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -27,7 +27,7 @@ Heard = list[Sequence[OfferChange] | None]
 
 @pytest.fixture
 async def heard(database_url: str) -> AsyncIterator[tuple[Database, Heard]]:
-    """A database whose process hears of changes, and what it has heard: a list for each time."""
+    """A database, and the notifications that its process has received."""
     notices: Heard = []
     database = connect(database_url, announce=notices.append)
     if not database.is_postgresql:
@@ -43,9 +43,9 @@ async def heard(database_url: str) -> AsyncIterator[tuple[Database, Heard]]:
 
 
 async def settled(notices: Heard, count: int) -> Heard:
-    """What was heard, once it is as many; and no more follow."""
+    """Wait for `count` notifications, check for a moment that no more follow, and return them."""
     async with asyncio.timeout(5):
-        while len(notices) < count:  # noqa: ASYNC110  the driver's callback has no more to say
+        while len(notices) < count:  # noqa: ASYNC110  the callback of the driver cannot set an event for a count
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     return notices
@@ -56,7 +56,7 @@ def brief(changes: Sequence[OfferChange] | None) -> list[tuple[int, str | None]]
     return [(change.offer_id, change.previous_status and change.previous_status.name) for change in changes]
 
 
-async def test_a_submit_is_one_notice_of_all_its_offers(
+async def test_a_submit_sends_one_notification_of_all_its_offers(
     heard: tuple[Database, Heard], cast: Cast, world: World
 ) -> None:
     database, notices = heard
@@ -73,7 +73,7 @@ async def test_a_submit_is_one_notice_of_all_its_offers(
         assert abs((change.changed_at - before).total_seconds()) < 5
 
 
-async def test_an_update_of_many_names_those_whose_status_changed(
+async def test_an_update_lists_only_offers_whose_status_changed(
     heard: tuple[Database, Heard], cast: Cast, world: World
 ) -> None:
     database, notices = heard
@@ -91,7 +91,7 @@ async def test_an_update_of_many_names_those_whose_status_changed(
     assert brief(changes) == [(sent.id, "SENT"), (scheduled.id, "SCHEDULED")]
 
 
-async def test_what_is_rolled_back_is_not_told(heard: tuple[Database, Heard], cast: Cast, world: World) -> None:
+async def test_a_rolled_back_change_sends_nothing(heard: tuple[Database, Heard], cast: Cast, world: World) -> None:
     database, notices = heard
     offer = await world.offer(await world.lead(cast.alice, cast.team), cast.bob)
     await asyncio.sleep(0.1)
@@ -107,16 +107,16 @@ async def test_what_is_rolled_back_is_not_told(heard: tuple[Database, Heard], ca
 
 
 @pytest.fixture
-def postgresql_alone(database: Database) -> None:
+def postgresql_only(database: Database) -> None:
     if not database.is_postgresql:
-        pytest.xfail("SQLite tells its own process alone")
+        pytest.xfail("SQLite notifies its own process only")
 
 
 OFFERS = """
 INSERT INTO lead_offers (lead_id, offered_by_id, assign_automatically, status)
 SELECT :lead_id, :offered_by_id, false, 'SENT' FROM generate_series(1, :count)
 """
-"""They name nobody, of which a lead may have any number."""
+"""Offers without a user, of which a lead can have any number."""
 
 
 async def make_offers(database: Database, cast: Cast, lead_id: int, count: int) -> None:
@@ -125,8 +125,8 @@ async def make_offers(database: Database, cast: Cast, lead_id: int, count: int) 
         await (await session.connection()).execute(text(OFFERS), values)
 
 
-@pytest.mark.usefixtures("postgresql_alone")
-async def test_a_notice_names_a_hundred_and_more_than_a_thousand_are_not_named(
+@pytest.mark.usefixtures("postgresql_only")
+async def test_a_notification_lists_a_hundred_offers_and_none_if_there_are_over_a_thousand(
     heard: tuple[Database, Heard], cast: Cast, world: World
 ) -> None:
     database, notices = heard
@@ -143,8 +143,8 @@ async def test_a_notice_names_a_hundred_and_more_than_a_thousand_are_not_named(
     assert await settled(notices, 1) == [None]
 
 
-@pytest.mark.usefixtures("postgresql_alone")
-async def test_the_largest_ids_fit_into_a_notice(heard: tuple[Database, Heard], cast: Cast, world: World) -> None:
+@pytest.mark.usefixtures("postgresql_only")
+async def test_the_largest_ids_fit_into_a_notification(heard: tuple[Database, Heard], cast: Cast, world: World) -> None:
     database, notices = heard
     large = 2**63 - 1_000
     lead = await world.lead(cast.alice, cast.team, id=large)
@@ -156,8 +156,8 @@ async def test_the_largest_ids_fit_into_a_notice(heard: tuple[Database, Heard], 
     assert [len(changes or ()) for changes in (await settled(notices, 2))[1:]] == [100]
 
 
-@pytest.mark.usefixtures("postgresql_alone")
-async def test_a_change_in_one_server_is_told_by_another(
+@pytest.mark.usefixtures("postgresql_only")
+async def test_a_change_in_one_server_reaches_subscribers_of_another(
     database_url: str, live: Api, cast: Cast, world: World
 ) -> None:
     with serving(create_app(settings_for(database_url))) as elsewhere:
@@ -168,8 +168,8 @@ async def test_a_change_in_one_server_is_told_by_another(
             assert (await bob.next())["leadOffer"]["lead"]["id"] == str(lead.id)
 
 
-@pytest.mark.usefixtures("postgresql_alone")
-async def test_after_too_much_subscribers_come_back_and_query(
+@pytest.mark.usefixtures("postgresql_only")
+async def test_subscribers_reconnect_after_too_many_changes(
     live: Api, cast: Cast, world: World, watch: Watchers
 ) -> None:
     bob = await watch(cast.bob)
@@ -177,15 +177,15 @@ async def test_after_too_much_subscribers_come_back_and_query(
     assert await bob.end() == (1012, "Changes may have been missed: subscribe again, then query")
 
 
-@pytest.mark.usefixtures("postgresql_alone")
-async def test_an_import_is_one_notice(heard: tuple[Database, Heard]) -> None:
+@pytest.mark.usefixtures("postgresql_only")
+async def test_bulk_inserts_send_one_notification(heard: tuple[Database, Heard]) -> None:
     database, notices = heard
     await fill(database, Size(teams=2, members=2, leads=20))
     assert await settled(notices, 1) == [None]
 
 
-@pytest.mark.usefixtures("postgresql_alone")
-async def test_after_the_listener_was_lost_subscribers_come_back(
+@pytest.mark.usefixtures("postgresql_only")
+async def test_subscribers_reconnect_after_the_listener_lost_its_connection(
     live: Api, cast: Cast, world: World, watch: Watchers
 ) -> None:
     bob = await watch(cast.bob)
@@ -193,7 +193,7 @@ async def test_after_the_listener_was_lost_subscribers_come_back(
         mine = "datname = current_database() AND query LIKE 'LISTEN%'"
         end = text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {mine}")
         ended = await (await session.connection()).execute(end)
-        assert ended.all() == [(True,)], "there is one connection a process"
+        assert ended.all() == [(True,)], "each process has one listening connection"
     assert (await bob.end())[0] == 1012
     again = await watch(cast.bob)
     await submit(live, cast, (await world.lead(cast.alice, cast.team)).id)

@@ -1,4 +1,4 @@
-"""Statements that are made once: what they read and write is what a session reads and writes, in its transaction."""
+"""Compiled statements read and write what a session would, in the session's transaction."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import Integer, bindparam, func, update
 from sqlmodel import SQLModel, select
 
-from app.db.compiled import Statement, detached
+from app.db.compiled import Statement
 from app.db.engine import Database, Limits, connect
 from app.db.functions import rows_parameter
 from app.db.models import Lead, LeadOffer, Team, User
+from app.db.sqlalchemy_internals import detached
 from app.domain.enums import EndReason, LeadOfferStatus
 from tests.support.world import Cast, World
 
@@ -23,8 +24,10 @@ RENAME = Statement[None](update(Lead).values(type=bindparam("to")))
 
 
 @pytest.mark.parametrize("model", [Lead, LeadOffer, Team, User])
-async def test_rows_are_those_of_the_model(database: Database, world: World, cast: Cast, model: type[SQLModel]) -> None:
-    """In the order of the model's columns, with its types; first by SQLAlchemy, then by the driver."""
+async def test_rows_equal_those_of_a_session(
+    database: Database, world: World, cast: Cast, model: type[SQLModel]
+) -> None:
+    """Both for the first statement of a transaction, which SQLAlchemy runs, and for later ones, run by the driver."""
     claimed, other = [await world.lead(cast.alice, cast.team, type="Buyer") for _ in range(2)]
     await world.offer(claimed, cast.bob, status=LeadOfferStatus.EXPIRED, end_reason=EndReason.CLAIMED, rank=3)
     await world.claimed(claimed, cast.alice)
@@ -36,7 +39,7 @@ async def test_rows_are_those_of_the_model(database: Database, world: World, cas
     assert await everything.read(database) == first
 
 
-async def test_a_row_is_nobodys_to_change(database: Database, world: World, cast: Cast) -> None:
+async def test_changes_of_a_detached_row_are_not_written(database: Database, world: World, cast: Cast) -> None:
     await world.lead(cast.alice, cast.team, type="Buyer")
     async with database.write() as session:
         lead = await Statement(select(Lead), detached(Lead)).one(session)
@@ -49,10 +52,10 @@ class Failed(Exception):
 
 
 @pytest.mark.parametrize("before", [0, 1, 2])
-async def test_what_was_written_is_rolled_back_with_the_transaction(
+async def test_writes_are_rolled_back_with_the_transaction(
     database: Database, world: World, cast: Cast, before: int
 ) -> None:
-    """Whatever comes first in it: a session begins no transaction before it has something to run."""
+    """Whatever comes first in it: a session begins its transaction with its first statement."""
     await world.lead(cast.alice, cast.team, type="Buyer")
 
     async def rename_in_vain() -> None:
@@ -68,13 +71,13 @@ async def test_what_was_written_is_rolled_back_with_the_transaction(
     assert await TYPE.read(database) == ["Buyer"]
 
 
-async def test_no_value_is_taken_for_null(database: Database) -> None:
+async def test_a_missing_value_is_an_error(database: Database) -> None:
     async with database.write() as session:
         with pytest.raises(KeyError):
             await RENAME.run(session, two="Seller")
 
 
-# Rows as one value
+# Rows as a parameter
 
 VALUES: list[tuple[Any, ...]] = [
     (1, None, None, LeadOfferStatus.SENT, None, "Buyer"),
@@ -93,22 +96,22 @@ GIVEN = rows_parameter(
 
 
 @pytest.mark.parametrize("rows", [[], VALUES, VALUES * 400], ids=["none", "each kind", "more than parameters"])
-async def test_rows_given_are_the_rows_selected(database: Database, rows: list[tuple[Any, ...]]) -> None:
+async def test_rows_as_a_parameter_are_selected_unchanged(database: Database, rows: list[tuple[Any, ...]]) -> None:
     back = Statement(select(*GIVEN.c), lambda *columns: columns)
     async with database.write() as session:
         for _ in range(2):
             assert await back.all(session, given=rows) == rows
 
 
-# What goes wrong
+# Errors
 
 
 @pytest.fixture
 async def alone(database_url: str) -> AsyncIterator[Database]:
-    """PostgreSQL, over one connection."""
+    """PostgreSQL with a single connection."""
     database = connect(database_url, Limits(pool_size=1))
     if not database.is_postgresql:
-        pytest.xfail("SQLite's driver runs nothing by itself")
+        pytest.xfail("on SQLite, SQLAlchemy runs every statement")
     yield database
     await database.close()
 
@@ -119,7 +122,7 @@ FAIL = Statement[None](select(1 % bindparam("zero", type_=Integer)))
 
 
 async def backend(database: Database, then: Statement[None] | None = None, **values: Any) -> int:
-    """The process that serves a transaction, which goes on with the driver after SQLAlchemy has begun it."""
+    """Return the id of the server process behind a transaction, in which the driver then runs another statement."""
     async with database.write() as session:
         pid = await BACKEND.one(session)
         if then:
@@ -127,14 +130,14 @@ async def backend(database: Database, then: Statement[None] | None = None, **val
         return pid
 
 
-async def test_after_a_mistake_the_connection_goes_on(alone: Database) -> None:
+async def test_a_connection_survives_an_error(alone: Database) -> None:
     first = await backend(alone)
     with pytest.raises(asyncpg.DivisionByZeroError):
         await backend(alone, FAIL, zero=0)
     assert await backend(alone) == first
 
 
-async def test_a_connection_whose_answer_was_not_awaited_is_not_used_again(alone: Database) -> None:
+async def test_a_connection_is_discarded_after_a_cancelled_statement(alone: Database) -> None:
     first = await backend(alone)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(backend(alone, SLEEP), 0.2)

@@ -1,4 +1,4 @@
-"""The revisions against the models: the catalog of a migrated database is that of the tables made from the models."""
+"""The migrations produce the same catalog as the models."""
 
 import sqlite3
 from contextlib import closing
@@ -29,7 +29,7 @@ FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'
 """
 
 
-async def test_up_from_nothing_is_what_the_models_say(database: Database) -> None:
+async def test_a_migrated_database_matches_the_models(database: Database) -> None:
     async with database.write_engine.begin() as connection:
         migrated = await connection.run_sync(catalog)
         await connection.run_sync(SQLModel.metadata.drop_all)
@@ -45,7 +45,7 @@ def catalog(connection: Connection) -> list[tuple[str, ...]]:
     return sorted(tuple(" ".join(str(cell).split()) for cell in row) for row in connection.execute(text(query)))
 
 
-def test_works_from_any_folder_and_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_upgrade_works_in_any_directory_and_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         upgrade("sqlite+aiosqlite:///here.db")

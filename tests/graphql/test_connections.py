@@ -69,7 +69,7 @@ async def test_who_was_switched_off_sees_no_event_more(
     async with database.write() as session:
         await deactivate_user(session, str(cast.alice.email), NOW)
     await live.user(cast.bob).ask(DECLINE, id=offers[str(cast.bob.id)])
-    assert await alice.end() == (4403, "The access token stands for no active user.")
+    assert await alice.end() == (4403, "The access token does not belong to an active user.")
 
 
 async def test_who_was_switched_off_is_closed_out_without_an_event_too(

@@ -18,8 +18,8 @@ from graphql import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.db.compiled import CompiledQuery
 from app.db.engine import Database
-from app.db.prepared import Prepared
 from app.domain.enums import LeadOfferStatus
 from app.graphql.plans.recent import Recent
 from app.graphql.schema import schema
@@ -54,13 +54,13 @@ STRANGE = (
 def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The statements of the plans that have answered."""
     texts: list[str] = []
-    fetch = Prepared.fetch
+    fetch = CompiledQuery.fetch
 
-    async def note(self: Prepared, db: Database, values: Mapping[str, Any]) -> Sequence[Any]:
+    async def note(self: CompiledQuery, db: Database, values: Mapping[str, Any]) -> Sequence[Any]:
         texts.append(self.text)
         return await fetch(self, db, values)
 
-    monkeypatch.setattr(Prepared, "fetch", note)
+    monkeypatch.setattr(CompiledQuery, "fetch", note)
     return texts
 
 
@@ -155,14 +155,14 @@ async def test_what_is_wrong_with_a_request_is_told_as_ever(
 async def test_conditions_that_differ_by_their_values_share_a_statement(
     api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[Prepared] = []
-    make = Prepared.__init__
+    made: list[CompiledQuery] = []
+    make = CompiledQuery.__init__
 
-    def note(self: Prepared, *args: Any) -> None:
+    def note(self: CompiledQuery, *args: Any) -> None:
         made.append(self)
         make(self, *args)
 
-    monkeypatch.setattr(Prepared, "__init__", note)
+    monkeypatch.setattr(CompiledQuery, "__init__", note)
     viewer = api.user(cast.bob)
     for rank in range(5):
         await viewer.ask(INBOX, where={"rank": {"gt": rank, "nin": list(range(rank))}}, limit=rank, skip=rank)

@@ -1,6 +1,7 @@
-"""The command line as an operator uses it: what it prints, where, and how it ends."""
+"""The command line: its output, standard error and exit status."""
 
 import asyncio
+import tomllib
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +33,13 @@ def create_dorothy(run: Run) -> str:
     return result.stdout.strip()
 
 
-def test_token_prints_the_token_alone(run: Run) -> None:
+def test_version_is_that_of_the_package(run: Run) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    result = run("--version")
+    assert (result.exit_code, result.stdout) == (0, f"{project['version']}\n")
+
+
+def test_token_prints_only_the_token(run: Run) -> None:
     dorothy = create_dorothy(run)
     result = run("token", "dot@example.com")
     claims = jwt.decode(result.stdout.removesuffix("\n"), SECRET, algorithms=["HS256"])
@@ -49,7 +56,7 @@ def test_token_takes_scope_and_hours(run: Run) -> None:
     assert claims["exp"] - claims["iat"] == 1800
 
 
-def test_token_refuses_a_scope_that_does_not_exist(run: Run) -> None:
+def test_token_rejects_an_unknown_scope(run: Run) -> None:
     create_dorothy(run)
     result = run("token", "dot@example.com", "--scope", "read admin")
     assert result.exit_code == 2
@@ -62,7 +69,7 @@ def test_token_of_an_unknown_address_exits_1(run: Run) -> None:
     assert result.stderr == "No active user has the address nobody@example.com.\n"
 
 
-def test_an_address_has_one_user(run: Run) -> None:
+def test_an_address_belongs_to_one_user(run: Run) -> None:
     create_dorothy(run)
     result = run("user", "create", "DOT@example.com", "--first-name", "Dorothy", "--last-name", "Again")
     assert (result.exit_code, result.stdout) == (1, "")
@@ -70,19 +77,19 @@ def test_an_address_has_one_user(run: Run) -> None:
 
 
 @pytest.mark.parametrize("timezone", ["Mars/Olympus", "America", "../etc/passwd", "/etc/localtime", ""])
-def test_user_create_refuses_what_is_no_time_zone(run: Run, timezone: str) -> None:
+def test_user_create_rejects_an_invalid_time_zone(run: Run, timezone: str) -> None:
     result = run("user", "create", "a@b.c", "--first-name", "A", "--last-name", "B", "--timezone", timezone)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"timezone: {timezone!r} is no IANA time zone, as America/Los_Angeles is\n"
 
 
 @pytest.mark.parametrize("email", ["dorothy", "@example.com", "dorothy@", "dorothy vaughan@example.com"])
-def test_user_create_refuses_what_is_no_address(run: Run, email: str) -> None:
+def test_user_create_rejects_an_invalid_address(run: Run, email: str) -> None:
     result = run("user", "create", email, "--first-name", "A", "--last-name", "B")
     assert (result.exit_code, result.stderr) == (1, f"email: {email!r} is no e-mail address\n")
 
 
-def test_user_create_refuses_what_is_no_phone_number(run: Run) -> None:
+def test_user_create_rejects_an_invalid_phone_number(run: Run) -> None:
     result = run("user", "create", "a@b.c", "--first-name", "A", "--last-name", "B", "--phone", "call me")
     told = "phone: 'call me' is no phone number (+12025550142 or (202) 555-0142)\n"
     assert (result.exit_code, result.stderr) == (1, told)
@@ -98,7 +105,7 @@ def test_user_create_refuses_what_is_no_phone_number(run: Run) -> None:
         ("LEAD_OFFERS_GRAPHIQL", "hunter2", "should be a valid boolean"),
     ],
 )
-def test_a_wrong_setting_is_named_and_its_value_is_not(
+def test_an_invalid_setting_is_named_and_its_value_is_not_printed(
     run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -133,14 +140,14 @@ def test_a_setting_that_another_needs_is_named(
     assert result.stderr.startswith(missing)
 
 
-def test_a_relative_database_lies_in_the_current_folder(
+def test_a_relative_database_is_in_the_current_directory(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LEAD_OFFERS_DATABASE_URL", "sqlite+aiosqlite:///here.db")
     before = run("token", "dot@example.com")
     assert before.exit_code == 1
-    assert "was `lead-offers migrate` run?" in before.stderr
+    assert "that `lead-offers migrate` was run" in before.stderr
     for _ in range(2):
         migrated = run("migrate")
         assert migrated.exit_code == 0, migrated.stderr
@@ -161,7 +168,9 @@ def test_user_deactivate_and_activate(run: Run) -> None:
         assert (nobody.exit_code, nobody.stderr) == (1, "No user has the address nobody@example.com.\n")
 
 
-async def test_user_deactivate_prints_the_leads_that_stay(database_url: str, cast: Cast, world: World) -> None:
+async def test_user_deactivate_prints_the_leads_that_the_user_keeps(
+    database_url: str, cast: Cast, world: World
+) -> None:
     lead = await world.lead(cast.alice, cast.team)
     await world.claimed(lead, cast.bob)
     environment = {"LEAD_OFFERS_DATABASE_URL": database_url}
@@ -170,7 +179,7 @@ async def test_user_deactivate_prints_the_leads_that_stay(database_url: str, cas
     assert (result.exit_code, result.stdout) == (0, f"{lead.id}\t2026-03-02T09:00:00.000Z\tMary Jackson\n")
 
 
-async def test_user_deactivate_releases_them_on_demand(
+async def test_user_deactivate_releases_leads_on_request(
     database: Database, database_url: str, cast: Cast, world: World
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)

@@ -116,7 +116,7 @@ async def test_a_receiver_that_answers_a_byte_at_a_time_is_given_up() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"URL": "hooks.example.com"}, "LEAD_OFFERS_WEBHOOK_URL: must be an address that begins with https://"),
+        ({"URL": "hooks.example.com"}, "LEAD_OFFERS_WEBHOOK_URL: must be a URL that begins with https://"),
         ({"URL": "https://example.com/hook"}, "LEAD_OFFERS_WEBHOOK_SECRET is missing"),
         *(
             ({"SECRET": secret}, "LEAD_OFFERS_WEBHOOK_SECRET: must be whsec_ and 24 to 64 bytes in base64")

@@ -1,6 +1,6 @@
-"""The schema's revisions (Alembic), and the way up to the newest.
+"""The revisions of the database schema (Alembic), and the upgrade to the latest.
 
-`alembic revision --autogenerate -m …` drafts the next one; a test compares what they make with the models.
+`alembic revision --autogenerate -m …` drafts the next one. A test compares the migrated tables with the models.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from app.db.engine import connect
 
 
 def upgrade(url: str) -> None:
-    """Bring the database at a SQLAlchemy URL to the newest revision, all or nothing; of two at once, one waits."""
+    """Upgrade the database at a SQLAlchemy URL to the latest revision, all or nothing. Concurrent upgrades wait."""
     asyncio.run(_upgrade(url))
 
 
@@ -39,10 +39,10 @@ def _run(connection: Connection) -> None:
 
 
 async def is_up_to_date(session: AsyncSession) -> bool:
-    """Whether the database has all that this code needs.
+    """Return whether the database has the latest revision, or one that this code does not know.
 
-    It may be ahead, as it is while servers are replaced one by one: a revision that is not known here is a later one.
-    Raises SQLAlchemy's error where there are no tables.
+    An unknown revision is a later one: during a rolling deployment, old servers run on the new schema. Raises
+    SQLAlchemy's error if there are no tables.
     """
     found = (await (await session.connection()).execute(text("SELECT version_num FROM alembic_version"))).scalar()
     return found is not None and found not in _earlier_revisions()

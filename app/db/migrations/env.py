@@ -1,4 +1,4 @@
-"""What Alembic runs: on the connection that `upgrade` gives, else (the command `alembic`) on one of the settings."""
+"""Alembic's entry point. `upgrade` passes a connection; the `alembic` command connects to the configured database."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from sqlmodel import SQLModel
 
 from app.config import Settings
-from app.db import models  # noqa: F401  the tables register themselves with the metadata
+from app.db import models  # noqa: F401  importing it registers the tables with the metadata
 from app.db.engine import connect
 
 

@@ -16,9 +16,9 @@ from graphql import GraphQLError
 from app.access.auth import Scope
 from app.access.tokens import Identity
 from app.config import Settings
+from app.db.compiled import CompiledQuery
 from app.db.driver_errors import DRIVER_ERRORS
 from app.db.engine import Database
-from app.db.prepared import Prepared
 from app.errors import ApiError, Code
 from app.graphql.document_cache import Documents
 from app.graphql.document_cache import Prepared as KnownDocument
@@ -49,7 +49,7 @@ class Plans:
     def __init__(self, schema: Schema, db: Database, settings: Settings, documents: Documents) -> None:
         self._schema, self._db, self._settings, self._documents = schema, db, settings, documents
         self._plans: Recent[tuple[Query, tuple[Any, ...]], Plan] = Recent(PLANS)
-        self._statements: Recent[Any, Prepared] = Recent(STATEMENTS)
+        self._statements: Recent[Any, CompiledQuery] = Recent(STATEMENTS)
         self._ids: Recent[str, int] = Recent(ADDRESSES)
 
     def admit(self, operation: Operation, identity: Identity, viewer_id: int) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from graphql.execution.values import VariableValues
 
+from app.db.compiled import CompiledQuery
 from app.db.engine import Database
-from app.db.prepared import Prepared
 from app.domain.identifiers import parse_id
 from app.graphql.plans.arguments import Arguments
 from app.graphql.plans.recent import Recent
@@ -25,7 +25,7 @@ class Plan:
         self._arguments = Arguments(schema, self._selection.field, self._selection.node)
 
     async def answer(
-        self, db: Database, statements: Recent[Any, Prepared], asker: Mapping[str, Any], variables: VariableValues
+        self, db: Database, statements: Recent[Any, CompiledQuery], asker: Mapping[str, Any], variables: VariableValues
     ) -> dict[str, Any] | None:
         """The `data`; None where no active user has the viewer's id and address, or nothing has the lead's."""
         asked = self._arguments.understand(variables)
@@ -43,5 +43,5 @@ class Plan:
         total, first = rows[0][0], rows[0][1]
         return self._selection.answer([] if first is None else rows, rows[0], total, asked.limit, asked.skip)
 
-    def _prepare(self, db: Database, *asked: Any) -> Prepared:
+    def _prepare(self, db: Database, *asked: Any) -> CompiledQuery:
         return prepare(self._selection, db.read_engine.dialect, *asked)

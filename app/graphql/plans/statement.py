@@ -23,8 +23,8 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from app.access import visibility
+from app.db.compiled import CompiledQuery
 from app.db.models import LeadOffer, User
-from app.db.prepared import Prepared
 from app.db.types import Id, UTCDateTime
 from app.graphql.fields import Asker
 from app.graphql.plans.selection import ME, PAGE, Selected, Selection, Spelling, table_of
@@ -48,7 +48,7 @@ def prepare(
     sort: Sequence[filters.Sort],
     reach: int,
     of_lead: bool,
-) -> Prepared:
+) -> CompiledQuery:
     """A statement whose rows are the total and the selected columns, the first of which is null in an empty page.
 
     Without any row, there is no active user with the viewer's id and address. `where` has places instead of values.
@@ -70,7 +70,7 @@ def prepare(
         sources[len(sources) - 1] = table
     columns = [_spelled(_found(sources[c.source].c, c, asker), c.spelling, dialect) for c in selection.columns]
     order = filters.ordering(sort, dict(page.c.items()))
-    return Prepared(select(total, *columns).select_from(me.outerjoin(rows, true())).order_by(*order), dialect)
+    return CompiledQuery(select(total, *columns).select_from(me.outerjoin(rows, true())).order_by(*order), dialect)
 
 
 def _account(viewer: BindParameter[int]) -> Subquery:

@@ -9,7 +9,7 @@ from strawberry import UNSET
 
 from app.access import visibility
 from app.db import models
-from app.db.durations import seconds_between
+from app.db.functions import seconds_between
 from app.graphql.context import Info
 from app.graphql.enums import ClaimedVia, DistributionTarget, SkipReason, TeamSelectionMethod
 from app.graphql.fields import reference, resolved

@@ -1,4 +1,4 @@
-"""The first tables."""
+"""Create the first tables."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def index(table: str, *columns: str) -> None:
 
 
 def newest_first(name: str, column: str, **options: Any) -> None:
-    """SQLite indexes know no NULLS LAST; its nulls sort last in descending order by themselves."""
+    """SQLite indexes do not support NULLS LAST, but nulls sort last in descending order anyway."""
     nulls = " NULLS LAST" if op.get_bind().dialect.name == "postgresql" else ""
     op.create_index(name, "lead_offers", [column, sa.text(f"notify_at DESC{nulls}"), "id"], **options)
 

@@ -1,4 +1,4 @@
-"""What moving up and automatic assignment go by."""
+"""Add the columns that escalation and automatic assignment need."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Deliveries are leased, rollouts end, and whoever waits for work hears of it."""
+"""Add leases of deliveries and the exhaustion of rollouts, and notify workers of new work."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -17,14 +17,14 @@ status = 'SCHEDULED' AND (assign_automatically OR NOT (coalesce(has_call_alert, 
 OR coalesce(has_text_alert, false) OR coalesce(has_email_alert, false))) OR status = 'SENT' AND held_until IS NOT NULL
 """
 
-# All notifications of one transaction are one, and they come once it is committed.
+# PostgreSQL sends equal notifications of one transaction once, after the commit.
 WORK = """
 CREATE FUNCTION lead_offers_work() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN PERFORM pg_notify('lead_offers_work', ''); RETURN NULL; END $$
 """
 TRIGGERS = (
     "CREATE TRIGGER work_is_made AFTER INSERT ON deliveries FOR EACH STATEMENT EXECUTE FUNCTION lead_offers_work()",
-    # What others bring forward, not what a worker puts off.
+    # Only work that becomes due earlier, not retries that a worker schedules.
     """CREATE TRIGGER work_comes_earlier AFTER UPDATE OF next_attempt_at ON deliveries FOR EACH ROW
     WHEN (OLD.lease IS NULL AND NEW.lease IS NULL AND NEW.next_attempt_at < OLD.next_attempt_at)
     EXECUTE FUNCTION lead_offers_work()""",

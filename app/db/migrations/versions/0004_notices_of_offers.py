@@ -1,9 +1,8 @@
-"""PostgreSQL tells listening processes of every offer that is made or changes its status.
+"""Notify listening processes of every offer that is created or changes its status. PostgreSQL only.
 
-One notice a statement and a hundred offers: a notice holds less than 8,000 bytes. A statement that changes more than a
-thousand sends a single empty one: notices that are equal are sent once a transaction. Imports, which write a row a
-statement, silence the triggers and send the empty notice themselves. SQLite has nobody to tell; see
-app/db/change_feed.py.
+A notification lists up to a hundred offers, because its payload is limited to 8,000 bytes. A statement that changes
+more than a thousand offers sends a single empty one. Imports write one row per statement, so they silence the triggers
+and send the empty notification themselves. For SQLite see app/db/change_feed.py.
 """
 
 from alembic import op

@@ -1,4 +1,4 @@
-"""Who wants no texts, and what was replied."""
+"""Add opt-outs from text messages, and replies to them."""
 
 import sqlalchemy as sa
 from alembic import op

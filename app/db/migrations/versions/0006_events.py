@@ -1,4 +1,4 @@
-"""Events for the webhook, and whoever sends them hears of it."""
+"""Add webhook events, and notify workers of new ones."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Text = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 Instant = sa.DateTime(timezone=True)
 
-# On the channel of other new work, but with a word of its own: a worker need not look at anything else.
+# The same channel as other new work, with a payload that tells workers to look at events only.
 FUNCTION = """
 CREATE FUNCTION lead_offers_events() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN PERFORM pg_notify('lead_offers_work', 'events'); RETURN NULL; END $$

@@ -1,4 +1,4 @@
-"""Leads that nobody has taken yet are found by an index: each pass of a worker looks for those that nobody will."""
+"""Add an index of unclaimed leads, because every pass of a worker looks for exhausted ones."""
 
 import sqlalchemy as sa
 from alembic import op

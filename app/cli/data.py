@@ -1,0 +1,95 @@
+"""Commands for the data: migrations, imports, sample data, and the leads that nobody claims."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app import importer
+from app.cli.running import expected_errors, full_name, in_transaction, settings_or_exit, with_database
+from app.commands.exhaustion import unclaimed_leads
+from app.db import migrations
+from app.db.engine import Database
+from app.domain.timestamps import format_instant
+from app.main import utc_now
+from app.observability.progress import progress_bar
+from app.sample_data import Size, fill
+
+leads = typer.Typer(help="Inspect leads.", no_args_is_help=True)
+
+
+def migrate() -> None:
+    """Create the tables, or upgrade them to this version.
+
+    All or nothing. If the tables are up to date, nothing changes.
+    """
+    settings = settings_or_exit()
+    with expected_errors():
+        migrations.upgrade(settings.database_url)
+
+
+@leads.command("unclaimed")
+def unclaimed() -> None:
+    """Print the leads that nobody has claimed and nobody is expected to, oldest first.
+
+    One lead per line: id, time of creation, e-mail address of the creator, name of the contact. A lead is listed once
+    all its offers have ended, or LEAD_OFFERS_UNCLAIMED_MINUTES after its last offer.
+    """
+    settings = settings_or_exit()
+    patience = timedelta(minutes=settings.unclaimed_minutes)
+    with expected_errors():
+        found = in_transaction(settings, lambda session: unclaimed_leads(session, patience, utc_now()))
+    for lead, creator, contact in found:
+        name = full_name(contact)
+        typer.echo("\t".join([str(lead.id), format_instant(lead.created_at), creator.email or "-", name]))
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(help="JSON file in UTF-8.", exists=True, dir_okay=False, readable=True)],
+) -> None:
+    """Import data of the REST API that this server is modelled on, from a JSON file.
+
+    The file is one object of lists, each of them optional: users, teams, team_members,
+    team_member_distribution_options, contacts, lead_sources, lead_routes, leads, lead_offers. Their rows have the
+    fields of that API and keep their ids. A row refers to another as `"team_id": 8` or `"team": {"id": 8}`. Times are
+    ISO 8601; a missing time, such as a lead's created_at, becomes the time of the import. Unknown fields are reported
+    and ignored.
+
+    All or nothing: if the file has errors, nothing is imported. Each error is printed with its list, the position in
+    the list (from 0), the field and the value. A row whose id exists is skipped, so that importing a file again
+    changes nothing. Nobody is notified of offers that were due before the import.
+    """
+    settings, now = settings_or_exit(), datetime.now(UTC)
+    with expected_errors():
+        document = importer.parse(file.read_bytes())
+        with progress_bar("Importing", importer.STEPS * importer.count(document)) as advance:
+            findings = in_transaction(settings, lambda session: importer.import_lists(session, document, now, advance))
+    for line in findings.lines():
+        typer.echo(line)
+
+
+def sample(
+    teams: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Number of teams, half by rank and half by time.")
+    ] = 100,
+    members: Annotated[int, typer.Option(min=1, max=200, help="Members of each team, besides its leader.")] = 10,
+    leads: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="Number of leads. Each is offered to all members of a team.")
+    ] = 20_000,
+) -> None:
+    """Fill an empty database with generated teams, leads and offers, for load tests.
+
+    The same numbers produce the same data. Leaders are leader-1@example.com, leader-2@example.com and so on; members
+    are agent-1@example.com and so on. All leads were submitted in the year before 2026-01-01, and some offers of the
+    newest are due after it.
+    """
+    size = Size(teams, members, leads)
+
+    async def run(database: Database) -> None:
+        with progress_bar("Offers", size.offers) as advance:
+            await fill(database, size, advance)
+
+    with expected_errors():
+        with_database(settings_or_exit(), run)
+    typer.echo(f"{teams} teams, {teams * (members + 1)} users, {leads} leads, {size.offers} offers")

@@ -1,0 +1,79 @@
+"""What all commands share: reading the settings, a transaction, and how a command fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn, TypeVar
+
+import typer
+from sqlalchemy.exc import DBAPIError
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app import importer
+from app.access.tokens import signing_key
+from app.config import PREFIX, Settings, read_settings
+from app.db.engine import Database, connect
+from app.db.models import Contact
+from app.errors import DATABASE_FAILURES, ApiError
+
+T = TypeVar("T")
+
+
+def settings_or_exit(*, signing: bool = False) -> Settings:
+    """Read the settings. Ends the command if one is invalid, or if `signing` needs the secret and it is missing."""
+    try:
+        settings = read_settings()
+        if signing:
+            signing_key(settings)
+    except ValueError as error:
+        fail(str(error))
+    return settings
+
+
+def in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+    """Run `work` in one transaction and return its result."""
+
+    async def run(database: Database) -> T:
+        async with database.write() as session:
+            return await work(session)
+
+    return with_database(settings, run)
+
+
+def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run `work` with a database that is closed afterwards, and return its result."""
+
+    async def run() -> T:
+        database = connect(settings.database_url, has_webhook=settings.has_webhook)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def expected_errors() -> Iterator[None]:
+    """End the command with the reason instead of a traceback, for errors that the operator can fix."""
+    try:
+        yield
+    except (importer.NotImported, OSError) as error:
+        fail(str(error))
+    except (ApiError, DBAPIError) as error:
+        failure = error.__cause__ if isinstance(error, ApiError) and error.code in DATABASE_FAILURES else error
+        if isinstance(failure, ApiError):
+            fail(str(failure))
+        hint = f"Check {PREFIX}DATABASE_URL, and that `lead-offers migrate` was run."
+        fail(f"The database reported an error: {getattr(failure, 'orig', failure)}\n{hint}")
+
+
+def fail(reason: str) -> NoReturn:
+    """Print the reason on standard error and end the command with status 1."""
+    typer.echo(reason, err=True)
+    raise typer.Exit(1)
+
+
+def full_name(contact: Contact) -> str:
+    """Return the names of a contact that are known, separated by a space."""
+    return " ".join(filter(None, (contact.first_name, contact.last_name)))

@@ -1,0 +1,131 @@
+"""Commands that run until they are stopped: the server and the worker."""
+
+import logging
+import os
+import signal
+import sys
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+import uvloop
+from prometheus_client import start_http_server
+from sqlalchemy import make_url
+
+from app.cli.running import expected_errors, fail, in_transaction, settings_or_exit
+from app.config import PREFIX, Settings
+from app.db.engine import connect, limits_of
+from app.main import create_app, from_environment, from_environment_with_worker, tune_gc, utc_now
+from app.observability import metrics
+from app.observability.logs import configure_logging
+from app.web.shutdown import at_first_signal
+from app.worker.channels.base import Senders
+from app.worker.channels.registry import check_channels, make_senders, make_webhook
+from app.worker.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+UVICORN: dict[str, Any] = {
+    "loop": "uvloop",
+    "http": "httptools",
+    "ws": "websockets-sansio",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "timeout_graceful_shutdown": 7,  # seconds; service managers kill a process after 10
+}
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=0, max=65535)] = 8000,
+    dispatch: Annotated[
+        bool, typer.Option("--dispatch", help="Also run a worker, as `lead-offers dispatch` does.")
+    ] = False,
+    workers: Annotated[
+        int, typer.Option(help="Number of server processes that share the port. PostgreSQL only.", min=1, max=64)
+    ] = 1,
+) -> None:
+    """Serve the API at /graphql until it is stopped.
+
+    Needs LEAD_OFFERS_JWT_SECRET or LEAD_OFFERS_JWKS_URL, and a database that `lead-offers migrate` was run on. After
+    SIGTERM the server accepts no new requests, finishes the running ones, and exits within ten seconds.
+    """
+    settings = settings_or_exit()
+    configure_logging(settings)
+    senders = _configured_channels(settings) if dispatch else None
+    if workers > 1 and make_url(settings.database_url).get_backend_name() == "sqlite":
+        fail(
+            f"--workers needs PostgreSQL, but {PREFIX}DATABASE_URL is SQLite: "
+            "with it, a process is not notified of the changes that other processes make"
+        )
+    try:
+        server = create_app(settings, senders=senders)
+    except ValueError as error:
+        fail(str(error))
+
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())  # uvicorn raises the signal again after its shutdown
+    options = {"host": host, "port": port, "ws_max_size": settings.max_body_bytes, **UVICORN}
+    if workers == 1:
+        tune_gc()
+        uvicorn.run(server, **options)
+        return
+
+    factory = from_environment_with_worker if dispatch else from_environment
+    with TemporaryDirectory(prefix="lead-offers-metrics-") as folder:
+        os.environ[metrics.FOLDER_VARIABLE] = folder
+        uvicorn.run(f"{factory.__module__}:{factory.__name__}", factory=True, workers=workers, **options)
+
+
+def dispatch(
+    once: Annotated[
+        bool, typer.Option("--once", help="Process the work that is due now, print a summary, and exit.")
+    ] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Port on 127.0.0.1 for the worker's /metrics.", min=1, max=65535)
+    ] = None,
+) -> None:
+    """Run a worker, which notifies users of offers that are due, until it is stopped.
+
+    Several workers can run at the same time, on any number of machines. Work that became due while no worker was
+    running is done when one starts. After SIGTERM the worker starts no new work and exits within ten seconds; other
+    workers retry the messages that it could not hand to a provider.
+
+    The worker refuses to start while a distribution option uses a channel that is not configured.
+    """
+    settings = settings_or_exit()
+    configure_logging(settings)
+    senders = _configured_channels(settings)
+
+    if metrics_port is not None:
+        with expected_errors():
+            start_http_server(metrics_port, "127.0.0.1", metrics.registry)
+
+    async def run() -> None:
+        db = connect(settings.database_url, limits_of(settings), has_webhook=settings.has_webhook)
+        worker = Worker(db, settings, senders, utc_now, make_webhook(settings))
+        try:
+            with at_first_signal(worker.stop):
+                if once:
+                    typer.echo(await worker.run_once())
+                else:
+                    await worker.run()
+        finally:
+            await db.close()
+
+    with expected_errors():
+        uvloop.run(run())
+
+
+def _configured_channels(settings: Settings) -> Senders:
+    """Return the channels. Ends the command if a distribution option uses one that is not configured."""
+    senders = make_senders(settings)
+    with expected_errors():
+        try:
+            in_transaction(settings, lambda session: check_channels(session, senders))
+        except ValueError as error:
+            fail(str(error))
+    if settings.public_url is None:
+        logger.warning("%sPUBLIC_URL is not set: users cannot claim leads from their messages", PREFIX)
+    return senders
