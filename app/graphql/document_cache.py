@@ -18,8 +18,7 @@ from graphql.validation.validate import ValidationAbortedError
 
 from app.config import Settings
 from app.errors import ApiError, Code
-from app.graphql.complexity import Measuring
-from app.graphql.limits import Lists
+from app.graphql.complexity import MAX_CHARACTERS, MAX_ERRORS, MAX_TOKENS, ComplexityCalculator, ListArguments
 from app.graphql.validation_rules import RULES
 from app.lists.filters import allow
 
@@ -36,7 +35,7 @@ class Prepared:
 
     document: DocumentNode
     errors: tuple[GraphQLError, ...]
-    lists: Lists
+    lists: ListArguments
     plans: dict[str | None, Any]
     """What `app.graphql.plans` knows of its operations, by their names."""
     _limits: frozenset[str]
@@ -50,7 +49,7 @@ class Prepared:
         self.lists.check(variables)
         limits = _sent(self._limits, variables)
         if limits not in self._checked:
-            Measuring(schema, settings, variables).check(self.document)
+            ComplexityCalculator(schema, settings, variables).check(self.document)
             if len(self._checked) < MAX_CHECKED:
                 self._checked.add(limits)
 
@@ -92,13 +91,13 @@ class Documents:
 
 
 def _prepare(schema: GraphQLSchema, settings: Settings, query: str, variables: Mapping[str, Any]) -> Prepared:
-    allow(len(query), settings.max_characters, "characters")
-    document = _parse(query, settings.max_tokens)
-    measuring = Measuring(schema, settings, variables)
+    allow(len(query), MAX_CHARACTERS, "characters")
+    document = _parse(query)
+    measuring = ComplexityCalculator(schema, settings, variables)
     measuring.check(document)
-    lists = measuring.lists()
+    lists = measuring.list_arguments()
     lists.check(variables)
-    limits = frozenset(measuring.limits)
+    limits = frozenset(measuring.limit_variables)
     return Prepared(document, _errors(schema, settings, document), lists, {}, limits, {_sent(limits, variables)})
 
 
@@ -108,7 +107,7 @@ def _errors(schema: GraphQLSchema, settings: Settings, document: DocumentNode) -
         schema,
         document,
         rules,
-        settings.max_errors,
+        MAX_ERRORS,
         hide_suggestions=not settings.suggestions,
         allow_empty_selection_sets=False,
     )
@@ -119,9 +118,9 @@ def _errors(schema: GraphQLSchema, settings: Settings, document: DocumentNode) -
     return tuple(errors)
 
 
-def _parse(query: str, max_tokens: int) -> DocumentNode:
+def _parse(query: str) -> DocumentNode:
     try:
-        return parse(query, max_tokens=max_tokens, allow_empty_selection_sets=False)
+        return parse(query, max_tokens=MAX_TOKENS, allow_empty_selection_sets=False)
     except GraphQLSyntaxError as error:
         if not error.message.endswith("Parsing aborted."):
             raise

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.config import PREFIX, Settings
 from app.errors import ApiError, Code, HTTPRefusal
+from app.graphql.complexity import MAX_CHARACTERS
 
 MAX_KEPT = 4 * 1024 * 1024
 """Characters of the documents that clients have taught us."""
@@ -28,7 +29,6 @@ class PersistedDocuments:
         self.trusted = None if path is None else _read(path)
         self._taught: OrderedDict[str, str] = OrderedDict()
         self._characters = 0
-        self._longest = settings.max_characters
 
     def find(self, sent: Mapping[str, Any]) -> object:
         """What a request has as its query, itself or by a name; None if neither.
@@ -63,7 +63,7 @@ class PersistedDocuments:
     def _learn(self, name: str, text: object) -> object:
         if not isinstance(text, str) or hashlib.sha256(text.encode()).hexdigest() != name:
             raise HTTPRefusal(400, "extensions.persistedQuery.sha256Hash is not the SHA-256 of the query, in hex.")
-        if name not in self._taught and len(text) <= self._longest:
+        if name not in self._taught and len(text) <= MAX_CHARACTERS:
             self._taught[name] = text
             self._characters += len(text)
             while self._characters > MAX_KEPT:
