@@ -1,10 +1,10 @@
 """Documents, each parsed, measured and validated once and kept while there is room."""
 
-from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cachetools import LRUCache
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -34,6 +34,7 @@ class Prepared:
     """A document that is not too large, and what is wrong with it."""
 
     document: DocumentNode
+    characters: int
     errors: tuple[GraphQLError, ...]
     lists: ListArguments
     plans: dict[str | None, Any]
@@ -63,8 +64,7 @@ class Documents:
     def __init__(self, settings: Settings, trusted: Mapping[str, str] | None = None) -> None:
         self._settings = settings
         self._trusted = None if trusted is None else frozenset(trusted.values())
-        self._kept: OrderedDict[str, Prepared] = OrderedDict()
-        self._characters = 0
+        self._kept: LRUCache[str, Prepared] = LRUCache(MAX_KEPT, getsizeof=lambda kept: kept.characters)
 
     def recall(self, query: str) -> Prepared | None:
         """The document if it is kept, not checked with any variables."""
@@ -75,18 +75,13 @@ class Documents:
 
         Raises DOCUMENT_NOT_TRUSTED, QUERY_TOO_COMPLEX and GraphQLSyntaxError.
         """
-        if query in self._kept:
-            self._kept.move_to_end(query)
-            prepared = self._kept[query]
+        if prepared := self._kept.get(query):
             prepared.check(schema, self._settings, variables)
             return prepared
         if self._trusted is not None and query not in self._trusted:
             raise ApiError(Code.DOCUMENT_NOT_TRUSTED, "Only trusted documents are run here, and this is none.")
         prepared = _prepare(schema, self._settings, query, variables)
         self._kept[query] = prepared
-        self._characters += len(query)
-        while self._characters > MAX_KEPT:
-            self._characters -= len(self._kept.popitem(last=False)[0])
         return prepared
 
 
@@ -98,7 +93,9 @@ def _prepare(schema: GraphQLSchema, settings: Settings, query: str, variables: M
     lists = measuring.list_arguments()
     lists.check(variables)
     limits = frozenset(measuring.limit_variables)
-    return Prepared(document, _errors(schema, settings, document), lists, {}, limits, {_sent(limits, variables)})
+    return Prepared(
+        document, len(query), _errors(schema, settings, document), lists, {}, limits, {_sent(limits, variables)}
+    )
 
 
 def _errors(schema: GraphQLSchema, settings: Settings, document: DocumentNode) -> tuple[GraphQLError, ...]:
