@@ -95,7 +95,7 @@ class GraphQLEndpoint:
             if takes_events and request.method == "POST" and is_subscription(operation, self.documents):
                 return await self.streams.open(operation, request)
             _must_take_json(accept)
-            with time_limit(self.settings.request_seconds):
+            async with time_limit(self.settings.request_seconds):
                 return await self._run(operation, identity, request.method)
         except ApiError as refusal:
             return not_executed(refusal)

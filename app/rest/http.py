@@ -55,7 +55,7 @@ class Address:
         try:
             if method is None:
                 raise HTTPRefusal(405, f"Use {allowed['Allow']}.", headers=allowed)
-            with time_limit(self.settings.request_seconds):
+            async with time_limit(self.settings.request_seconds):
                 status, body = await method(self, request)
         except ApiError as refusal:
             return refuse(with_status(refusal))
