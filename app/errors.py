@@ -1,102 +1,101 @@
-"""The errors that clients are told, each a code. A transport translates them once; anything else is our own fault."""
+"""Errors for clients: each has a code, and each code an HTTP status. Every other exception is a bug of the server."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-INTERNAL_MESSAGE = "Something went wrong on our side. The server's log has the details under this request's id."
+INTERNAL_MESSAGE = "The server failed to process this request. Its log has the details under the request's id."
+
+MAX_DESCRIBED = 5
+"""How many invalid values the message of one error describes."""
 
 
 class Code(StrEnum):
-    """`extensions.code` of a GraphQL error. More may come."""
+    """Error codes: `extensions.code` in GraphQL, `data.code` in REST. Later versions may add codes.
 
-    UNAUTHENTICATED = "UNAUTHENTICATED"
-    FORBIDDEN = "FORBIDDEN"
-    NOT_FOUND = "NOT_FOUND"
-    BAD_USER_INPUT = "BAD_USER_INPUT"
-    CONFLICT = "CONFLICT"
-    NOT_TEAM_ROLLOUT = "NOT_TEAM_ROLLOUT"
-    ALREADY_CLAIMED = "ALREADY_CLAIMED"
-    TEAM_NOT_USABLE = "TEAM_NOT_USABLE"
-    ZIPCODE_MISSING = "ZIPCODE_MISSING"
-    NO_TEAM_FOR_ZIPCODE = "NO_TEAM_FOR_ZIPCODE"
-    NO_DISTRIBUTION_OPTIONS = "NO_DISTRIBUTION_OPTIONS"
-    NO_ELIGIBLE_MEMBERS = "NO_ELIGIBLE_MEMBERS"
-    OFFER_NOT_OPEN = "OFFER_NOT_OPEN"
-    QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX"
-    RATE_LIMITED = "RATE_LIMITED"
-    TIMEOUT = "TIMEOUT"
-    UNAVAILABLE = "UNAVAILABLE"
-    GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
-    GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
-    BAD_REQUEST = "BAD_REQUEST"
-    PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND"
-    PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
-    DOCUMENT_NOT_TRUSTED = "DOCUMENT_NOT_TRUSTED"
-    INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
-
-
-CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lead-offers"'}
-"""The header of every answer to who is not let in."""
-
-
-@dataclass
-class ApiError(Exception):
-    """A request that is refused, told to the client as it stands; nothing was written.
-
-    `extensions` goes out beside the code, in the transport's own spelling of names (camelCase). `problems` are the
-    mistakes of a BAD_USER_INPUT.
+    `status` is the HTTP status of a response that carries nothing but the error.
     """
 
-    code: Code
-    message: str
-    extensions: Mapping[str, Any] = field(default_factory=dict)
-    problems: tuple["Problem", ...] = ()
-
-    def __str__(self) -> str:
-        return self.message
-
-
-def headers_of(refusal: ApiError) -> Mapping[str, str]:
-    """What HTTP says of a refusal beside its status: how to be let in, or when to come again."""
-    if refusal.code is Code.UNAUTHENTICATED:
-        return CHALLENGE
-    seconds = refusal.extensions.get("retryAfter")
-    return {} if seconds is None else {"Retry-After": str(seconds)}
-
-
-@dataclass
-class HTTPRefusal(Exception):
-    """A request that is refused before it is looked into, with the status and headers to answer it."""
-
     status: int
-    message: str
-    code: Code = Code.BAD_REQUEST
-    extensions: Mapping[str, Any] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
 
-    def __str__(self) -> str:
-        return self.message
+    UNAUTHENTICATED = "UNAUTHENTICATED", 401
+    FORBIDDEN = "FORBIDDEN", 403
+    NOT_FOUND = "NOT_FOUND", 404
+    BAD_USER_INPUT = "BAD_USER_INPUT", 400
+    CONFLICT = "CONFLICT", 409
+    NOT_TEAM_ROLLOUT = "NOT_TEAM_ROLLOUT", 422
+    ALREADY_CLAIMED = "ALREADY_CLAIMED", 409
+    TEAM_NOT_USABLE = "TEAM_NOT_USABLE", 422
+    ZIPCODE_MISSING = "ZIPCODE_MISSING", 422
+    NO_TEAM_FOR_ZIPCODE = "NO_TEAM_FOR_ZIPCODE", 422
+    NO_DISTRIBUTION_OPTIONS = "NO_DISTRIBUTION_OPTIONS", 422
+    NO_ELIGIBLE_MEMBERS = "NO_ELIGIBLE_MEMBERS", 422
+    OFFER_NOT_OPEN = "OFFER_NOT_OPEN", 409
+    QUERY_TOO_COMPLEX = "QUERY_TOO_COMPLEX", 400
+    RATE_LIMITED = "RATE_LIMITED", 429
+    TIMEOUT = "TIMEOUT", 500
+    UNAVAILABLE = "UNAVAILABLE", 503
+    GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED", 400
+    GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED", 400
+    BAD_REQUEST = "BAD_REQUEST", 400
+    PERSISTED_QUERY_NOT_FOUND = "PERSISTED_QUERY_NOT_FOUND", 400
+    PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED", 400
+    DOCUMENT_NOT_TRUSTED = "DOCUMENT_NOT_TRUSTED", 400
+    INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR", 500
+
+    def __new__(cls, value: str, status: int) -> "Code":
+        code = str.__new__(cls, value)
+        code._value_, code.status = value, status
+        return code
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake in the input; `field` is its dotted path from the argument, e.g. `where.notifyAt.lt`."""
+    """One invalid value of the input. `field` is its dotted path from the argument, e.g. `where.notifyAt.lt`."""
 
     field: str
     message: str
 
 
-def bad_input(*problems: Problem) -> ApiError:
-    """BAD_USER_INPUT for one or several mistakes.
+@dataclass
+class ApiError(Exception):
+    """An error that the client receives as it stands. The request has changed nothing.
 
-    `extensions.field` is the first one's; of several, `extensions.problems` has all.
+    `extensions` are sent beside the code, their names in camelCase. `headers` and `status` matter over HTTP only:
+    UNAUTHENTICATED and errors with `retryAfter` (seconds) get their headers here, and a status other than the code's
+    is for BAD_REQUEST, such as 405 or 413. `problems` are the invalid values of a BAD_USER_INPUT.
+    """
+
+    code: Code
+    message: str
+    extensions: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 0
+    problems: tuple[Problem, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.status = self.status or self.code.status
+        if self.code is Code.UNAUTHENTICATED:
+            self.headers = {**self.headers, "WWW-Authenticate": 'Bearer realm="lead-offers"'}
+        if "retryAfter" in self.extensions:
+            self.headers = {**self.headers, "Retry-After": str(self.extensions["retryAfter"])}
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def internal_error() -> ApiError:
+    """Return the error that stands for a bug of the server, and says nothing about it."""
+    return ApiError(Code.INTERNAL_SERVER_ERROR, INTERNAL_MESSAGE)
+
+
+def bad_input(*problems: Problem) -> ApiError:
+    """Return a BAD_USER_INPUT for one or more invalid values.
+
+    `extensions.field` is the field of the first; `extensions.problems` lists all where there are several.
     """
     first = problems[0]
     listed = {"problems": [{"field": p.field, "message": p.message} for p in problems]} if len(problems) > 1 else {}
-    return ApiError(Code.BAD_USER_INPUT, describe(problems), {"field": first.field, **listed}, problems)
-
-
-def describe(problems: Sequence[Problem]) -> str:
-    return "; ".join(f"{p.field}: {p.message}" for p in problems[:5])
+    message = "; ".join(f"{p.field}: {p.message}" for p in problems[:MAX_DESCRIBED])
+    return ApiError(Code.BAD_USER_INPUT, message, {"field": first.field, **listed}, problems=problems)

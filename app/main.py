@@ -17,15 +17,14 @@ from app.access.auth import make_authenticator
 from app.config import Settings, read_settings
 from app.db.change_feed import OfferChange
 from app.db.engine import FAILURES, Database, connect, limits_of, refusal_of
-from app.errors import INTERNAL_MESSAGE, Code, HTTPRefusal
+from app.errors import ApiError, Code, internal_error
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
-from app.graphql.responses import refuse
+from app.graphql.responses import error_response
 from app.graphql.subscriptions.hub import Hub
 from app.graphql.subscriptions.websocket import LiveEndpoint
 from app.observability.logs import configure_logging, request_log
 from app.observability.requests import current
-from app.rest.errors import with_status
 from app.rest.http import LeadingSlashes, rest_routes
 from app.web.claim_page import claim_page
 from app.web.health import probes
@@ -41,12 +40,12 @@ def _refuse(_request: Request, error: Exception) -> Response:
     """What Starlette itself refuses, such as an address that is not there."""
     assert isinstance(error, HTTPException)
     code = Code.NOT_FOUND if error.status_code == 404 else Code.BAD_REQUEST
-    return refuse(HTTPRefusal(error.status_code, error.detail, code, headers=error.headers or {}))
+    return error_response(ApiError(code, error.detail, headers=error.headers or {}, status=error.status_code))
 
 
 def _refuse_early(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPRefusal)
-    return refuse(error)
+    assert isinstance(error, ApiError)
+    return error_response(error)
 
 
 def _lose_database(_request: Request, error: Exception) -> Response:
@@ -54,13 +53,14 @@ def _lose_database(_request: Request, error: Exception) -> Response:
     known = refusal_of(error)
     if known is None:
         raise error
-    return refuse(with_status(known))
+    return error_response(known)
 
 
 def _fail(_request: Request, _error: Exception) -> Response:
     """Starlette raises the error again once this is sent: uvicorn has it in the log."""
-    headers = {"X-Request-ID": current().id}
-    return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR, headers=headers))
+    response = error_response(internal_error())
+    response.headers["X-Request-ID"] = current().id
+    return response
 
 
 def utc_now() -> datetime:
@@ -184,7 +184,7 @@ def create_app(
         lifespan=_lifespan(db, hub, worker),
         exception_handlers={
             HTTPException: _refuse,
-            HTTPRefusal: _refuse_early,
+            ApiError: _refuse_early,
             **dict.fromkeys(FAILURES, _lose_database),
             Exception: _fail,
         },

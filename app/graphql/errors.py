@@ -6,7 +6,7 @@ from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionContext
 
 from app.db.engine import refusal_of
-from app.errors import INTERNAL_MESSAGE, ApiError, Code, Problem, bad_input
+from app.errors import ApiError, Code, Problem, bad_input, internal_error
 from app.graphql.complexity import MAX_ERRORS
 from app.graphql.validation_rules import shortened, wrong_variables
 
@@ -66,7 +66,7 @@ def _refusal(error: GraphQLError) -> ApiError | None:
 
 def _our_fault(error: GraphQLError) -> ApiError:
     logger.error("Unexpected failure at %s", error.path, exc_info=error.original_error or error)
-    return ApiError(Code.INTERNAL_SERVER_ERROR, INTERNAL_MESSAGE)
+    return internal_error()
 
 
 def _wrong_variables(errors: list[GraphQLError], execution: ExecutionContext | None) -> list[Problem]:

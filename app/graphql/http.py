@@ -21,14 +21,14 @@ from app.access.auth import Authenticator, find_viewer
 from app.access.tokens import Identity
 from app.config import Settings
 from app.db.engine import FAILURES, refusal_of
-from app.errors import INTERNAL_MESSAGE, ApiError, Code, HTTPRefusal
+from app.errors import ApiError, Code, internal_error
 from app.graphql.content_negotiation import JSON, accepts_events, negotiate
 from app.graphql.context import Context
 from app.graphql.document_cache import Documents
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
 from app.graphql.request import Operation, is_subscription, read_operation
-from app.graphql.responses import answer, not_executed, refuse
+from app.graphql.responses import error_response, execution_response, request_error_response
 from app.graphql.schema import schema
 from app.graphql.subscriptions.hub import Hub
 from app.graphql.subscriptions.stream import Streams
@@ -68,19 +68,19 @@ class GraphQLEndpoint:
     async def respond(self, request: Request) -> Response:
         """The answer to any request; what fails unexpectedly is INTERNAL_SERVER_ERROR, and in the log."""
         accept = request.headers.get("accept", "")
-        media_type = negotiate(accept)
+        media_type = negotiate(accept) or JSON
         try:
             if request.method not in ("GET", "POST"):
-                raise HTTPRefusal(405, "Use GET or POST.", headers={"Allow": "GET, POST"})
+                raise ApiError(Code.BAD_REQUEST, "Use GET or POST.", headers={"Allow": "GET, POST"}, status=405)
             if self.page and request.method == "GET" and "text/html" in accept and "query" not in request.query_params:
                 return await self.page(request)
             result = await self._execute(request, accept)
-            return result if isinstance(result, Response) else answer(result, media_type or JSON)
-        except HTTPRefusal as refusal:
-            return refuse(refusal, media_type or JSON)
+            return result if isinstance(result, Response) else execution_response(result, media_type)
+        except ApiError as error:
+            return request_error_response(error, media_type)
         except Exception:
             logger.exception("Unexpected failure before there was an operation")
-            return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR), media_type or JSON)
+            return error_response(internal_error(), media_type)
 
     async def _execute(self, request: Request, accept: str) -> ExecutionResult | Response:
         """The result of an operation, or the stream of a subscription's where the client takes one."""
@@ -88,20 +88,18 @@ class GraphQLEndpoint:
         if not takes_events:
             _must_take_json(accept)
         address = request.client.host if request.client else None
+        identity = await self.gate.identify(request.headers.get("authorization"), address)
+        operation = await read_operation(request, self.settings, self.persisted)
+        _note(operation, self.settings)
+        if takes_events and request.method == "POST" and is_subscription(operation, self.documents):
+            return await self.streams.open(operation, request)
+        _must_take_json(accept)
         try:
-            identity = await self.gate.identify(request.headers.get("authorization"), address)
-            operation = await read_operation(request, self.settings, self.persisted)
-            _note(operation, self.settings)
-            if takes_events and request.method == "POST" and is_subscription(operation, self.documents):
-                return await self.streams.open(operation, request)
-            _must_take_json(accept)
             async with time_limit(self.settings.request_seconds):
                 return await self._run(operation, identity, request.method)
-        except ApiError as refusal:
-            return not_executed(refusal)
         except FAILURES as error:
             if known := refusal_of(error):
-                return not_executed(known)
+                raise known from error
             raise
 
     async def _run(self, operation: Operation, identity: Identity, method: str) -> ExecutionResult:
@@ -120,7 +118,7 @@ class GraphQLEndpoint:
 def _must_take_json(accept: str) -> None:
     if negotiate(accept) is None:
         message = "Accept application/graphql-response+json or application/json; text/event-stream for subscriptions."
-        raise HTTPRefusal(406, message)
+        raise ApiError(Code.BAD_REQUEST, message, status=406)
 
 
 NAME = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)", re.ASCII)
@@ -146,8 +144,12 @@ async def _execute(operation: Operation, context: Context, method: str) -> Execu
         )
     except InvalidOperationTypeError as error:
         if method == "GET":
-            raise HTTPRefusal(405, "A mutation is sent by POST.", headers={"Allow": "POST"}) from error
-        raise HTTPRefusal(400, "Subscriptions are for WebSockets, and for who accepts text/event-stream.") from error
+            raise ApiError(
+                Code.BAD_REQUEST, "A mutation is sent by POST.", headers={"Allow": "POST"}, status=405
+            ) from error
+        raise ApiError(
+            Code.BAD_REQUEST, "Subscriptions are for WebSockets, and for who accepts text/event-stream."
+        ) from error
     except CannotGetOperationTypeError as error:
         unknown = GraphQLError(error.as_http_error_reason(), extensions={"code": Code.GRAPHQL_VALIDATION_FAILED})
         return ExecutionResult(data=None, errors=[unknown])

@@ -9,7 +9,7 @@ from typing import Any
 from cachetools import LRUCache
 
 from app.config import PREFIX, Settings
-from app.errors import ApiError, Code, HTTPRefusal
+from app.errors import ApiError, Code
 from app.graphql.complexity import MAX_CHARACTERS
 
 MAX_KEPT = 4 * 1024 * 1024
@@ -34,7 +34,7 @@ class PersistedDocuments:
         """What a request has as its query, itself or by a name; None if neither.
 
         PERSISTED_QUERY_NOT_FOUND asks the client to send it along, PERSISTED_QUERY_NOT_SUPPORTED not to try again;
-        DOCUMENT_NOT_TRUSTED where the manifest does not have the name. HTTPRefusal if name and query do not fit.
+        DOCUMENT_NOT_TRUSTED where the manifest does not have the name. BAD_REQUEST if name and query do not fit.
         """
         text, automatic = sent.get("query"), _automatic(sent)
         if text and automatic is None and self.trusted is None:
@@ -61,7 +61,9 @@ class PersistedDocuments:
 
     def _learn(self, name: str, text: object) -> object:
         if not isinstance(text, str) or hashlib.sha256(text.encode()).hexdigest() != name:
-            raise HTTPRefusal(400, "extensions.persistedQuery.sha256Hash is not the SHA-256 of the query, in hex.")
+            raise ApiError(
+                Code.BAD_REQUEST, "extensions.persistedQuery.sha256Hash is not the SHA-256 of the query, in hex."
+            )
         if name not in self._taught and len(text) <= MAX_CHARACTERS:
             self._taught[name] = text
         return text

@@ -8,7 +8,7 @@ from graphql import GraphQLError, OperationType, get_operation_ast
 from starlette.requests import Request
 
 from app.config import Settings
-from app.errors import ApiError, HTTPRefusal
+from app.errors import ApiError, Code
 from app.graphql.document_cache import Documents
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.schema import schema
@@ -38,12 +38,12 @@ def is_subscription(operation: Operation, documents: Documents) -> bool:
 async def read_operation(request: Request, settings: Settings, persisted: PersistedDocuments) -> Operation:
     """The operation of a POST with a JSON body, or of a GET with parameters.
 
-    HTTPRefusal says what is wrong; ApiError that the document was named and is not there.
+    ApiError: BAD_REQUEST, or as `PersistedDocuments.find` if the document is named.
     """
     sent = _parameters(request) if request.method == "GET" else await _body(request, settings)
     query = persisted.find(sent)
     if not isinstance(query, str) or not query:
-        raise HTTPRefusal(400, "The request has no query: a text that is a GraphQL document.")
+        raise ApiError(Code.BAD_REQUEST, "The request has no query: a text that is a GraphQL document.")
     return Operation(
         query,
         _of(dict, sent, "variables", "an object"),
@@ -60,12 +60,14 @@ def _parameters(request: Request) -> dict[str, Any]:
 async def _body(request: Request, settings: Settings) -> dict[str, Any]:
     sent = await read_json(request, settings)
     if not isinstance(sent, dict):
-        raise HTTPRefusal(400, "The body must be one JSON object with the entry query; batches are not taken.")
+        raise ApiError(
+            Code.BAD_REQUEST, "The body must be one JSON object with the entry query; batches are not taken."
+        )
     return sent
 
 
 def _of(kind: type, sent: Mapping[str, Any], name: str, what: str) -> Any:
     value = sent.get(name)
     if value is not None and not isinstance(value, kind):
-        raise HTTPRefusal(400, f"{name} must be {what} or null.")
+        raise ApiError(Code.BAD_REQUEST, f"{name} must be {what} or null.")
     return value

@@ -1,4 +1,4 @@
-"""Answers over HTTP: JSON in the media type that the client likes, with the status that goes with it."""
+"""GraphQL responses over HTTP: JSON in the negotiated media type, with the matching status."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,18 +8,23 @@ from graphql import GraphQLError
 from starlette.responses import Response
 from strawberry.types import ExecutionResult
 
-from app.errors import ApiError, Code, HTTPRefusal, headers_of
+from app.errors import ApiError, Code
 from app.graphql.content_negotiation import JSON
 from app.observability import requests
 
+HTTP_ERRORS = frozenset({Code.BAD_REQUEST, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.UNAVAILABLE})
+"""Errors that clients and proxies recognise by their status. All others are told in a body of status 200 or 400."""
 
-def answer(result: ExecutionResult, media_type: str) -> Response:
-    """Of what was executed; a request error has no `data`, and under application/json the status 200 all the same.
 
-    HTTPRefusal 503 where nothing came of it because the database is out of reach: proxies and clients know that one.
+def execution_response(result: ExecutionResult, media_type: str) -> Response:
+    """Return the response to an operation.
+
+    Without `data` its status is 400, or 200 under application/json. It is 503 if the database was unavailable and no
+    field has a value.
     """
-    if out_of_reach := _out_of_reach(result):
-        raise _at_the_door(out_of_reach)
+    if unavailable := _unavailable(result):
+        return error_response(unavailable, media_type)
+
     body: dict[str, Any] = {}
     if result.errors:
         body["errors"] = [error.formatted for error in result.errors]
@@ -30,37 +35,33 @@ def answer(result: ExecutionResult, media_type: str) -> Response:
     return _response(200 if executed or media_type == JSON else 400, body, media_type)
 
 
-def _out_of_reach(result: ExecutionResult) -> ApiError | None:
+def _unavailable(result: ExecutionResult) -> ApiError | None:
     if result.data and any(value is not None for value in result.data.values()):
         return None
     for error in result.errors or ():
-        told = error.extensions or {}
-        if told.get("code") == Code.UNAVAILABLE:
-            return ApiError(Code.UNAVAILABLE, error.message, {"retryAfter": told["retryAfter"]})
+        extensions = error.extensions or {}
+        if extensions.get("code") == Code.UNAVAILABLE:
+            return ApiError(Code.UNAVAILABLE, error.message, {"retryAfter": extensions["retryAfter"]})
     return None
 
 
-_AT_THE_DOOR = {Code.UNAUTHENTICATED: 401, Code.RATE_LIMITED: 429, Code.UNAVAILABLE: 503}
+def request_error_response(error: ApiError, media_type: str) -> Response:
+    """Return the response to a request whose operation was not executed."""
+    if error.code in HTTP_ERRORS:
+        return error_response(error, media_type)
+    return execution_response(ExecutionResult(data=None, errors=[as_graphql(error)]), media_type)
 
 
-def not_executed(refusal: ApiError) -> ExecutionResult:
-    """The answer to an operation that was not executed. HTTPRefusal where it was not even looked at."""
-    if refusal.code in _AT_THE_DOOR:
-        raise _at_the_door(refusal) from refusal
-    error = GraphQLError(refusal.message, extensions={"code": refusal.code, **refusal.extensions})
-    return ExecutionResult(data=None, errors=[error])
+def error_response(error: ApiError, media_type: str = JSON) -> Response:
+    """Return a response with the error's own status and headers, whatever was requested."""
+    requests.current().outcome = error.code
+    body = {"errors": [as_graphql(error).formatted]}
+    return _response(error.status, body, media_type, error.headers)
 
 
-def _at_the_door(refusal: ApiError) -> HTTPRefusal:
-    status = _AT_THE_DOOR[refusal.code]
-    return HTTPRefusal(status, refusal.message, refusal.code, refusal.extensions, headers_of(refusal))
-
-
-def refuse(refusal: HTTPRefusal, media_type: str = JSON) -> Response:
-    """Of a request that never came to be an operation."""
-    requests.current().outcome = refusal.code
-    error = GraphQLError(refusal.message, extensions={"code": refusal.code, **refusal.extensions})
-    return _response(refusal.status, {"errors": [error.formatted]}, media_type, refusal.headers)
+def as_graphql(error: ApiError) -> GraphQLError:
+    """Return the error as it is written in `errors`."""
+    return GraphQLError(error.message, extensions={"code": error.code, **error.extensions})
 
 
 def _response(

@@ -16,7 +16,7 @@ from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Lead, LeadOffer
 from app.domain.identifiers import parse_id
-from app.errors import ApiError, Code, HTTPRefusal, Problem, bad_input
+from app.errors import ApiError, Code, Problem, bad_input
 from app.lists.pagination import fetch_page
 from app.rest import offers
 from app.rest.dialect import parse_find, parse_select
@@ -109,7 +109,7 @@ async def _refuse_fields(call: Call) -> None:
         return
     sent = await read_json(call.request, call.settings)
     if not isinstance(sent, dict):
-        raise HTTPRefusal(400, "The body must be an empty object.")
+        raise ApiError(Code.BAD_REQUEST, "The body must be an empty object.")
     if sent:
         raise bad_input(*(Problem(name[:40], "is not writable: the body is an empty object") for name in sent))
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from app.domain.enums import SkipReason
 from app.domain.identifiers import parse_id
-from app.errors import ApiError, Code, HTTPRefusal, headers_of
+from app.errors import ApiError
 from app.observability import requests
 
 NAMES: Mapping[int, tuple[str, str]] = {
@@ -28,54 +28,28 @@ NAMES: Mapping[int, tuple[str, str]] = {
 }
 """`name` and `className` by status; for 413 and 415 Feathers has none, and its client a general one."""
 
-_STATUSES: Mapping[Code, int] = {
-    Code.BAD_USER_INPUT: 400,
-    Code.BAD_REQUEST: 400,
-    Code.QUERY_TOO_COMPLEX: 400,
-    Code.UNAUTHENTICATED: 401,
-    Code.FORBIDDEN: 403,
-    Code.NOT_FOUND: 404,
-    Code.ALREADY_CLAIMED: 409,
-    Code.OFFER_NOT_OPEN: 409,
-    Code.CONFLICT: 409,
-    Code.NOT_TEAM_ROLLOUT: 422,
-    Code.TEAM_NOT_USABLE: 422,
-    Code.ZIPCODE_MISSING: 422,
-    Code.NO_TEAM_FOR_ZIPCODE: 422,
-    Code.NO_DISTRIBUTION_OPTIONS: 422,
-    Code.NO_ELIGIBLE_MEMBERS: 422,
-    Code.RATE_LIMITED: 429,
-    Code.UNAVAILABLE: 503,
-}
 
-
-def with_status(refusal: ApiError) -> HTTPRefusal:
-    """The refusal with the status that its code stands for."""
-    status = _STATUSES.get(refusal.code, 500)
-    return HTTPRefusal(status, refusal.message, refusal.code, refusal.extensions, headers_of(refusal))
-
-
-def refuse(refusal: HTTPRefusal) -> Response:
+def error_response(error: ApiError) -> Response:
     """The answer to a request that is refused."""
-    requests.current().outcome = refusal.code
-    name, class_name = NAMES[refusal.status]
+    requests.current().outcome = error.code
+    name, class_name = NAMES[error.status]
     body = {
         "name": name,
-        "message": refusal.message,
-        "code": refusal.status,
+        "message": error.message,
+        "code": error.status,
         "className": class_name,
-        "data": {"code": refusal.code, **_data(refusal.extensions)},
-        "errors": _errors(refusal),
+        "data": {"code": error.code, **_data(error.extensions)},
+        "errors": _errors(error),
     }
-    return Response(orjson.dumps(body), refusal.status, refusal.headers, "application/json")
+    return Response(orjson.dumps(body), error.status, error.headers, "application/json")
 
 
-def _errors(refusal: HTTPRefusal) -> dict[str, str]:
+def _errors(error: ApiError) -> dict[str, str]:
     """What is wrong with each field, by its path."""
-    if problems := refusal.extensions.get("problems"):
+    if problems := error.extensions.get("problems"):
         return {problem["field"]: problem["message"] for problem in problems}
-    field = refusal.extensions.get("field")
-    return {field: refusal.message.removeprefix(f"{field}: ")} if field else {}
+    field = error.extensions.get("field")
+    return {field: error.message.removeprefix(f"{field}: ")} if field else {}
 
 
 def _data(extensions: Mapping[str, Any]) -> dict[str, Any]:

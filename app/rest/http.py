@@ -14,11 +14,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app.access import auth
 from app.config import Settings
 from app.db.engine import refusal_of
-from app.errors import INTERNAL_MESSAGE, ApiError, Code, HTTPRefusal
+from app.errors import ApiError, Code, internal_error
 from app.observability import requests
 from app.rest import calls
 from app.rest.calls import Answer, Call
-from app.rest.errors import refuse, with_status
+from app.rest.errors import error_response
 from app.rest.openapi import description
 from app.web.time_limits import time_limit
 
@@ -54,18 +54,16 @@ class Address:
         method = self.methods.get("GET" if request.method == "HEAD" else request.method)
         try:
             if method is None:
-                raise HTTPRefusal(405, f"Use {allowed['Allow']}.", headers=allowed)
+                raise ApiError(Code.BAD_REQUEST, f"Use {allowed['Allow']}.", headers=allowed, status=405)
             async with time_limit(self.settings.request_seconds):
                 status, body = await method(self, request)
-        except ApiError as refusal:
-            return refuse(with_status(refusal))
-        except HTTPRefusal as refusal:
-            return refuse(refusal)
+        except ApiError as error:
+            return error_response(error)
         except Exception as error:
             if known := refusal_of(error):
-                return refuse(with_status(known))
+                return error_response(known)
             logger.exception("Unexpected failure at a REST address")
-            return refuse(HTTPRefusal(500, INTERNAL_MESSAGE, Code.INTERNAL_SERVER_ERROR))
+            return error_response(internal_error())
         return Response(orjson.dumps(body), status, media_type="application/json")
 
 
@@ -86,7 +84,7 @@ async def _describe(_address: Address, _request: Request) -> Answer:
 
 
 async def _unknown(_request: Request) -> Response:
-    return refuse(HTTPRefusal(404, "There is no such address.", Code.NOT_FOUND))
+    return error_response(ApiError(Code.NOT_FOUND, "There is no such address."))
 
 
 ADDRESSES: Mapping[str, Mapping[str, Method]] = {

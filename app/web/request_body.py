@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 
 from app.config import Settings
-from app.errors import HTTPRefusal
+from app.errors import ApiError, Code
 
 MAX_NESTING = 100
 """Levels of lists and objects in a body. What we take has some 30: a `where` of 10 levels."""
@@ -24,24 +24,24 @@ CLOSE = {"Connection": "close"}
 async def read_json(request: Request, settings: Settings) -> Any:
     """The JSON body of a request.
 
-    HTTPRefusal: as `read_body`, 415 for another media type, 400 for what is no JSON, or JSON beyond any use: too deep,
+    ApiError: as `read_body`, 415 for another media type, 400 for what is no JSON, or JSON beyond any use: too deep,
     too many values.
     """
     if not is_json(request.headers.get("content-type", "")):
-        raise HTTPRefusal(415, "Send the body as application/json in UTF-8.")
+        raise ApiError(Code.BAD_REQUEST, "Send the body as application/json in UTF-8.", status=415)
     return parse_json(await read_body(request, settings), "The body")
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:
-    """The whole body. HTTPRefusal: 413 as soon as it is too large, 408 where it does not come in time."""
+    """The whole body. ApiError: 413 as soon as it is too large, 408 where it does not come in time."""
     try:
         async with asyncio.timeout(settings.body_seconds):
             return await _read(request, settings.max_body_bytes)
     except TimeoutError:
         message = f"The body did not come within {settings.body_seconds:g} seconds."
-        raise HTTPRefusal(408, message, headers=CLOSE) from None
+        raise ApiError(Code.BAD_REQUEST, message, headers=CLOSE, status=408) from None
     except ClientDisconnect:
-        raise HTTPRefusal(400, "The body ended early.") from None
+        raise ApiError(Code.BAD_REQUEST, "The body ended early.") from None
 
 
 @lru_cache(64)
@@ -53,11 +53,11 @@ def is_json(content_type: str) -> bool:
 
 
 def parse_json(text: str | bytes, what: str) -> Any:
-    """The value of a JSON text. HTTPRefusal 400 says what is wrong with `what`; never NaN, never half a character."""
+    """The value of a JSON text. ApiError says what is wrong with `what`; never NaN, never half a character."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise HTTPRefusal(400, f"{what} is not valid JSON: {error}.") from error
+        raise ApiError(Code.BAD_REQUEST, f"{what} is not valid JSON: {error}.") from error
     if _may_be_large(text):
         _check_size(value, what)
     return value
@@ -79,8 +79,8 @@ async def _read(request: Request, max_bytes: int) -> bytes:
             return bytes(body)
 
 
-def _too_large(max_bytes: int) -> HTTPRefusal:
-    return HTTPRefusal(413, f"The body is larger than {max_bytes} bytes.", headers=CLOSE)
+def _too_large(max_bytes: int) -> ApiError:
+    return ApiError(Code.BAD_REQUEST, f"The body is larger than {max_bytes} bytes.", headers=CLOSE, status=413)
 
 
 def _may_be_large(text: str | bytes) -> bool:
@@ -95,11 +95,11 @@ def _check_size(value: Any, what: str) -> None:
     for _ in range(MAX_NESTING):
         count += len(level)
         if count > MAX_VALUES:
-            raise HTTPRefusal(400, f"{what} has more than {MAX_VALUES:,} values.")
+            raise ApiError(Code.BAD_REQUEST, f"{what} has more than {MAX_VALUES:,} values.")
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return
-    raise HTTPRefusal(400, f"{what} is nested deeper than {MAX_NESTING} levels.")
+    raise ApiError(Code.BAD_REQUEST, f"{what} is nested deeper than {MAX_NESTING} levels.")
 
 
 def _inside(value: Any) -> Iterable[Any]:

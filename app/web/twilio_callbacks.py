@@ -25,7 +25,7 @@ from app.db.engine import Database
 from app.db.models import Contact, Lead, User
 from app.domain.enums import ClaimedVia
 from app.domain.identifiers import parse_id
-from app.errors import ApiError, Code, HTTPRefusal
+from app.errors import ApiError, Code
 from app.observability import requests
 from app.web.request_body import read_body
 from app.worker import messages
@@ -101,7 +101,7 @@ class Callbacks:
     async def _claim_by_reply(self, reply_id: str, phone: str, now: datetime) -> str:
         """What the reply is about is written before the claim: a claim that is refused must not make it forgotten."""
         if not reply_id:
-            raise HTTPRefusal(400, "The text has no MessageSid.")
+            raise ApiError(Code.BAD_REQUEST, "The text has no MessageSid.")
         async with self.db.write() as session:
             offer_id = await take_reply(session, reply_id, phone, now)
         return messages.NOTHING_OPEN if offer_id is None else await self._claim(offer_id, ClaimedVia.TEXT, now)
@@ -138,13 +138,13 @@ def twilio_callbacks(db: Database, settings: Settings, clock: Callable[[], datet
 
 
 async def _signed_form(request: Request, settings: Settings, token: str) -> Form:
-    """HTTPRefusal 403 for what Twilio has not signed; those of `read_body`."""
+    """ApiError for what Twilio has not signed; those of `read_body`."""
     body = (await read_body(request, settings)).decode(errors="replace")
     form = dict(parse_qsl(body, keep_blank_values=True))
     query = request.scope["query_string"].decode()
     address = public_address(settings, request.url.path + (f"?{query}" if query else "")) or ""
     if not hmac.compare_digest(signature(token, address, form).encode(), _sent_signature(request)):
-        raise HTTPRefusal(403, "This is not signed by our account at Twilio.", Code.FORBIDDEN)
+        raise ApiError(Code.FORBIDDEN, "This is not signed by our account at Twilio.")
     return form
 
 

@@ -18,10 +18,9 @@ from typer.main import get_command
 from app.cli import app
 from app.config import PREFIX, Settings
 from app.domain.enums import EventKind, LeadOfferStatus
-from app.errors import ApiError, Code
+from app.errors import Code
 from app.graphql.schema import schema
 from app.lists.filters import Operator
-from app.rest.errors import with_status
 from app.rest.fields import FIELDS
 from app.rest.http import ADDRESSES
 
@@ -109,7 +108,7 @@ def test_rest_filters() -> None:
 def test_rest_statuses() -> None:
     statuses = {code: int(row[0]) for row in table("status") for code in re.findall(r"`([A-Z_]+)`", row[1])}
     graphql_only = {code for code in Code if code.startswith(("GRAPHQL_", "PERSISTED_", "DOCUMENT_"))}
-    assert statuses == {code: with_status(ApiError(code, "")).status for code in set(Code) - graphql_only}
+    assert statuses == {code: code.status for code in set(Code) - graphql_only}
 
 
 def test_commands() -> None:

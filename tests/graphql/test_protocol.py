@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.errors import HTTPRefusal
+from app.errors import ApiError
 from app.main import create_app
 from app.web.request_body import MAX_NESTING, MAX_VALUES, parse_json
 from tests.support.api import Api, settings_for
@@ -216,7 +216,7 @@ def test_a_text_is_looked_through_where_it_may_hold_too_much(as_bytes: bool) -> 
     parse("[" * MAX_NESTING + "]" * MAX_NESTING)
     parse(f"[{','.join('1' * (MAX_VALUES - 1))}]")
     for text in ("[" * 101 + "]" * 101, '{"a":' * 101 + "1" + "}" * 101, f"[{','.join('1' * MAX_VALUES)}]"):
-        with pytest.raises(HTTPRefusal):
+        with pytest.raises(ApiError):
             parse(text)
 
 
