@@ -22,7 +22,7 @@ from app.db.models import Delivery, LeadOffer, LeadRollout, RolloutOffer, Rollou
 from app.domain.alert_channels import unserved
 from app.domain.team_warnings import TeamWarning
 from app.lists import filters
-from app.lists.pagination import PageOf, columns_of, fetch_pages
+from app.lists.pagination import Page, columns_of, fetch_pages
 
 T = TypeVar("T", bound=SQLModel)
 
@@ -68,13 +68,13 @@ class Loaders:
         return self._conditions[key]
 
     def pages(
-        self, model: type[T], parent: str, found: ColumnElement[bool], page: filters.Page
-    ) -> DataLoader[int, PageOf[T]]:
+        self, model: type[T], parent: str, found: ColumnElement[bool], page: filters.PageRequest
+    ) -> DataLoader[int, Page[T]]:
         """Pages of `model` nested in a list, by the id of the parent, which is in the column `parent`."""
         key = (model, page)
         if key not in self._pages:
 
-            async def load(ids: list[int]) -> list[PageOf[T]]:
+            async def load(ids: list[int]) -> list[Page[T]]:
                 async with self._db.read() as session:
                     pages = await fetch_pages(session, model, parent, ids, found, page)
                 return [pages[i] for i in ids]

@@ -29,7 +29,7 @@ from app.db.prepared import Prepared
 from app.db.types import Id, UTCDateTime
 from app.graphql.plans.selection import ME, PAGE, Selected, Selection, Spelling, table_of
 from app.lists import filters
-from app.lists.pagination import count, cut
+from app.lists.pagination import count_rows, page_rows
 
 VIEWER = "viewer_id"
 ADDRESS = "address"
@@ -46,7 +46,7 @@ def prepare(
     dialect: Dialect,
     where: filters.Where,
     sort: Sequence[filters.Sort],
-    reach: int,
+    scan_limit: int,
     of_lead: bool,
 ) -> Prepared:
     """A statement whose rows are the total and the selected columns, the first of which is null in an empty page.
@@ -59,8 +59,8 @@ def prepare(
     if of_lead:
         found = and_(visibility.offers(viewer), col(LeadOffer.lead_id) == bindparam(LEAD, type_=Id))
     limit, skip = bindparam(LIMIT, type_=Id), bindparam(SKIP, type_=Id)
-    page = cut(LeadOffer, found, where, sort, limit=limit, skip=skip, reach=reach)
-    total = count(LeadOffer, found, where) if selection.with_total else literal(0)
+    page = page_rows(LeadOffer, found, where, sort, limit=limit, skip=skip, scan_limit=scan_limit)
+    total = count_rows(LeadOffer, found, where) if selection.with_total else literal(0)
     me = _account(viewer)
     sources: dict[int, Any] = {ME: me, PAGE: page}
     rows: Any = page

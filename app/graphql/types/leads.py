@@ -21,7 +21,7 @@ from app.graphql.types.contacts import Contact
 from app.graphql.types.routes import LeadSource
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User
-from app.lists.pagination import PageOf
+from app.lists.pagination import Page
 
 if TYPE_CHECKING:
     from app.graphql.types.offers import LeadOffer, LeadOfferPage
@@ -41,7 +41,7 @@ async def _offers(
     sort: list[LeadOfferSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.LeadOffer]:
+) -> Page[models.LeadOffer]:
     page = parse_page(where, sort, limit, skip)
     found = visibility.offers(info.context.viewer.id)
     return await info.context.loaders.pages(models.LeadOffer, "lead_id", found, page).load(lead.id)

@@ -18,7 +18,7 @@ from app.graphql.inputs.pagination import parse_page
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
 from app.graphql.types.users import User
-from app.lists.pagination import PageOf
+from app.lists.pagination import Page
 
 TeamRow = strawberry.Parent[models.Team]
 
@@ -36,7 +36,7 @@ async def _members(
     sort: list[TeamMemberSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.TeamMember] | None:
+) -> Page[models.TeamMember] | None:
     page = parse_page(where, sort, limit, skip)
     if not await info.context.can_read(team, TEAM_DETAILS):
         return None
@@ -50,7 +50,7 @@ async def _distribution_options(
     sort: list[DistributionOptionSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.DistributionOption] | None:
+) -> Page[models.DistributionOption] | None:
     page = parse_page(where, sort, limit, skip)
     if not await info.context.can_read(team, TEAM_DETAILS):
         return None
