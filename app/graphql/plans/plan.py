@@ -13,7 +13,7 @@ from app.graphql.plans.arguments import Arguments
 from app.graphql.plans.selection import Query, Selection
 from app.graphql.plans.statement import LEAD, LIMIT, SKIP, prepare
 from app.graphql.schema import Schema
-from app.lists.pagination import reach
+from app.lists.pagination import scan_limit_for
 
 
 class Plan:
@@ -34,7 +34,7 @@ class Plan:
             lead_id = parse_id(asked.lead_id)
             if lead_id is None:
                 return None
-        key = (self, listing.where, listing.sort, reach(asked.limit + asked.skip), lead_id is not None)
+        key = (self, listing.where, listing.sort, scan_limit_for(asked.limit + asked.skip), lead_id is not None)
         statement = statements.get(key)
         if statement is None:
             statement = statements[key] = self._prepare(db, *key[1:])
