@@ -23,7 +23,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.config import Settings
 from app.db.change_feed import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
 from app.db.driver_errors import DRIVER_ERRORS, to_api_error, translate_errors
-from app.db.read_pool import Lanes, is_open
+from app.db.read_pool import ReadPool, is_open
 from app.errors import ApiError
 from app.observability import metrics, requests
 
@@ -54,7 +54,7 @@ class Database:
     write_engine: AsyncEngine
     _reads: async_sessionmaker[AsyncSession]
     _writes: async_sessionmaker[AsyncSession]
-    _lanes: Lanes
+    _read_pool: ReadPool
     _announce: Announce | None
 
     @property
@@ -76,7 +76,7 @@ class Database:
         with translate_errors(*DRIVER_ERRORS, OSError):
             if self.is_postgresql:
                 requests.current().statements += 1
-                return await self._lanes.fetch(statement, values)
+                return await self._read_pool.fetch(statement, values)
             async with self.read_engine.connect() as connection:
                 return (await connection.exec_driver_sql(statement, tuple(values))).all()
 
@@ -96,7 +96,7 @@ class Database:
                 metrics.committed(session)
 
     async def close(self) -> None:
-        await self._lanes.close()
+        await self._read_pool.close()
         await self.read_engine.dispose()
         await self.write_engine.dispose()
 
@@ -126,10 +126,10 @@ def connect(
     """
     make = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
     read, write = make(url, limits, writes=False), make(url, limits, writes=True)
-    lanes = Lanes(read)
-    _count(read, "read", lambda: lanes.idle)
+    read_pool = ReadPool(read)
+    _count(read, "read", lambda: read_pool.idle)
     _count(write, "write")
-    database = Database(read, write, _sessions(read), _sessions(write, has_webhook), lanes, announce)
+    database = Database(read, write, _sessions(read), _sessions(write, has_webhook), read_pool, announce)
     if announce and not database.is_postgresql:
         _watch(write)
     return database

@@ -1,12 +1,15 @@
-"""What every resolver of one request shares."""
+"""The context of a request: everything that its resolvers share."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import strawberry
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
+from sqlalchemy import false, true
 
-from app.access.auth import Viewer
+from app.access.auth import Scope, Viewer
+from app.access.field_access import AccessContext, AccessRule
 from app.config import Settings
 from app.db.engine import Database
 from app.graphql.document_cache import Documents
@@ -15,9 +18,9 @@ from app.graphql.loaders import Loaders
 
 @dataclass(slots=True)
 class Context:
-    """One request: who asks, when, and the loaders that batch its look-ups.
+    """The viewer of one request, the current time, and the loaders that batch the request's reads.
 
-    `now` is read once, so that a request sees one moment.
+    `now` is read once, so that every field of a response is computed for the same time.
     """
 
     db: Database
@@ -28,18 +31,25 @@ class Context:
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
-        self.forget()
+        self.clear()
 
-    def forget(self) -> None:
-        """Drops what has been loaded: a mutation has changed it."""
-        self.loaders = Loaders(self.db, self.viewer.id, self.now, self.settings)
+    def clear(self) -> None:
+        """Drop everything loaded so far, because a mutation has changed it or time has passed."""
+        may_write = true() if Scope.WRITE in self.viewer.scopes else false()
+        self.loaders = Loaders(self.db, AccessContext(self.viewer.id, self.now, may_write), self.settings)
+
+    async def can_read(self, row: Any, rule: AccessRule) -> bool:
+        """Whether the rule grants the viewer its fields of the row. Takes a statement only if the row cannot tell."""
+        if rule.grants_owner(row, self.viewer.id, self.now):
+            return True
+        return rule.or_else is not None and await self.loaders.condition(rule.model, rule.sql).load(row.id)
 
 
 class Info(strawberry.Info[Context, None]):
-    """A resolver's view of its field."""
+    """The field that a resolver answers, and its context."""
 
     def selects(self, name: str) -> bool:
-        """Whether the document selects the field `name` below this one, in a fragment or not."""
+        """Whether the document selects the field `name` below this one, directly or in a fragment."""
         fragments = self._raw_info.fragments
         seen: set[str] = set()
         stack: list[SelectionSetNode | None] = [node.selection_set for node in self._raw_info.field_nodes]

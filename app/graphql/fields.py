@@ -1,68 +1,88 @@
-"""Fields whose resolvers answer with the tables' rows."""
+"""Declarations of fields: how a field of an object is read from the row that the object shows.
+
+| declaration        | reads                                                              | in a compiled plan |
+|--------------------|--------------------------------------------------------------------|--------------------|
+| a plain annotation | the column of that name                                            | a column           |
+| `reference`        | the row that a foreign key names                                   | a join             |
+| `restricted`       | a column, or null where an access rule does not grant it           | an expression      |
+| `computed`         | a condition on the row and the viewer                              | an expression      |
+| `resolved`         | whatever the resolver returns; as SQL too if `expression` is given | an expression      |
+
+The first four are declared once, and both ways of answering follow from the declaration: resolvers, which load rows
+and conditions in batches, and compiled plans (`app.graphql.plans`). A field without any SQL is left to its resolver.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import BindParameter, ColumnElement
+from sqlalchemy import ColumnElement, case
 from sqlmodel import SQLModel
 
+from app.access.field_access import AccessContext, AccessRule, Condition
 from app.graphql.context import Info
+
+Expression = Callable[[Any, AccessContext], ColumnElement[Any]]
+"""The value of a field as SQL, made from the columns of the object's row and the viewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """How an object is reached from a row: the row's column that has its id, and its table."""
+    """How an object is reached from a row: the column with the object's id, and the object's table."""
 
     key: str
     model: type[SQLModel]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Places in a statement: for the viewer's id, the moment, and whether the token has the scope `write`."""
-
-    id: BindParameter[int]
-    now: BindParameter[datetime]
-    may_write: BindParameter[bool]
-
-
-Sql = Callable[[Any, Asker], ColumnElement[Any]]
-"""What a resolver computes, of a row's columns and who asks."""
-
-
-@dataclass(frozen=True, slots=True)
 class Computed:
-    """How a field is computed where the document has a plan. Never null where the field may not be."""
+    """How a compiled plan reads a field that is no plain column. A non-null field needs a non-null expression."""
 
-    sql: Sql
+    expression: Expression
 
 
-def resolved(resolver: Callable[..., Any], description: str | None = None, sql: Sql | None = None) -> Any:
-    """A field of the annotated GraphQL type, whose resolver returns the row (or page of rows) that it shows.
+def resolved(resolver: Callable[..., Any], description: str, expression: Expression | None = None) -> Any:
+    """Declare a field whose resolver returns the row, or the page of rows, that the field shows.
 
-    Strawberry resolves by attribute, so that rows need not be copied into GraphQL types; only the type checker cannot
-    know that a `models.Lead` will do where a `Lead` is declared, hence Any. `sql` gives the same as the resolver.
+    Strawberry reads attributes, so rows need not be copied into GraphQL types. The result is Any because the type
+    checker cannot know that a `models.Lead` will do where a `Lead` is declared. `expression` must equal the resolver.
     """
-    metadata = {Computed: Computed(sql)} if sql else None
+    metadata = {Computed: Computed(expression)} if expression else None
     return strawberry.field(resolver=resolver, description=description, metadata=metadata)
 
 
-def payload(kind: Any, **rows: Any) -> Any:
-    """An instance of a payload type whose fields are rows, as `resolved` has it."""
-    return kind(**rows)
+def restricted(column: str, rule: AccessRule, description: str) -> Any:
+    """Declare a field that shows a column, or null where the rule does not grant it to the viewer."""
+
+    async def resolve(root: Any, info: Info) -> Any:
+        return getattr(root, column) if await info.context.can_read(root, rule) else None
+
+    def expression(row: Any, context: AccessContext) -> ColumnElement[Any]:
+        return case((rule.sql(row, context), row[column]))
+
+    return resolved(resolve, description, expression)
 
 
-def reference(key: str, model: type[SQLModel], description: str | None = None) -> Any:
-    """A field that shows the row of `model` whose id the column `key` has; null where the column is null.
+def computed(model: type[SQLModel], condition: Condition, description: str) -> Any:
+    """Declare a Boolean field that says whether a condition holds for a row of `model` and the viewer."""
 
-    It is loaded in batches, and joined where the document has a plan.
-    """
+    async def resolve(root: Any, info: Info) -> Any:
+        return await info.context.loaders.condition(model, condition).load(root.id)
+
+    return resolved(resolve, description, condition)
+
+
+def reference(key: str, model: type[SQLModel], description: str) -> Any:
+    """Declare a field that shows the row of `model` whose id is in the column `key`; null where the column is null."""
 
     async def resolve(root: Any, info: Info) -> Any:
         row_id = getattr(root, key)
         return None if row_id is None else await info.context.loaders.row(model).load(row_id)
 
     return strawberry.field(resolver=resolve, description=description, metadata={Reference: Reference(key, model)})
+
+
+def payload(kind: Any, **rows: Any) -> Any:
+    """Build an instance of a payload type whose fields hold rows."""
+    return kind(**rows)

@@ -93,7 +93,7 @@ class GraphQLEndpoint:
         if takes_events and request.method == "POST" and is_subscription(operation, self.documents):
             return await self.streams.open(operation, request)
         _must_take_json(accept)
-        with time_limit(self.settings.request_seconds):
+        async with time_limit(self.settings.request_seconds):
             return await self._run(operation, identity, request.method)
 
     async def _run(self, operation: Operation, identity: Identity, method: str) -> ExecutionResult:

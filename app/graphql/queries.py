@@ -41,7 +41,7 @@ from app.graphql.types.preview import LeadOfferPlan
 from app.graphql.types.routes import LeadRoutePage, LeadSourcePage
 from app.graphql.types.teams import Team, TeamMemberPage, TeamPage
 from app.graphql.types.users import User
-from app.lists.pagination import Found, PageOf, T, columns_of, fetch_page
+from app.lists.pagination import Page, T, Visible, columns_of, fetch_page
 
 
 def _me(info: Info) -> models.User:
@@ -55,11 +55,11 @@ async def _lead_offers(
     sort: list[LeadOfferSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.LeadOffer]:
-    found: Found = visibility.offer_halves(info.context.viewer.id)
+) -> Page[models.LeadOffer]:
+    visible: Visible = visibility.offer_halves(info.context.viewer.id)
     if lead_id is not None and lead_id is not UNSET:
-        found = and_(visibility.offers(info.context.viewer.id), _is(col(models.LeadOffer.lead_id), lead_id))
-    return await _page(info, models.LeadOffer, found, where, sort, limit, skip)
+        visible = and_(visibility.offers(info.context.viewer.id), _is(col(models.LeadOffer.lead_id), lead_id))
+    return await _page(info, models.LeadOffer, visible, where, sort, limit, skip)
 
 
 async def _lead_offer(info: Info, id: strawberry.ID) -> models.LeadOffer | None:  # noqa: A002
@@ -86,7 +86,7 @@ async def _leads(
     sort: list[LeadSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.Lead]:
+) -> Page[models.Lead]:
     return await _page(
         info, models.Lead, visibility.leads(info.context.viewer.id, info.context.now), where, sort, limit, skip
     )
@@ -102,7 +102,7 @@ async def _teams(
     sort: list[TeamSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.Team]:
+) -> Page[models.Team]:
     return await _page(info, models.Team, visibility.teams(info.context.viewer.id), where, sort, limit, skip)
 
 
@@ -112,7 +112,7 @@ async def _team_memberships(
     sort: list[TeamMemberSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.TeamMember]:
+) -> Page[models.TeamMember]:
     return await _page(
         info, models.TeamMember, visibility.memberships(info.context.viewer.id), where, sort, limit, skip
     )
@@ -128,7 +128,7 @@ async def _contacts(
     sort: list[ContactSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.Contact]:
+) -> Page[models.Contact]:
     return await _page(info, models.Contact, visibility.contacts(info.context.viewer.id), where, sort, limit, skip)
 
 
@@ -138,7 +138,7 @@ async def _lead_routes(
     sort: list[LeadRouteSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.LeadRoute]:
+) -> Page[models.LeadRoute]:
     return await _page(info, models.LeadRoute, visibility.lead_routes(info.context.viewer.id), where, sort, limit, skip)
 
 
@@ -148,21 +148,21 @@ async def _lead_sources(
     sort: list[LeadSourceSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.LeadSource]:
+) -> Page[models.LeadSource]:
     return await _page(
         info, models.LeadSource, visibility.lead_sources(info.context.viewer.id), where, sort, limit, skip
     )
 
 
-async def _page(info: Info, model: type[T], found: Found, *asked: Any) -> PageOf[T]:
+async def _page(info: Info, model: type[T], visible: Visible, *asked: Any) -> Page[T]:
     page = parse_page(*asked)
     async with info.context.db.read() as session:
-        return await fetch_page(session, model, found, page, with_total=info.selects("total"))
+        return await fetch_page(session, model, visible, page, with_total=info.selects("total"))
 
 
-async def _one(info: Info, model: type[T], sent_id: str, found: ColumnElement[bool]) -> T | None:
+async def _one(info: Info, model: type[T], sent_id: str, visible: ColumnElement[bool]) -> T | None:
     async with info.context.db.read() as session:
-        return (await session.exec(select(model).where(_is(columns_of(model)["id"], sent_id), found))).one_or_none()
+        return (await session.exec(select(model).where(_is(columns_of(model)["id"], sent_id), visible))).one_or_none()
 
 
 def _is(column: Any, sent_id: str) -> ColumnElement[bool]:

@@ -1,8 +1,11 @@
-"""Conditions, sorting and paging of lists: what GraphQL and REST clients may ask, and the SQL for it.
+"""Filters and sort orders of lists: the conditions that clients can send, their limits, and their SQL.
 
-A transport parses its own dialect into `Condition`, `AllOf`, `AnyOf` and `Negation`, whose values are already of the
-column's type. Null rules: `eq` and `ne` null ask for null and not null; `ne` and `nin` keep rows whose value is null;
-ranges never match null; a negation matches exactly the rows that its condition does not.
+GraphQL and REST each parse their own syntax into `Condition`, `AllOf`, `AnyOf` and `Negation`. Values already have the
+type of their column. Rules for null:
+
+- `eq` null matches null, and `ne` null matches everything else.
+- `ne` and `nin` match rows whose value is null. `lt`, `lte`, `gt` and `gte` never do.
+- A negation matches exactly the rows that its condition does not match.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,23 +46,23 @@ RANGES = frozenset({Operator.LT, Operator.LTE, Operator.GT, Operator.GTE})
 LISTS = frozenset({Operator.IN, Operator.NIN})
 
 
-class Nothing:
-    """The value of an id that is no number from 1 to 2⁶³-1: no row has it."""
+class NoMatch:
+    """Stands for an id that is not a whole number from 1 to 2⁶³-1, so that no row has it."""
 
 
-NOTHING = Nothing()
+NO_MATCH = NoMatch()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Stands for a value in a statement that is prepared once for all values: the parameter's name."""
+class Placeholder:
+    """Names the parameter that takes the place of a value in a statement compiled once for all values."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One operator on one field. `value` is a tuple for `in` and `nin`."""
+    """An operator applied to a field. `value` is a tuple for `in` and `nin`."""
 
     field: str
     operator: Operator
@@ -68,14 +71,14 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every part holds; of no parts, true."""
+    """Matches rows that match every part; without parts, all rows."""
 
     parts: tuple["Where", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """One part at least holds; of no parts, false."""
+    """Matches rows that match at least one part; without parts, no rows."""
 
     parts: tuple["Where", ...] = ()
 
@@ -96,8 +99,8 @@ class Sort:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """What part of which list is asked for. `limit` is the one in force: 0 to 100."""
+class PageRequest:
+    """The page of a list that a client requests. `limit` has been clamped to 0 to 100."""
 
     where: Where = EVERYTHING
     sort: tuple[Sort, ...] = ()
@@ -106,18 +109,18 @@ class Page:
 
 
 def allow(counted: int, allowed: int, what: str) -> None:
-    """QUERY_TOO_COMPLEX where a client asks for more than is allowed."""
+    """Raise QUERY_TOO_COMPLEX if a request has more than `allowed` of something."""
     if counted > allowed:
-        raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}, where {allowed} are allowed.")
+        raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}. At most {allowed} are allowed.")
 
 
 def clamp(limit: int) -> int:
-    """The limit in force where a client asks for `limit`, which is not negative."""
+    """Return the limit that applies when a client requests `limit` rows (0 or more)."""
     return min(limit, MAX_LIMIT)
 
 
 def matches(where: Where, columns: Columns) -> ColumnElement[bool]:
-    """The SQL of a condition."""
+    """Return the SQL of a condition."""
     match where:
         case Condition(field, operator, value):
             return _SQL[operator](columns[field], _operand(columns[field], operator, value))
@@ -130,10 +133,10 @@ def matches(where: Where, columns: Columns) -> ColumnElement[bool]:
 
 
 def bounded(where: Where, sort: Sequence[Sort]) -> Where:
-    """The same condition, saying besides where a list sorted like this begins, if that follows from it.
+    """Add a bound on the first sort field to a condition, if the condition implies one.
 
-    A client that pages by `or: [{notifyAt: {lt: t}}, {notifyAt: {eq: t}, id: {gt: i}}]` means an index to be read
-    from t onwards, which no database finds out: it reads all rows before t and throws them away.
+    Clients page by key with `or: [{notifyAt: {lt: t}}, {notifyAt: {eq: t}, id: {gt: i}}]`. Neither database derives
+    from it that an index can be read from t onwards: both read all rows before t and discard them.
     """
     first = sort[0] if sort else Sort("id")
     bound = _bound(where, first)
@@ -144,7 +147,7 @@ def bounded(where: Where, sort: Sequence[Sort]) -> Where:
 
 
 def _bound(where: Where, sort: Sort) -> Any:
-    """The value that no match comes before when sorted, None if there is no such value."""
+    """Return a value that no matching row sorts before, or None if the condition implies no such value."""
     match where:
         case Condition(sort.field, operator, value) if operator in _BOUNDING[sort.descending]:
             return value if isinstance(value, int | str | datetime) and not isinstance(value, bool | Enum) else None
@@ -161,13 +164,13 @@ _BOUNDING: Mapping[bool, frozenset[Operator]] = {
     True: frozenset({Operator.EQ, Operator.LT, Operator.LTE}),
     False: frozenset({Operator.EQ, Operator.GT, Operator.GTE}),
 }
-"""Operators whose value bounds a descending list, or else an ascending one."""
+"""Operators whose value bounds a descending list (True) or an ascending list (False)."""
 
 
 def parametrize(where: Where) -> tuple[Where, dict[str, Any]]:
-    """The condition with places instead of its values, and the values by the names of their places.
+    """Replace the values of a condition with placeholders; return both, the values by the names of their placeholders.
 
-    Conditions that differ by their values alone become the same. Null and the id of nothing stay: their SQL is another.
+    Conditions that differ only in their values become equal. Null and NO_MATCH stay, because their SQL differs.
     """
     values: dict[str, Any] = {}
     return _parametrize(where, values), values
@@ -175,12 +178,12 @@ def parametrize(where: Where) -> tuple[Where, dict[str, Any]]:
 
 def _parametrize(where: Where, values: dict[str, Any]) -> Where:
     match where:
-        case Condition(_, _, None | Nothing()):
+        case Condition(_, _, None | NoMatch()):
             return where
         case Condition(field, operator, value):
             name = f"value_{len(values)}"
-            values[name] = _known(value) if operator in LISTS else value
-            return Condition(field, operator, Place(name))
+            values[name] = _without_no_match(value) if operator in LISTS else value
+            return Condition(field, operator, Placeholder(name))
         case AllOf(parts):
             return AllOf(tuple(_parametrize(part, values) for part in parts))
         case AnyOf(parts):
@@ -190,7 +193,7 @@ def _parametrize(where: Where, values: dict[str, Any]) -> Where:
 
 
 def ordering(sort: Iterable[Sort], columns: Columns) -> list[UnaryExpression[Any]]:
-    """ORDER BY: nulls last in both directions, ties by id, so that pages never overlap."""
+    """Return the ORDER BY of a list: nulls last in both directions, ties by id, so that pages never overlap."""
     return [_direction(columns[s.field], s.descending) for s in sort] + [columns["id"].asc()]
 
 
@@ -200,23 +203,23 @@ def _direction(column: ColumnElement[Any], descending: bool) -> UnaryExpression[
 
 def _operand(column: ColumnElement[Any], operator: Operator, value: Any) -> Any:
     match value:
-        case Place(name):
+        case Placeholder(name):
             return set_parameter(name, column) if operator in LISTS else bindparam(name, type_=column.type)
         case tuple():
-            return _known(value)
+            return _without_no_match(value)
     return value
 
 
-def _known(values: tuple[Any, ...]) -> list[Any]:
-    return [value for value in values if value is not NOTHING]
+def _without_no_match(values: tuple[Any, ...]) -> list[Any]:
+    return [value for value in values if value is not NO_MATCH]
 
 
 def _eq(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
-    return false() if value is NOTHING else column == value
+    return false() if value is NO_MATCH else column == value
 
 
 def _ne(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
-    return true() if value is NOTHING else column.is_distinct_from(value)
+    return true() if value is NO_MATCH else column.is_distinct_from(value)
 
 
 def _in(column: ColumnElement[Any], values: Any) -> ColumnElement[bool]:
@@ -224,7 +227,7 @@ def _in(column: ColumnElement[Any], values: Any) -> ColumnElement[bool]:
 
 
 def _nin(column: ColumnElement[Any], values: Any) -> ColumnElement[bool]:
-    # One term, not two: SQLite takes no expression deeper than 1000, and 250 conditions may stand beside each other.
+    # One term, not two: SQLite limits an expression to a depth of 1,000, and a filter may have 250 conditions.
     return member_of(column, values).is_not(true())
 
 

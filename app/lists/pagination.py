@@ -1,4 +1,4 @@
-"""Pages of a list: filtered, sorted, cut and counted in one statement, so that page and total are of one snapshot."""
+"""Pagination: filters, sorts, limits and counts a list in one statement, so that page and total share a snapshot."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from app.lists import filters
 
 T = TypeVar("T", bound=SQLModel)
 
-Found = ColumnElement[bool] | tuple[ColumnElement[bool], ...]
-"""Which rows a viewer may find: one condition, or several of which at most one holds for any row."""
+Visible = ColumnElement[bool] | tuple[ColumnElement[bool], ...]
+"""The rows that a viewer can see: one condition, or several disjoint ones."""
 
 
 @dataclass(frozen=True, slots=True)
-class PageOf(Generic[T]):
-    """A part of a list. `total` counts every match; it is 0 where it was not asked for."""
+class Page(Generic[T]):
+    """A page of a list. `total` counts every match, or is 0 if it was not requested."""
 
     total: int
     limit: int
@@ -31,54 +31,54 @@ class PageOf(Generic[T]):
 async def fetch_page(
     session: AsyncSession,
     model: type[T],
-    found: Found,
-    page: filters.Page,
+    visible: Visible,
+    page: filters.PageRequest,
     *,
     with_total: bool,
-) -> PageOf[T]:
-    """The page of those rows of `model` that the viewer may find (`found`). One statement."""
+) -> Page[T]:
+    """Read a page of the visible rows of `model`, and their total if requested, in one statement."""
     where = filters.bounded(page.where, page.sort)
-    total = count(model, found, where) if with_total else literal(0)
-    rows = aliased(
-        model,
-        cut(model, found, where, page.sort, limit=page.limit, skip=page.skip, reach=reach(page.limit + page.skip)),
-    )
-    one = select(literal(1).label("one")).subquery()
+    total = count_rows(model, visible, where) if with_total else literal(0)
+    end = scan_limit_for(page.limit + page.skip)
+    subquery = page_rows(model, visible, where, page.sort, limit=page.limit, skip=page.skip, scan_limit=end)
+    rows = aliased(model, subquery)
+
+    one = select(literal(1).label("one")).subquery()  # a row that carries the total of an empty page
     statement = select(total, rows).select_from(one).outerjoin(rows, true())
     ordered = statement.order_by(*filters.ordering(page.sort, columns_of(rows)))
-    answer = (await session.exec(ordered)).all()
-    return PageOf(answer[0][0], page.limit, page.skip, [row for _, row in answer if row is not None])
+    result = (await session.exec(ordered)).all()
+    return Page(result[0][0], page.limit, page.skip, [row for _, row in result if row is not None])
 
 
-def cut(
+def page_rows(
     model: type[SQLModel],
-    found: Found,
+    visible: Visible,
     where: filters.Where,
     sort: Sequence[filters.Sort],
     *,
     limit: Any,
     skip: Any,
-    reach: int,
+    scan_limit: int,
 ) -> Subquery:
-    """The rows of a page that ends within the first `reach` rows.
+    """Return the rows of a page that ends within the first `scan_limit` rows.
 
-    The parts of `found` are read each on its own, in the order of an index and no further than the page reaches, and
-    then merged: joined with OR they would have all that they match read and sorted.
+    Each part of `visible` is read on its own, in the order of an index and no further than `scan_limit`, and then they
+    are merged. Joined with OR, the database would read and sort every row that they match.
     """
     columns = columns_of(model)
-    wanted = filters.matches(where, columns)
-    parts = [select(model).where(part, wanted).order_by(*filters.ordering(sort, columns)) for part in _parts(found)]
-    begun = [part.limit(literal_column(str(reach))).subquery() for part in parts]
-    merged = begun[0] if len(begun) == 1 else union_all(*(part.select() for part in begun)).subquery()
-    in_order = merged.select().order_by(*filters.ordering(sort, dict(merged.c.items())))
-    return in_order.limit(limit).offset(skip).subquery()
+    matching = filters.matches(where, columns)
+    parts = [select(model).where(part, matching).order_by(*filters.ordering(sort, columns)) for part in _parts(visible)]
+    limited = [part.limit(literal_column(str(scan_limit))).subquery() for part in parts]
+    merged = limited[0] if len(limited) == 1 else union_all(*(part.select() for part in limited)).subquery()
+    ordered = merged.select().order_by(*filters.ordering(sort, dict(merged.c.items())))
+    return ordered.limit(limit).offset(skip).subquery()
 
 
-def reach(end: int) -> int:
-    """A power of ten, 100 or more, that a page which ends there lies within.
+def scan_limit_for(end: int) -> int:
+    """Round the end of a page up to a power of ten, at least 100.
 
-    It stands in the statement as it is: the database plans once for all values of its parameters, and would take an
-    unknown limit for a tenth of the table.
+    The number stands in the statement as a literal. For a parameter, PostgreSQL's generic plan would assume a tenth of
+    the table.
     """
     power = 100
     while power < end:
@@ -86,15 +86,17 @@ def reach(end: int) -> int:
     return power
 
 
-def count(model: type[SQLModel], found: Found, where: filters.Where) -> ColumnElement[int]:
-    """How many rows match, counted apart for each part of `found`: from its index alone, where `where` allows that."""
-    wanted = filters.matches(where, columns_of(model))
-    counts = [select(func.count()).select_from(model).where(part, wanted).scalar_subquery() for part in _parts(found)]
+def count_rows(model: type[SQLModel], visible: Visible, where: filters.Where) -> ColumnElement[int]:
+    """Count the matching rows, each part of `visible` on its own so that an index alone can serve it."""
+    matching = filters.matches(where, columns_of(model))
+    counts = [
+        select(func.count()).select_from(model).where(part, matching).scalar_subquery() for part in _parts(visible)
+    ]
     return sum(counts[1:], start=counts[0])
 
 
-def _parts(found: Found) -> tuple[ColumnElement[bool], ...]:
-    return found if isinstance(found, tuple) else (found,)
+def _parts(visible: Visible) -> tuple[ColumnElement[bool], ...]:
+    return visible if isinstance(visible, tuple) else (visible,)
 
 
 async def fetch_pages(
@@ -102,45 +104,39 @@ async def fetch_pages(
     model: type[T],
     parent: str,
     parent_ids: Collection[int],
-    found: ColumnElement[bool],
-    page: filters.Page,
-) -> dict[int, PageOf[T]]:
-    """The page of each parent's rows, by the parent's id. One statement for all parents.
+    visible: ColumnElement[bool],
+    page: filters.PageRequest,
+) -> dict[int, Page[T]]:
+    """Read a page of each parent's rows in one statement; return the pages by the parent's id.
 
-    The first row of each parent is read even where the page does not show it: it carries the total.
+    The first row of each parent is read even if the page skips it, because it carries the total.
     """
     columns = columns_of(model)
+    order = filters.ordering(page.sort, columns)
     numbered = (
         select(
             model,
-            func.row_number()
-            .over(partition_by=columns[parent], order_by=filters.ordering(page.sort, columns))
-            .label("place"),
+            func.row_number().over(partition_by=columns[parent], order_by=order).label("position"),
             func.count().over(partition_by=columns[parent]).label("total"),
         )
-        .where(member_of(columns[parent], parent_ids), found, filters.matches(page.where, columns))
+        .where(member_of(columns[parent], parent_ids), visible, filters.matches(page.where, columns))
         .subquery()
     )
-    place = numbered.c.place
-    shown = and_(place > page.skip, place <= page.skip + page.limit)
+    position = numbered.c.position
+    on_page = and_(position > page.skip, position <= page.skip + page.limit)
     row = aliased(model, numbered)
-    statement = select(row, numbered.c.total, place).where(or_(place == 1, shown)).order_by(place)
-    return _by_parent(parent, parent_ids, (await session.exec(statement)).all(), page)
+    statement = select(row, numbered.c.total, position).where(or_(position == 1, on_page)).order_by(position)
 
-
-def _by_parent(
-    parent: str, parent_ids: Collection[int], rows: Sequence[Any], page: filters.Page
-) -> dict[int, PageOf[Any]]:
-    totals: dict[int, int] = dict.fromkeys(parent_ids, 0)
-    data: dict[int, list[Any]] = {parent_id: [] for parent_id in parent_ids}
-    for row, total, place in rows:
-        parent_id = getattr(row, parent)
+    totals = dict.fromkeys(parent_ids, 0)
+    data: dict[int, list[T]] = {parent_id: [] for parent_id in parent_ids}
+    for child, total, at in await session.exec(statement):
+        parent_id = getattr(child, parent)
         totals[parent_id] = total
-        if page.skip < place <= page.skip + page.limit:
-            data[parent_id].append(row)
-    return {i: PageOf(totals[i], page.limit, page.skip, data[i]) for i in totals}
+        if page.skip < at <= page.skip + page.limit:
+            data[parent_id].append(child)
+    return {i: Page(totals[i], page.limit, page.skip, data[i]) for i in totals}
 
 
 def columns_of(model: Any) -> dict[str, ColumnElement[Any]]:
-    """The columns of a table, or of an alias of one, by name."""
+    """Return the columns of a table, or of an alias of a table, by name."""
     return {name: getattr(model, name) for name in inspect(model).mapper.column_attrs.keys()}  # noqa: SIM118

@@ -55,7 +55,7 @@ Tree = Mapping[str, Any]
 class Query:
     """What a list is asked for. `select` names the fields to be answered; None is all."""
 
-    page: filters.Page
+    page: filters.PageRequest
     select: frozenset[str] | None
 
 
@@ -70,7 +70,7 @@ def parse_find(query_string: str, fields: Collection[str]) -> Query:
     where = reader.where(sent, "", 1)
     if reader.problems:
         raise bad_input(*reader.problems)
-    return Query(filters.Page(where, sort, filters.clamp(limit), skip), select)
+    return Query(filters.PageRequest(where, sort, filters.clamp(limit), skip), select)
 
 
 def parse_select(query_string: str, fields: Collection[str]) -> frozenset[str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 from app.domain.enums import LeadOfferStatus
 from app.domain.identifiers import LARGEST, parse_id
 from app.domain.timestamps import parse_instant
-from app.lists.filters import NOTHING, RANGES, Nothing, Operator
+from app.lists.filters import NO_MATCH, RANGES, NoMatch, Operator
 
 LARGEST_INT = 2**31 - 1
 _WHOLE = re.compile(r"-?[0-9]+", re.ASCII)
@@ -33,13 +33,13 @@ def is_null(text: object) -> bool:
     return text in ("", "null")
 
 
-def _id(text: str, operator: Operator) -> int | Nothing:
+def _id(text: str, operator: Operator) -> int | NoMatch:
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"must be a whole number, not {quoted(text)}")
     number = parse_id(text)
     if number is None and operator in RANGES:
         raise ValueError(f"must be a whole number from 1 to {LARGEST}, not {quoted(text)}")
-    return NOTHING if number is None else number
+    return NO_MATCH if number is None else number
 
 
 def _integer(text: str, _operator: Operator) -> int:

@@ -54,7 +54,7 @@ class Address:
         try:
             if method is None:
                 raise ApiError(Code.BAD_REQUEST, f"Use {allowed['Allow']}.", headers=allowed, status=405)
-            with time_limit(self.settings.request_seconds):
+            async with time_limit(self.settings.request_seconds):
                 status, body = await method(self, request)
         except ApiError as error:
             return error_response(error)

@@ -1,5 +1,6 @@
 """Bodies of requests: JSON of a bounded size that comes within a bounded time."""
 
+import asyncio
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
@@ -9,7 +10,6 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.config import Settings
 from app.errors import ApiError, Code
-from app.web.time_limits import TimeLimit
 
 MAX_NESTING = 100
 """Levels of lists and objects in a body. What we take has some 30: a `where` of 10 levels."""
@@ -35,7 +35,7 @@ async def read_json(request: Request, settings: Settings) -> Any:
 async def read_body(request: Request, settings: Settings) -> bytes:
     """The whole body. ApiError: 413 as soon as it is too large, 408 where it does not come in time."""
     try:
-        with TimeLimit(settings.body_seconds):
+        async with asyncio.timeout(settings.body_seconds):
             return await _read(request, settings.max_body_bytes)
     except TimeoutError:
         message = f"The body did not come within {settings.body_seconds:g} seconds."

@@ -1,10 +1,18 @@
-"""What an object shows to whom, once it is reached: a field depends on the viewer and the object, never on the path."""
+"""Field access: the fields of an object depend on the viewer and the object, never on the path between them."""
 
+from collections import defaultdict
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import product
 from typing import Any
 
 import pytest
+from sqlalchemy import true
+from sqlmodel import select
 
+from app.access import field_access
+from app.access.field_access import AccessContext, AccessRule
+from app.db.engine import Database
 from app.db.models import Delivery, Team, User
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus, RequestStatus
 from tests.support.api import Api
@@ -174,3 +182,29 @@ async def test_an_offer_and_its_deliveries_show_everything(api: Api, cast: Cast,
         own = (await api.user(user).ask(read))["leadOffers"]["data"]
         assert own == [offer for offer in by_alice if offer["user"]["firstName"] == user.first_name]
         assert own[0]["deliveries"][0]["nextAttemptAt"] == "2026-03-02T10:00:00.000Z"
+
+
+RULES = [rule for rule in vars(field_access).values() if isinstance(rule, AccessRule)]
+
+
+@pytest.mark.usefixtures("team")
+async def test_a_row_grants_what_the_rule_grants_in_sql(database: Database, world: World, cast: Cast) -> None:
+    """Own objects are judged without a statement, so both forms of a rule must agree."""
+    contact = await world.contact(cast.alice)
+    await world.claimed(await world.lead(cast.alice, cast.team, contact=contact), cast.bob)
+    for user, hours in ((cast.alice, -1), (cast.bob, 0), (cast.charlie, 1)):
+        user.away_until = NOW + timedelta(hours=hours)
+        await world.add(user)
+
+    granted: dict[tuple[str, bool], int] = defaultdict(int)
+    for rule, viewer in product(RULES, (cast.alice, cast.bob, cast.charlie)):
+        table = rule.model.__table__.alias()  # type: ignore[attr-defined]
+        condition = rule.sql(table.c, AccessContext(viewer.id, NOW, true()))
+        async with database.read() as session:
+            rows: Sequence[Any] = (await session.exec(select(rule.model))).all()
+            in_sql = set((await session.exec(select(table.c.id).where(condition))).all())
+        by_row = {row.id for row in rows if rule.grants_owner(row, viewer.id, NOW)}
+        assert by_row == in_sql if rule.or_else is None else by_row <= in_sql
+        granted[rule.model.__name__, rule.until is not None] += len(in_sql)
+    assert all(granted.values())
+    assert granted["User", True] == 1, "only Charlie's absence lies in the future"

@@ -14,16 +14,16 @@ from app.db.engine import Database
 from app.db.models import LeadOffer
 from app.domain.enums import LeadOfferStatus
 from app.lists import filters
-from app.lists.filters import LISTS, NOTHING, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Sort, Where
+from app.lists.filters import LISTS, NO_MATCH, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Sort, Where
 from app.lists.pagination import fetch_page, fetch_pages
 from tests.support.examples import examples
 from tests.support.world import NOW, Cast, World
 
 VALUES: dict[str, list[Any]] = {
-    "id": [1, 2, 5, NOTHING],
-    "lead_id": [1, 2, NOTHING],
-    "user_id": [1, 2, 3, NOTHING],
-    "team_id": [1, 7, NOTHING],
+    "id": [1, 2, 5, NO_MATCH],
+    "lead_id": [1, 2, NO_MATCH],
+    "user_id": [1, 2, 3, NO_MATCH],
+    "team_id": [1, 7, NO_MATCH],
     "notify_at": [NOW, NOW + timedelta(milliseconds=1), NOW - timedelta(days=1)],
     "rank": [-1, 0, 1, 2],
     "assign_automatically": [True, False],
@@ -37,7 +37,7 @@ UNORDERED = {"assign_automatically", "has_call_alert", "status"}
 def conditions(draw: st.DrawFn) -> Where:
     field = draw(st.sampled_from(sorted(VALUES)))
     operator = draw(st.sampled_from([o for o in Operator if o not in RANGES or field not in UNORDERED]))
-    values = [v for v in VALUES[field] if operator not in RANGES or v is not NOTHING]
+    values = [v for v in VALUES[field] if operator not in RANGES or v is not NO_MATCH]
     if operator in LISTS:
         return Condition(field, operator, tuple(draw(st.lists(st.sampled_from(values), max_size=3))))
     nullable = [None] if operator in (Operator.EQ, Operator.NE) else []
@@ -51,7 +51,7 @@ def _wheres(parts: st.SearchStrategy[Where]) -> st.SearchStrategy[Where]:
 
 WHERES = st.recursive(conditions(), _wheres, max_leaves=6)
 SORTS = st.lists(st.builds(Sort, st.sampled_from(sorted(VALUES)), st.booleans()), max_size=3).map(tuple)
-PAGES = st.builds(filters.Page, WHERES, SORTS, st.integers(0, 8), st.integers(0, 8))
+PAGES = st.builds(filters.PageRequest, WHERES, SORTS, st.integers(0, 8), st.integers(0, 8))
 
 
 COMPARE: dict[Operator, Callable[[Any, Any], bool]] = {
@@ -117,7 +117,7 @@ SHARED = settings(examples(150), derandomize=True)
 @SHARED
 @given(page=PAGES)
 async def test_a_page_is_what_the_rules_say(
-    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.Page
+    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.PageRequest
 ) -> None:
     mine = [o for o in offers if cast.bob.id in (o.user_id, o.offered_by_id)]
     wanted = _sorted([row for row in mine if _holds(page.where, row)], page.sort)
@@ -132,7 +132,7 @@ async def test_a_page_is_what_the_rules_say(
 @SHARED
 @given(page=PAGES)
 async def test_an_inbox_read_in_halves_is_the_inbox(
-    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.Page
+    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.PageRequest
 ) -> None:
     for viewer in (cast.alice, cast.bob, cast.charlie):
         async with database.read() as session:
@@ -144,14 +144,14 @@ async def test_an_inbox_read_in_halves_is_the_inbox(
 @SHARED
 @given(page=PAGES)
 async def test_nested_pages_are_what_each_page_alone_is(
-    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.Page
+    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.PageRequest
 ) -> None:
     found = visibility.offers(cast.alice.id)
     leads = sorted({offer.lead_id for offer in offers})
     async with database.read() as session:
         nested = await fetch_pages(session, LeadOffer, "lead_id", [*leads, 999], found, page)
         for lead_id in [*leads, 999]:
-            of_lead = filters.Page(
+            of_lead = filters.PageRequest(
                 AllOf((Condition("lead_id", Operator.EQ, lead_id), page.where)), page.sort, page.limit, page.skip
             )
             alone = await fetch_page(session, LeadOffer, found, of_lead, with_total=True)
@@ -163,6 +163,6 @@ async def test_a_huge_set_is_one_value(database: Database, cast: Cast, offers: l
     every = AllOf(tuple(Condition("id", Operator.IN, tuple(range(1, 100_000, 2))) for _ in range(3)))
     async with database.read() as session:
         answer = await fetch_page(
-            session, LeadOffer, visibility.offers(cast.alice.id), filters.Page(every), with_total=True
+            session, LeadOffer, visibility.offers(cast.alice.id), filters.PageRequest(every), with_total=True
         )
     assert answer.total == sum(1 for offer in offers if offer.id % 2)

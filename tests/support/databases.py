@@ -131,8 +131,8 @@ def statements_of(database: Database) -> list[str]:
 
 
 def _listen_to_driver(database: Database, note: Callable[[str], None]) -> None:
-    """Note the statements that asyncpg runs without SQLAlchemy: pooled reads, and compiled ones in a transaction."""
-    fetch = database._lanes.fetch
+    """What asyncpg runs without SQLAlchemy: the reads of the read pool, and prepared statements of a transaction."""
+    fetch = database._read_pool.fetch
 
     async def noted(statement: str, values: Sequence[Any]) -> Sequence[Any]:
         note(statement)
@@ -142,7 +142,7 @@ def _listen_to_driver(database: Database, note: Callable[[str], None]) -> None:
         if query.query not in ("BEGIN;", "COMMIT;", "ROLLBACK;"):
             note(query.query)
 
-    vars(database._lanes)["fetch"] = noted
+    vars(database._read_pool)["fetch"] = noted
     event.listen(
         database.write_engine.sync_engine,
         "checkout",

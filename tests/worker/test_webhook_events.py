@@ -24,7 +24,7 @@ from app.worker.channels.registry import make_webhook
 from app.worker.leases import PAUSES
 from app.worker.webhook_events import FORGOTTEN_AT_ONCE, KEPT
 from app.worker.worker import Worker
-from tests.docs.test_readme import table
+from tests.docs.test_pages import table
 from tests.process.test_workers import run, until
 from tests.support.api import serving, settings_for
 from tests.support.databases import statements_of

@@ -12,15 +12,15 @@ from app.errors import Problem, bad_input
 from app.graphql.enums import SortDirection
 from app.graphql.inputs.filters import IDFilter, StringFilter
 from app.lists import filters
-from app.lists.filters import LISTS, NOTHING, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Where
+from app.lists.filters import LISTS, NO_MATCH, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Where
 
 Report = Callable[[Problem], None]
 
 
-def parse_page(where: object, sort: Sequence[Any] | None, limit: int | None, skip: int | None) -> filters.Page:
+def parse_page(where: object, sort: Sequence[Any] | None, limit: int | None, skip: int | None) -> filters.PageRequest:
     """What a list is asked for. What is null counts as left out. BAD_USER_INPUT names every mistake."""
     problems: list[Problem] = []
-    page = filters.Page(
+    page = filters.PageRequest(
         _where(where, "where", problems.append),
         tuple(filters.Sort(s.field.value, s.direction is SortDirection.DESC) for s in sort or ()),
         *parse_limits(limit, skip, problems.append),
@@ -93,7 +93,7 @@ def _one(of: Any, value: Any, operator: Operator, path: str, report: Report) -> 
         number = parse_id(value)
         if number is None and operator in RANGES:
             report(Problem(path, f"must be a whole number from 1 to 2⁶³-1, not {value[:40]!r}"))
-        return NOTHING if number is None else number
+        return NO_MATCH if number is None else number
     if isinstance(of, StringFilter) and "\0" in value:
         report(Problem(path, "must not contain the character NUL"))
     return value

@@ -22,7 +22,7 @@ async def writing(info: Info, argument: str = "") -> AsyncIterator[AsyncSession]
     with spelled(argument):
         async with info.context.db.write() as session:
             yield session
-    info.context.forget()
+    info.context.clear()
 
 
 def known_id(sent: str, what: str) -> int:

@@ -23,13 +23,13 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from app.access import visibility
+from app.access.field_access import AccessContext
 from app.db.compiled import CompiledQuery
 from app.db.models import LeadOffer, User
 from app.db.types import Id, UTCDateTime
-from app.graphql.fields import Asker
 from app.graphql.plans.selection import ME, PAGE, Selected, Selection, Spelling, table_of
 from app.lists import filters
-from app.lists.pagination import count, cut
+from app.lists.pagination import count_rows, page_rows
 
 VIEWER = "viewer_id"
 ADDRESS = "address"
@@ -46,7 +46,7 @@ def prepare(
     dialect: Dialect,
     where: filters.Where,
     sort: Sequence[filters.Sort],
-    reach: int,
+    scan_limit: int,
     of_lead: bool,
 ) -> CompiledQuery:
     """A statement whose rows are the total and the selected columns, the first of which is null in an empty page.
@@ -54,13 +54,13 @@ def prepare(
     Without any row, there is no active user with the viewer's id and address. `where` has places instead of values.
     """
     viewer = bindparam(VIEWER, type_=Id)
-    asker = Asker(viewer, bindparam(NOW, type_=UTCDateTime), bindparam(MAY_WRITE, type_=Boolean))
+    context = AccessContext(viewer, bindparam(NOW, type_=UTCDateTime), bindparam(MAY_WRITE, type_=Boolean))
     found: Any = visibility.offer_halves(viewer)
     if of_lead:
         found = and_(visibility.offers(viewer), col(LeadOffer.lead_id) == bindparam(LEAD, type_=Id))
     limit, skip = bindparam(LIMIT, type_=Id), bindparam(SKIP, type_=Id)
-    page = cut(LeadOffer, found, where, sort, limit=limit, skip=skip, reach=reach)
-    total = count(LeadOffer, found, where) if selection.with_total else literal(0)
+    page = page_rows(LeadOffer, found, where, sort, limit=limit, skip=skip, scan_limit=scan_limit)
+    total = count_rows(LeadOffer, found, where) if selection.with_total else literal(0)
     me = _account(viewer)
     sources: dict[int, Any] = {ME: me, PAGE: page}
     rows: Any = page
@@ -68,7 +68,7 @@ def prepare(
         table = table_of(join.reference.model).alias()
         rows = rows.join(table, table.c.id == sources[join.source].c[join.reference.key], isouter=join.optional)
         sources[len(sources) - 1] = table
-    columns = [_spelled(_found(sources[c.source].c, c, asker), c.spelling, dialect) for c in selection.columns]
+    columns = [_spelled(_found(sources[c.source].c, c, context), c.spelling, dialect) for c in selection.columns]
     order = filters.ordering(sort, dict(page.c.items()))
     return CompiledQuery(select(total, *columns).select_from(me.outerjoin(rows, true())).order_by(*order), dialect)
 
@@ -79,8 +79,8 @@ def _account(viewer: BindParameter[int]) -> Subquery:
     return select(User).where(col(User.id) == viewer, col(User.is_active), is_theirs).subquery()
 
 
-def _found(columns: Any, selected: Selected, asker: Asker) -> ColumnElement[Any]:
-    return selected.computed.sql(columns, asker) if selected.computed else columns[selected.name]
+def _found(columns: Any, selected: Selected, context: AccessContext) -> ColumnElement[Any]:
+    return selected.computed.expression(columns, context) if selected.computed else columns[selected.name]
 
 
 def _spelled(column: ColumnElement[Any], spelling: Spelling, dialect: Dialect) -> ColumnElement[Any]:

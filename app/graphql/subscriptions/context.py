@@ -22,4 +22,4 @@ class LiveContext(Context):
         """Before each event: who asks, now, and nothing loaded. UNAUTHENTICATED where their token ended since."""
         self.viewer = await self.admit()
         self.now = self.clock()
-        self.forget()
+        self.clear()

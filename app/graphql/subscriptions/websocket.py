@@ -161,7 +161,7 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
     async def _run_in_time(self, operation: Operation[Any, None]) -> None:
         """A subscription lasts; a query or mutation takes no longer than over HTTP."""
         seconds = None if self._is_subscription(operation) else self._endpoint.settings.request_seconds
-        with time_limit(seconds):
+        async with time_limit(seconds):
             await self._run(operation)
 
     async def _run(self, operation: Operation[Any, None]) -> None:

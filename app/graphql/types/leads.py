@@ -8,6 +8,7 @@ import strawberry
 from strawberry import UNSET
 
 from app.access import visibility
+from app.access.field_access import ROLLOUTS
 from app.db import models
 from app.db.functions import seconds_between
 from app.graphql.context import Info
@@ -20,7 +21,7 @@ from app.graphql.types.contacts import Contact
 from app.graphql.types.routes import LeadSource
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User
-from app.lists.pagination import PageOf
+from app.lists.pagination import Page
 
 if TYPE_CHECKING:
     from app.graphql.types.offers import LeadOffer, LeadOfferPage
@@ -40,15 +41,16 @@ async def _offers(
     sort: list[LeadOfferSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.LeadOffer]:
+) -> Page[models.LeadOffer]:
     page = parse_page(where, sort, limit, skip)
     found = visibility.offers(info.context.viewer.id)
     return await info.context.loaders.pages(models.LeadOffer, "lead_id", found, page).load(lead.id)
 
 
 async def _rollouts(lead: Row, info: Info) -> Sequence[models.LeadRollout] | None:
-    mine = lead.creator_id == info.context.viewer.id
-    return await info.context.loaders.rollouts.load(lead.id) if mine else None
+    if not await info.context.can_read(lead, ROLLOUTS):
+        return None
+    return await info.context.loaders.rollouts.load(lead.id)
 
 
 async def _created_offers(rollout: RolloutRow, info: Info) -> Sequence[models.LeadOffer]:
@@ -61,7 +63,7 @@ async def _skipped(rollout: RolloutRow, info: Info) -> Sequence[models.RolloutSk
 
 @strawberry.type(description="A member of the team who got no new offer, and why.")
 class SkippedMember:
-    user: User = reference("user_id", models.User)
+    user: User = reference("user_id", models.User, "The member.")
     reason: SkipReason
 
 
@@ -71,7 +73,7 @@ class SkippedMember:
 class LeadRollout:
     id: strawberry.ID
     submitted_at: datetime
-    team: Team = reference("team_id", models.Team)
+    team: Team = reference("team_id", models.Team, "The team.")
     team_selection_method: TeamSelectionMethod
     created_offers: list[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = resolved(
         _created_offers, "As they are now, in the order of notifyAt, then id."
@@ -82,9 +84,9 @@ class LeadRollout:
 @strawberry.type(description="One enquiry of a contact.")
 class Lead:
     id: strawberry.ID
-    contact: Contact = reference("contact_id", models.Contact)
+    contact: Contact = reference("contact_id", models.Contact, "The contact.")
     creator: User = reference("creator_id", models.User, "Who entered the lead and may submit it.")
-    source: LeadSource | None = reference("source_id", models.LeadSource)
+    source: LeadSource | None = reference("source_id", models.LeadSource, "The source.")
     distribution_target: DistributionTarget
     team_selection_method: TeamSelectionMethod | None
     team: Team | None = reference("team_id", models.Team, "The team that is named, where the method is SPECIFIC_TEAM.")

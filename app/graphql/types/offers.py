@@ -8,12 +8,12 @@ import strawberry
 from sqlalchemy import ColumnElement, and_, exists, select
 from sqlmodel import col
 
-from app.access.auth import Scope
+from app.access.field_access import AccessContext
 from app.commands.eligibility import claim_succeeds
 from app.db import models
 from app.graphql.context import Info
 from app.graphql.enums import Channel, DeliveryStatus, LeadOfferStatus
-from app.graphql.fields import Asker, reference, resolved
+from app.graphql.fields import computed, reference, resolved
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User
 
@@ -27,15 +27,9 @@ async def _deliveries(offer: Row, info: Info) -> Sequence[models.Delivery]:
     return await info.context.loaders.deliveries.load(offer.id)
 
 
-async def _viewer_can_claim(offer: Row, info: Info) -> bool:
-    may_write = Scope.WRITE in info.context.viewer.scopes
-    return may_write and await info.context.loaders.claim_succeeds.load(offer.id)
-
-
-def _succeeds(offer: Any, asker: Asker) -> ColumnElement[bool]:
-    """What `_viewer_can_claim` says."""
-    succeeds = claim_succeeds(asker.id, asker.now)
-    return and_(asker.may_write, exists(select(1).where(col(models.LeadOffer.id) == offer.id, succeeds)))
+def _viewer_can_claim(offer: Any, context: AccessContext) -> ColumnElement[bool]:
+    succeeds = claim_succeeds(context.viewer_id, context.now)
+    return and_(context.may_write, exists(select(1).where(col(models.LeadOffer.id) == offer.id, succeeds)))
 
 
 @strawberry.type(description="The attempts to reach an offer's user on one channel.")
@@ -57,9 +51,9 @@ class Delivery:
 )
 class LeadOffer:
     id: strawberry.ID
-    lead: Annotated["Lead", strawberry.lazy("app.graphql.types.leads")] = reference("lead_id", models.Lead)
+    lead: Annotated["Lead", strawberry.lazy("app.graphql.types.leads")] = reference("lead_id", models.Lead, "The lead.")
     user: User | None = reference("user_id", models.User, "Null only in imported offers that named nobody.")
-    team: Team | None = reference("team_id", models.Team)
+    team: Team | None = reference("team_id", models.Team, "The team.")
     notify_at: datetime | None = strawberry.field(description="When the user is told, or was.")
     rank: int | None = strawberry.field(description="Null unless the rollout was by rank.")
     assign_automatically: bool = strawberry.field(
@@ -69,10 +63,10 @@ class LeadOffer:
     has_text_alert: bool | None
     has_email_alert: bool | None
     status: LeadOfferStatus
-    viewer_can_claim: bool = resolved(
+    viewer_can_claim: bool = computed(
+        models.LeadOffer,
         _viewer_can_claim,
         "Whether claimLeadOffer would succeed for you now, by the server's clock; also while you have the lead.",
-        _succeeds,
     )
     deliveries: list[Delivery] = resolved(_deliveries, description="One a channel and sending.")
 

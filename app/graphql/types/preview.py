@@ -14,12 +14,12 @@ from app.graphql.types.users import User
 
 
 async def _user(planned: strawberry.Parent[planner.PlannedOffer], info: Info) -> models.User:
-    return await info.context.loaders.user.load(planned.user_id)
+    return await info.context.loaders.row(models.User).load(planned.user_id)
 
 
 @strawberry.type(description="An offer that a submit would make.")
 class PlannedOffer:
-    user: User = resolved(_user)
+    user: User = resolved(_user, "The member.")
     notify_at: datetime
     rank: int | None = strawberry.field(description="Null unless the rollout would be by rank.")
     assign_automatically: bool

@@ -17,7 +17,7 @@ class LeadSource:
 @strawberry.type(description="Who the leads of a source are distributed to. A new lead takes it over.")
 class LeadRoute:
     id: strawberry.ID
-    lead_source: LeadSource | None = reference("lead_source_id", models.LeadSource)
+    lead_source: LeadSource | None = reference("lead_source_id", models.LeadSource, "The source.")
     distribution_target: DistributionTarget
     team_selection_method: TeamSelectionMethod | None
     team: Team | None = reference("team_id", models.Team, "The team that is named, where the method is SPECIFIC_TEAM.")

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import strawberry
-from sqlalchemy import exists, or_, true
-from sqlmodel import col, select
+from sqlalchemy import true
 from strawberry import UNSET
 
+from app.access import field_access
+from app.access.field_access import TEAM_DETAILS, TEAM_WARNINGS
 from app.db import models
 from app.domain.team_warnings import TeamWarning as TeamWarningRow
 from app.graphql.context import Info
@@ -17,13 +18,13 @@ from app.graphql.inputs.pagination import parse_page
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
 from app.graphql.types.users import User
-from app.lists.pagination import PageOf
+from app.lists.pagination import Page
 
 TeamRow = strawberry.Parent[models.Team]
 
 
 async def _distribution_zipcodes(team: TeamRow, info: Info) -> Sequence[str] | None:
-    if not await _is_mine_or_accepted(team, info):
+    if not await info.context.can_read(team, TEAM_DETAILS):
         return None
     return [row.zipcode for row in await info.context.loaders.zipcodes.load(team.id)]
 
@@ -35,9 +36,9 @@ async def _members(
     sort: list[TeamMemberSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.TeamMember] | None:
+) -> Page[models.TeamMember] | None:
     page = parse_page(where, sort, limit, skip)
-    if not await _is_mine_or_accepted(team, info):
+    if not await info.context.can_read(team, TEAM_DETAILS):
         return None
     return await info.context.loaders.pages(models.TeamMember, "team_id", true(), page).load(team.id)
 
@@ -49,31 +50,22 @@ async def _distribution_options(
     sort: list[DistributionOptionSort] | None = UNSET,
     limit: int | None = 10,
     skip: int | None = 0,
-) -> PageOf[models.DistributionOption] | None:
+) -> Page[models.DistributionOption] | None:
     page = parse_page(where, sort, limit, skip)
-    if not await _is_mine_or_accepted(team, info):
+    if not await info.context.can_read(team, TEAM_DETAILS):
         return None
-    viewer_id = info.context.viewer.id
-    option = models.DistributionOption
-    in_my_team = exists(
-        select(1).where(col(models.Team.id) == col(option.team_id), col(models.Team.creator_id) == viewer_id)
-    )
-    found = or_(col(option.user_id) == viewer_id, in_my_team)
-    return await info.context.loaders.pages(option, "team_id", found, page).load(team.id)
+    found = field_access.distribution_options(info.context.viewer.id)
+    return await info.context.loaders.pages(models.DistributionOption, "team_id", found, page).load(team.id)
 
 
 async def _warnings(team: TeamRow, info: Info) -> Sequence[TeamWarningRow] | None:
-    mine = team.creator_id == info.context.viewer.id
-    return await info.context.loaders.warnings.load(team.id) if mine else None
+    if not await info.context.can_read(team, TEAM_WARNINGS):
+        return None
+    return await info.context.loaders.warnings.load(team.id)
 
 
 async def _warned_user(warning: strawberry.Parent[TeamWarningRow], info: Info) -> models.User | None:
-    return None if warning.user_id is None else await info.context.loaders.user.load(warning.user_id)
-
-
-async def _is_mine_or_accepted(team: models.Team, info: Info) -> bool:
-    mine = team.creator_id == info.context.viewer.id
-    return mine or await info.context.loaders.accepted_team.load(team.id)
+    return None if warning.user_id is None else await info.context.loaders.row(models.User).load(warning.user_id)
 
 
 @strawberry.type(
@@ -117,16 +109,16 @@ class TeamWarning:
 @strawberry.type(description="A user's membership of a team. While it is PENDING it is an invitation.")
 class TeamMember:
     id: strawberry.ID
-    team: Team = reference("team_id", models.Team)
-    user: User = reference("user_id", models.User)
+    team: Team = reference("team_id", models.Team, "The team.")
+    user: User = reference("user_id", models.User, "The user.")
     request_status: RequestStatus
 
 
 @strawberry.type(description="The rule by which one member of a team is offered leads.")
 class DistributionOption:
     id: strawberry.ID
-    team: Team = reference("team_id", models.Team)
-    user: User = reference("user_id", models.User)
+    team: Team = reference("team_id", models.Team, "The team.")
+    user: User = reference("user_id", models.User, "The user.")
     rank: int | None = strawberry.field(
         description="Lowest first; equal ranks are offered together, members without a rank last. Only used when the "
         "team's orderMethod is RANK."
