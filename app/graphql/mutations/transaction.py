@@ -14,9 +14,9 @@ from app.graphql.inputs.writing import spelled
 
 @asynccontextmanager
 async def writing(info: Info, argument: str = "") -> AsyncIterator[AsyncSession]:
-    """The transaction of one mutation. What the request has read before is forgotten at its end.
+    """Open the transaction of a mutation, and clear the request's loaders after it.
 
-    Mistakes that the commands find are told by their path from `argument`, the mutation's input where it has one.
+    Raise FORBIDDEN without the scope `write`. The fields that a BAD_USER_INPUT names become paths from `argument`.
     """
     info.context.viewer.require(Scope.WRITE)
     with spelled(argument):
@@ -26,8 +26,8 @@ async def writing(info: Info, argument: str = "") -> AsyncIterator[AsyncSession]
 
 
 def known_id(sent: str, what: str) -> int:
-    """The number of an id that names what a mutation is about; NOT_FOUND for the id of nothing."""
+    """Return an id as a number. Raise NOT_FOUND if it is not a valid id, so that nothing has it."""
     number = parse_id(sent)
     if number is None:
-        raise ApiError(Code.NOT_FOUND, f"There is no {what} with this id.")
+        raise ApiError(Code.NOT_FOUND, f"No {what} has the id {sent[:40]!r}.")
     return number
