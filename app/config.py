@@ -148,18 +148,12 @@ class Settings(BaseSettings):
     introspection: bool = Field(
         default=True, description="Whether clients may ask for the schema, as GraphiQL does: `on` or `off`."
     )
-    max_characters: int = Field(default=100_000, ge=1, description="Characters of a document, comments included.")
-    max_tokens: int = Field(default=10_000, ge=1, description="Tokens of a document: names, numbers, braces and so on.")
-    max_operations: int = Field(default=20, ge=1, description="Operations in a document.")
-    max_depth: int = Field(default=15, ge=1, description="Levels of fields.")
-    max_fields: int = Field(default=1_000, ge=1, description="Fields, counted as often as their fragment is spread.")
-    max_aliases: int = Field(default=30, ge=0, description="Aliases, counted likewise.")
-    max_directives: int = Field(default=100, ge=0, description="Directives, counted likewise.")
-    max_directives_per_field: int = Field(default=5, ge=0, description="Directives on one field.")
+    max_depth: int = Field(default=15, ge=1, description="Levels of fields; GraphiQL's query for the schema has 15.")
     max_cost: int = Field(
-        default=20_000, ge=1, description="Values that an answer may hold, every page as full as its `limit` allows."
+        default=20_000,
+        ge=1,
+        description="Values that a response may hold: each field counts one, and once per item of the pages around it.",
     )
-    max_errors: int = Field(default=50, ge=1, description="Errors in an answer.")
 
     @property
     def suggestions(self) -> bool:

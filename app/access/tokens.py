@@ -5,12 +5,12 @@ of the identity provider. The algorithm decides which keys are asked, so that a 
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import jwt
+from cachetools import LRUCache
 
 from app.access.jwks import ALGORITHMS, KeySet
 from app.config import PREFIX, Settings
@@ -48,7 +48,7 @@ class Tokens:
             signing_key(settings)
         self._settings = settings
         self._keys = KeySet(settings.jwks_url) if settings.jwks_url else None
-        self._remembered: OrderedDict[tuple[int, str], Identity] = OrderedDict()
+        self._remembered: LRUCache[tuple[int, str], Identity] = LRUCache(REMEMBERED)
 
     async def identify(self, authorization: str | None) -> Identity:
         """What the token of an Authorization header says. UNAUTHENTICATED unless it is valid now.
@@ -76,8 +76,6 @@ class Tokens:
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise _unauthenticated("The access token is not valid.") from error
         self._remembered[self._key(token)] = identity
-        if len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
         return identity
 
     async def _claims(self, token: str) -> dict[str, Any]:

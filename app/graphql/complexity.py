@@ -1,13 +1,15 @@
-"""How much a document asks for, measured in one pass before anything else is done with it.
+"""Limits on the size of a document and of its arguments, checked before the document is validated or executed.
 
-Each definition is walked once, fragments before those that spread them, and what a fragment amounts to is added where
-it is spread: a document whose fragments double forty times over is measured as fast as any other of its length.
+The cost of an operation is the number of values that its response may hold. Each field counts 1, and the fields of a
+list count once per item. A page has as many items as its `limit` in force, any other list as many as ASSUMED_ITEMS.
 
-The cost is the number of values that the answer may hold: a field counts one, its children as often as it has items.
-A page has as many as its `limit` in force, another list as many as ASSUMED says.
+Fragments are measured once, innermost first, and their total is added wherever they are spread. A document whose
+fragments double forty times over is therefore measured as fast as any other document of its length.
+
+`where` and `sort` are counted in the raw variables: coercing a huge input is the work that the limits prevent.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from math import ceil
@@ -27,7 +29,6 @@ from graphql import (
     NullValueNode,
     ObjectValueNode,
     OperationDefinitionNode,
-    SelectionNode,
     SelectionSetNode,
     ValueNode,
     VariableNode,
@@ -43,10 +44,31 @@ from graphql import (
 )
 
 from app.config import Settings
-from app.graphql.limits import MAX_INPUT_FIELDS, Lists
-from app.lists.filters import DEFAULT_LIMIT, MAX_LIMIT, allow
+from app.lists.filters import (
+    DEFAULT_LIMIT,
+    MAX_CONDITIONS,
+    MAX_LEVELS,
+    MAX_LIMIT,
+    MAX_SORTS,
+    MAX_VALUES,
+    allow,
+)
 
-ASSUMED = {
+# Settings limit the cost and the depth of an operation. The limits below are fixed: whatever fits them is cheap to
+# parse, measure and validate, and GraphiQL's query for the schema fits them too.
+MAX_CHARACTERS = 100_000
+MAX_TOKENS = 10_000
+MAX_OPERATIONS = 20
+MAX_FIELDS = 1_000
+MAX_ALIASES = 30
+MAX_DIRECTIVES = 100
+MAX_DIRECTIVES_PER_FIELD = 5
+MAX_ERRORS = 50
+"""Errors in one response."""
+MAX_INPUT_FIELDS = 100
+"""Fields of one input object. The largest input type has about 15; an error for an unknown field quotes the object."""
+
+ASSUMED_ITEMS = {
     "LeadRollout": 10,
     "Delivery": 3,
     "LeadOffer": 25,
@@ -55,18 +77,19 @@ ASSUMED = {
     "TeamWarning": 25,
     "String": 100,
 }
-"""Items of a list that is no page, by what it lists: what a large team has."""
+"""The assumed length of a list that is not a page, by the type of its items: as long as for a large team."""
 
+COUNT_CEILING = 10**9
+"""Sums stop here: fragments that double a thousand times over would produce numbers of several hundred digits."""
 
-MOST = 10**9
-"""Nothing is counted further: fragments that double a thousand times over would make numbers of a thousand digits."""
+LOGICAL_OPERATORS = frozenset({"and", "or", "not"})
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """What a selection amounts to, its fragments spread out.
+class Complexity:
+    """The size of a selection with its fragments expanded.
 
-    `per_item` is the part of the cost that every item of a page adds: that of its `data`.
+    `cost_per_item` is the part of a page's cost that each item adds, which is the cost of `data`.
     """
 
     depth: int = 0
@@ -74,133 +97,154 @@ class Size:
     aliases: int = 0
     directives: int = 0
     cost: float = 0
-    per_item: float = 0
+    cost_per_item: float = 0
 
-    def __add__(self, other: "Size") -> "Size":
-        return Size(
+    def __add__(self, other: "Complexity") -> "Complexity":
+        return Complexity(
             max(self.depth, other.depth),
-            min(self.fields + other.fields, MOST),
-            min(self.aliases + other.aliases, MOST),
-            min(self.directives + other.directives, MOST),
-            min(self.cost + other.cost, MOST),
-            min(self.per_item + other.per_item, MOST),
+            min(self.fields + other.fields, COUNT_CEILING),
+            min(self.aliases + other.aliases, COUNT_CEILING),
+            min(self.directives + other.directives, COUNT_CEILING),
+            min(self.cost + other.cost, COUNT_CEILING),
+            min(self.cost_per_item + other.cost_per_item, COUNT_CEILING),
         )
 
 
-@dataclass(slots=True)
-class Measuring:
-    """One pass over a document, for one set of variables.
+@dataclass(frozen=True, slots=True)
+class ListArguments:
+    """Every `where` and `sort` in a document, and the defaults of its variables."""
 
-    Gathers on its way the names of the variables on which the cost depends, and the values of `where` and `sort`.
+    wheres: Sequence[ValueNode]
+    sorts: Sequence[ValueNode]
+    defaults: Mapping[str, ValueNode]
+
+    def check(self, variables: Mapping[str, Any]) -> None:
+        """Raise QUERY_TOO_COMPLEX if a variable, a `where` or a `sort` is too large."""
+        stack = list(variables.values())
+        while stack:
+            match stack.pop():
+                case dict() as item:
+                    allow(len(item), MAX_INPUT_FIELDS, "fields of one object")
+                    stack += item.values()
+                case list() as items:
+                    stack += items
+
+        values = {**self.defaults, **variables}
+        for where in self.wheres:
+            _check_where(where, values)
+        for sort in self.sorts:
+            allow(len(_items(_resolve(sort, values))), MAX_SORTS, "sorts")
+
+
+@dataclass(slots=True)
+class ComplexityCalculator:
+    """Measures a document in one pass, for one set of variables.
+
+    The pass also collects the names of the variables that are used as a `limit`, on which the cost depends, and the
+    values of `where` and `sort`.
     """
 
     schema: GraphQLSchema
     settings: Settings
     variables: Mapping[str, Any]
-    limits: set[str] = field(default_factory=set)
-    wheres: list[ValueNode] = field(default_factory=list)
-    sorts: list[ValueNode] = field(default_factory=list)
-    _fragments: dict[str, Size] = field(default_factory=dict)
+    limit_variables: set[str] = field(default_factory=set)
+    _wheres: list[ValueNode] = field(default_factory=list)
+    _sorts: list[ValueNode] = field(default_factory=list)
+    _fragments: dict[str, Complexity] = field(default_factory=dict)
     _defaults: dict[str, list[ValueNode]] = field(default_factory=dict)
 
     def check(self, document: DocumentNode) -> None:
-        """QUERY_TOO_COMPLEX if any operation of the document asks for more than the settings allow."""
+        """Raise QUERY_TOO_COMPLEX if any operation of the document exceeds a limit."""
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-        allow(len(operations), self.settings.max_operations, "operations")
+        allow(len(operations), MAX_OPERATIONS, "operations")
         for variable in (v for operation in operations for v in operation.variable_definitions or ()):
             if variable.default_value:
                 self._defaults.setdefault(variable.variable.name.value, []).append(variable.default_value)
+
         for fragment in _innermost_first(document):
             on = self.schema.type_map.get(fragment.type_condition.name.value)
-            self._fragments[fragment.name.value] = self._selection(fragment.selection_set, on)
+            self._fragments[fragment.name.value] = self._measure(fragment.selection_set, on)
+
         for operation in operations:
-            self._operation(operation)
+            size = self._measure(operation.selection_set, self.schema.get_root_type(operation.operation))
+            allow(size.depth, self.settings.max_depth, "levels of fields")
+            allow(size.fields, MAX_FIELDS, "fields, with fragments expanded")
+            allow(size.aliases, MAX_ALIASES, "aliases")
+            allow(size.directives + len(operation.directives or ()), MAX_DIRECTIVES, "directives")
+            allow(ceil(size.cost), self.settings.max_cost, "values that the response may hold")
 
-    def lists(self) -> Lists:
-        """What of the document is to be counted with every set of variables."""
-        return Lists(self.wheres, self.sorts, {name: nodes[-1] for name, nodes in self._defaults.items()})
+    def list_arguments(self) -> ListArguments:
+        """The arguments that must be checked again with every set of variables."""
+        return ListArguments(self._wheres, self._sorts, {name: nodes[-1] for name, nodes in self._defaults.items()})
 
-    def _operation(self, operation: OperationDefinitionNode) -> None:
-        size = self._selection(operation.selection_set, self.schema.get_root_type(operation.operation))
-        directives = size.directives + len(operation.directives or ())
-        allow(size.depth, self.settings.max_depth, "levels of fields")
-        allow(size.fields, self.settings.max_fields, "fields, fragments spread out")
-        allow(size.aliases, self.settings.max_aliases, "aliases")
-        allow(directives, self.settings.max_directives, "directives")
-        allow(ceil(size.cost), self.settings.max_cost, "values that the answer may hold")
-
-    def _selection(self, node: SelectionSetNode | None, parent: GraphQLNamedType | None) -> Size:
-        size = Size()
+    def _measure(self, node: SelectionSetNode | None, parent: GraphQLNamedType | None) -> Complexity:
+        size = Complexity()
         for selection in node.selections if node else ():
             directives = len(selection.directives or ())
-            allow(directives, self.settings.max_directives_per_field, "directives on one field")
-            size += self._one(selection, parent) + Size(directives=directives)
+            allow(directives, MAX_DIRECTIVES_PER_FIELD, "directives on one field")
+            size += Complexity(directives=directives)
+            match selection:
+                case FragmentSpreadNode():
+                    size += self._fragments.get(selection.name.value, Complexity())
+                case InlineFragmentNode(type_condition=on):
+                    type_ = self.schema.type_map.get(on.name.value) if on else parent
+                    size += self._measure(selection.selection_set, type_)
+                case FieldNode():
+                    size += self._measure_field(selection, parent)
         return size
 
-    def _one(self, selection: SelectionNode, parent: GraphQLNamedType | None) -> Size:
-        match selection:
-            case FragmentSpreadNode():
-                return self._fragments.get(selection.name.value, Size())
-            case InlineFragmentNode():
-                on = selection.type_condition
-                return self._selection(
-                    selection.selection_set, self.schema.type_map.get(on.name.value) if on else parent
-                )
-        assert isinstance(selection, FieldNode)
-        return self._field(selection, parent)
-
-    def _field(self, node: FieldNode, parent: GraphQLNamedType | None) -> Size:
-        self._arguments(node)
+    def _measure_field(self, node: FieldNode, parent: GraphQLNamedType | None) -> Complexity:
+        self._collect_arguments(node)
         definition = self.schema.get_field(parent, node.name.value) if is_composite_type(parent) else None
-        inside = self._selection(node.selection_set, get_named_type(definition.type) if definition else None)
-        cost, per_item = self._cost(node, definition, inside, parent)
-        return Size(
+        inside = self._measure(node.selection_set, get_named_type(definition.type) if definition else None)
+        cost, cost_per_item = self._cost(node, definition, inside, parent)
+        return Complexity(
             inside.depth + 1,
             inside.fields + 1,
             inside.aliases + bool(node.alias),
             inside.directives,
             1 + cost,
-            per_item,
+            cost_per_item,
         )
 
     def _cost(
-        self, node: FieldNode, definition: GraphQLField | None, inside: Size, parent: GraphQLNamedType | None
+        self, node: FieldNode, definition: GraphQLField | None, inside: Complexity, parent: GraphQLNamedType | None
     ) -> tuple[float, float]:
-        """What is inside of a field adds to the cost, once and for each item of the page that the field is part of."""
+        """Return the cost of a field's selection: counted once, and per item of the page that the field belongs to."""
         if definition is None:
             return inside.cost, 0
         if parent and parent.name.startswith("__"):
-            return inside.cost * _introspected(self.schema).get(node.name.value, 1), 0
+            return inside.cost * _introspection_items(self.schema).get(node.name.value, 1), 0
         if "limit" in definition.args:
-            return inside.cost + inside.per_item * self._limit(node), 0
+            return inside.cost + inside.cost_per_item * self._limit(node), 0
         if not is_list_type(get_nullable_type(definition.type)):
             return inside.cost, 0
-        each = max(inside.cost, 1)
+        per_item = max(inside.cost, 1)
         if node.name.value == "data" and parent and parent.name.endswith("Page"):
-            return 0, each
-        return each * ASSUMED.get(get_named_type(definition.type).name, MAX_LIMIT), 0
+            return 0, per_item
+        return per_item * ASSUMED_ITEMS.get(get_named_type(definition.type).name, MAX_LIMIT), 0
 
     def _limit(self, node: FieldNode) -> int:
-        """How many items a page may have: its `limit` in force, or as many as there can be where that is no number."""
+        """Return the number of items that a page may have; the maximum if its `limit` is not a number."""
         given = next((a.value for a in node.arguments or () if a.name.value == "limit"), None)
         if not isinstance(given, VariableNode):
-            return _in_force(given)
+            return _limit_in_force(given)
         name = given.name.value
-        self.limits.add(name)
+        self.limit_variables.add(name)
         if name in self.variables:
-            return _in_force(self.variables[name])
-        return max(map(_in_force, self._defaults.get(name, [None])))
+            return _limit_in_force(self.variables[name])
+        return max(map(_limit_in_force, self._defaults.get(name, [None])))
 
-    def _arguments(self, node: FieldNode) -> None:
-        """Notes the lists that are asked for, and looks into every literal."""
+    def _collect_arguments(self, node: FieldNode) -> None:
+        """Collect `where` and `sort`, and check the size of every object literal."""
         stack: list[ValueNode] = []
         for argument in node.arguments or ():
             stack.append(argument.value)
             match argument.name.value:
                 case "where":
-                    self.wheres.append(argument.value)
+                    self._wheres.append(argument.value)
                 case "sort":
-                    self.sorts.append(argument.value)
+                    self._sorts.append(argument.value)
         while stack:
             match stack.pop():
                 case ListValueNode(values=values):
@@ -210,7 +254,7 @@ class Measuring:
                     stack += [field.value for field in fields]
 
 
-def _in_force(limit: object) -> int:
+def _limit_in_force(limit: object) -> int:
     match limit:
         case None | NullValueNode():
             return DEFAULT_LIMIT
@@ -222,7 +266,7 @@ def _in_force(limit: object) -> int:
 
 
 def _innermost_first(document: DocumentNode) -> Iterator[FragmentDefinitionNode]:
-    """The fragments, each after those that it spreads. Of a circle, which validation refuses, one link is left out."""
+    """Yield each fragment after the fragments that it spreads. In a cycle, which validation rejects, skip one link."""
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     seen: set[str] = set()
     for root, fragment in fragments.items():
@@ -240,7 +284,7 @@ def _innermost_first(document: DocumentNode) -> Iterator[FragmentDefinitionNode]
 
 
 def _spreads(fragment: FragmentDefinitionNode) -> Iterator[str]:
-    """The names of the fragments that one spreads."""
+    """Yield the names of the fragments that a fragment spreads."""
     stack: list[SelectionSetNode | None] = [fragment.selection_set]
     while stack:
         for selection in getattr(stack.pop(), "selections", ()):
@@ -251,21 +295,63 @@ def _spreads(fragment: FragmentDefinitionNode) -> Iterator[str]:
 
 
 @cache
-def _introspected(schema: GraphQLSchema) -> Mapping[str, float]:
-    """How often the fields of introspection have something inside: types as there are, the rest as on average."""
+def _introspection_items(schema: GraphQLSchema) -> Mapping[str, float]:
+    """Return the number of items of each introspection field: exact for the types, the average for everything else."""
     types = list(schema.type_map.values())
     objects = [t for t in types if is_object_type(t) or is_interface_type(t)]
     fields = [field for type_ in objects for field in type_.fields.values()]
-    of_types = {
+    of_all_types = {
         "fields": len(fields),
         "interfaces": sum(len(t.interfaces) for t in objects),
         "possibleTypes": sum(len(schema.get_possible_types(t)) for t in types if is_abstract_type(t)),
         "inputFields": sum(len(t.fields) for t in types if is_input_object_type(t)),
         "enumValues": sum(len(t.values) for t in types if is_enum_type(t)),
     }
-    return {name: count / len(types) for name, count in of_types.items()} | {
+    return {name: count / len(types) for name, count in of_all_types.items()} | {
         "types": len(types),
         "directives": len(schema.directives),
         "args": sum(len(field.args) for field in fields) / len(fields),
         "ofType": 0.6,
     }
+
+
+def _check_where(where: object, variables: Mapping[str, Any]) -> None:
+    conditions = 0
+    stack = [(where, 1)]
+    while stack:
+        item, level = stack.pop()
+        allow(level, MAX_LEVELS, "levels of and, or and not")
+        for name, value in _fields(_resolve(item, variables)):
+            if name in LOGICAL_OPERATORS:
+                stack += [(part, level + 1) for part in _items(_resolve(value, variables))]
+                allow(len(stack), MAX_CONDITIONS, "conditions")
+                continue
+            for _operator, operand in _fields(_resolve(value, variables)):
+                conditions += 1
+                allow(len(_items(_resolve(operand, variables))), MAX_VALUES, "values in a list")
+            allow(conditions, MAX_CONDITIONS, "conditions")
+
+
+def _resolve(value: object, variables: Mapping[str, Any]) -> object:
+    """Return the value of a variable; return any other value unchanged."""
+    return variables.get(value.name.value) if isinstance(value, VariableNode) else value
+
+
+def _fields(value: object) -> Iterator[tuple[str, object]]:
+    match value:
+        case ObjectValueNode():
+            yield from ((field.name.value, field.value) for field in value.fields)
+        case dict():
+            yield from value.items()
+
+
+def _items(value: object) -> Sequence[object]:
+    """Return the items of a list. GraphQL accepts a single value in place of a list of one."""
+    match value:
+        case ListValueNode():
+            return value.values
+        case list():
+            return value
+        case None:
+            return ()
+    return (value,) if isinstance(value, dict | ValueNode) else ()

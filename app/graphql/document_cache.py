@@ -1,10 +1,10 @@
 """Documents, each parsed, measured and validated once and kept while there is room."""
 
-from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cachetools import LRUCache
 from graphql import (
     DocumentNode,
     GraphQLError,
@@ -18,8 +18,7 @@ from graphql.validation.validate import ValidationAbortedError
 
 from app.config import Settings
 from app.errors import ApiError, Code
-from app.graphql.complexity import Measuring
-from app.graphql.limits import Lists
+from app.graphql.complexity import MAX_CHARACTERS, MAX_ERRORS, MAX_TOKENS, ComplexityCalculator, ListArguments
 from app.graphql.validation_rules import RULES
 from app.lists.filters import allow
 
@@ -35,8 +34,9 @@ class Prepared:
     """A document that is not too large, and what is wrong with it."""
 
     document: DocumentNode
+    characters: int
     errors: tuple[GraphQLError, ...]
-    lists: Lists
+    lists: ListArguments
     plans: dict[str | None, Any]
     """What `app.graphql.plans` knows of its operations, by their names."""
     _limits: frozenset[str]
@@ -50,7 +50,7 @@ class Prepared:
         self.lists.check(variables)
         limits = _sent(self._limits, variables)
         if limits not in self._checked:
-            Measuring(schema, settings, variables).check(self.document)
+            ComplexityCalculator(schema, settings, variables).check(self.document)
             if len(self._checked) < MAX_CHECKED:
                 self._checked.add(limits)
 
@@ -64,8 +64,7 @@ class Documents:
     def __init__(self, settings: Settings, trusted: Mapping[str, str] | None = None) -> None:
         self._settings = settings
         self._trusted = None if trusted is None else frozenset(trusted.values())
-        self._kept: OrderedDict[str, Prepared] = OrderedDict()
-        self._characters = 0
+        self._kept: LRUCache[str, Prepared] = LRUCache(MAX_KEPT, getsizeof=lambda kept: kept.characters)
 
     def recall(self, query: str) -> Prepared | None:
         """The document if it is kept, not checked with any variables."""
@@ -76,30 +75,27 @@ class Documents:
 
         Raises DOCUMENT_NOT_TRUSTED, QUERY_TOO_COMPLEX and GraphQLSyntaxError.
         """
-        if query in self._kept:
-            self._kept.move_to_end(query)
-            prepared = self._kept[query]
+        if prepared := self._kept.get(query):
             prepared.check(schema, self._settings, variables)
             return prepared
         if self._trusted is not None and query not in self._trusted:
             raise ApiError(Code.DOCUMENT_NOT_TRUSTED, "Only trusted documents are run here, and this is none.")
         prepared = _prepare(schema, self._settings, query, variables)
         self._kept[query] = prepared
-        self._characters += len(query)
-        while self._characters > MAX_KEPT:
-            self._characters -= len(self._kept.popitem(last=False)[0])
         return prepared
 
 
 def _prepare(schema: GraphQLSchema, settings: Settings, query: str, variables: Mapping[str, Any]) -> Prepared:
-    allow(len(query), settings.max_characters, "characters")
-    document = _parse(query, settings.max_tokens)
-    measuring = Measuring(schema, settings, variables)
+    allow(len(query), MAX_CHARACTERS, "characters")
+    document = _parse(query)
+    measuring = ComplexityCalculator(schema, settings, variables)
     measuring.check(document)
-    lists = measuring.lists()
+    lists = measuring.list_arguments()
     lists.check(variables)
-    limits = frozenset(measuring.limits)
-    return Prepared(document, _errors(schema, settings, document), lists, {}, limits, {_sent(limits, variables)})
+    limits = frozenset(measuring.limit_variables)
+    return Prepared(
+        document, len(query), _errors(schema, settings, document), lists, {}, limits, {_sent(limits, variables)}
+    )
 
 
 def _errors(schema: GraphQLSchema, settings: Settings, document: DocumentNode) -> tuple[GraphQLError, ...]:
@@ -108,7 +104,7 @@ def _errors(schema: GraphQLSchema, settings: Settings, document: DocumentNode) -
         schema,
         document,
         rules,
-        settings.max_errors,
+        MAX_ERRORS,
         hide_suggestions=not settings.suggestions,
         allow_empty_selection_sets=False,
     )
@@ -119,9 +115,9 @@ def _errors(schema: GraphQLSchema, settings: Settings, document: DocumentNode) -
     return tuple(errors)
 
 
-def _parse(query: str, max_tokens: int) -> DocumentNode:
+def _parse(query: str) -> DocumentNode:
     try:
-        return parse(query, max_tokens=max_tokens, allow_empty_selection_sets=False)
+        return parse(query, max_tokens=MAX_TOKENS, allow_empty_selection_sets=False)
     except GraphQLSyntaxError as error:
         if not error.message.endswith("Parsing aborted."):
             raise

@@ -7,6 +7,7 @@ from strawberry.types.execution import ExecutionContext
 
 from app.db.engine import refusal_of
 from app.errors import INTERNAL_MESSAGE, ApiError, Code, Problem, bad_input
+from app.graphql.complexity import MAX_ERRORS
 from app.graphql.validation_rules import shortened, wrong_variables
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ def translate(errors: list[GraphQLError], execution: ExecutionContext | None) ->
             _tell(error, _refusal(error) or _our_fault(error))
         error.message = shortened(error.message)
     if execution is not None:
-        _cut(errors, execution.context.settings.max_errors)
+        _cut(errors)
     _list_problems([error for error in errors if error.extensions and "field" in error.extensions])
 
 
@@ -31,11 +32,11 @@ def _tell(error: GraphQLError, refusal: ApiError) -> None:
     error.extensions = {"code": refusal.code, **refusal.extensions}
 
 
-def _cut(errors: list[GraphQLError], allowed: int) -> None:
+def _cut(errors: list[GraphQLError]) -> None:
     """As many errors as an answer may have, and one that says how many there were."""
-    if (counted := len(errors)) > allowed + 1:
-        message = f"Too many errors: {counted}, where {allowed} are allowed."
-        errors[allowed:] = [GraphQLError(message, path=errors[0].path, extensions={"code": Code.QUERY_TOO_COMPLEX})]
+    if (counted := len(errors)) > MAX_ERRORS + 1:
+        message = f"Too many errors: {counted}, where {MAX_ERRORS} are allowed."
+        errors[MAX_ERRORS:] = [GraphQLError(message, path=errors[0].path, extensions={"code": Code.QUERY_TOO_COMPLEX})]
 
 
 def _list_problems(mistakes: list[GraphQLError]) -> None:

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
+
 from app.config import PREFIX, Settings
 from app.errors import ApiError, Code, HTTPRefusal
+from app.graphql.complexity import MAX_CHARACTERS
 
 MAX_KEPT = 4 * 1024 * 1024
 """Characters of the documents that clients have taught us."""
@@ -26,9 +28,7 @@ class PersistedDocuments:
     def __init__(self, settings: Settings) -> None:
         path = settings.trusted_documents
         self.trusted = None if path is None else _read(path)
-        self._taught: OrderedDict[str, str] = OrderedDict()
-        self._characters = 0
-        self._longest = settings.max_characters
+        self._taught: LRUCache[str, str] = LRUCache(MAX_KEPT, getsizeof=len)
 
     def find(self, sent: Mapping[str, Any]) -> object:
         """What a request has as its query, itself or by a name; None if neither.
@@ -50,7 +50,6 @@ class PersistedDocuments:
             return self._learn(name, text)
         if name not in self._taught:
             raise ApiError(Code.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
-        self._taught.move_to_end(name)
         return self._taught[name]
 
     def _trusted(self, name: str | None, text: object) -> object:
@@ -63,11 +62,8 @@ class PersistedDocuments:
     def _learn(self, name: str, text: object) -> object:
         if not isinstance(text, str) or hashlib.sha256(text.encode()).hexdigest() != name:
             raise HTTPRefusal(400, "extensions.persistedQuery.sha256Hash is not the SHA-256 of the query, in hex.")
-        if name not in self._taught and len(text) <= self._longest:
+        if name not in self._taught and len(text) <= MAX_CHARACTERS:
             self._taught[name] = text
-            self._characters += len(text)
-            while self._characters > MAX_KEPT:
-                self._characters -= len(self._taught.popitem(last=False)[1])
         return text
 
 

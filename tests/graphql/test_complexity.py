@@ -14,8 +14,8 @@ from graphql import (
     validate,
 )
 
-from app.graphql import document_cache
-from app.graphql.complexity import ASSUMED, Measuring
+from app.graphql import complexity, document_cache, errors
+from app.graphql.complexity import ASSUMED_ITEMS, ComplexityCalculator
 from app.graphql.schema import schema
 from tests.support.api import Api, serving, settings_for
 from tests.support.world import Cast
@@ -36,38 +36,64 @@ def lines(count: int, line: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("setting", "allowed", "query", "counted"),
+    ("limit", "allowed", "query", "counted"),
     [
-        ("max_characters", 11, "{ me { id } }", "characters: 13, where 11"),
-        ("max_characters", 20, "{ me { id } } # a comment", "characters: 25, where 20"),
-        ("max_tokens", 5, "{ me { id } }", "more than 5 tokens"),
-        ("max_tokens", 6, "{ me { id } }\n#\n#", "more than 6 tokens"),
-        ("max_operations", 1, "query A { me { id } } query B { me { id } }", "operations: 2, where 1"),
-        ("max_depth", 3, "{ leadOffers { data { lead { id } } } }", "levels of fields: 4, where 3"),
-        ("max_depth", 1, "{ ...on Query { ...F } } fragment F on Query { me { id } }", "levels of fields: 2, where 1"),
-        ("max_fields", 3, "{ me { id id id } }", "spread out: 4, where 3"),
-        ("max_fields", 4, "{ me { ...F ...F } } fragment F on User { id email }", "spread out: 5, where 4"),
-        ("max_aliases", 1, "{ a: me { ...F } } fragment F on User { b: id }", "aliases: 2, where 1"),
+        ("MAX_CHARACTERS", 11, "{ me { id } }", "characters: 13, where 11"),
+        ("MAX_CHARACTERS", 20, "{ me { id } } # a comment", "characters: 25, where 20"),
+        ("MAX_TOKENS", 5, "{ me { id } }", "more than 5 tokens"),
+        ("MAX_TOKENS", 6, "{ me { id } }\n#\n#", "more than 6 tokens"),
+        ("MAX_OPERATIONS", 1, "query A { me { id } } query B { me { id } }", "operations: 2, where 1"),
+        ("MAX_FIELDS", 3, "{ me { id id id } }", "fragments expanded: 4, where 3"),
+        ("MAX_FIELDS", 4, "{ me { ...F ...F } } fragment F on User { id email }", "fragments expanded: 5, where 4"),
+        ("MAX_ALIASES", 1, "{ a: me { ...F } } fragment F on User { b: id }", "aliases: 2, where 1"),
         (
-            "max_directives",
+            "MAX_DIRECTIVES",
             1,
             "{ me { id @skip(if: false) ...F @skip(if: false) } } fragment F on User { id }",
             "2, where 1",
         ),
-        ("max_directives", 0, "query @skip(if: true) { me { id } }", "directives: 1, where 0"),
-        ("max_directives_per_field", 1, "{ me { id @skip(if: false) @include(if: true) } }", "one field: 2, where 1"),
+        ("MAX_DIRECTIVES", 0, "query @skip(if: true) { me { id } }", "directives: 1, where 0"),
+        ("MAX_DIRECTIVES_PER_FIELD", 1, "{ me { id @skip(if: false) @include(if: true) } }", "one field: 2, where 1"),
+    ],
+)
+async def test_a_fixed_limit(
+    database_url: str,
+    cast: Cast,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    allowed: int,
+    query: str,
+    counted: str,
+) -> None:
+    """A document is refused by a limit below its size, and accepted by a limit that it fits."""
+    for value, refused in ((allowed, True), (allowed * 2 + 1, False)):
+        for module in (complexity, document_cache):
+            monkeypatch.setattr(module, limit, value, raising=False)
+        async with serving(settings_for(database_url)) as api:
+            bob = api.user(cast.bob)
+            if refused:
+                assert counted in await too_complex(bob, query)
+            else:
+                assert "QUERY_TOO_COMPLEX" not in (await bob.post({"query": query})).text
+
+
+@pytest.mark.parametrize(
+    ("setting", "allowed", "query", "counted"),
+    [
+        ("max_depth", 3, "{ leadOffers { data { lead { id } } } }", "levels of fields: 4, where 3"),
+        ("max_depth", 1, "{ ...on Query { ...F } } fragment F on Query { me { id } }", "levels of fields: 2, where 1"),
         ("max_cost", 5, "{ leadOffers(limit: 2) { data { id rank } } }", "may hold: 6, where 5"),
         ("max_cost", 21, "{ leadOffers { data { id rank } } }", "may hold: 22, where 21"),
         ("max_cost", 201, "{ leadOffers(limit: 5000) { data { id rank } } }", "may hold: 202, where 201"),
         ("max_cost", 3, "{ leadOffers(limit: 0) { total skip data { id lead { id } } } }", "may hold: 4, where 3"),
     ],
 )
-async def test_more_than_is_allowed(
+async def test_a_limit_of_the_settings(
     database_url: str, cast: Cast, setting: str, allowed: int, query: str, counted: str
 ) -> None:
-    """Refused with one less than it needs, and answered with that."""
-    for setting_value, refused in ((allowed, True), (allowed * 2 + 1, False)):
-        async with serving(settings_for(database_url, **{setting: setting_value})) as api:
+    """A document is refused by a setting below its size, and accepted by a setting that it fits."""
+    for value, refused in ((allowed, True), (allowed * 2 + 1, False)):
+        async with serving(settings_for(database_url, **{setting: value})) as api:
             bob = api.user(cast.bob)
             if refused:
                 assert counted in await too_complex(bob, query)
@@ -116,7 +142,7 @@ def test_every_list_that_is_no_page_has_an_assumed_length() -> None:
         for name, field in type_.fields.items()
         if is_list_type(get_nullable_type(field.type)) and not (name == "data" and type_.name.endswith("Page"))
     }
-    assert listed == set(ASSUMED)
+    assert listed == set(ASSUMED_ITEMS)
 
 
 async def test_graphiql_may_ask_for_the_schema(api: Api, cast: Cast) -> None:
@@ -129,7 +155,7 @@ async def test_graphiql_may_ask_for_the_schema(api: Api, cast: Cast) -> None:
         + " ".join(f"a{i}: __schema {{ types {{ fields {{ type {{ fields {{ name }} }} }} }} }}" for i in range(30))
         + " }"
     )
-    assert "values that the answer may hold" in await too_complex(api.user(cast.bob), twice)
+    assert "values that the response may hold" in await too_complex(api.user(cast.bob), twice)
 
 
 async def test_introspection_may_be_off(database_url: str, cast: Cast) -> None:
@@ -145,7 +171,9 @@ async def test_introspection_may_be_off(database_url: str, cast: Cast) -> None:
 async def test_each_definition_is_walked_once(api: Api, cast: Cast) -> None:
     """A document whose fragments double forty times over is measured in as many steps as it has definitions."""
     query = "{ me { ...F0 } } " + lines(40, "fragment F# on User { id ...F% ...F% }") + " fragment F40 on User { id }"
-    with patch.object(Measuring, "_selection", autospec=True, side_effect=Measuring._selection) as walked:
+    with patch.object(
+        ComplexityCalculator, "_measure", autospec=True, side_effect=ComplexityCalculator._measure
+    ) as walked:
         assert "1000000000, where 1000" in await too_complex(api.user(cast.bob), query)
     assert walked.call_count < 3 * 42
 
@@ -201,15 +229,16 @@ async def test_a_number_of_many_digits_is_a_wrong_value(api: Api, cast: Cast) ->
         assert len(error["message"]) < 300
 
 
-async def test_an_answer_has_only_so_many_errors(database_url: str, cast: Cast) -> None:
-    async with serving(settings_for(database_url, max_errors=3)) as api:
-        bob = api.user(cast.bob)
-        failing = "mutation { " + lines(10, "a#: submitLeadOffers(leadId: 999) { createdCount }") + " }"
-        errors = (await bob.send(failing))["errors"]
-        assert [error["extensions"]["code"] for error in errors] == ["NOT_FOUND"] * 3 + ["QUERY_TOO_COMPLEX"]
-        assert "errors: 10, where 3" in errors[-1]["message"]
-        unknown = (await bob.send("{ a b c d e }"))["errors"]
-        assert [e["extensions"]["code"] for e in unknown] == ["GRAPHQL_VALIDATION_FAILED"] * 3 + ["QUERY_TOO_COMPLEX"]
+async def test_a_response_has_only_so_many_errors(api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (document_cache, errors):
+        monkeypatch.setattr(module, "MAX_ERRORS", 3)
+    bob = api.user(cast.bob)
+    failing = "mutation { " + lines(10, "a#: submitLeadOffers(leadId: 999) { createdCount }") + " }"
+    failed = (await bob.send(failing))["errors"]
+    assert [error["extensions"]["code"] for error in failed] == ["NOT_FOUND"] * 3 + ["QUERY_TOO_COMPLEX"]
+    assert "errors: 10, where 3" in failed[-1]["message"]
+    unknown = (await bob.send("{ a b c d e }"))["errors"]
+    assert [e["extensions"]["code"] for e in unknown] == ["GRAPHQL_VALIDATION_FAILED"] * 3 + ["QUERY_TOO_COMPLEX"]
 
 
 SLIPS = [
@@ -244,7 +273,7 @@ async def test_a_document_is_parsed_and_validated_once(api: Api, cast: Cast) -> 
     with (
         patch.object(document_cache, "parse", wraps=parse) as parsed,
         patch.object(document_cache, "validate", wraps=validate) as validated,
-        patch.object(Measuring, "check", autospec=True, side_effect=Measuring.check) as measured,
+        patch.object(ComplexityCalculator, "check", autospec=True, side_effect=ComplexityCalculator.check) as measured,
     ):
         for n in (1, 2, 1, 2, 1):
             await bob.ask(PAGE, n=n)

@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from app.db.engine import Database
 from app.db.prepared import Prepared
 from app.domain.enums import LeadOfferStatus
-from app.graphql.plans.recent import Recent
 from app.graphql.schema import schema
 from tests.support.api import SECRET, Api
 from tests.support.world import NOW, Cast, World
@@ -272,15 +271,6 @@ async def test_a_document_is_planned_only_when_it_comes_again(api: Api, cast: Ca
     for _ in range(3):
         await resolved(api.user(cast.bob), INBOX)
     assert not prepared
-
-
-def test_what_is_remembered_is_bounded_and_keeps_what_was_used_last() -> None:
-    recent: Recent[int, str] = Recent(2)
-    recent.remember(1, "one")
-    recent.remember(2, "two")
-    recent.recall(1)
-    recent.remember(3, "three")
-    assert [recent.recall(n) for n in (1, 2, 3)] == ["one", None, "three"]
 
 
 # Documents made at random from the schema.

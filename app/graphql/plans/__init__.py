@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from cachetools import LRUCache
 from graphql import GraphQLError
 
 from app.access.auth import Scope
@@ -22,7 +23,6 @@ from app.errors import ApiError, Code
 from app.graphql.document_cache import Documents
 from app.graphql.document_cache import Prepared as KnownDocument
 from app.graphql.plans.plan import Plan
-from app.graphql.plans.recent import Recent
 from app.graphql.plans.selection import Declined, Query
 from app.graphql.plans.statement import ADDRESS, MAY_WRITE, NOW, VIEWER
 from app.graphql.request import Operation
@@ -47,9 +47,9 @@ class Plans:
 
     def __init__(self, schema: Schema, db: Database, settings: Settings, documents: Documents) -> None:
         self._schema, self._db, self._settings, self._documents = schema, db, settings, documents
-        self._plans: Recent[tuple[Query, tuple[Any, ...]], Plan] = Recent(PLANS)
-        self._statements: Recent[Any, Prepared] = Recent(STATEMENTS)
-        self._ids: Recent[str, int] = Recent(ADDRESSES)
+        self._plans: LRUCache[tuple[Query, tuple[Any, ...]], Plan] = LRUCache(PLANS)
+        self._statements: LRUCache[Any, Prepared] = LRUCache(STATEMENTS)
+        self._ids: LRUCache[str, int] = LRUCache(ADDRESSES)
 
     def admit(self, operation: Operation, identity: Identity, viewer_id: int) -> None:
         """Has an operation planned when it comes again. The resolvers have just answered it without an error.
@@ -58,7 +58,7 @@ class Plans:
         user is by an address has an id from now on; whether it is still theirs is asked with each statement.
         """
         if identity.email is not None:
-            self._ids.remember(identity.email, viewer_id)
+            self._ids[identity.email] = viewer_id
         document = self._documents.recall(operation.query)
         if document is not None and len(operation.query) <= LONGEST_DOCUMENT:
             document.plans.setdefault(operation.operation_name, ANSWERED)
@@ -67,7 +67,7 @@ class Plans:
         """The `data` of an answer without errors; None where the resolvers have to answer."""
         document = self._documents.recall(operation.query)
         known: Any = document and document.plans.get(operation.operation_name, DECLINED)
-        viewer_id = identity.user_id if identity.email is None else self._ids.recall(identity.email)
+        viewer_id = identity.user_id if identity.email is None else self._ids.get(identity.email)
         if document is None or known == DECLINED or viewer_id is None or Scope.READ not in identity.scopes:
             return None
         try:
@@ -95,7 +95,8 @@ class Plans:
         if variables is None:
             return None
         key = (query, tuple(variables.coerced.get(name) for name in query.switches))
-        plan = self._plans.recall(key)
+        plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans.remember(key, Plan(self._schema, query, variables, postgresql=self._db.is_postgresql))
+            plan = Plan(self._schema, query, variables, postgresql=self._db.is_postgresql)
+            self._plans[key] = plan
         return await plan.answer(self._db, self._statements, asker, variables)

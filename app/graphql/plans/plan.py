@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from cachetools import LRUCache
 from graphql.execution.values import VariableValues
 
 from app.db.engine import Database
 from app.db.prepared import Prepared
 from app.domain.identifiers import parse_id
 from app.graphql.plans.arguments import Arguments
-from app.graphql.plans.recent import Recent
 from app.graphql.plans.selection import Query, Selection
 from app.graphql.plans.statement import LEAD, LIMIT, SKIP, prepare
 from app.graphql.schema import Schema
@@ -25,7 +25,7 @@ class Plan:
         self._arguments = Arguments(schema, self._selection.field, self._selection.node)
 
     async def answer(
-        self, db: Database, statements: Recent[Any, Prepared], asker: Mapping[str, Any], variables: VariableValues
+        self, db: Database, statements: LRUCache[Any, Prepared], asker: Mapping[str, Any], variables: VariableValues
     ) -> dict[str, Any] | None:
         """The `data`; None where no active user has the viewer's id and address, or nothing has the lead's."""
         asked = self._arguments.understand(variables)
@@ -35,7 +35,9 @@ class Plan:
             if lead_id is None:
                 return None
         key = (self, listing.where, listing.sort, scan_limit_for(asked.limit + asked.skip), lead_id is not None)
-        statement = statements.recall(key) or statements.remember(key, self._prepare(db, *key[1:]))
+        statement = statements.get(key)
+        if statement is None:
+            statement = statements[key] = self._prepare(db, *key[1:])
         place = {LEAD: lead_id, LIMIT: asked.limit, SKIP: asked.skip}
         rows = await statement.fetch(db, {**listing.values, **asker, **place})
         if not rows:
