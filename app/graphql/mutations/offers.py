@@ -93,13 +93,14 @@ class OfferMutations:
         "Repeating it keeps the open and declined offers and adds offers for members who have become eligible since, "
         "so createdCount may be 0. Errors, in this order: NOT_FOUND, FORBIDDEN (you did not create the lead), "
         "NOT_TEAM_ROLLOUT, ALREADY_CLAIMED, TEAM_NOT_USABLE, ZIPCODE_MISSING, NO_TEAM_FOR_ZIPCODE, "
-        "NO_DISTRIBUTION_OPTIONS, NO_ELIGIBLE_MEMBERS.",
+        "NO_DISTRIBUTION_OPTIONS, NO_ELIGIBLE_MEMBERS (the error's extensions.skipped says why).",
     )
     claim_lead_offer: ClaimLeadOfferPayload | None = resolved(
         _claim_lead_offer,
         "Claims the lead of one of your offers. The offer must be due and SCHEDULED or SENT, else the error is "
-        "OFFER_NOT_OPEN. Exactly one user can claim a lead; everyone else gets ALREADY_CLAIMED. Idempotent. Other "
-        "errors: NOT_FOUND, FORBIDDEN (the offer is made to another user).",
+        "OFFER_NOT_OPEN. Exactly one user can claim a lead; everyone else gets ALREADY_CLAIMED, with claimedBy and "
+        "claimedAt in the error's extensions. Idempotent. Other errors: NOT_FOUND, FORBIDDEN (the offer is made to "
+        "another user).",
     )
     decline_lead_offer: DeclineLeadOfferPayload | None = resolved(
         _decline_lead_offer,
@@ -110,8 +111,8 @@ class OfferMutations:
     assign_lead: AssignLeadPayload | None = resolved(
         _assign_lead,
         "Assigns a lead that you created to yourself, or to an active, accepted member of a team that you created. A "
-        "lead that is already claimed is taken from its holder, whose offer becomes EXPIRED. A user other than you is "
-        "notified. Idempotent. Errors: NOT_FOUND (no such lead, or no such user in your teams), FORBIDDEN (you did not "
+        "lead that is already claimed is taken from its holder, whose offer becomes EXPIRED. The new holder is "
+        "notified, unless it is you. Idempotent. Errors: NOT_FOUND (no such lead, or no such user in your teams), FORBIDDEN (you did not "
         "create the lead).",
     )
     release_lead: ReleaseLeadPayload | None = resolved(

@@ -9,7 +9,7 @@ from app.access.auth import Scope
 from app.domain.identifiers import parse_id
 from app.errors import ApiError, Code
 from app.graphql.context import Info
-from app.graphql.inputs.writing import spelled
+from app.graphql.inputs.writing import client_field_names
 
 
 @asynccontextmanager
@@ -19,7 +19,7 @@ async def writing(info: Info, argument: str = "") -> AsyncIterator[AsyncSession]
     Raise FORBIDDEN without the scope `write`. The fields that a BAD_USER_INPUT names become paths from `argument`.
     """
     info.context.viewer.require(Scope.WRITE)
-    with spelled(argument):
+    with client_field_names(argument):
         async with info.context.db.write() as session:
             yield session
     info.context.clear()
