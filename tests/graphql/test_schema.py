@@ -1,4 +1,4 @@
-"""schema.graphql is what the code says, and what front ends have written against it stays valid."""
+"""schema.graphql matches the code, and the documents of front ends stay valid."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ PRINTED = (ROOT / "schema.graphql").read_text()
 DOCUMENTS = sorted((ROOT / "tests/documents").glob("*.graphql"))
 
 
-def test_the_schema_file_is_printed_from_the_code() -> None:
+def test_the_schema_file_is_up_to_date() -> None:
     assert sdl() == PRINTED, "stale: lead-offers schema > schema.graphql"
 
 

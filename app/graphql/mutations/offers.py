@@ -112,8 +112,8 @@ class OfferMutations:
         _assign_lead,
         "Assigns a lead that you created to yourself, or to an active, accepted member of a team that you created. A "
         "lead that is already claimed is taken from its holder, whose offer becomes EXPIRED. The new holder is "
-        "notified, unless it is you. Idempotent. Errors: NOT_FOUND (no such lead, or no such user in your teams), FORBIDDEN (you did not "
-        "create the lead).",
+        "notified, unless it is you. Idempotent. Errors: NOT_FOUND (no such lead, or no such user in your teams), "
+        "FORBIDDEN (you did not create the lead).",
     )
     release_lead: ReleaseLeadPayload | None = resolved(
         _release_lead,
