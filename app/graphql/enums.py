@@ -1,4 +1,4 @@
-"""The enums of the tables as GraphQL enums. A client treats a value it does not know as something else."""
+"""The enums of the domain as GraphQL enums. Values may be added: clients must expect some that they do not know."""
 
 from enum import Enum, StrEnum
 
@@ -34,100 +34,106 @@ __all__ = [
 
 
 def _describe(kind: type[StrEnum], description: str, **values: str) -> None:
-    """Makes a table's enum a GraphQL enum, with descriptions of its values."""
+    """Make an enum of the domain a GraphQL enum, with a description of each value."""
     strawberry.enum(kind, description=description)
     for value in kind.__strawberry_definition__.values:  # type: ignore[attr-defined]
-        value.description = values.get(value.name)
+        value.description = values[value.name]
 
 
-@strawberry.enum(description="Which way a list runs. Nulls come last in both directions.")
+@strawberry.enum(description="Direction of a sort. Null values come last in both directions.")
 class SortDirection(Enum):
-    ASC = "asc"
-    DESC = "desc"
+    ASC = strawberry.enum_value("asc", description="Ascending: smallest, earliest or first in the alphabet first.")
+    DESC = strawberry.enum_value("desc", description="Descending: largest, latest or last in the alphabet first.")
 
 
-@strawberry.enum(
-    description="What an invited user may answer. ACCEPTED after DECLINED joins again; DECLINED after ACCEPTED leaves "
-    "the team."
-)
+@strawberry.enum(description="Answer to an invitation. It can be changed later.")
 class InvitationAnswer(Enum):
-    ACCEPTED = RequestStatus.ACCEPTED
-    DECLINED = RequestStatus.DECLINED
+    ACCEPTED = strawberry.enum_value("ACCEPTED", description="Joins the team, also after an earlier DECLINED.")
+    DECLINED = strawberry.enum_value(
+        "DECLINED", description="Declines the invitation, or leaves the team after an earlier ACCEPTED."
+    )
 
 
 _describe(
     DistributionTarget,
     "Who a lead is distributed to. REST spelling: Myself, Team Rollout.",
-    MYSELF="Nobody else: its creator keeps it.",
-    TEAM_ROLLOUT="The members of a team, one after the other.",
+    MYSELF="Nobody: the lead stays with its creator and cannot be submitted.",
+    TEAM_ROLLOUT="The members of a team, in the team's orderMethod.",
 )
 _describe(
     TeamSelectionMethod,
     "How the team of a rollout is chosen. REST spelling: Specific Team, Zipcode.",
     SPECIFIC_TEAM="The team that the lead or its route names.",
-    ZIPCODE="The team that has the lead's zipcode; of several the oldest.",
+    ZIPCODE="Your team that has the lead's ZIP code in its distributionZipcodes; if several have it, the oldest.",
 )
 _describe(
     OrderMethod,
-    "Order in which a team's members are offered a lead. REST spelling: Rank, Time.",
-    RANK="Lowest rank first, the next after the team's minsUntilNextAlert.",
-    TIME="Each member their own minutes after the submit.",
+    "Order in which the members of a team are offered a lead. REST spelling: Rank, Time.",
+    RANK="By rank, lowest first. The next rank follows after minsUntilNextAlert minutes; equal ranks share a turn.",
+    TIME="By time: each member after their own minsUntilLeadOffer minutes from the submit.",
 )
 _describe(
     RequestStatus,
     "State of an invitation to a team. REST spelling: Pending, Accepted, Declined.",
-    PENDING="The invited user has not answered.",
+    PENDING="The invited user has not answered. They are offered no leads.",
     ACCEPTED="The user is a member and is offered leads.",
-    DECLINED="The user declined, or has left.",
+    DECLINED="The user declined the invitation, or left the team.",
 )
 _describe(
     ClaimedVia,
-    "How a lead was claimed. REST spelling: None (for APP), Email, Text, Phone, Assigned, Auto.",
-    APP="By claimLeadOffer.",
-    EMAIL="By the link in an e-mail.",
-    TEXT="By the link in a text message, or a reply to it.",
-    PHONE="By a key press during a call.",
-    ASSIGNED="Given by the lead's creator.",
-    AUTO="By an offer that assigns automatically.",
+    "How a user got a lead. REST spelling: None (for APP), Email, Text, Phone, Assigned, Auto.",
+    APP="Claimed through the API, by claimLeadOffer.",
+    EMAIL="Claimed by the link in an e-mail.",
+    TEXT="Claimed by the link in a text message, or by a reply to it.",
+    PHONE="Claimed by a key press during a phone call.",
+    ASSIGNED="Assigned by the lead's creator, by assignLead.",
+    AUTO="Assigned automatically when an offer with assignAutomatically was due.",
 )
 _describe(
     LeadOfferStatus,
-    "What has become of an offer.",
-    SCHEDULED="Notification not sent yet.",
-    SENT="A message has gone out, or every channel was given up on, or there is none.",
-    CLAIMED="This offer's user has the lead.",
-    DECLINED="This offer's user does not want the lead, or gave it back.",
-    EXPIRED="Somebody else has the lead, and this offer had been sent. SENT again if the lead is released.",
-    CANCELLED="Withdrawn: the lead was claimed before this was sent, or the user left, was switched off, was away when "
-    "it came due, or the team was deleted. A release of the lead or a new submit schedules it again.",
+    "State of a lead offer.",
+    SCHEDULED="The user has not been notified yet. The lead can be claimed from notifyAt on.",
+    SENT="The user has been notified, no channel worked, or none was switched on. The lead can be claimed.",
+    CLAIMED="The user of this offer holds the lead.",
+    DECLINED="The user declined the offer, or released the lead after claiming it.",
+    EXPIRED="Another user holds the lead, and this offer had been SENT. It is SENT again if the lead is released.",
+    CANCELLED="Withdrawn. The lead was claimed before notifyAt, the user left the team, was deactivated, or was away "
+    "at notifyAt, or the team was deleted. A release of the lead or a new submit may schedule it again.",
 )
 _describe(
     SkipReason,
-    "Why a member of the team got no new offer from a submit; of several, the first in this order.",
-    ALREADY_OFFERED="Has an offer of this lead that is scheduled, sent or declined.",
-    USER_INACTIVE="The account is switched off.",
-    NOT_A_MEMBER="Has a distribution option, but is not (or no longer) in the team.",
-    INVITATION_DECLINED="Declined the invitation, or left.",
-    INVITATION_PENDING="Has not answered the invitation.",
-    NO_DISTRIBUTION_OPTION="Nobody has set how this member is offered leads.",
-    USER_AWAY="Is away at the moment of the submit.",
+    "Why a submit made no new offer for a member. If several reasons apply, the first in the order ALREADY_OFFERED, "
+    "USER_INACTIVE, NOT_A_MEMBER, INVITATION_DECLINED, INVITATION_PENDING, NO_DISTRIBUTION_OPTION, USER_AWAY.",
+    ALREADY_OFFERED="The user already has an offer of this lead that is SCHEDULED, SENT or DECLINED.",
+    USER_INACTIVE="The user's account is deactivated.",
+    NOT_A_MEMBER="The user has a distribution option but is not, or is no longer, a member of the team.",
+    INVITATION_DECLINED="The user declined the invitation, or left the team.",
+    INVITATION_PENDING="The user has not answered the invitation.",
+    NO_DISTRIBUTION_OPTION="The member has no distribution option, so it is not known when to offer them a lead.",
+    USER_AWAY="The user is away at the time of the submit.",
 )
-_describe(Channel, "A way to reach a user.")
+_describe(
+    Channel,
+    "A channel on which a user is notified of an offer.",
+    CALL="A phone call.",
+    TEXT="A text message (SMS).",
+    EMAIL="An e-mail.",
+)
 _describe(
     DeliveryStatus,
-    "What has become of a delivery.",
+    "State of a delivery.",
     PENDING="Not sent yet, or to be tried again at nextAttemptAt.",
-    SENT="Handed over to the channel's provider.",
-    DELIVERED="The provider says that it arrived.",
-    FAILED="Given up on; error says why.",
+    SENT="The provider accepted the message.",
+    DELIVERED="The provider reported that the message arrived.",
+    FAILED="Given up after a permanent failure or the fifth temporary one. The field error says why.",
     CANCELLED="Withdrawn before it was sent.",
 )
 _describe(
     TeamWarningCode,
-    "What in a team's settings will not do what it seems to.",
-    NO_USABLE_CHANNEL="Nothing tells the member of an offer: no channel is switched on, or none that reaches them.",
-    CHANNEL_NOT_SET_UP="The member is to be alerted by a channel that this server cannot send on.",
-    NEVER_REACHED="The lead is assigned to somebody else automatically before the member is told.",
-    ZIPCODE_OF_AN_OLDER_TEAM="An older team of yours has the zipcode, too, and gets its leads.",
-    INVITATION_NOT_ACCEPTED="Has an option, but is offered no leads before accepting the invitation.",
+    "Kind of a problem in a team's settings.",
+    NO_USABLE_CHANNEL="The member is not notified of offers: no channel is switched on, or none can reach them.",
+    CHANNEL_NOT_SET_UP="A channel is switched on for the member that this server is not configured to send on.",
+    NEVER_REACHED="The lead is assigned to another member automatically before this member is notified.",
+    ZIPCODE_OF_AN_OLDER_TEAM="An older team of yours also has the ZIP code and gets its leads.",
+    INVITATION_NOT_ACCEPTED="The user has a distribution option, but must accept the invitation to be offered leads.",
 )

@@ -2,7 +2,7 @@
 
 | declaration        | reads                                                              | in a compiled plan |
 |--------------------|--------------------------------------------------------------------|--------------------|
-| a plain annotation | the column of that name                                            | a column           |
+| `column`           | the column of that name                                            | a column           |
 | `reference`        | the row that a foreign key names                                   | a join             |
 | `restricted`       | a column, or null where an access rule does not grant it           | an expression      |
 | `computed`         | a condition on the row and the viewer                              | an expression      |
@@ -10,6 +10,8 @@
 
 The first four are declared once, and both ways of answering follow from the declaration: resolvers, which load rows
 and conditions in batches, and compiled plans (`app.graphql.plans`). A field without any SQL is left to its resolver.
+
+Every declaration needs a description: GraphiQL shows it to people who see nothing else of the server.
 """
 
 from collections.abc import Callable
@@ -40,6 +42,11 @@ class Computed:
     """How a compiled plan reads a field that is no plain column. A non-null field needs a non-null expression."""
 
     expression: Expression
+
+
+def column(description: str) -> Any:
+    """Declare a field that shows the column of its name, or the attribute where the object is no row."""
+    return strawberry.field(description=description)
 
 
 def resolved(resolver: Callable[..., Any], description: str, expression: Expression | None = None) -> Any:

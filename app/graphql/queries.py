@@ -1,12 +1,12 @@
-"""The queries: what a viewer may find."""
+"""The queries: lookups and lists of the objects that a viewer can see."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
 from sqlalchemy import ColumnElement, and_, false
 from sqlmodel import col, select
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from app.access import visibility
 from app.commands import preview
@@ -15,7 +15,8 @@ from app.domain.alert_channels import unserved
 from app.domain.identifiers import parse_id
 from app.graphql.context import Info
 from app.graphql.fields import resolved
-from app.graphql.inputs.pagination import parse_page
+from app.graphql.inputs.fields import ContactId, LeadId, LeadOfferId, TeamId
+from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
 from app.graphql.inputs.sort import (
     ContactSort,
     LeadOfferSort,
@@ -34,14 +35,16 @@ from app.graphql.inputs.where import (
     TeamMemberWhere,
     TeamWhere,
 )
-from app.graphql.types.contacts import Contact, ContactPage
-from app.graphql.types.leads import Lead, LeadPage
-from app.graphql.types.offers import LeadOffer, LeadOfferPage
+from app.graphql.types.contacts import Contact
+from app.graphql.types.leads import Lead
+from app.graphql.types.offers import LeadOffer
+from app.graphql.types.page import Page
 from app.graphql.types.preview import LeadOfferPlan
-from app.graphql.types.routes import LeadRoutePage, LeadSourcePage
-from app.graphql.types.teams import Team, TeamMemberPage, TeamPage
+from app.graphql.types.routes import LeadRoute, LeadSource
+from app.graphql.types.teams import Team, TeamMember
 from app.graphql.types.users import User
-from app.lists.pagination import Page, T, Visible, columns_of, fetch_page
+from app.lists import pagination
+from app.lists.pagination import T, Visible, columns_of, fetch_page
 
 
 def _me(info: Info) -> models.User:
@@ -50,28 +53,34 @@ def _me(info: Info) -> models.User:
 
 async def _lead_offers(
     info: Info,
-    lead_id: strawberry.ID | None = UNSET,
-    where: LeadOfferWhere | None = UNSET,
-    sort: list[LeadOfferSort] | None = UNSET,
-    limit: int | None = 10,
-    skip: int | None = 0,
-) -> Page[models.LeadOffer]:
+    lead_id: Annotated[
+        strawberry.ID | None, argument(description="Lists only the offers of this lead. Null counts as left out.")
+    ] = UNSET,
+    where: WhereArgument[LeadOfferWhere] = UNSET,
+    sort: SortArgument[LeadOfferSort] = UNSET,
+    limit: LimitArgument = 10,
+    skip: SkipArgument = 0,
+) -> pagination.Page[models.LeadOffer]:
     visible: Visible = visibility.offer_halves(info.context.viewer.id)
     if lead_id is not None and lead_id is not UNSET:
         visible = and_(visibility.offers(info.context.viewer.id), _is(col(models.LeadOffer.lead_id), lead_id))
     return await _page(info, models.LeadOffer, visible, where, sort, limit, skip)
 
 
-async def _lead_offer(info: Info, id: strawberry.ID) -> models.LeadOffer | None:  # noqa: A002
+async def _lead_offer(info: Info, id: LeadOfferId) -> models.LeadOffer | None:  # noqa: A002
     return await _one(info, models.LeadOffer, id, visibility.offers(info.context.viewer.id))
 
 
-async def _lead(info: Info, id: strawberry.ID) -> models.Lead | None:  # noqa: A002
+async def _lead(info: Info, id: LeadId) -> models.Lead | None:  # noqa: A002
     return await _one(info, models.Lead, id, visibility.leads(info.context.viewer.id, info.context.now))
 
 
 async def _preview_lead_offers(
-    info: Info, lead_id: strawberry.ID, at: datetime | None = UNSET
+    info: Info,
+    lead_id: Annotated[strawberry.ID, argument(description="Id of a lead that you created.")],
+    at: Annotated[
+        datetime | None, argument(description="Time of the imagined submit, not before now. Left out or null, now.")
+    ] = UNSET,
 ) -> preview.Preview | None:
     moment, context = at or None, info.context
     async with context.db.read() as session:
@@ -82,79 +91,79 @@ async def _preview_lead_offers(
 
 async def _leads(
     info: Info,
-    where: LeadWhere | None = UNSET,
-    sort: list[LeadSort] | None = UNSET,
-    limit: int | None = 10,
-    skip: int | None = 0,
-) -> Page[models.Lead]:
+    where: WhereArgument[LeadWhere] = UNSET,
+    sort: SortArgument[LeadSort] = UNSET,
+    limit: LimitArgument = 10,
+    skip: SkipArgument = 0,
+) -> pagination.Page[models.Lead]:
     return await _page(
         info, models.Lead, visibility.leads(info.context.viewer.id, info.context.now), where, sort, limit, skip
     )
 
 
-async def _team(info: Info, id: strawberry.ID) -> models.Team | None:  # noqa: A002
+async def _team(info: Info, id: TeamId) -> models.Team | None:  # noqa: A002
     return await _one(info, models.Team, id, visibility.teams(info.context.viewer.id))
 
 
 async def _teams(
     info: Info,
-    where: TeamWhere | None = UNSET,
-    sort: list[TeamSort] | None = UNSET,
-    limit: int | None = 10,
-    skip: int | None = 0,
-) -> Page[models.Team]:
+    where: WhereArgument[TeamWhere] = UNSET,
+    sort: SortArgument[TeamSort] = UNSET,
+    limit: LimitArgument = 10,
+    skip: SkipArgument = 0,
+) -> pagination.Page[models.Team]:
     return await _page(info, models.Team, visibility.teams(info.context.viewer.id), where, sort, limit, skip)
 
 
 async def _team_memberships(
     info: Info,
-    where: TeamMemberWhere | None = UNSET,
-    sort: list[TeamMemberSort] | None = UNSET,
-    limit: int | None = 10,
-    skip: int | None = 0,
-) -> Page[models.TeamMember]:
+    where: WhereArgument[TeamMemberWhere] = UNSET,
+    sort: SortArgument[TeamMemberSort] = UNSET,
+    limit: LimitArgument = 10,
+    skip: SkipArgument = 0,
+) -> pagination.Page[models.TeamMember]:
     return await _page(
         info, models.TeamMember, visibility.memberships(info.context.viewer.id), where, sort, limit, skip
     )
 
 
-async def _contact(info: Info, id: strawberry.ID) -> models.Contact | None:  # noqa: A002
+async def _contact(info: Info, id: ContactId) -> models.Contact | None:  # noqa: A002
     return await _one(info, models.Contact, id, visibility.contacts(info.context.viewer.id))
 
 
 async def _contacts(
     info: Info,
-    where: ContactWhere | None = UNSET,
-    sort: list[ContactSort] | None = UNSET,
-    limit: int | None = 10,
-    skip: int | None = 0,
-) -> Page[models.Contact]:
+    where: WhereArgument[ContactWhere] = UNSET,
+    sort: SortArgument[ContactSort] = UNSET,
+    limit: LimitArgument = 10,
+    skip: SkipArgument = 0,
+) -> pagination.Page[models.Contact]:
     return await _page(info, models.Contact, visibility.contacts(info.context.viewer.id), where, sort, limit, skip)
 
 
 async def _lead_routes(
     info: Info,
-    where: LeadRouteWhere | None = UNSET,
-    sort: list[LeadRouteSort] | None = UNSET,
-    limit: int | None = 10,
-    skip: int | None = 0,
-) -> Page[models.LeadRoute]:
+    where: WhereArgument[LeadRouteWhere] = UNSET,
+    sort: SortArgument[LeadRouteSort] = UNSET,
+    limit: LimitArgument = 10,
+    skip: SkipArgument = 0,
+) -> pagination.Page[models.LeadRoute]:
     return await _page(info, models.LeadRoute, visibility.lead_routes(info.context.viewer.id), where, sort, limit, skip)
 
 
 async def _lead_sources(
     info: Info,
-    where: LeadSourceWhere | None = UNSET,
-    sort: list[LeadSourceSort] | None = UNSET,
-    limit: int | None = 10,
-    skip: int | None = 0,
-) -> Page[models.LeadSource]:
+    where: WhereArgument[LeadSourceWhere] = UNSET,
+    sort: SortArgument[LeadSourceSort] = UNSET,
+    limit: LimitArgument = 10,
+    skip: SkipArgument = 0,
+) -> pagination.Page[models.LeadSource]:
     return await _page(
         info, models.LeadSource, visibility.lead_sources(info.context.viewer.id), where, sort, limit, skip
     )
 
 
-async def _page(info: Info, model: type[T], visible: Visible, *asked: Any) -> Page[T]:
+async def _page(info: Info, model: type[T], visible: Visible, *asked: Any) -> pagination.Page[T]:
     page = parse_page(*asked)
     async with info.context.db.read() as session:
         return await fetch_page(session, model, visible, page, with_total=info.selects("total"))
@@ -170,30 +179,45 @@ def _is(column: Any, sent_id: str) -> ColumnElement[bool]:
     return false() if number is None else col(column) == number
 
 
-@strawberry.type
+@strawberry.type(
+    description="Queries need a token with the scope read. Objects you cannot access behave as if they did not exist: "
+    "lists omit them, and lookups by id return null."
+)
 class Query:
-    me: User = resolved(_me, "The user the access token stands for.")
-    lead_offers: LeadOfferPage = resolved(
+    me: User = resolved(_me, "The user whose access token is used.")
+    lead_offers: Page[LeadOffer] = resolved(
         _lead_offers,
-        "Offers made to you and offers made to members of teams that you created, due or not; of one lead when leadId "
-        "is given. Without sort they come by id.",
+        "The offers made to you, and the offers made to members of teams that you created, due or not. Empty if you "
+        "cannot access the lead of leadId.",
     )
-    lead_offer: LeadOffer | None = resolved(_lead_offer, "Null where there is none that you may see.")
+    lead_offer: LeadOffer | None = resolved(
+        _lead_offer,
+        "An offer made to you, or to a member of a team that you created. Null if there is no such offer.",
+    )
     lead: Lead | None = resolved(
-        _lead, "A lead that you created, hold, or were offered; null where there is none that you may see."
+        _lead, "A lead that you created, hold, or have a due offer of. Null if there is no such lead."
     )
     preview_lead_offers: LeadOfferPlan | None = resolved(
         _preview_lead_offers,
-        "What submitLeadOffers would do now, or at another moment that lies ahead: who would be told when and how, who "
-        "would not and why. It refuses what a submit would refuse, and writes nothing.",
+        "What submitLeadOffers would do now, or at a later time: who would be notified, when and how, and who would "
+        "not and why. Nothing is written. Fails with the errors of submitLeadOffers, except that nobody being eligible "
+        "is a result. A time in the past is BAD_USER_INPUT.",
     )
-    leads: LeadPage = resolved(_leads, "Leads that you created, hold, or were offered once the offer is due.")
-    team: Team | None = resolved(_team, "Null where there is none that you may see.")
-    teams: TeamPage = resolved(_teams, "Teams that you created or accepted an invitation to.")
-    team_memberships: TeamMemberPage = resolved(
-        _team_memberships, "Your own memberships; one that is PENDING is an invitation that you can answer."
+    leads: Page[Lead] = resolved(
+        _leads, "The leads that you created, hold, or have a due offer of that is not CANCELLED."
     )
-    contact: Contact | None = resolved(_contact, "A contact that you entered; null where there is none.")
-    contacts: ContactPage = resolved(_contacts, "Contacts that you entered.")
-    lead_routes: LeadRoutePage = resolved(_lead_routes, "Lead routes that you entered.")
-    lead_sources: LeadSourcePage = resolved(_lead_sources, "Lead sources that you entered.")
+    team: Team | None = resolved(
+        _team, "A team that you created or whose invitation you accepted. Null if there is no such team."
+    )
+    teams: Page[Team] = resolved(
+        _teams, "The teams that you created or whose invitation you accepted, without deleted teams."
+    )
+    team_memberships: Page[TeamMember] = resolved(
+        _team_memberships,
+        "Your own memberships, whatever their status. One that is PENDING is an invitation, which you answer with "
+        "respondToInvitation.",
+    )
+    contact: Contact | None = resolved(_contact, "A contact that you created. Null if there is no such contact.")
+    contacts: Page[Contact] = resolved(_contacts, "The contacts that you created.")
+    lead_routes: Page[LeadRoute] = resolved(_lead_routes, "The lead routes that you created.")
+    lead_sources: Page[LeadSource] = resolved(_lead_sources, "The lead sources that you created.")

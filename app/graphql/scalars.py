@@ -1,4 +1,4 @@
-"""DateTime: an instant on the wire."""
+"""The scalar DateTime."""
 
 from datetime import datetime
 
@@ -9,15 +9,15 @@ from app.domain.timestamps import format_instant, parse_instant
 
 def _parse(value: object) -> datetime:
     if not isinstance(value, str):
-        raise TypeError("must be a text such as 2018-01-16T09:09:09Z")
+        raise TypeError("must be a string such as 2018-01-16T09:09:09Z")
     return parse_instant(value)
 
 
 DATE_TIME = strawberry.scalar(
     name="DateTime",
-    description="An instant, kept to the millisecond. Input accepts ISO 8601 as a date (midnight UTC), with Z, or with "
-    "a UTC offset, years 1 to 9999 after conversion to UTC; anything else, a date-time without an offset included, is "
-    "BAD_USER_INPUT. Output is always 2018-01-16T09:09:09.000Z.",
+    description="A point in time, with millisecond precision. Output is always UTC in the format "
+    "2018-01-16T09:09:09.000Z. Input is ISO 8601: a date (midnight UTC), or a date and time with Z or a UTC offset, in "
+    "the years 1 to 9999. Anything else is BAD_USER_INPUT, including a date and time without an offset.",
     serialize=format_instant,
     parse_value=_parse,
 )

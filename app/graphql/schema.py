@@ -1,4 +1,4 @@
-"""The schema, and what surrounds the execution of every operation."""
+"""The GraphQL schema, and the checks that every operation passes."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -24,7 +24,7 @@ from app.graphql.subscriptions import Subscription
 
 
 class OperationRules(SchemaExtension):
-    """What holds for every operation: who may run it, how large it may be, and how its mistakes are named."""
+    """Checks every operation: its size, its validity, and the scope of the token."""
 
     def on_parse(self) -> Iterator[None]:
         execution = self.execution_context
@@ -35,27 +35,29 @@ class OperationRules(SchemaExtension):
         execution.pre_execution_errors = list(prepared.errors) or None
         operations = [d for d in prepared.document.definitions if isinstance(d, OperationDefinitionNode)]
         if len(operations) > 1 and execution._provided_operation_name is None:
-            raise ApiError(Code.GRAPHQL_VALIDATION_FAILED, "The document has several operations: send operationName.")
+            raise ApiError(
+                Code.GRAPHQL_VALIDATION_FAILED, "The document has several operations. Send operationName to select one."
+            )
         yield
 
     def on_validate(self) -> Iterator[None]:
         execution = self.execution_context
-        # Mutations refuse at each field, so that a refusal carries the field's name as its path.
+        # Mutations check the scope at each field, so that the error has the field's name as its path.
         if execution.operation_type is not OperationType.MUTATION:
             execution.context.viewer.require(Scope.READ)
-        execution.pre_execution_errors = execution.pre_execution_errors or []  # whatever it is, it was validated
+        execution.pre_execution_errors = execution.pre_execution_errors or []  # a list, even if empty, skips validation
         yield
 
 
 class Schema(strawberry.Schema):
-    """The schema; its errors are translated here, for every transport."""
+    """The schema. It translates errors in one place for all transports."""
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         translate(errors, execution_context)
 
 
 class Names(NameConverter):
-    """Strawberry's own names, each spelled once: it spells those of an input again with every `where` that is sent."""
+    """Strawberry's names, cached: it converts the names of an input again for each value of it."""
 
     def apply_naming_config(self, name: str) -> str:
         return _camel_case(name)
@@ -73,5 +75,5 @@ schema = Schema(
 
 
 def sdl() -> str:
-    """The schema as text, sorted and described: the contents of schema.graphql."""
+    """Return the schema definition, sorted and with descriptions: the contents of schema.graphql."""
     return print_schema(lexicographic_sort_schema(build_schema(schema.as_str()))) + "\n"

@@ -111,7 +111,7 @@ class PageRequest:
 def allow(counted: int, allowed: int, what: str) -> None:
     """Raise QUERY_TOO_COMPLEX if a request has more than `allowed` of something."""
     if counted > allowed:
-        raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}. At most {allowed} are allowed.")
+        raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}, where {allowed} are allowed.")
 
 
 def clamp(limit: int) -> int:

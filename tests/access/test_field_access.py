@@ -92,7 +92,7 @@ LEAD = """
 
 
 @pytest.mark.parametrize(("name", "offers", "rollouts"), [("alice", 3, []), ("bob", 1, HIDDEN), ("charlie", 1, HIDDEN)])
-async def test_a_lead_that_is_not_found_shows_its_fields_to_whom_it_is_offered(
+async def test_an_offer_shows_its_lead_before_the_lead_is_visible(
     api: Api, cast: Cast, team: Team, name: str, offers: int, rollouts: Any
 ) -> None:
     viewer = api.user(getattr(cast, name))
@@ -117,7 +117,7 @@ async def test_a_lead_that_is_not_found_shows_its_fields_to_whom_it_is_offered(
     assert (await viewer.ask("{ leads { total } }"))["leads"]["total"] == (1 if name == "alice" else 0)
 
 
-async def test_a_contact_is_reached_by_its_owner_and_by_who_holds_a_lead_of_it(
+async def test_a_contact_shows_its_details_to_its_owner_and_to_the_holder_of_a_lead(
     api: Api, world: World, cast: Cast
 ) -> None:
     contact = await world.contact(cast.alice)
@@ -145,7 +145,7 @@ async def test_a_contact_is_reached_by_its_owner_and_by_who_holds_a_lead_of_it(
     ]
 
 
-async def test_a_user_shows_some_fields_to_themself_alone(api: Api, world: World, cast: Cast) -> None:
+async def test_a_user_shows_private_fields_only_to_themself(api: Api, world: World, cast: Cast) -> None:
     cast.bob.phone, cast.bob.away_until = "+12025550188", NOW + timedelta(days=1)
     cast.bob.quiet_hours_start, cast.bob.quiet_hours_end = "22:00", "07:00"
     await world.add(cast.bob)

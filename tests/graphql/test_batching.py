@@ -1,6 +1,6 @@
-"""Every field is batched: its statements depend on the document, never on the rows.
+"""Every field is batched: the number of statements depends on the document, never on the number of rows.
 
-The test walks the schema. A type that is new there needs a place below where many of it are read.
+The test walks the schema. A new type needs an entry in PLACES, where many objects of it are read.
 """
 
 from datetime import timedelta
@@ -60,7 +60,7 @@ def selection(kind: GraphQLObjectType, field: str) -> str:
 
 
 async def furnish(world: World, cast: Cast) -> dict[int, int]:
-    """Ten of everything of Alice's, each with others of its own; two leads of Charlie's, to plan one offer and ten."""
+    """Create ten of everything for Alice, and two leads of Charlie whose previews have one offer and ten."""
     for i in range(MANY):
         team = await world.team(cast.alice, zipcodes=["94105"], created_at=NOW + timedelta(minutes=i))
         user, holder = await world.user(), await world.user()

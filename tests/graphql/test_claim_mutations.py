@@ -1,4 +1,4 @@
-"""Claiming and its kin over GraphQL: each refusal beside its allowed twin, from one setup."""
+"""Claim, decline, assign, release and availability over GraphQL: each allowed case beside its refused one."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,7 +27,7 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Offered:
-    """Alice's lead is offered to Bob, now, and to Dora of the same team in a quarter of an hour."""
+    """Alice's lead is offered to Bob now, and to Dora of the same team 15 minutes later."""
 
     lead: Lead
     bob: LeadOffer
@@ -55,14 +55,14 @@ async def deliveries(database: Database) -> list[tuple[int, Channel, DeliverySta
 # Claiming
 
 
-async def test_who_claims_has_the_lead_and_may_ask_again(api: Api, cast: Cast, offered: Offered) -> None:
+async def test_claiming_is_idempotent(api: Api, cast: Cast, offered: Offered) -> None:
     answers = [await api.user(cast.bob).ask(CLAIM, id=offered.bob.id) for _ in range(2)]
     lead = {"claimedBy": {"firstName": "Bob"}, "claimedVia": "APP", "claimedAt": "2026-03-02T09:00:00.000Z"}
     expected = {"id": str(offered.bob.id), "status": "CLAIMED", "viewerCanClaim": True, "lead": lead}
     assert answers == [{"claimLeadOffer": {"leadOffer": expected}}] * 2
 
 
-async def test_nobody_else_may_claim_it(api: Api, cast: Cast, offered: Offered) -> None:
+async def test_another_user_cannot_claim_the_offer(api: Api, cast: Cast, offered: Offered) -> None:
     assert (await api.user(cast.charlie).refusal(CLAIM, id=offered.bob.id))["code"] == "NOT_FOUND"
     assert (await api.user(cast.alice).refusal(CLAIM, id=offered.bob.id))["code"] == "FORBIDDEN"
     assert (await api.user(cast.bob, "read").refusal(CLAIM, id=offered.bob.id))["code"] == "FORBIDDEN"
@@ -70,7 +70,7 @@ async def test_nobody_else_may_claim_it(api: Api, cast: Cast, offered: Offered) 
     await api.user(cast.bob).ask(CLAIM, id=offered.bob.id)
 
 
-async def test_who_comes_too_late_is_told_who_has_it(api: Api, cast: Cast, offered: Offered) -> None:
+async def test_a_late_claim_is_told_who_holds_the_lead(api: Api, cast: Cast, offered: Offered) -> None:
     assert (await offered.as_dora.refusal(CLAIM, id=offered.dora.id))["code"] == "OFFER_NOT_OPEN"
     await api.user(cast.bob).ask(CLAIM, id=offered.bob.id)
     refusal = await offered.as_dora.refusal(CLAIM, id=offered.dora.id)
@@ -82,8 +82,8 @@ async def test_who_comes_too_late_is_told_who_has_it(api: Api, cast: Cast, offer
 
 
 @pytest.mark.parametrize("status", [s for s in LeadOfferStatus if s is not LeadOfferStatus.CLAIMED])
-async def test_which_offers_are_open(api: Api, world: World, cast: Cast, status: LeadOfferStatus) -> None:
-    """By every status, due and not: what viewerCanClaim says is what claiming does."""
+async def test_only_due_open_offers_can_be_claimed(api: Api, world: World, cast: Cast, status: LeadOfferStatus) -> None:
+    """For every status, due or not, viewerCanClaim predicts the result of the claim."""
     lead = await world.lead(cast.alice, cast.team)
     due = await world.offer(lead, cast.bob, status=status)
     bob = api.user(cast.bob)
@@ -97,7 +97,9 @@ async def test_which_offers_are_open(api: Api, world: World, cast: Cast, status:
         assert (await bob.refusal(CLAIM, id=due.id))["code"] == "OFFER_NOT_OPEN"
 
 
-async def test_who_is_away_may_claim_and_who_left_may_not(api: Api, world: World, cast: Cast, offered: Offered) -> None:
+async def test_an_away_user_can_claim_and_a_former_member_cannot(
+    api: Api, world: World, cast: Cast, offered: Offered
+) -> None:
     cast.bob.away_until = NOW + MINUTE
     await world.add(cast.bob)
     assert await api.user(cast.bob).ask(CAN_CLAIM, id=offered.bob.id) == {"leadOffer": {"viewerCanClaim": True}}
@@ -107,7 +109,7 @@ async def test_who_is_away_may_claim_and_who_left_may_not(api: Api, world: World
     assert (await api.user(cast.bob).refusal(CLAIM, id=offered.bob.id))["code"] == "OFFER_NOT_OPEN"
 
 
-async def test_an_imported_offer_without_a_moment_may_be_claimed(api: Api, world: World, cast: Cast) -> None:
+async def test_an_imported_offer_without_a_time_can_be_claimed(api: Api, world: World, cast: Cast) -> None:
     offer = await world.offer(await world.lead(cast.alice, cast.team), cast.bob, notify_at=None)
     assert await api.user(cast.bob).ask(CAN_CLAIM, id=offer.id) == {"leadOffer": {"viewerCanClaim": True}}
     await api.user(cast.bob).ask(CLAIM, id=offer.id)
@@ -128,7 +130,7 @@ async def test_a_claim_cancels_what_is_pending(
 # Declining
 
 
-async def test_who_declines_makes_room_for_the_next_rank(
+async def test_a_decline_brings_the_next_rank_forward(
     api: Api, database: Database, world: World, cast: Cast, offered: Offered
 ) -> None:
     later = await world.offer(
@@ -152,13 +154,15 @@ async def test_who_declines_makes_room_for_the_next_rank(
     await offered.as_dora.ask(CLAIM, id=offered.dora.id)
 
 
-async def test_nobody_moves_up_while_somebody_can_claim(api: Api, world: World, cast: Cast, offered: Offered) -> None:
+async def test_no_rank_is_brought_forward_while_somebody_can_claim(
+    api: Api, world: World, cast: Cast, offered: Offered
+) -> None:
     await world.offer(offered.lead, await world.member_user(cast.team, rank=1), rank=1)
     await api.user(cast.bob).ask(DECLINE, id=offered.bob.id)
     assert await offered.as_dora.ask(CAN_CLAIM, id=offered.dora.id) == {"leadOffer": {"viewerCanClaim": False}}
 
 
-async def test_one_declines_for_oneself_and_what_is_open(api: Api, cast: Cast, offered: Offered) -> None:
+async def test_users_decline_only_their_own_open_offers(api: Api, cast: Cast, offered: Offered) -> None:
     assert (await api.user(cast.charlie).refusal(DECLINE, id=offered.bob.id))["code"] == "NOT_FOUND"
     assert (await api.user(cast.alice).refusal(DECLINE, id=offered.bob.id))["code"] == "FORBIDDEN"
     await api.user(cast.bob).ask(CLAIM, id=offered.bob.id)
@@ -169,7 +173,7 @@ async def test_one_declines_for_oneself_and_what_is_open(api: Api, cast: Cast, o
 # Assigning
 
 
-async def test_the_creator_gives_a_lead_to_a_member_and_on(
+async def test_the_creator_assigns_and_reassigns_a_lead(
     api: Api, database: Database, cast: Cast, offered: Offered
 ) -> None:
     alice = api.user(cast.alice)
@@ -190,7 +194,7 @@ async def test_the_creator_gives_a_lead_to_a_member_and_on(
     ]
 
 
-async def test_who_had_no_offer_gets_one_by_their_option(
+async def test_an_assigned_user_without_an_offer_gets_one_with_their_channels(
     api: Api, database: Database, world: World, cast: Cast
 ) -> None:
     dora = await world.member_user(cast.team, has_text_alert=True, has_email_alert=False)
@@ -201,7 +205,7 @@ async def test_who_had_no_offer_gets_one_by_their_option(
     assert [row[1:] for row in await deliveries(database)] == [(Channel.TEXT, DeliveryStatus.PENDING, NOW)]
 
 
-async def test_the_creator_takes_it_themself_and_is_not_told(
+async def test_a_creator_who_assigns_to_themself_is_not_notified(
     api: Api, database: Database, cast: Cast, offered: Offered
 ) -> None:
     given = (await api.user(cast.alice).ask(ASSIGN, id=offered.lead.id, userId=cast.alice.id))["assignLead"]["lead"]
@@ -213,7 +217,7 @@ async def test_the_creator_takes_it_themself_and_is_not_told(
     assert await deliveries(database) == []
 
 
-async def test_whom_a_lead_may_be_given_to(api: Api, world: World, cast: Cast, offered: Offered) -> None:
+async def test_a_lead_is_assigned_only_to_active_members(api: Api, world: World, cast: Cast, offered: Offered) -> None:
     alice = api.user(cast.alice)
     pending, switched_off, deleted = await world.user(), await world.user(is_active=False), await world.user()
     await world.membership(cast.team, pending, RequestStatus.PENDING)
@@ -229,7 +233,7 @@ async def test_whom_a_lead_may_be_given_to(api: Api, world: World, cast: Cast, o
 # Releasing
 
 
-async def test_a_release_brings_back_what_the_claim_had_ended(
+async def test_a_release_reopens_the_offers_that_the_claim_ended(
     api: Api, database: Database, world: World, cast: Cast, offered: Offered
 ) -> None:
     eve = await world.member_user(cast.team, rank=1)
@@ -261,7 +265,7 @@ async def test_a_release_brings_back_what_the_claim_had_ended(
     assert (await bob.refusal(CLAIM, id=offered.bob.id))["code"] == "OFFER_NOT_OPEN"
 
 
-async def test_who_may_release(api: Api, world: World, cast: Cast, offered: Offered) -> None:
+async def test_the_holder_and_the_creator_can_release(api: Api, world: World, cast: Cast, offered: Offered) -> None:
     eve = await world.member_user(cast.team)
     await world.offer(offered.lead, eve)
     alice = api.user(cast.alice)
@@ -272,7 +276,7 @@ async def test_who_may_release(api: Api, world: World, cast: Cast, offered: Offe
     await alice.ask(RELEASE, id=offered.lead.id)
 
 
-async def test_an_automatic_offer_takes_what_is_released(api: Api, world: World, cast: Cast) -> None:
+async def test_a_due_automatic_offer_takes_a_released_lead(api: Api, world: World, cast: Cast) -> None:
     dora = await world.member_user(cast.team, rank=2)
     lead = await world.lead(cast.alice, cast.team)
     bobs = await world.offer(lead, cast.bob)
@@ -294,7 +298,7 @@ QUIET = """mutation($start: String!, $end: String!) {
 LOUD = "mutation { clearQuietHours { me { quietHours { start end } } } }"
 
 
-async def test_away_takes_back_what_comes_due_before_the_return(api: Api, cast: Cast, offered: Offered) -> None:
+async def test_setting_away_cancels_offers_due_before_the_return(api: Api, cast: Cast, offered: Offered) -> None:
     for _ in range(2):
         answer = await offered.as_dora.ask(AWAY, until="2026-03-02T09:15:00Z")
         assert answer["setAway"]["me"]["awayUntil"] == "2026-03-02T09:15:00.000Z"
@@ -308,12 +312,12 @@ async def test_away_takes_back_what_comes_due_before_the_return(api: Api, cast: 
     assert await offered.as_dora.ask(status, id=offered.dora.id) == {"leadOffer": {"status": "CANCELLED"}}
 
 
-async def test_away_lies_ahead(api: Api, cast: Cast) -> None:
+async def test_away_must_end_in_the_future(api: Api, cast: Cast) -> None:
     refusal = await api.user(cast.bob).refusal(AWAY, until="2026-03-02T09:00:00Z")
     assert refusal == {"code": "BAD_USER_INPUT", "field": "until"}
 
 
-async def test_quiet_hours_are_kept_and_cleared(api: Api, cast: Cast) -> None:
+async def test_quiet_hours_are_stored_and_cleared(api: Api, cast: Cast) -> None:
     bob = api.user(cast.bob)
     for _ in range(2):
         answer = await bob.ask(QUIET, start="22:00", end="07:30")
@@ -326,7 +330,7 @@ async def test_quiet_hours_are_kept_and_cleared(api: Api, cast: Cast) -> None:
     ("start", "end", "fields"),
     [("22:00", "22:00", ["end"]), ("25:00", "07:00", ["start"]), ("7", "8", ["start", "end"])],
 )
-async def test_quiet_hours_that_are_none(api: Api, cast: Cast, start: str, end: str, fields: list[str]) -> None:
+async def test_invalid_quiet_hours_are_reported(api: Api, cast: Cast, start: str, end: str, fields: list[str]) -> None:
     refusal = await api.user(cast.bob).refusal(QUIET, start=start, end=end)
     assert (refusal["code"], refusal["field"]) == ("BAD_USER_INPUT", fields[0])
     assert [p["field"] for p in refusal.get("problems", [{"field": fields[0]}])] == fields

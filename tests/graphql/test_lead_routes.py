@@ -20,7 +20,7 @@ ROLLOUT = {"distributionTarget": "TEAM_ROLLOUT"}
 BY_ZIPCODE = ROLLOUT | {"teamSelectionMethod": "ZIPCODE"}
 
 
-async def test_a_second_source_of_one_name_answers_the_first(api: Api, cast: Cast, database: Database) -> None:
+async def test_a_second_source_of_the_same_name_returns_the_first(api: Api, cast: Cast, database: Database) -> None:
     alice = api.user(cast.alice)
     first = (await alice.ask(SOURCE, name=" Straße "))["createLeadSource"]["leadSource"]
     assert first["name"] == "Straße"
@@ -31,13 +31,13 @@ async def test_a_second_source_of_one_name_answers_the_first(api: Api, cast: Cas
     assert await refused(api.user(cast.alice, "read"), SOURCE, name="Website") == "FORBIDDEN"
 
 
-async def test_a_source_has_a_name(api: Api, cast: Cast) -> None:
+async def test_a_source_needs_a_name(api: Api, cast: Cast) -> None:
     for name in ("", "  ", "x" * 256, "a\0b"):
         assert await refused(api.user(cast.alice), SOURCE, name=name) == "BAD_USER_INPUT name"
     assert await api.user(cast.alice).ask(SOURCE, name="x" * 255)
 
 
-async def test_sources_entered_at_once_are_one(api: Api, cast: Cast, database: Database) -> None:
+async def test_concurrent_sources_of_one_name_are_one(api: Api, cast: Cast, database: Database) -> None:
     for i in range(3):
         names = [f"Source {i}", f"source {i}", f" SOURCE {i}", f"Source {i} "]
         answers = await asyncio.gather(*(api.user(cast.alice).ask(SOURCE, name=name) for name in names))
@@ -45,7 +45,7 @@ async def test_sources_entered_at_once_are_one(api: Api, cast: Cast, database: D
     assert await count(database, LeadSource) == 3
 
 
-async def test_a_route_keeps_what_its_target_uses(api: Api, world: World, cast: Cast) -> None:
+async def test_a_route_stores_only_what_its_target_uses(api: Api, world: World, cast: Cast) -> None:
     source, alice = await world.source(cast.alice), api.user(cast.alice)
     team = {"id": str(cast.team.id)}
     for lead_type, sent, method, of_team in (
@@ -75,7 +75,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_wrong_values_are_named(api: Api, world: World, cast: Cast, database: Database) -> None:
+async def test_invalid_values_are_reported(api: Api, world: World, cast: Cast, database: Database) -> None:
     source, other, alice = await world.source(cast.alice), await world.source(cast.alice, "Other"), api.user(cast.alice)
     route = await world.route(other)
     for sent, field in WRONG:
@@ -86,8 +86,8 @@ async def test_wrong_values_are_named(api: Api, world: World, cast: Cast, databa
     assert await alice.ask(UPDATE, id=route.id, input=BY_ZIPCODE)
 
 
-async def test_a_route_names_ones_own_source_and_team(api: Api, world: World, cast: Cast) -> None:
-    """Bob accepted the team's invitation and sees it; a route to it is Alice's alone."""
+async def test_a_route_needs_a_source_and_a_team_of_its_creator(api: Api, world: World, cast: Cast) -> None:
+    """Bob is a member and sees the team, but only Alice can route leads to it."""
     theirs, own = await world.source(cast.alice), await world.source(cast.bob)
     to_team = ROLLOUT | {"teamSelectionMethod": "SPECIFIC_TEAM", "teamId": cast.team.id}
     bob, alice = api.user(cast.bob), api.user(cast.alice)
@@ -110,7 +110,7 @@ async def test_two_routes_of_one_source_and_type_conflict(api: Api, world: World
     assert sellers["updateLeadRoute"]["leadRoute"] == buyers | {"leadType": "Seller"}
 
 
-async def test_of_routes_entered_at_once_one_is_refused(api: Api, world: World, cast: Cast) -> None:
+async def test_one_of_two_concurrent_routes_is_refused(api: Api, world: World, cast: Cast) -> None:
     for i in range(3):
         source = await world.source(cast.alice, f"Source {i}")
         new = BY_ZIPCODE | {"leadSourceId": source.id}
@@ -119,7 +119,7 @@ async def test_of_routes_entered_at_once_one_is_refused(api: Api, world: World, 
         assert codes == ["CONFLICT", "CONFLICT"]
 
 
-async def test_an_update_changes_what_it_names(api: Api, world: World, cast: Cast) -> None:
+async def test_an_update_changes_only_the_fields_it_names(api: Api, world: World, cast: Cast) -> None:
     route, alice = await world.route(await world.source(cast.alice), cast.team, "Buyer"), api.user(cast.alice)
     before = (await alice.ask(UPDATE, id=route.id, input={}))["updateLeadRoute"]["leadRoute"]
     assert before["team"] == {"id": str(cast.team.id)}
@@ -133,7 +133,7 @@ async def test_an_update_changes_what_it_names(api: Api, world: World, cast: Cas
         assert await refused(alice, UPDATE, id=route.id, input={field: None}) == f"BAD_USER_INPUT input.{field}"
 
 
-async def test_routes_are_their_creators_alone(api: Api, world: World, cast: Cast) -> None:
+async def test_only_the_creator_sees_and_changes_a_route(api: Api, world: World, cast: Cast) -> None:
     route = await world.route(await world.source(cast.alice), cast.team)
     read = "{ leadRoutes { total data { id } } }"
     for stranger in (api.user(cast.bob), api.user(cast.charlie)):

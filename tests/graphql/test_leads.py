@@ -1,4 +1,4 @@
-"""Contacts and leads over HTTP: what is entered, what routes make of it, what may change when."""
+"""Contacts and leads over HTTP: creating and changing them, and the targets that routes give them."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ async def test_a_contact_is_patched(api: Api, cast: Cast) -> None:
     }
 
 
-async def test_wrong_values_of_a_contact_are_named(api: Api, cast: Cast, database: Database) -> None:
+async def test_invalid_values_of_a_contact_are_reported(api: Api, cast: Cast, database: Database) -> None:
     alice = api.user(cast.alice)
     for field, value in (
         ("firstName", " "),
@@ -54,7 +54,7 @@ async def test_wrong_values_of_a_contact_are_named(api: Api, cast: Cast, databas
     assert await count(database, Contact) == 0
 
 
-async def test_a_phone_number_is_kept_in_one_spelling(api: Api, cast: Cast) -> None:
+async def test_a_phone_number_is_stored_in_one_format(api: Api, cast: Cast) -> None:
     alice = api.user(cast.alice)
     for written in ("(202) 555-0142", "202.555.0142", "+1 202 555 0142", " 12025550142 "):
         made = await alice.ask(CREATE_CONTACT, input={"mobilePhone": written})
@@ -63,8 +63,8 @@ async def test_a_phone_number_is_kept_in_one_spelling(api: Api, cast: Cast) -> N
     assert abroad["createContact"]["contact"]["mobilePhone"] == "+4930901820"
 
 
-async def test_contacts_are_found_and_changed_by_their_owner_alone(api: Api, world: World, cast: Cast) -> None:
-    """Whoever holds a lead of the contact reads how to reach them, and changes nothing."""
+async def test_only_the_owner_finds_and_changes_a_contact(api: Api, world: World, cast: Cast) -> None:
+    """The holder of a lead of the contact reads its details but cannot change it."""
     contact = await world.contact(cast.alice)
     await world.claimed(await world.lead(cast.alice, contact=contact), cast.bob)
     read = "query ($id: ID!) { contact(id: $id) { id } contacts { total } }"
@@ -122,7 +122,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_wrong_values_of_a_lead_are_named(api: Api, cast: Cast, database: Database) -> None:
+async def test_invalid_values_of_a_lead_are_reported(api: Api, cast: Cast, database: Database) -> None:
     for sent, field in WRONG:
         told = await refused(api.user(cast.alice), CREATE, input={"contact": MARY} | sent)
         assert told == f"BAD_USER_INPUT {field}", sent
@@ -154,7 +154,7 @@ async def test_a_lead_takes_the_target_of_its_route(api: Api, world: World, cast
     assert await target(**BY_ZIPCODE, type="Buyer") == ["TEAM_ROLLOUT", "ZIPCODE", None]
 
 
-async def test_another_users_routes_say_nothing(api: Api, world: World, cast: Cast) -> None:
+async def test_routes_of_other_users_are_ignored(api: Api, world: World, cast: Cast) -> None:
     source = await world.source(cast.alice)
     await world.route(source, cast.team)
     told = await refused(api.user(cast.bob), CREATE, input={"contact": MARY, "sourceId": source.id})
@@ -186,7 +186,7 @@ WRONG_CHANGES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_wrong_changes_of_a_lead_are_named(api: Api, world: World, cast: Cast) -> None:
+async def test_invalid_changes_of_a_lead_are_reported(api: Api, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     for changes, field in WRONG_CHANGES:
         told = await refused(api.user(cast.alice), UPDATE, id=lead.id, input=changes)
@@ -214,7 +214,7 @@ async def test_only_the_creator_changes_a_lead(api: Api, world: World, cast: Cas
         (LeadOfferStatus.DECLINED, True, True),
     ],
 )
-async def test_where_a_lead_goes_is_fixed_while_it_is_offered_or_held(
+async def test_the_target_of_a_lead_is_fixed_while_it_is_offered_or_claimed(
     api: Api, world: World, cast: Cast, status: LeadOfferStatus, claimed: bool, is_fixed: bool
 ) -> None:
     lead = await world.lead(cast.alice, cast.team, zipcode="94105")
@@ -243,7 +243,7 @@ async def test_where_a_lead_goes_is_fixed_while_it_is_offered_or_held(
             assert await alice.ask(UPDATE, id=lead.id, input=changes)
 
 
-async def test_a_lead_of_a_deleted_team_is_mended(api: Api, world: World, cast: Cast) -> None:
+async def test_a_lead_of_a_deleted_team_can_change_its_team(api: Api, world: World, cast: Cast) -> None:
     lead, other, alice = await world.lead(cast.alice, cast.team), await world.team(cast.alice), api.user(cast.alice)
     await alice.ask("mutation ($id: ID!) { deleteTeam(id: $id) { deletedTeamId } }", id=cast.team.id)
     assert await refused(alice, UPDATE, id=lead.id, input={"teamId": cast.team.id}) == "BAD_USER_INPUT input.teamId"

@@ -1,4 +1,4 @@
-"""Mutations over HTTP: payloads, refusals with their path, and what a document with several of them reads."""
+"""Mutations over HTTP: payloads, errors with their path, and documents with several mutations."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ async def test_a_submit_answers_with_all_offers(api: Api, world: World, cast: Ca
     assert [s["reason"] for s in again["skipped"]] == ["ALREADY_OFFERED", "NO_DISTRIBUTION_OPTION", "ALREADY_OFFERED"]
 
 
-async def test_a_refusal_has_the_fields_name_as_its_path(api: Api, world: World, cast: Cast) -> None:
+async def test_an_error_has_the_fields_name_as_its_path(api: Api, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     for viewer, code in (
         (api.user(cast.alice, "read"), "FORBIDDEN"),
@@ -47,7 +47,7 @@ async def test_a_refusal_has_the_fields_name_as_its_path(api: Api, world: World,
     assert (await api.user(cast.alice, "write").ask(SUBMIT, leadId=lead.id))["submitLeadOffers"]["createdCount"] == 1
 
 
-async def test_one_refusal_hides_nothing_that_others_wrote(api: Api, world: World, cast: Cast) -> None:
+async def test_a_failed_mutation_leaves_the_others_written(api: Api, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     query = f"""mutation {{
       first: submitLeadOffers(leadId: {lead.id}) {{ createdCount lead {{ offers {{ total }} }} }}
@@ -63,8 +63,8 @@ async def test_one_refusal_hides_nothing_that_others_wrote(api: Api, world: Worl
     assert [(e["path"], e["extensions"]["code"]) for e in answer["errors"]] == [(["nothing"], "NOT_FOUND")]
 
 
-async def test_a_later_mutation_reads_what_it_wrote(api: Api, world: World, cast: Cast) -> None:
-    """What the first one has loaded is not answered again by the second."""
+async def test_a_later_mutation_reads_its_own_writes(api: Api, world: World, cast: Cast) -> None:
+    """The rows that the first mutation loaded are not reused by the second."""
     await world.option(cast.team, cast.alice, assign_automatically=True, rank=0)
     lead, other = await world.lead(cast.alice, cast.team), await world.lead(cast.alice, cast.team)
     both = "lead { contact { email } offers { data { lead { claimedBy { id } } } } }"

@@ -1,4 +1,4 @@
-"""previewLeadOffers beside submitLeadOffers, the warnings of teams, and the record of every submit."""
+"""previewLeadOffers compared with submitLeadOffers, the warnings of teams, and the record of every submit."""
 
 from datetime import timedelta
 from typing import Any
@@ -42,7 +42,7 @@ ROLLOUTS = """query ($id: ID!) {
 }"""
 
 
-async def test_a_preview_writes_nothing_and_takes_a_reader(api: Api, world: World, cast: Cast) -> None:
+async def test_a_preview_writes_nothing_and_needs_only_the_scope_read(api: Api, world: World, cast: Cast) -> None:
     await world.member(cast.team, cast.charlie, RequestStatus.PENDING)
     lead = await world.lead(cast.alice, cast.team)
     plan = (await api.user(cast.alice, "read").ask(PREVIEW, id=lead.id))["previewLeadOffers"]
@@ -63,7 +63,7 @@ async def test_a_preview_writes_nothing_and_takes_a_reader(api: Api, world: Worl
     assert (await count(world.database, LeadOffer), await count(world.database, LeadRollout)) == (0, 0)
 
 
-async def test_a_preview_of_another_moment(api: Api, world: World, cast: Cast) -> None:
+async def test_a_preview_of_a_later_time(api: Api, world: World, cast: Cast) -> None:
     cast.bob.away_until = NOW + timedelta(hours=1)
     await world.add(cast.bob)
     lead, alice = await world.lead(cast.alice, cast.team), api.user(cast.alice)
@@ -79,7 +79,7 @@ async def test_a_preview_of_another_moment(api: Api, world: World, cast: Cast) -
     assert await alice.ask(PREVIEW, id=lead.id, at=None)
 
 
-async def test_a_preview_ends_where_time_does(api: Api, world: World, cast: Cast) -> None:
+async def test_a_preview_that_ends_after_year_9999_is_bad_input(api: Api, world: World, cast: Cast) -> None:
     await world.member(cast.team, cast.charlie, rank=2)
     lead, alice = await world.lead(cast.alice, cast.team), api.user(cast.alice)
     assert await refused(alice, PREVIEW, id=lead.id, at="9999-12-31T23:45:00Z") == "BAD_USER_INPUT at"
@@ -118,7 +118,7 @@ async def test_a_preview_refuses_what_a_submit_refuses(api: Api, world: World, c
     assert await refused(api.user(cast.alice, "write"), PREVIEW, id=offered.id) == "FORBIDDEN"
 
 
-async def test_nobody_eligible_is_an_answer_to_a_preview_alone(api: Api, world: World, cast: Cast) -> None:
+async def test_nobody_eligible_is_a_result_of_a_preview_only(api: Api, world: World, cast: Cast) -> None:
     team = await world.team(cast.alice)
     await world.option(team, cast.bob)
     lead = await world.lead(cast.alice, team)
@@ -153,7 +153,7 @@ people = st.lists(
 
 @examples(25)
 @given(st.sampled_from(OrderMethod), st.sampled_from([0, 15]), people)
-async def test_a_preview_and_a_submit_at_one_moment_agree(
+async def test_a_preview_and_a_submit_at_the_same_time_agree(
     api: Api, world: World, cast: Cast, method: OrderMethod, gap: int, drawn: list[dict[str, Any]]
 ) -> None:
     team = await world.team(cast.alice, method, mins_until_next_alert=gap if method is OrderMethod.RANK else 0)
@@ -218,12 +218,12 @@ async def test_every_submit_is_explained_to_the_leads_creator(api: Api, world: W
     assert (await api.user(cast.bob).ask(ROLLOUTS, id=lead.id))["lead"] == {"rollouts": None}
 
 
-async def test_warnings_are_the_team_creators_alone(api: Api, cast: Cast) -> None:
+async def test_only_the_creator_sees_the_warnings_of_a_team(api: Api, cast: Cast) -> None:
     assert (await api.user(cast.alice).ask(WARNINGS, id=cast.team.id))["team"] == {"warnings": []}
     assert (await api.user(cast.bob).ask(WARNINGS, id=cast.team.id))["team"] == {"warnings": None}
 
 
-async def test_a_team_is_linted(api: Api, world: World, cast: Cast) -> None:
+async def test_a_team_has_warnings(api: Api, world: World, cast: Cast) -> None:
     older = await world.team(cast.alice, zipcodes=["94105", "94106"], name="Older", created_at=NOW - timedelta(days=1))
     await world.team(cast.bob, zipcodes=["94107"], created_at=NOW - timedelta(days=1))
     await world.team(cast.alice, zipcodes=["94106"], created_at=NOW - timedelta(days=2), deleted_at=NOW)
@@ -270,15 +270,13 @@ def person(user_id: int, **facts: Any) -> Person:
         ({"has_email_alert": False, "has_call_alert": True, "has_phone": True, "takes_texts": False}, True),
     ],
 )
-def test_a_channel_is_usable_where_it_is_on_and_leads_somewhere(facts: dict[str, Any], is_told: bool) -> None:
+def test_a_channel_is_usable_if_it_is_on_and_reaches_the_user(facts: dict[str, Any], is_told: bool) -> None:
     codes = [warning.code for warning in warnings([person(1, **facts)], (), {})]
     assert codes == ([] if is_told else [TeamWarningCode.NO_USABLE_CHANNEL])
 
 
-async def test_a_channel_that_the_server_is_not_set_up_for_is_a_warning(
-    database_url: str, world: World, cast: Cast
-) -> None:
-    """A server without any channel leaves sending to others, and does not know which they have."""
+async def test_a_channel_that_is_not_configured_is_a_warning(database_url: str, world: World, cast: Cast) -> None:
+    """A server without any channel leaves sending to others, so it cannot tell which channels work."""
     await world.member(cast.team, cast.charlie, rank=2, has_text_alert=True, has_call_alert=True)
     lead = await world.lead(cast.alice, cast.team)
     mail = {"smtp_url": "smtp://127.0.0.1", "email_from": "leads@example.org"}
@@ -303,7 +301,7 @@ async def test_a_channel_that_the_server_is_not_set_up_for_is_a_warning(
         {"twilio_account_sid": "AC", "twilio_auth_token": "token", "twilio_from": "+12025550100"},
     ],
 )
-def test_what_is_set_up_is_what_sends(database_url: str, set_up: dict[str, Any]) -> None:
+def test_the_configured_channels_are_those_that_send(database_url: str, set_up: dict[str, Any]) -> None:
     known = settings_for(database_url, **set_up)
     senders = make_senders(known)
     assert {c for c, sender in senders.items() if not isinstance(sender, Unconfigured)} == served(known)
@@ -322,7 +320,7 @@ def test_what_is_set_up_is_what_sends(database_url: str, set_up: dict[str, Any])
         (15, {1: {"has_accepted": False}}, []),
     ],
 )
-async def test_whoever_comes_after_an_automatic_assignment_is_never_reached(
+async def test_members_after_an_automatic_assignment_are_never_reached(
     api: Api, world: World, cast: Cast, gap: int, takers: dict[int, dict[str, bool]], unreached: list[int]
 ) -> None:
     team = await world.team(cast.alice, mins_until_next_alert=gap)

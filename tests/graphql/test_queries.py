@@ -1,4 +1,4 @@
-"""What each of the cast finds, and what it costs."""
+"""The objects that each user of the cast can see, and the statements that it takes."""
 
 from datetime import timedelta
 
@@ -25,7 +25,7 @@ EVERYTHING = """{
 }"""
 
 
-async def test_offers_are_found_by_whom_they_are_made_to_and_by_the_teams_creator(
+async def test_offers_are_visible_to_their_user_and_to_the_creator_of_the_team(
     api: Api, world: World, cast: Cast
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)
@@ -38,7 +38,7 @@ async def test_offers_are_found_by_whom_they_are_made_to_and_by_the_teams_creato
         assert await viewer.ask(OFFER, id=str(offer.id)) == {"leadOffer": {"id": str(offer.id)} if found else None}
 
 
-async def test_a_lead_is_found_once_its_offer_has_come(api: Api, world: World, cast: Cast) -> None:
+async def test_a_lead_is_visible_once_its_offer_is_due(api: Api, world: World, cast: Cast) -> None:
     second, millisecond = timedelta(seconds=1), timedelta(milliseconds=1)
     for offered, found in (
         ({"notify_at": NOW}, True),
@@ -53,7 +53,7 @@ async def test_a_lead_is_found_once_its_offer_has_come(api: Api, world: World, c
             assert await api.user(user).ask(LEAD, id=str(lead.id)) == {"lead": {"id": str(lead.id)} if sees else None}
 
 
-async def test_the_holder_finds_the_lead(api: Api, world: World, cast: Cast) -> None:
+async def test_the_holder_sees_the_lead(api: Api, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice)
     assert await api.user(cast.bob).ask(LEAD, id=str(lead.id)) == {"lead": None}
     await world.claimed(lead, cast.bob)
@@ -61,7 +61,7 @@ async def test_the_holder_finds_the_lead(api: Api, world: World, cast: Cast) -> 
 
 
 @pytest.mark.parametrize("sent", ["0", "-1", "x", "", "9223372036854775808", "1 ", "+1", "\uff11", "1" * 5000])
-async def test_what_is_no_number_is_the_id_of_nothing(api: Api, world: World, cast: Cast, sent: str) -> None:
+async def test_an_invalid_id_finds_nothing(api: Api, world: World, cast: Cast, sent: str) -> None:
     lead = await world.lead(cast.alice, cast.team)
     await world.offer(lead, cast.bob)
     alice = api.user(cast.alice)
@@ -70,7 +70,7 @@ async def test_what_is_no_number_is_the_id_of_nothing(api: Api, world: World, ca
     assert await alice.ask(OFFERS, lead=sent) == {"leadOffers": {"total": 0, "data": []}}
 
 
-async def test_an_offers_lead_shows_only_the_offers_that_i_may_find(api: Api, world: World, cast: Cast) -> None:
+async def test_a_nested_lead_shows_only_the_visible_offers(api: Api, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     dorothy = await world.user("Dorothy")
     mine, other = await world.offer(lead, cast.bob), await world.offer(lead, dorothy)
@@ -82,7 +82,7 @@ async def test_an_offers_lead_shows_only_the_offers_that_i_may_find(api: Api, wo
     assert [o["lead"]["offers"] for o in alice["leadOffers"]["data"]] == [{"total": 2, "data": ids}] * 2
 
 
-async def test_an_unfindable_lead_has_no_offers(api: Api, world: World, cast: Cast) -> None:
+async def test_an_invisible_lead_has_no_offers(api: Api, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     await world.offer(lead, cast.bob)
     assert await api.user(cast.charlie).ask(OFFERS, lead=str(lead.id)) == {"leadOffers": {"total": 0, "data": []}}
@@ -104,7 +104,7 @@ async def test_a_page_of_a_hundred_takes_few_statements(api: Api, database: Data
     assert len(statements) <= 6
 
 
-async def test_a_total_that_is_not_asked_for_is_not_computed(api: Api, world: World, cast: Cast) -> None:
+async def test_a_total_that_is_not_selected_is_not_counted(api: Api, world: World, cast: Cast) -> None:
     await world.offer(await world.lead(cast.alice, cast.team), cast.bob)
     statements = api.statements()
     await api.user(cast.alice).ask("{ leadOffers { data { id } } }")

@@ -1,4 +1,4 @@
-"""Teams, members and options over HTTP: what their creator may, and beside it what nobody else may."""
+"""Teams, members and distribution options over HTTP: each is allowed to the creator and refused to others."""
 
 import asyncio
 from typing import Any
@@ -34,7 +34,7 @@ REMOVE_OPTION = """mutation ($id: ID!) {
 
 
 async def refused(viewer: Api, document: str, **variables: Any) -> str:
-    """The code of the refusal, and behind it the field that is wrong, if one is."""
+    """The code of the error, and the invalid field if there is one."""
     extensions = await viewer.refusal(document, **variables)
     return " ".join(filter(None, [extensions["code"], extensions.get("field")]))
 
@@ -45,13 +45,13 @@ async def count(database: Database, model: Any) -> int:
 
 
 async def membership(world: World, cast: Cast) -> TeamMember:
-    """Bob's, of Alice's team."""
+    """Bob's membership of Alice's team."""
     async with world.database.read() as session:
         bobs = (col(TeamMember.team_id) == cast.team.id, col(TeamMember.user_id) == cast.bob.id)
         return (await session.exec(select(TeamMember).where(*bobs))).one()
 
 
-async def test_a_new_team_is_its_creators(api: Api, cast: Cast) -> None:
+async def test_a_new_team_belongs_to_its_creator(api: Api, cast: Cast) -> None:
     zipcodes = ["94105-1234", "02138", "94105"]
     sent = {"name": "  Bay  ", "minsUntilNextAlert": 5, "distributionZipcodes": zipcodes}
     team = (await api.user(cast.charlie).ask(CREATE, input=sent))["createTeam"]["team"]
@@ -67,7 +67,7 @@ async def test_a_new_team_is_its_creators(api: Api, cast: Cast) -> None:
     assert (await api.user(cast.charlie).ask("{ teams { data { id } } }"))["teams"]["data"] == [{"id": team["id"]}]
 
 
-async def test_null_is_the_default_of_a_new_team(api: Api, cast: Cast) -> None:
+async def test_null_takes_the_default_of_a_new_team(api: Api, cast: Cast) -> None:
     sent = {"name": "Bay", "orderMethod": None, "minsUntilNextAlert": None, "distributionZipcodes": None}
     team = (await api.user(cast.charlie).ask(CREATE, input=sent))["createTeam"]["team"]
     assert (team["orderMethod"], team["minsUntilNextAlert"], team["distributionZipcodes"]) == ("RANK", 0, [])
@@ -88,7 +88,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-async def test_wrong_values_are_named(api: Api, cast: Cast, database: Database) -> None:
+async def test_invalid_values_are_reported(api: Api, cast: Cast, database: Database) -> None:
     alice = api.user(cast.alice)
     for sent, field in WRONG:
         assert await refused(alice, CREATE, input={"name": "Bay"} | sent) == f"BAD_USER_INPUT {field}", sent
@@ -96,7 +96,7 @@ async def test_wrong_values_are_named(api: Api, cast: Cast, database: Database) 
     assert await count(database, Team) == 1
 
 
-async def test_the_largest_values_are_taken(api: Api, cast: Cast, database: Database) -> None:
+async def test_the_largest_values_are_accepted(api: Api, cast: Cast, database: Database) -> None:
     sent = {
         "name": "x" * 255,
         "minsUntilNextAlert": 525_600,
@@ -107,7 +107,7 @@ async def test_the_largest_values_are_taken(api: Api, cast: Cast, database: Data
     assert await count(database, TeamZipcode) == 5_000
 
 
-async def test_several_mistakes_are_told_together(api: Api, cast: Cast) -> None:
+async def test_several_problems_are_reported_together(api: Api, cast: Cast) -> None:
     sent = {"name": "", "minsUntilNextAlert": -1, "distributionZipcodes": ["x", "94105", "y"]}
     extensions = await api.user(cast.alice).refusal(CREATE, input=sent)
     assert [problem["field"] for problem in extensions["problems"]] == [
@@ -118,7 +118,7 @@ async def test_several_mistakes_are_told_together(api: Api, cast: Cast) -> None:
     ]
 
 
-async def test_an_update_changes_what_it_names(api: Api, world: World, cast: Cast) -> None:
+async def test_an_update_changes_only_the_fields_it_names(api: Api, world: World, cast: Cast) -> None:
     team = await world.team(cast.alice, zipcodes=["94105", "94106"])
     alice = api.user(cast.alice)
     before = (await alice.ask(UPDATE, id=team.id, input={}))["updateTeam"]["team"]
@@ -148,7 +148,7 @@ async def test_another_order_method_zeroes_what_only_the_old_one_used(api: Api, 
 
 
 async def test_only_the_creator_changes_a_team(api: Api, world: World, cast: Cast) -> None:
-    """Bob, who sees it, is told that it is not his; for Charlie there is none."""
+    """Bob, who sees the team, gets FORBIDDEN; Charlie, who does not, gets NOT_FOUND."""
     member, option = await membership(world, cast), await bobs_option(world)
     changes: tuple[tuple[str, dict[str, Any]], ...] = (
         (UPDATE, {"id": cast.team.id, "input": {"name": "Mine"}}),
@@ -169,8 +169,8 @@ async def test_only_the_creator_changes_a_team(api: Api, world: World, cast: Cas
             assert await refused(api.user(cast.alice), document, **variables | {"id": "x"}) == "NOT_FOUND"
 
 
-async def test_the_invited_do_not_remove_themselves(api: Api, world: World, cast: Cast) -> None:
-    """They answer; the membership is the creator's to remove."""
+async def test_invited_users_cannot_remove_themselves(api: Api, world: World, cast: Cast) -> None:
+    """They answer the invitation. Only the creator removes a membership."""
     member = await world.membership(cast.team, cast.charlie, RequestStatus.PENDING)
     assert await refused(api.user(cast.charlie), REMOVE, id=member.id) == "FORBIDDEN"
     assert await api.user(cast.alice).ask(REMOVE, id=member.id)
@@ -206,7 +206,7 @@ async def test_a_team_that_a_route_names_is_not_deleted(api: Api, world: World, 
     assert await api.user(cast.alice).ask(DELETE, id=cast.team.id)
 
 
-async def test_an_invitation_is_found_and_answered_by_the_invited_alone(api: Api, cast: Cast) -> None:
+async def test_only_the_invited_user_finds_and_answers_an_invitation(api: Api, cast: Cast) -> None:
     alice, charlie = api.user(cast.alice), api.user(cast.charlie)
     email = f" {cast.charlie.email} ".upper()
     invited = (await alice.ask(INVITE, team=cast.team.id, email=email))["inviteTeamMember"]["teamMember"]
@@ -231,12 +231,12 @@ async def test_a_stranger_does_not_learn_of_an_invitation(api: Api, world: World
     assert await api.user(cast.bob).ask(ANSWER, id=member.id, answer="ACCEPTED")
 
 
-async def test_who_is_on_the_team_is_not_asked_again(api: Api, cast: Cast) -> None:
+async def test_a_member_who_is_invited_again_stays_a_member(api: Api, cast: Cast) -> None:
     member = (await api.user(cast.alice).ask(INVITE, team=cast.team.id, email=cast.bob.email))["inviteTeamMember"]
     assert member["teamMember"]["requestStatus"] == "ACCEPTED"
 
 
-async def test_who_cannot_be_invited(api: Api, cast: Cast) -> None:
+async def test_unknown_addresses_cannot_be_invited(api: Api, cast: Cast) -> None:
     for email, told in (
         ("nobody@example.com", "NOT_FOUND"),
         ("alice", "BAD_USER_INPUT email"),
@@ -246,12 +246,12 @@ async def test_who_cannot_be_invited(api: Api, cast: Cast) -> None:
         assert await refused(api.user(cast.alice), INVITE, team=cast.team.id, email=email) == told
 
 
-async def test_the_creator_is_not_invited(api: Api, cast: Cast) -> None:
+async def test_the_creator_cannot_be_invited(api: Api, cast: Cast) -> None:
     own = {"team": cast.team.id, "email": cast.alice.email}
     assert await refused(api.user(cast.alice), INVITE, **own) == "BAD_USER_INPUT email"
 
 
-async def test_two_invitations_at_once_are_one(api: Api, cast: Cast, database: Database) -> None:
+async def test_concurrent_invitations_make_one_membership(api: Api, cast: Cast, database: Database) -> None:
     for _ in range(3):
         team = (await api.user(cast.alice).ask(CREATE, input={"name": "Race"}))["createTeam"]["team"]
         before = await count(database, TeamMember)
@@ -261,7 +261,7 @@ async def test_two_invitations_at_once_are_one(api: Api, cast: Cast, database: D
         assert await count(database, TeamMember) == before + 1
 
 
-async def test_an_option_is_replaced_whole(api: Api, cast: Cast, database: Database) -> None:
+async def test_an_option_is_replaced_as_a_whole(api: Api, cast: Cast, database: Database) -> None:
     sent = {"teamId": cast.team.id, "userId": cast.bob.id}
     alice = api.user(cast.alice)
     full = {"rank": 3, "assignAutomatically": True, "hasCallAlert": True, "hasTextAlert": True, "hasEmailAlert": False}
@@ -281,8 +281,8 @@ async def test_an_option_is_replaced_whole(api: Api, cast: Cast, database: Datab
     assert await count(database, DistributionOption) == 1
 
 
-async def test_who_can_have_an_option(api: Api, world: World, cast: Cast) -> None:
-    """The creator and every member, whatever their answer; nobody else."""
+async def test_members_and_the_creator_can_have_an_option(api: Api, world: World, cast: Cast) -> None:
+    """Members of any status can, and nobody outside the team."""
     alice, team = api.user(cast.alice), cast.team.id
     declined = await world.user("Dorothy")
     await world.membership(cast.team, declined, RequestStatus.DECLINED)
@@ -300,7 +300,7 @@ async def test_ranks_begin_at_zero(api: Api, cast: Cast) -> None:
     assert await api.user(cast.alice).ask(SET, input=sent | {"rank": 0})
 
 
-async def test_options_are_set_by_the_creator_alone(api: Api, cast: Cast) -> None:
+async def test_only_the_creator_sets_options(api: Api, cast: Cast) -> None:
     sent = {"teamId": cast.team.id, "userId": cast.bob.id}
     assert await refused(api.user(cast.bob), SET, input=sent) == "FORBIDDEN"
     assert await refused(api.user(cast.charlie), SET, input=sent) == "BAD_USER_INPUT input.teamId"
@@ -308,7 +308,7 @@ async def test_options_are_set_by_the_creator_alone(api: Api, cast: Cast) -> Non
     assert await api.user(cast.alice).ask(SET, input=sent)
 
 
-async def test_a_team_has_two_hundred_options(api: Api, world: World, cast: Cast) -> None:
+async def test_a_team_has_at_most_two_hundred_options(api: Api, world: World, cast: Cast) -> None:
     team = await world.team(cast.alice)
     people = [User(first_name="Ann", last_name=str(i), email=f"ann{i}@example.com", timezone="UTC") for i in range(201)]
     await world.add(*people)

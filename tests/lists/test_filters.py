@@ -1,4 +1,4 @@
-"""Filters, sorts and pages against a plain Python reading of the same rules, nulls included."""
+"""Filters, sort orders and pages, compared with a plain Python implementation of the same rules."""
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -92,7 +92,7 @@ def _key(value: Any) -> Any:
 
 @pytest.fixture
 async def offers(database: Database, world: World, cast: Cast) -> list[LeadOffer]:
-    """Offers of three leads with every value that the filters know, nulls and ties included."""
+    """Offers of three leads with all kinds of values that filters compare, including nulls and ties."""
     dorothy = await world.user("Dorothy")
     people = [cast.alice, cast.bob, cast.charlie, dorothy, None]
     for i in range(3):
@@ -116,7 +116,7 @@ SHARED = settings(examples(150), derandomize=True)
 
 @SHARED
 @given(page=PAGES)
-async def test_a_page_is_what_the_rules_say(
+async def test_a_page_follows_the_rules(
     database: Database, cast: Cast, offers: list[LeadOffer], page: filters.PageRequest
 ) -> None:
     mine = [o for o in offers if cast.bob.id in (o.user_id, o.offered_by_id)]
@@ -131,7 +131,7 @@ async def test_a_page_is_what_the_rules_say(
 
 @SHARED
 @given(page=PAGES)
-async def test_an_inbox_read_in_halves_is_the_inbox(
+async def test_an_inbox_read_in_halves_equals_the_inbox_read_whole(
     database: Database, cast: Cast, offers: list[LeadOffer], page: filters.PageRequest
 ) -> None:
     for viewer in (cast.alice, cast.bob, cast.charlie):
@@ -143,7 +143,7 @@ async def test_an_inbox_read_in_halves_is_the_inbox(
 
 @SHARED
 @given(page=PAGES)
-async def test_nested_pages_are_what_each_page_alone_is(
+async def test_nested_pages_equal_separate_pages(
     database: Database, cast: Cast, offers: list[LeadOffer], page: filters.PageRequest
 ) -> None:
     found = visibility.offers(cast.alice.id)
@@ -159,7 +159,7 @@ async def test_nested_pages_are_what_each_page_alone_is(
             assert nested[lead_id].total == alone.total
 
 
-async def test_a_huge_set_is_one_value(database: Database, cast: Cast, offers: list[LeadOffer]) -> None:
+async def test_a_huge_list_is_one_parameter(database: Database, cast: Cast, offers: list[LeadOffer]) -> None:
     every = AllOf(tuple(Condition("id", Operator.IN, tuple(range(1, 100_000, 2))) for _ in range(3)))
     async with database.read() as session:
         answer = await fetch_page(

@@ -1,4 +1,4 @@
-"""What the database reads for a page of the inbox: a few times the page, however many offers the viewer may see."""
+"""The rows that the database reads for a page of the inbox: a few times the page, however large the inbox is."""
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
@@ -16,7 +16,7 @@ from tests.support.world import NOW, Cast, World
 
 LIMIT = 10
 LEADS = 2_000
-"""Alice made two offers of each, one of them to Bob; strangers made four that neither may see."""
+"""Leads with two offers made by Alice, one of them to Bob, and four made by strangers, which neither can see."""
 
 MIDDLE = NOW - timedelta(minutes=LEADS // 2)
 FAR_BACK = format_instant(MIDDLE)
@@ -88,7 +88,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 async def offers_read(database: Database, statement: str, values: Sequence[Any]) -> float:
-    """Rows of lead_offers that PostgreSQL has looked at, by the plan that serves all values."""
+    """The number of rows of lead_offers that PostgreSQL reads with its generic plan."""
     (row,) = await database.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
     (plan,) = row[0]
     of_offers = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == "lead_offers"]
@@ -100,7 +100,7 @@ async def offers_read(database: Database, statement: str, values: Sequence[Any])
 
 
 async def indexes_used(database: Database, statement: str, values: Sequence[Any]) -> set[str]:
-    """How SQLite finds lead_offers."""
+    """How SQLite reads lead_offers, from its query plan."""
     plan = await database.fetch(f"EXPLAIN QUERY PLAN {statement}", values)
     return {detail for *_, detail in plan if " lead_offers " in detail}
 

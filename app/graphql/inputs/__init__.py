@@ -1,1 +1,1 @@
-"""What clients write: filters, sorts, and the inputs of mutations."""
+"""Arguments and input types: filters, sort orders, and the inputs of mutations."""

@@ -1,82 +1,71 @@
-"""Filters of one value: eq, ne, in, nin on all; lt, lte, gt, gte where the value has an order."""
+"""Filters: the operators that a condition can apply to one field."""
 
 from datetime import datetime
+from typing import Generic, TypeVar
 
 import strawberry
 from strawberry import ID, UNSET
 
 from app.graphql.enums import LeadOfferStatus, RequestStatus
+from app.graphql.inputs.fields import optional
 
-NULLS = "eq: null asks for null, ne: null for not null; ne and nin keep rows whose value is null."
+T = TypeVar("T")
 
-
-@strawberry.input(description=f"Ids compare as numbers. {NULLS}")
-class IDFilter:
-    eq: ID | None = UNSET
-    ne: ID | None = UNSET
-    in_: list[ID] | None = strawberry.field(name="in", default=UNSET)
-    nin: list[ID] | None = UNSET
-    lt: ID | None = UNSET
-    lte: ID | None = UNSET
-    gt: ID | None = UNSET
-    gte: ID | None = UNSET
+NOT_NULL = "Passing null is BAD_USER_INPUT."
 
 
-@strawberry.input(description=NULLS)
-class IntFilter:
-    eq: int | None = UNSET
-    ne: int | None = UNSET
-    in_: list[int] | None = strawberry.field(name="in", default=UNSET)
-    nin: list[int] | None = UNSET
-    lt: int | None = UNSET
-    lte: int | None = UNSET
-    gt: int | None = UNSET
-    gte: int | None = UNSET
+@strawberry.input
+class EqualityFilter(Generic[T]):
+    eq: T | None = optional("Matches this value. Null matches null.")
+    ne: T | None = optional("Matches every other value, including null. Null matches every value that is not null.")
+    in_: list[T] | None = strawberry.field(
+        name="in",
+        default=UNSET,
+        description=f"Matches the values in this list of at most 1,000. An empty list matches nothing. {NOT_NULL}",
+    )
+    nin: list[T] | None = optional(
+        "Matches every value that is not in this list of at most 1,000, including null. An empty list matches "
+        f"everything. {NOT_NULL}"
+    )
 
 
-@strawberry.input(description=f"Text compares by code point, case included. {NULLS}")
-class StringFilter:
-    eq: str | None = UNSET
-    ne: str | None = UNSET
-    in_: list[str] | None = strawberry.field(name="in", default=UNSET)
-    nin: list[str] | None = UNSET
-    lt: str | None = UNSET
-    lte: str | None = UNSET
-    gt: str | None = UNSET
-    gte: str | None = UNSET
+@strawberry.input
+class RangeFilter(EqualityFilter[T]):
+    lt: T | None = optional(f"Matches values less than this one; never null. {NOT_NULL}")
+    lte: T | None = optional(f"Matches values less than or equal to this one; never null. {NOT_NULL}")
+    gt: T | None = optional(f"Matches values greater than this one; never null. {NOT_NULL}")
+    gte: T | None = optional(f"Matches values greater than or equal to this one; never null. {NOT_NULL}")
 
 
-@strawberry.input(description=NULLS)
-class BooleanFilter:
-    eq: bool | None = UNSET
-    ne: bool | None = UNSET
-    in_: list[bool] | None = strawberry.field(name="in", default=UNSET)
-    nin: list[bool] | None = UNSET
+@strawberry.input(
+    description="Conditions on an id. A row must satisfy all of them. Ids compare as numbers. An id that is not a "
+    "whole number from 1 to 2⁶³-1 matches no row; for lt, lte, gt and gte it is BAD_USER_INPUT."
+)
+class IDFilter(RangeFilter[ID]): ...
 
 
-@strawberry.input(description=NULLS)
-class DateTimeFilter:
-    eq: datetime | None = UNSET
-    ne: datetime | None = UNSET
-    in_: list[datetime] | None = strawberry.field(name="in", default=UNSET)
-    nin: list[datetime] | None = UNSET
-    lt: datetime | None = UNSET
-    lte: datetime | None = UNSET
-    gt: datetime | None = UNSET
-    gte: datetime | None = UNSET
+@strawberry.input(description="Conditions on a number. A row must satisfy all of them.")
+class IntFilter(RangeFilter[int]): ...
 
 
-@strawberry.input(description=NULLS)
-class LeadOfferStatusFilter:
-    eq: LeadOfferStatus | None = UNSET
-    ne: LeadOfferStatus | None = UNSET
-    in_: list[LeadOfferStatus] | None = strawberry.field(name="in", default=UNSET)
-    nin: list[LeadOfferStatus] | None = UNSET
+@strawberry.input(
+    description="Conditions on text. A row must satisfy all of them. Text compares by Unicode code point, so it is "
+    "case-sensitive. The character NUL is BAD_USER_INPUT."
+)
+class StringFilter(RangeFilter[str]): ...
 
 
-@strawberry.input(description=NULLS)
-class RequestStatusFilter:
-    eq: RequestStatus | None = UNSET
-    ne: RequestStatus | None = UNSET
-    in_: list[RequestStatus] | None = strawberry.field(name="in", default=UNSET)
-    nin: list[RequestStatus] | None = UNSET
+@strawberry.input(description="Conditions on a Boolean. A row must satisfy all of them.")
+class BooleanFilter(EqualityFilter[bool]): ...
+
+
+@strawberry.input(description="Conditions on a time. A row must satisfy all of them. Times compare by millisecond.")
+class DateTimeFilter(RangeFilter[datetime]): ...
+
+
+@strawberry.input(description="Conditions on the status of a lead offer. A row must satisfy all of them.")
+class LeadOfferStatusFilter(EqualityFilter[LeadOfferStatus]): ...
+
+
+@strawberry.input(description="Conditions on the status of a membership. A row must satisfy all of them.")
+class RequestStatusFilter(EqualityFilter[RequestStatus]): ...

@@ -1,76 +1,87 @@
-"""What is written of leads, their contacts, and the routes by which they are distributed."""
+"""Inputs of mutations that write leads, contacts and lead routes."""
 
 import strawberry
-from strawberry import UNSET
 
 from app.graphql.enums import DistributionTarget, TeamSelectionMethod
-from app.graphql.inputs.teams import PATCH
+from app.graphql.inputs.fields import optional, required
+from app.graphql.inputs.teams import NOT_NULL, PATCH
 
-TYPE = "E.g. Buyer. Types compare without regard to case and surrounding blanks."
+LEAD_TYPE = "for example Buyer. At most 255 characters; types compare without regard to case and surrounding spaces."
+ZIPCODE = "US ZIP code as ddddd or ddddd-dddd; only the first five digits are stored."
+METHOD = "How the team is chosen. Required if distributionTarget is TEAM_ROLLOUT, ignored if it is MYSELF."
+TEAM = "Id of a team that you created. Required if teamSelectionMethod is SPECIFIC_TEAM, otherwise not stored."
+NEEDS_TARGET = "Not allowed without distributionTarget."
 
 
 @strawberry.input(
-    description="A new route. MYSELF has neither method nor team; SPECIFIC_TEAM needs a team that you created; ZIPCODE "
-    "names none."
+    description="A new lead route. TEAM_ROLLOUT needs a teamSelectionMethod, and SPECIFIC_TEAM needs a teamId."
 )
 class CreateLeadRouteInput:
-    lead_source_id: strawberry.ID
-    distribution_target: DistributionTarget
-    team_selection_method: TeamSelectionMethod | None = UNSET
-    team_id: strawberry.ID | None = UNSET
-    lead_type: str | None = strawberry.field(default=UNSET, description=f"The route serves this type alone. {TYPE}")
+    lead_source_id: strawberry.ID = required("Id of a lead source that you created.")
+    distribution_target: DistributionTarget = required("Target of the leads that come from the source.")
+    team_selection_method: TeamSelectionMethod | None = optional(METHOD)
+    team_id: strawberry.ID | None = optional(TEAM)
+    lead_type: str | None = optional(
+        f"Type of leads that the route serves, {LEAD_TYPE} Left out or null, the route serves every type that has no "
+        "route of its own."
+    )
 
 
 @strawberry.input(
-    description="Changes of a route. A field left out stays as it is; null clears teamSelectionMethod, teamId and "
-    "leadType, and is BAD_USER_INPUT elsewhere."
+    description=f"Changes to a lead route. {PATCH} Null clears teamSelectionMethod, teamId and leadType; for other "
+    "fields it is BAD_USER_INPUT."
 )
 class UpdateLeadRouteInput:
-    lead_source_id: strawberry.ID | None = UNSET
-    distribution_target: DistributionTarget | None = UNSET
-    team_selection_method: TeamSelectionMethod | None = UNSET
-    team_id: strawberry.ID | None = UNSET
-    lead_type: str | None = UNSET
+    lead_source_id: strawberry.ID | None = optional(f"Id of a lead source that you created. {NOT_NULL}")
+    distribution_target: DistributionTarget | None = optional(
+        f"New target of the leads that come from the source. MYSELF clears teamSelectionMethod and teamId. {NOT_NULL}"
+    )
+    team_selection_method: TeamSelectionMethod | None = optional(METHOD)
+    team_id: strawberry.ID | None = optional(TEAM)
+    lead_type: str | None = optional(f"Type of leads that the route serves, {LEAD_TYPE} Null serves all types.")
 
 
-@strawberry.input(description="The person who enquires. In an update a field left out stays as it is, and null clears.")
+@strawberry.input(
+    description="A contact: the person who enquires. In an update, a field that is left out keeps its value and null "
+    "clears it."
+)
 class ContactInput:
-    first_name: str | None = UNSET
-    last_name: str | None = UNSET
-    email: str | None = UNSET
-    mobile_phone: str | None = strawberry.field(
-        default=UNSET, description="Kept as +12025550142; without + and country it is a number of the US."
+    first_name: str | None = optional("First name, at most 255 characters.")
+    last_name: str | None = optional("Last name, at most 255 characters.")
+    email: str | None = optional("E-mail address, at most 255 characters.")
+    mobile_phone: str | None = optional(
+        "Phone number, stored in the format +12025550142. Without a country code it is taken as a US number."
     )
 
 
 @strawberry.input(
-    description="A new lead: either contactId or contact. The target, method and team come from the route of its "
-    "source for its type, else from the source's route for all types, else it is yours; unless distributionTarget is "
-    "given."
+    description="A new lead. Send either contactId or contact. Without distributionTarget, the lead takes target, "
+    "method and team from a route of its source: the route for its type, else the route for all types. If there is no "
+    "such route, the target is MYSELF."
 )
 class CreateLeadInput:
-    contact_id: strawberry.ID | None = strawberry.field(default=UNSET, description="A contact that you entered.")
-    contact: ContactInput | None = strawberry.field(default=UNSET, description="A new contact.")
-    source_id: strawberry.ID | None = UNSET
-    type: str | None = strawberry.field(default=UNSET, description=TYPE)
-    zipcode: str | None = strawberry.field(
-        default=UNSET, description="ddddd or ddddd-dddd, kept as the first five digits."
+    contact_id: strawberry.ID | None = optional("Id of a contact that you created. Not allowed together with contact.")
+    contact: ContactInput | None = optional("A new contact to create. Not allowed together with contactId.")
+    source_id: strawberry.ID | None = optional("Id of a lead source that you created.")
+    type: str | None = optional(f"Type of the lead, {LEAD_TYPE}")
+    zipcode: str | None = optional(f"{ZIPCODE} Needed to choose a team by ZIPCODE.")
+    distribution_target: DistributionTarget | None = optional(
+        "Who the lead is distributed to. If given, the routes of the source are ignored."
     )
-    distribution_target: DistributionTarget | None = UNSET
-    team_selection_method: TeamSelectionMethod | None = strawberry.field(
-        default=UNSET, description="Not without distributionTarget."
-    )
-    team_id: strawberry.ID | None = strawberry.field(default=UNSET, description="Not without distributionTarget.")
+    team_selection_method: TeamSelectionMethod | None = optional(f"{METHOD} {NEEDS_TARGET}")
+    team_id: strawberry.ID | None = optional(f"{TEAM} {NEEDS_TARGET}")
 
 
 @strawberry.input(
-    description=f"Changes of a lead. {PATCH} Target, method, team and zipcode change only while nobody has the lead "
-    "and no offer of it is scheduled or sent."
+    description=f"Changes to a lead. {PATCH} distributionTarget, teamSelectionMethod, teamId and zipcode can change "
+    "only while the lead is unclaimed and has no SCHEDULED or SENT offer; otherwise the error is CONFLICT."
 )
 class UpdateLeadInput:
-    source_id: strawberry.ID | None = UNSET
-    type: str | None = UNSET
-    zipcode: str | None = UNSET
-    distribution_target: DistributionTarget | None = UNSET
-    team_selection_method: TeamSelectionMethod | None = UNSET
-    team_id: strawberry.ID | None = UNSET
+    source_id: strawberry.ID | None = optional("Id of a lead source that you created. Null clears it.")
+    type: str | None = optional(f"Type of the lead, {LEAD_TYPE} Null clears it.")
+    zipcode: str | None = optional(f"{ZIPCODE} Null clears it.")
+    distribution_target: DistributionTarget | None = optional(
+        f"Who the lead is distributed to. MYSELF clears teamSelectionMethod and teamId. {NOT_NULL}"
+    )
+    team_selection_method: TeamSelectionMethod | None = optional(METHOD)
+    team_id: strawberry.ID | None = optional(TEAM)

@@ -1,15 +1,41 @@
-"""How lists are sorted: by the first of a list, then by its second, and so on."""
+"""Sort orders of lists. A list is sorted by the first entry, rows that are equal by the second, and so on."""
 
+from collections.abc import Callable
 from enum import Enum
+from typing import Generic, TypeVar
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
 from app.graphql.enums import SortDirection
+from app.graphql.inputs.fields import defaulted, required
 
-NULLS = "Nulls come last in both directions; ties go by id, ascending."
+F = TypeVar("F", bound=Enum)
 
 
-@strawberry.enum(description="What lead offers can be sorted by.")
+@strawberry.input
+class Sort(Generic[F]):
+    field: F = required("The field to sort by. Rows that are equal in it are sorted by the next entry.")
+    direction: SortDirection | None = defaulted(
+        SortDirection.ASC, "The direction to sort in. Null values come last in both directions."
+    )
+
+
+def _sort_fields(plural: str) -> Callable[[type[F]], type[F]]:
+    """Make an enum of columns the GraphQL enum of the fields to sort by."""
+
+    def decorate(kind: type[F]) -> type[F]:
+        strawberry.enum(
+            kind, description=f"Fields to sort {plural} by. Enums sort by name, and false sorts before true."
+        )
+        for value in kind.__strawberry_definition__.values:  # type: ignore[attr-defined]
+            value.description = f"Sort by {to_camel_case(value.value)}."
+        return kind
+
+    return decorate
+
+
+@_sort_fields("lead offers")
 class LeadOfferSortField(Enum):
     ID = "id"
     LEAD_ID = "lead_id"
@@ -24,39 +50,33 @@ class LeadOfferSortField(Enum):
     STATUS = "status"
 
 
-@strawberry.input(description=f"How to sort lead offers. {NULLS}")
-class LeadOfferSort:
-    field: LeadOfferSortField
-    direction: SortDirection | None = SortDirection.ASC
+@strawberry.input(description="One sort criterion for lead offers.")
+class LeadOfferSort(Sort[LeadOfferSortField]): ...
 
 
-@strawberry.enum(description="What leads can be sorted by.")
+@_sort_fields("leads")
 class LeadSortField(Enum):
     ID = "id"
     CREATED_AT = "created_at"
     CLAIMED_AT = "claimed_at"
 
 
-@strawberry.input(description=f"How to sort leads. {NULLS}")
-class LeadSort:
-    field: LeadSortField
-    direction: SortDirection | None = SortDirection.ASC
+@strawberry.input(description="One sort criterion for leads.")
+class LeadSort(Sort[LeadSortField]): ...
 
 
-@strawberry.enum(description="What teams can be sorted by.")
+@_sort_fields("teams")
 class TeamSortField(Enum):
     ID = "id"
     NAME = "name"
     CREATED_AT = "created_at"
 
 
-@strawberry.input(description=f"How to sort teams. {NULLS}")
-class TeamSort:
-    field: TeamSortField
-    direction: SortDirection | None = SortDirection.ASC
+@strawberry.input(description="One sort criterion for teams.")
+class TeamSort(Sort[TeamSortField]): ...
 
 
-@strawberry.enum(description="What team members can be sorted by.")
+@_sort_fields("team members")
 class TeamMemberSortField(Enum):
     ID = "id"
     TEAM_ID = "team_id"
@@ -64,13 +84,11 @@ class TeamMemberSortField(Enum):
     REQUEST_STATUS = "request_status"
 
 
-@strawberry.input(description=f"How to sort team members. {NULLS}")
-class TeamMemberSort:
-    field: TeamMemberSortField
-    direction: SortDirection | None = SortDirection.ASC
+@strawberry.input(description="One sort criterion for team members.")
+class TeamMemberSort(Sort[TeamMemberSortField]): ...
 
 
-@strawberry.enum(description="What distribution options can be sorted by.")
+@_sort_fields("distribution options")
 class DistributionOptionSortField(Enum):
     ID = "id"
     USER_ID = "user_id"
@@ -78,45 +96,37 @@ class DistributionOptionSortField(Enum):
     MINS_UNTIL_LEAD_OFFER = "mins_until_lead_offer"
 
 
-@strawberry.input(description=f"How to sort distribution options. {NULLS}")
-class DistributionOptionSort:
-    field: DistributionOptionSortField
-    direction: SortDirection | None = SortDirection.ASC
+@strawberry.input(description="One sort criterion for distribution options.")
+class DistributionOptionSort(Sort[DistributionOptionSortField]): ...
 
 
-@strawberry.enum(description="What contacts can be sorted by.")
+@_sort_fields("contacts")
 class ContactSortField(Enum):
     ID = "id"
     FIRST_NAME = "first_name"
     LAST_NAME = "last_name"
 
 
-@strawberry.input(description=f"How to sort contacts. {NULLS}")
-class ContactSort:
-    field: ContactSortField
-    direction: SortDirection | None = SortDirection.ASC
+@strawberry.input(description="One sort criterion for contacts.")
+class ContactSort(Sort[ContactSortField]): ...
 
 
-@strawberry.enum(description="What lead routes can be sorted by.")
+@_sort_fields("lead routes")
 class LeadRouteSortField(Enum):
     ID = "id"
     LEAD_SOURCE_ID = "lead_source_id"
     LEAD_TYPE = "lead_type"
 
 
-@strawberry.input(description=f"How to sort lead routes. {NULLS}")
-class LeadRouteSort:
-    field: LeadRouteSortField
-    direction: SortDirection | None = SortDirection.ASC
+@strawberry.input(description="One sort criterion for lead routes.")
+class LeadRouteSort(Sort[LeadRouteSortField]): ...
 
 
-@strawberry.enum(description="What lead sources can be sorted by.")
+@_sort_fields("lead sources")
 class LeadSourceSortField(Enum):
     ID = "id"
     NAME = "name"
 
 
-@strawberry.input(description=f"How to sort lead sources. {NULLS}")
-class LeadSourceSort:
-    field: LeadSourceSortField
-    direction: SortDirection | None = SortDirection.ASC
+@strawberry.input(description="One sort criterion for lead sources.")
+class LeadSourceSort(Sort[LeadSourceSortField]): ...

@@ -1,52 +1,59 @@
-"""What is written of teams and of how their members are offered leads."""
+"""Inputs of mutations that write teams and distribution options."""
 
 import strawberry
-from strawberry import UNSET
 
 from app.graphql.enums import OrderMethod
+from app.graphql.inputs.fields import defaulted, optional, required
 
-PATCH = "A field left out stays as it is; null is BAD_USER_INPUT where the field cannot be empty."
+PATCH = "A field that is left out keeps its value."
+NOT_NULL = "Null is BAD_USER_INPUT."
+ZIPCODES = "US ZIP codes, each as ddddd or ddddd-dddd; only the first five digits are stored. At most 5,000."
+GAP = (
+    "Minutes between the offers to one rank and to the next, from 0 to 525,600 (one year). Must be 0 unless "
+    "orderMethod is RANK."
+)
 
 
-@strawberry.input(description="A new team. Null where a default stands is the default.")
+@strawberry.input(description="A new team. A field that is left out or null takes its default.")
 class CreateTeamInput:
-    name: str = strawberry.field(description="1 to 255 characters.")
-    order_method: OrderMethod | None = OrderMethod.RANK
-    mins_until_next_alert: int | None = strawberry.field(
-        default=0, description="Minutes between two ranks, up to a year; 0 unless orderMethod is RANK."
-    )
+    name: str = required("Name of the team, 1 to 255 characters.")
+    order_method: OrderMethod | None = defaulted(OrderMethod.RANK, "Order in which members are offered a lead.")
+    mins_until_next_alert: int | None = defaulted(0, GAP)
     distribution_zipcodes: list[str] | None = strawberry.field(
-        default_factory=list, description="ddddd or ddddd-dddd, kept as the first five digits; at most 5,000."
+        default_factory=list, description=f"{ZIPCODES} Leads with one of them can be distributed to this team."
     )
 
 
 @strawberry.input(
-    description=f"Changes of a team. {PATCH} Another orderMethod zeroes what only the old one used: RANK the members' "
-    "minsUntilLeadOffer, TIME the team's minsUntilNextAlert."
+    description=f"Changes to a team. {PATCH} Changing orderMethod to RANK sets minsUntilLeadOffer of all members to 0; "
+    "changing it to TIME sets the team's minsUntilNextAlert to 0."
 )
 class UpdateTeamInput:
-    name: str | None = UNSET
-    order_method: OrderMethod | None = UNSET
-    mins_until_next_alert: int | None = UNSET
-    distribution_zipcodes: list[str] | None = strawberry.field(default=UNSET, description="Replaces all of them.")
+    name: str | None = optional(f"New name, 1 to 255 characters. {NOT_NULL}")
+    order_method: OrderMethod | None = optional(f"New order in which members are offered a lead. {NOT_NULL}")
+    mins_until_next_alert: int | None = optional(f"{GAP} {NOT_NULL}")
+    distribution_zipcodes: list[str] | None = optional(f"Replaces the whole list. {ZIPCODES} {NOT_NULL}")
 
 
 @strawberry.input(
-    description="How a member, or the team's creator, is offered leads. What is left out or null takes its default, "
-    "not its old value."
+    description="How a team offers leads to a member, or to its creator. The input replaces the whole option: a field "
+    "that is left out or null takes its default, not its previous value."
 )
 class DistributionOptionInput:
-    team_id: strawberry.ID
-    user_id: strawberry.ID
-    rank: int | None = strawberry.field(
-        default=UNSET, description="0 or more, lowest first; members without a rank are offered the lead last."
+    team_id: strawberry.ID = required("Id of a team that you created.")
+    user_id: strawberry.ID = required("Id of a member of the team, whatever their status, or of its creator.")
+    rank: int | None = optional(
+        "Rank from 0 to 2,147,483,647. Lower ranks are offered leads first, and equal ranks at the same time. Members "
+        "without a rank (null, the default) come last. Has no effect unless the team's orderMethod is RANK."
     )
-    mins_until_lead_offer: int | None = strawberry.field(
-        default=0, description="Minutes from the submit, up to a year; 0 unless the team's orderMethod is TIME."
+    mins_until_lead_offer: int | None = defaulted(
+        0,
+        "Minutes from the submit until the member is offered a lead, from 0 to 525,600 (one year). Must be 0 unless "
+        "the team's orderMethod is TIME.",
     )
-    assign_automatically: bool | None = strawberry.field(
-        default=False, description="Gives the member an unclaimed lead when their offer is due."
+    assign_automatically: bool | None = defaulted(
+        False, "Whether the lead, if still unclaimed, is assigned to the member when their offer is due."
     )
-    has_call_alert: bool | None = False
-    has_text_alert: bool | None = False
-    has_email_alert: bool | None = True
+    has_call_alert: bool | None = defaulted(False, "Whether to notify the member by a phone call.")
+    has_text_alert: bool | None = defaulted(False, "Whether to notify the member by text message.")
+    has_email_alert: bool | None = defaulted(True, "Whether to notify the member by e-mail.")

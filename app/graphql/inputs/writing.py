@@ -1,4 +1,4 @@
-"""What a mutation's input says, as the commands take it: by the names of the tables, ids as numbers."""
+"""Translates the inputs of mutations for the commands: fields by their column names, ids as numbers."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,16 +12,17 @@ from app.domain.identifiers import parse_id
 from app.errors import ApiError, Code, Problem, bad_input
 
 ID_OF_NOTHING = 0
+"""Stands for an invalid id; no row has it, so that commands report it like an unknown one."""
 
 
 def given(item: Any) -> dict[str, Any]:
-    """The fields that were sent, null or not: an update leaves the others as they are."""
+    """Return the fields that the client sent, null included: an update leaves the others as they are."""
     pairs = ((field.name, getattr(item, field.name)) for field in fields(item))
     return {name: _value(name, value) for name, value in pairs if value is not UNSET}
 
 
 def filled(item: Any) -> dict[str, Any]:
-    """All fields; one that was left out or sent as null has its default, else null."""
+    """Return all fields. One that was left out or is null takes its default, or null if it has none."""
     pairs = ((field, getattr(item, field.name)) for field in fields(item))
     return {
         field.name: _value(field.name, _default(field) if value is None or value is UNSET else value)
@@ -42,14 +43,14 @@ def _value(name: str, value: Any) -> Any:
 
 
 @contextmanager
-def spelled(argument: str) -> Iterator[None]:
-    """Tells the mistakes that a command finds in the client's spelling: `team_id` of an `input` is `input.teamId`."""
+def client_field_names(argument: str) -> Iterator[None]:
+    """Translate the fields in a command's BAD_USER_INPUT to the client's names: `team_id` becomes `input.teamId`."""
     try:
         yield
-    except ApiError as refusal:
-        if refusal.code is not Code.BAD_USER_INPUT:
+    except ApiError as error:
+        if error.code is not Code.BAD_USER_INPUT:
             raise
-        raise bad_input(*(Problem(_path(argument, p.field), p.message) for p in refusal.problems)) from refusal
+        raise bad_input(*(Problem(_path(argument, p.field), p.message) for p in error.problems)) from error
 
 
 def _path(argument: str, field: str) -> str:

@@ -1,9 +1,9 @@
-"""The mutations, a module a noun.
+"""The mutations, one module per noun.
 
-Each is one transaction; a refusal has the field's own name as its path and wrote nothing.
+Each mutation is one transaction. If it fails, the error has the field's name as its path, and nothing was written.
 """
 
-from strawberry.tools import merge_types
+import strawberry
 
 from app.graphql.mutations.availability import AvailabilityMutations
 from app.graphql.mutations.leads import LeadMutations
@@ -11,6 +11,9 @@ from app.graphql.mutations.offers import OfferMutations
 from app.graphql.mutations.routes import RouteMutations
 from app.graphql.mutations.teams import TeamMutations
 
-Mutation = merge_types(
-    "Mutation", (OfferMutations, TeamMutations, RouteMutations, LeadMutations, AvailabilityMutations)
+
+@strawberry.type(
+    description="Mutations need a token with the scope write. Each one runs in a transaction of its own: if it fails, "
+    "its field is null, errors has an entry with the field's name as its path, and nothing was written."
 )
+class Mutation(OfferMutations, TeamMutations, RouteMutations, LeadMutations, AvailabilityMutations): ...

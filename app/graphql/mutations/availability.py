@@ -1,38 +1,49 @@
-"""Mutations of when the viewer is there: away, and quiet hours."""
+"""Mutations of the viewer's availability: absences and quiet hours."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
+from strawberry import argument
 
 from app.commands import availability
 from app.graphql.context import Info
-from app.graphql.fields import payload, resolved
+from app.graphql.fields import column, payload, resolved
 from app.graphql.mutations.transaction import writing
 from app.graphql.types.users import User
 
+Until = Annotated[datetime, argument(description="End of your absence. Must be in the future, else BAD_USER_INPUT.")]
+Start = Annotated[str, argument(description="Start, as HH:MM in your time zone.")]
+End = Annotated[
+    str,
+    argument(
+        description="End, as HH:MM in your time zone; on the next day if earlier than start. Equal to start is "
+        "BAD_USER_INPUT."
+    ),
+]
 
-@strawberry.type(description="You, away.")
+
+@strawberry.type(description="Result of setAway.")
 class SetAwayPayload:
-    me: User
+    me: User = column("Your account, as it is now.")
 
 
-@strawberry.type(description="You, back.")
+@strawberry.type(description="Result of clearAway.")
 class ClearAwayPayload:
-    me: User
+    me: User = column("Your account, as it is now.")
 
 
-@strawberry.type(description="You, with your quiet hours.")
+@strawberry.type(description="Result of setQuietHours.")
 class SetQuietHoursPayload:
-    me: User
+    me: User = column("Your account, as it is now.")
 
 
-@strawberry.type(description="You, without quiet hours.")
+@strawberry.type(description="Result of clearQuietHours.")
 class ClearQuietHoursPayload:
-    me: User
+    me: User = column("Your account, as it is now.")
 
 
-async def _set_away(info: Info, until: datetime) -> Any:
+async def _set_away(info: Info, until: Until) -> Any:
     async with writing(info) as session:
         me = await availability.set_away(session, info.context.viewer.id, until, info.context.now)
     return payload(SetAwayPayload, me=me)
@@ -44,7 +55,7 @@ async def _clear_away(info: Info) -> Any:
     return payload(ClearAwayPayload, me=me)
 
 
-async def _set_quiet_hours(info: Info, start: str, end: str) -> Any:
+async def _set_quiet_hours(info: Info, start: Start, end: End) -> Any:
     async with writing(info) as session:
         me = await availability.set_quiet_hours(session, info.context.viewer.id, start, end, info.context.now)
     return payload(SetQuietHoursPayload, me=me)
@@ -60,17 +71,20 @@ async def _clear_quiet_hours(info: Info) -> Any:
 class AvailabilityMutations:
     set_away: SetAwayPayload | None = resolved(
         _set_away,
-        "You are away: until then you get no new offers, and your scheduled offers that come due before then are "
-        "cancelled. What was sent stays open.",
+        "Marks you as away until the given time. Until then submits skip you, and your SCHEDULED offers that come due "
+        "before it become CANCELLED. SENT offers stay open, and you can still claim by hand. Idempotent.",
     )
     clear_away: ClearAwayPayload | None = resolved(
-        _clear_away, "You are back. A new submit offers again what was cancelled."
+        _clear_away,
+        "Marks you as no longer away. Cancelled offers do not come back by themselves; a new submit offers those leads "
+        "to you again. Idempotent.",
     )
     set_quiet_hours: SetQuietHoursPayload | None = resolved(
         _set_quiet_hours,
-        "From start to end, HH:MM in your time zone, messages and automatic assignments wait; over midnight when end "
-        "is before start. You may claim by hand all the same.",
+        "Sets a daily period during which the server sends you no messages and assigns you no leads automatically. "
+        "They follow at its end if the lead is still unclaimed. You can claim by hand at any time. Idempotent.",
     )
     clear_quiet_hours: ClearQuietHoursPayload | None = resolved(
-        _clear_quiet_hours, "Nothing waits any more; what has waited is sent."
+        _clear_quiet_hours,
+        "Removes your quiet hours. Messages and assignments that were held back follow at once. Idempotent.",
     )

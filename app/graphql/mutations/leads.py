@@ -1,4 +1,4 @@
-"""Mutations of contacts and of what they enquired."""
+"""Mutations of contacts and leads."""
 
 from typing import Any
 
@@ -6,7 +6,8 @@ import strawberry
 
 from app.commands import contacts, leads
 from app.graphql.context import Info
-from app.graphql.fields import payload, resolved
+from app.graphql.fields import column, payload, resolved
+from app.graphql.inputs.fields import ContactId, Input, LeadId
 from app.graphql.inputs.leads import ContactInput, CreateLeadInput, UpdateLeadInput
 from app.graphql.inputs.writing import filled, given
 from app.graphql.mutations.transaction import known_id, writing
@@ -14,46 +15,46 @@ from app.graphql.types.contacts import Contact
 from app.graphql.types.leads import Lead
 
 
-@strawberry.type(description="The new contact.")
+@strawberry.type(description="Result of createContact.")
 class CreateContactPayload:
-    contact: Contact
+    contact: Contact = column("The contact, as it is now.")
 
 
-@strawberry.type(description="The contact as it is now.")
+@strawberry.type(description="Result of updateContact.")
 class UpdateContactPayload:
-    contact: Contact
+    contact: Contact = column("The contact, as it is now.")
 
 
-@strawberry.type(description="The new lead.")
+@strawberry.type(description="Result of createLead.")
 class CreateLeadPayload:
-    lead: Lead
+    lead: Lead = column("The lead, as it is now.")
 
 
-@strawberry.type(description="The lead as it is now.")
+@strawberry.type(description="Result of updateLead.")
 class UpdateLeadPayload:
-    lead: Lead
+    lead: Lead = column("The lead, as it is now.")
 
 
-async def _create_contact(info: Info, input: ContactInput) -> Any:  # noqa: A002
+async def _create_contact(info: Info, input: Input[ContactInput]) -> Any:  # noqa: A002
     async with writing(info, "input") as session:
         contact = await contacts.create_contact(session, info.context.viewer.id, given(input))
     return payload(CreateContactPayload, contact=contact)
 
 
-async def _update_contact(info: Info, id: strawberry.ID, input: ContactInput) -> Any:  # noqa: A002
+async def _update_contact(info: Info, id: ContactId, input: Input[ContactInput]) -> Any:  # noqa: A002
     async with writing(info, "input") as session:
         contact_id = known_id(id, "contact")
         contact = await contacts.update_contact(session, info.context.viewer.id, contact_id, given(input))
     return payload(UpdateContactPayload, contact=contact)
 
 
-async def _create_lead(info: Info, input: CreateLeadInput) -> Any:  # noqa: A002
+async def _create_lead(info: Info, input: Input[CreateLeadInput]) -> Any:  # noqa: A002
     async with writing(info, "input") as session:
         lead = await leads.create_lead(session, info.context.viewer.id, filled(input), info.context.now)
     return payload(CreateLeadPayload, lead=lead)
 
 
-async def _update_lead(info: Info, id: strawberry.ID, input: UpdateLeadInput) -> Any:  # noqa: A002
+async def _update_lead(info: Info, id: LeadId, input: Input[UpdateLeadInput]) -> Any:  # noqa: A002
     async with writing(info, "input") as session:
         context = info.context
         lead = await leads.update_lead(session, context.viewer.id, known_id(id, "lead"), given(input), context.now)
@@ -62,15 +63,20 @@ async def _update_lead(info: Info, id: strawberry.ID, input: UpdateLeadInput) ->
 
 @strawberry.type
 class LeadMutations:
-    create_contact: CreateContactPayload | None = resolved(_create_contact, "Enters a person who enquires.")
+    create_contact: CreateContactPayload | None = resolved(
+        _create_contact, "Creates a contact that belongs to you. Not idempotent: each call creates another contact."
+    )
     update_contact: UpdateContactPayload | None = resolved(
-        _update_contact, "Of a contact that you entered. A field left out stays as it is."
+        _update_contact, "Changes a contact that you created. Idempotent. Errors: NOT_FOUND, BAD_USER_INPUT."
     )
     create_lead: CreateLeadPayload | None = resolved(
-        _create_lead, "Enters an enquiry of a contact. Nobody is offered it before submitLeadOffers."
+        _create_lead,
+        "Creates a lead for one of your contacts, or for a new one. Nobody is offered it until you call "
+        "submitLeadOffers. Not idempotent: each call creates another lead. Errors: BAD_USER_INPUT.",
     )
     update_lead: UpdateLeadPayload | None = resolved(
         _update_lead,
-        "Only the lead's creator. Target, method, team and zipcode change only while nobody has the lead and no offer "
-        "of it is scheduled or sent.",
+        "Changes a lead that you created. Idempotent. Errors: NOT_FOUND, FORBIDDEN (you did not create it), "
+        "BAD_USER_INPUT, and CONFLICT if target, method, team or zipcode would change while the lead is claimed or has "
+        "a SCHEDULED or SENT offer.",
     )

@@ -1,58 +1,62 @@
 """Mutations of lead sources and lead routes."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
+from strawberry import argument
 
 from app.commands import lead_routes, lead_sources
 from app.graphql.context import Info
-from app.graphql.fields import payload, resolved
+from app.graphql.fields import column, payload, resolved
+from app.graphql.inputs.fields import Input, LeadRouteId
 from app.graphql.inputs.leads import CreateLeadRouteInput, UpdateLeadRouteInput
 from app.graphql.inputs.writing import filled, given
 from app.graphql.mutations.transaction import known_id, writing
 from app.graphql.types.routes import LeadRoute, LeadSource
 
+Name = Annotated[str, argument(description="Name of the source, 1 to 255 characters. Surrounding spaces are removed.")]
 
-@strawberry.type(description="The source of this name.")
+
+@strawberry.type(description="Result of createLeadSource.")
 class CreateLeadSourcePayload:
-    lead_source: LeadSource
+    lead_source: LeadSource = column("The new or existing source.")
 
 
-@strawberry.type(description="The new route.")
+@strawberry.type(description="Result of createLeadRoute.")
 class CreateLeadRoutePayload:
-    lead_route: LeadRoute
+    lead_route: LeadRoute = column("The route, as it is now.")
 
 
-@strawberry.type(description="The route as it is now.")
+@strawberry.type(description="Result of updateLeadRoute.")
 class UpdateLeadRoutePayload:
-    lead_route: LeadRoute
+    lead_route: LeadRoute = column("The route, as it is now.")
 
 
-@strawberry.type(description="What was deleted.")
+@strawberry.type(description="Result of deleteLeadRoute.")
 class DeleteLeadRoutePayload:
-    deleted_lead_route_id: strawberry.ID
+    deleted_lead_route_id: strawberry.ID = column("Id of the deleted route.")
 
 
-async def _create_lead_source(info: Info, name: str) -> Any:
+async def _create_lead_source(info: Info, name: Name) -> Any:
     async with writing(info) as session:
         source = await lead_sources.create_lead_source(session, info.context.viewer.id, name)
     return payload(CreateLeadSourcePayload, lead_source=source)
 
 
-async def _create_lead_route(info: Info, input: CreateLeadRouteInput) -> Any:  # noqa: A002
+async def _create_lead_route(info: Info, input: Input[CreateLeadRouteInput]) -> Any:  # noqa: A002
     async with writing(info, "input") as session:
         route = await lead_routes.create_lead_route(session, info.context.viewer.id, filled(input))
     return payload(CreateLeadRoutePayload, lead_route=route)
 
 
-async def _update_lead_route(info: Info, id: strawberry.ID, input: UpdateLeadRouteInput) -> Any:  # noqa: A002
+async def _update_lead_route(info: Info, id: LeadRouteId, input: Input[UpdateLeadRouteInput]) -> Any:  # noqa: A002
     async with writing(info, "input") as session:
         route_id = known_id(id, "lead route")
         route = await lead_routes.update_lead_route(session, info.context.viewer.id, route_id, given(input))
     return payload(UpdateLeadRoutePayload, lead_route=route)
 
 
-async def _delete_lead_route(info: Info, id: strawberry.ID) -> Any:  # noqa: A002
+async def _delete_lead_route(info: Info, id: LeadRouteId) -> Any:  # noqa: A002
     async with writing(info) as session:
         route_id = known_id(id, "lead route")
         await lead_routes.delete_lead_route(session, info.context.viewer.id, route_id)
@@ -62,16 +66,21 @@ async def _delete_lead_route(info: Info, id: strawberry.ID) -> Any:  # noqa: A00
 @strawberry.type
 class RouteMutations:
     create_lead_source: CreateLeadSourcePayload | None = resolved(
-        _create_lead_source, "Your source of this name, trimmed and without regard to case: made where there is none."
+        _create_lead_source,
+        "Creates a lead source that belongs to you, or returns the one that you already have by this name. Names "
+        "compare without regard to case and surrounding spaces. Idempotent. Errors: BAD_USER_INPUT.",
     )
     create_lead_route: CreateLeadRoutePayload | None = resolved(
         _create_lead_route,
-        "Says who the leads of a source, or those of one type, are distributed to. CONFLICT where it has a route for "
-        "that already.",
+        "Creates a route: it says who new leads of a source, or of one type from it, are distributed to. Errors: "
+        "BAD_USER_INPUT, and CONFLICT if the source already has a route for this type, also when repeated.",
     )
     update_lead_route: UpdateLeadRoutePayload | None = resolved(
-        _update_lead_route, "Leads that came by the route before stay as they are."
+        _update_lead_route,
+        "Changes a route that you created. Existing leads stay as they are. Idempotent. Errors: NOT_FOUND, "
+        "BAD_USER_INPUT, and CONFLICT if the source already has another route for this type.",
     )
     delete_lead_route: DeleteLeadRoutePayload | None = resolved(
-        _delete_lead_route, "Leads that came by the route stay as they are."
+        _delete_lead_route,
+        "Deletes a route that you created. Existing leads stay as they are. Errors: NOT_FOUND, also when repeated.",
     )

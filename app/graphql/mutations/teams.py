@@ -1,104 +1,114 @@
 """Mutations of teams, their members and their distribution options."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import strawberry
+from strawberry import argument
 
 from app.commands import distribution_options, members, teams
 from app.graphql.context import Info
-from app.graphql.enums import InvitationAnswer
-from app.graphql.fields import payload, resolved
+from app.graphql.enums import InvitationAnswer, RequestStatus
+from app.graphql.fields import column, payload, resolved
+from app.graphql.inputs.fields import DistributionOptionId, Input, TeamId, TeamMemberId
 from app.graphql.inputs.teams import CreateTeamInput, DistributionOptionInput, UpdateTeamInput
 from app.graphql.inputs.writing import filled, given
 from app.graphql.mutations.transaction import known_id, writing
 from app.graphql.types.teams import DistributionOption, Team, TeamMember
 
+Email = Annotated[
+    str,
+    argument(
+        description="E-mail address of an existing user; another address is NOT_FOUND. Your own is BAD_USER_INPUT."
+    ),
+]
+Answer = Annotated[InvitationAnswer, argument(description="Your answer to the invitation.")]
 
-@strawberry.type(description="The new team.")
+
+@strawberry.type(description="Result of createTeam.")
 class CreateTeamPayload:
-    team: Team
+    team: Team = column("The team, as it is now.")
 
 
-@strawberry.type(description="The team as it is now.")
+@strawberry.type(description="Result of updateTeam.")
 class UpdateTeamPayload:
-    team: Team
+    team: Team = column("The team, as it is now.")
 
 
-@strawberry.type(description="What was deleted.")
+@strawberry.type(description="Result of deleteTeam.")
 class DeleteTeamPayload:
-    deleted_team_id: strawberry.ID
+    deleted_team_id: strawberry.ID = column("Id of the deleted team.")
 
 
-@strawberry.type(description="The membership, which the invited user finds in teamMemberships.")
+@strawberry.type(description="Result of inviteTeamMember.")
 class InviteTeamMemberPayload:
-    team_member: TeamMember
+    team_member: TeamMember = column("The membership, as it is now.")
 
 
-@strawberry.type(description="The membership as it is now.")
+@strawberry.type(description="Result of respondToInvitation.")
 class RespondToInvitationPayload:
-    team_member: TeamMember
+    team_member: TeamMember = column("The membership, as it is now.")
 
 
-@strawberry.type(description="Who was removed, and the team as it is now.")
+@strawberry.type(description="Result of removeTeamMember.")
 class RemoveTeamMemberPayload:
-    removed_team_member_id: strawberry.ID
-    team: Team
+    removed_team_member_id: strawberry.ID = column("Id of the removed membership.")
+    team: Team = column("The team, as it is now.")
 
 
-@strawberry.type(description="The option as it is now.")
+@strawberry.type(description="Result of setDistributionOption.")
 class SetDistributionOptionPayload:
-    distribution_option: DistributionOption
+    distribution_option: DistributionOption = column("The option, as it is now.")
 
 
-@strawberry.type(description="What was removed, and the team as it is now.")
+@strawberry.type(description="Result of removeDistributionOption.")
 class RemoveDistributionOptionPayload:
-    removed_distribution_option_id: strawberry.ID
-    team: Team
+    removed_distribution_option_id: strawberry.ID = column("Id of the removed option.")
+    team: Team = column("The team, as it is now.")
 
 
-async def _create_team(info: Info, input: CreateTeamInput) -> Any:  # noqa: A002
+async def _create_team(info: Info, input: Input[CreateTeamInput]) -> Any:  # noqa: A002
     async with writing(info, "input") as session:
         team = await teams.create_team(session, info.context.viewer.id, filled(input), info.context.now)
     return payload(CreateTeamPayload, team=team)
 
 
-async def _update_team(info: Info, id: strawberry.ID, input: UpdateTeamInput) -> Any:  # noqa: A002
+async def _update_team(info: Info, id: TeamId, input: Input[UpdateTeamInput]) -> Any:  # noqa: A002
     async with writing(info, "input") as session:
         team = await teams.update_team(session, info.context.viewer.id, known_id(id, "team"), given(input))
     return payload(UpdateTeamPayload, team=team)
 
 
-async def _delete_team(info: Info, id: strawberry.ID) -> Any:  # noqa: A002
+async def _delete_team(info: Info, id: TeamId) -> Any:  # noqa: A002
     async with writing(info) as session:
         team_id = known_id(id, "team")
         await teams.delete_team(session, info.context.viewer.id, team_id, info.context.now)
     return payload(DeleteTeamPayload, deleted_team_id=team_id)
 
 
-async def _invite_team_member(info: Info, team_id: strawberry.ID, email: str) -> Any:
+async def _invite_team_member(info: Info, team_id: TeamId, email: Email) -> Any:
     async with writing(info) as session:
         viewer_id = info.context.viewer.id
         member = await members.invite_team_member(session, viewer_id, known_id(team_id, "team"), email)
     return payload(InviteTeamMemberPayload, team_member=member)
 
 
-async def _respond_to_invitation(info: Info, team_member_id: strawberry.ID, answer: InvitationAnswer) -> Any:
+async def _respond_to_invitation(info: Info, team_member_id: TeamMemberId, answer: Answer) -> Any:
     async with writing(info) as session:
         member_id = known_id(team_member_id, "membership")
         member = await members.respond_to_invitation(
-            session, info.context.viewer.id, member_id, answer.value, info.context.now
+            session, info.context.viewer.id, member_id, RequestStatus[answer.name], info.context.now
         )
     return payload(RespondToInvitationPayload, team_member=member)
 
 
-async def _remove_team_member(info: Info, id: strawberry.ID) -> Any:  # noqa: A002
+async def _remove_team_member(info: Info, id: TeamMemberId) -> Any:  # noqa: A002
     async with writing(info) as session:
         member_id = known_id(id, "membership")
         team = await members.remove_team_member(session, info.context.viewer.id, member_id, info.context.now)
     return payload(RemoveTeamMemberPayload, removed_team_member_id=member_id, team=team)
 
 
-async def _set_distribution_option(info: Info, input: DistributionOptionInput) -> Any:  # noqa: A002
+async def _set_distribution_option(info: Info, input: Input[DistributionOptionInput]) -> Any:  # noqa: A002
     values = filled(input)
     team_id, user_id = values.pop("team_id"), values.pop("user_id")
     async with writing(info, "input") as session:
@@ -107,7 +117,7 @@ async def _set_distribution_option(info: Info, input: DistributionOptionInput) -
     return payload(SetDistributionOptionPayload, distribution_option=option)
 
 
-async def _remove_distribution_option(info: Info, id: strawberry.ID) -> Any:  # noqa: A002
+async def _remove_distribution_option(info: Info, id: DistributionOptionId) -> Any:  # noqa: A002
     async with writing(info) as session:
         option_id = known_id(id, "distribution option")
         team = await distribution_options.remove_distribution_option(session, info.context.viewer.id, option_id)
@@ -116,29 +126,49 @@ async def _remove_distribution_option(info: Info, id: strawberry.ID) -> Any:  # 
 
 @strawberry.type
 class TeamMutations:
-    create_team: CreateTeamPayload | None = resolved(_create_team, "Makes a team of yours.")
-    update_team: UpdateTeamPayload | None = resolved(_update_team, "Only the team's creator changes it.")
+    create_team: CreateTeamPayload | None = resolved(
+        _create_team,
+        "Creates a team, of which you are the creator. Not idempotent: each call creates another team. Errors: "
+        "BAD_USER_INPUT.",
+    )
+    update_team: UpdateTeamPayload | None = resolved(
+        _update_team,
+        "Changes a team that you created. Offers that exist stay as they are. Idempotent. Errors: NOT_FOUND, FORBIDDEN "
+        "(you did not create it), BAD_USER_INPUT.",
+    )
     delete_team: DeleteTeamPayload | None = resolved(
         _delete_team,
-        "Deletes a team that you created and withdraws its open offers; offers and leads still show it. CONFLICT while "
-        "a lead route names it.",
+        "Deletes a team that you created. Its SCHEDULED and SENT offers become CANCELLED; offers and leads still show "
+        "the team. Errors: FORBIDDEN (you did not create it), NOT_FOUND, also when repeated, and CONFLICT while a lead "
+        "route names the team.",
     )
     invite_team_member: InviteTeamMemberPayload | None = resolved(
         _invite_team_member,
-        "Invites the user with this address to a team that you created. Inviting again answers the same; who had "
-        "declined is asked anew.",
+        "Invites a user to a team that you created. The user finds the invitation in teamMemberships. A declined "
+        "invitation becomes PENDING again; any other stays as it is. Idempotent. Errors: NOT_FOUND (no such team, or "
+        "no user with this address), FORBIDDEN (you did not create the team), BAD_USER_INPUT.",
     )
     respond_to_invitation: RespondToInvitationPayload | None = resolved(
-        _respond_to_invitation, "Only the invited user answers. DECLINED after ACCEPTED withdraws your open offers."
+        _respond_to_invitation,
+        "Answers an invitation to you. DECLINED after ACCEPTED leaves the team, and your SCHEDULED and SENT offers "
+        "there become CANCELLED; a lead that you hold stays yours. Idempotent. Errors: NOT_FOUND, FORBIDDEN (another "
+        "user is invited).",
     )
     remove_team_member: RemoveTeamMemberPayload | None = resolved(
-        _remove_team_member, "Takes a user out of a team that you created and withdraws their open offers there."
+        _remove_team_member,
+        "Removes a member from a team that you created. Their SCHEDULED and SENT offers there become CANCELLED; a lead "
+        "that they hold stays theirs. Their distribution option is kept. Errors: FORBIDDEN (you did not create the "
+        "team), NOT_FOUND, also when repeated.",
     )
     set_distribution_option: SetDistributionOptionPayload | None = resolved(
         _set_distribution_option,
-        "Creates the option of a member, or of the creator, or replaces it: what is left out takes its default, not "
-        "its old value. Offers that exist stay as they are.",
+        "Sets how a team that you created offers leads to a member, or to you. Creates the option, or replaces all of "
+        "its values: a field that is left out takes its default. Offers that exist stay as they are. Idempotent. "
+        "Errors: FORBIDDEN (you did not create the team), BAD_USER_INPUT, and CONFLICT if the team already has 200 "
+        "options.",
     )
     remove_distribution_option: RemoveDistributionOptionPayload | None = resolved(
-        _remove_distribution_option, "The member is offered no more leads of this team. Offers that exist stay."
+        _remove_distribution_option,
+        "Removes a distribution option from a team that you created, so that further submits skip the member. Offers "
+        "that exist stay as they are. Errors: FORBIDDEN (you did not create the team), NOT_FOUND, also when repeated.",
     )

@@ -9,25 +9,25 @@ from app.access.auth import Scope
 from app.domain.identifiers import parse_id
 from app.errors import ApiError, Code
 from app.graphql.context import Info
-from app.graphql.inputs.writing import spelled
+from app.graphql.inputs.writing import client_field_names
 
 
 @asynccontextmanager
 async def writing(info: Info, argument: str = "") -> AsyncIterator[AsyncSession]:
-    """The transaction of one mutation. What the request has read before is forgotten at its end.
+    """Open the transaction of a mutation, and clear the request's loaders after it.
 
-    Mistakes that the commands find are told by their path from `argument`, the mutation's input where it has one.
+    Raise FORBIDDEN without the scope `write`. The fields that a BAD_USER_INPUT names become paths from `argument`.
     """
     info.context.viewer.require(Scope.WRITE)
-    with spelled(argument):
+    with client_field_names(argument):
         async with info.context.db.write() as session:
             yield session
     info.context.clear()
 
 
 def known_id(sent: str, what: str) -> int:
-    """The number of an id that names what a mutation is about; NOT_FOUND for the id of nothing."""
+    """Return an id as a number. Raise NOT_FOUND if it is not a valid id, so that nothing has it."""
     number = parse_id(sent)
     if number is None:
-        raise ApiError(Code.NOT_FOUND, f"There is no {what} with this id.")
+        raise ApiError(Code.NOT_FOUND, f"No {what} has the id {sent[:40]!r}.")
     return number

@@ -1,9 +1,23 @@
-"""Plans: documents that ask for pages of offers, answered by one statement and one function each.
+"""Compiles GraphQL queries into one SQL statement and one generated function per query.
 
-The resolvers are the meaning. They answer a document first; when it comes again, and asks for nothing but columns and
-what SQL computes of them, it gets a plan that gives the same answer to the byte (tests/test_plans.py): what it selects
-becomes columns and joins of one statement (`statement`), whose rows become the answer by a function made for it
-(`selection`). Whatever a plan does not cover, and whatever is wrong with a request, is left to the resolvers.
+A plan covers queries for one page of `leadOffers` (beside it `me`) that read only columns, references and fields with
+an SQL expression (`app.graphql.fields`). It is made in three passes:
+
+1. **Selection** (`selection`): the document becomes the columns and joins that it reads.
+2. **Statement** (`statement`): columns, joins, access rules, filter and sort order become one SQL statement.
+3. **Response** (`selection`): a generated function turns the rows of that statement into the `data` of the response.
+
+For example, `{ leadOffers { total data { id lead { zipcode } } } }` selects two columns and one join. In essence, its
+statement and its function are
+
+    SELECT (SELECT count(*) …), CAST(page.id AS VARCHAR), lead.zipcode FROM viewer LEFT JOIN (page JOIN lead …) ON true
+
+    lambda rows, me, total, limit, skip: {"leadOffers": {"total": total, "data": [
+        {"id": c0, "lead": {"zipcode": c1}} for (_, c0, c1) in rows]}}
+
+The resolvers define the meaning of every query, and a plan gives the same response to the byte, which
+tests/graphql/test_plans.py checks with random documents. The resolvers answer a document first, and a plan when it
+comes again. They also answer whatever a plan does not cover, and every request with an error.
 """
 
 import logging
@@ -23,8 +37,8 @@ from app.db.engine import Database
 from app.errors import ApiError, Code
 from app.graphql.document_cache import Documents
 from app.graphql.document_cache import Prepared as KnownDocument
-from app.graphql.plans.plan import Plan
-from app.graphql.plans.selection import Declined, Query
+from app.graphql.plans.plan import QueryPlan
+from app.graphql.plans.selection import NotPlannable, QueryOperation
 from app.graphql.plans.statement import ADDRESS, MAY_WRITE, NOW, VIEWER
 from app.graphql.request import Operation
 from app.graphql.schema import Schema
@@ -32,73 +46,73 @@ from app.graphql.schema import Schema
 logger = logging.getLogger(__name__)
 
 LONGEST_DOCUMENT = 8_000
-"""Characters. Longer ones are left to the resolvers: what plans remember of documents is counted, not weighed."""
+"""In characters. Resolvers answer longer documents, because the caches of plans are bounded by count, not by size."""
 PLANS = 200
 STATEMENTS = 1_000
-"""Of all plans: conditions that differ by more than their values need one each."""
+"""Statements of all plans: filters that differ in more than their values need one each."""
 ADDRESSES = 10_000
-"""Whose ids are remembered."""
+"""E-mail addresses whose user ids are cached."""
 
-ANSWERED = "answered"
-DECLINED = "declined"
+SEEN = "seen"
+NOT_PLANNABLE = "not plannable"
 
 
 class Plans:
-    """The plans that were used last."""
+    """The most recently used plans."""
 
     def __init__(self, schema: Schema, db: Database, settings: Settings, documents: Documents) -> None:
         self._schema, self._db, self._settings, self._documents = schema, db, settings, documents
-        self._plans: LRUCache[tuple[Query, tuple[Any, ...]], Plan] = LRUCache(PLANS)
+        self._plans: LRUCache[tuple[QueryOperation, tuple[Any, ...]], QueryPlan] = LRUCache(PLANS)
         self._statements: LRUCache[Any, CompiledQuery] = LRUCache(STATEMENTS)
         self._ids: LRUCache[str, int] = LRUCache(ADDRESSES)
 
     def admit(self, operation: Operation, identity: Identity, viewer_id: int) -> None:
-        """Has an operation planned when it comes again. The resolvers have just answered it without an error.
+        """Allow an operation to be planned when it comes again, after the resolvers answered it without an error.
 
-        So it is valid, and who sends a new document with every request has nothing planned. A token that says who its
-        user is by an address has an id from now on; whether it is still theirs is asked with each statement.
+        So every planned document is valid, and a client that sends a new document with each request plans nothing. For
+        a token that names its user by e-mail address, cache the user's id; each statement checks that it still holds.
         """
         if identity.email is not None:
             self._ids[identity.email] = viewer_id
         document = self._documents.recall(operation.query)
         if document is not None and len(operation.query) <= LONGEST_DOCUMENT:
-            document.plans.setdefault(operation.operation_name, ANSWERED)
+            document.plans.setdefault(operation.operation_name, SEEN)
 
     async def answer(self, operation: Operation, identity: Identity, now: datetime) -> dict[str, Any] | None:
-        """The `data` of an answer without errors; None where the resolvers have to answer."""
+        """Return the `data` of a response without errors, or None if the resolvers have to answer."""
         document = self._documents.recall(operation.query)
-        known: Any = document and document.plans.get(operation.operation_name, DECLINED)
+        known: Any = document and document.plans.get(operation.operation_name, NOT_PLANNABLE)
         viewer_id = identity.user_id if identity.email is None else self._ids.get(identity.email)
-        if document is None or known == DECLINED or viewer_id is None or Scope.READ not in identity.scopes:
+        if document is None or known == NOT_PLANNABLE or viewer_id is None or Scope.READ not in identity.scopes:
             return None
         try:
-            if known == ANSWERED:
-                known = Query.of(self._schema._schema, document.document, operation.operation_name)
+            if known == SEEN:
+                known = QueryOperation.of(self._schema._schema, document.document, operation.operation_name)
                 document.plans[operation.operation_name] = known
             may_write = Scope.WRITE in identity.scopes
             asker = {VIEWER: viewer_id, ADDRESS: identity.email, NOW: now, MAY_WRITE: may_write}
             return await self._answer(document, known, operation.variables or {}, asker)
-        except Declined:
-            document.plans[operation.operation_name] = DECLINED
+        except NotPlannable:
+            document.plans[operation.operation_name] = NOT_PLANNABLE
         except ApiError as error:
             if error.code is Code.UNAVAILABLE:
                 raise
         except GraphQLError:
-            pass  # the resolvers' way says it with its place in the document
+            pass  # the resolvers report it with its location in the document
         except DRIVER_ERRORS:
-            logger.warning("The database failed a plan; the resolvers are asked", exc_info=True)
+            logger.warning("The statement of a plan failed; falling back to the resolvers", exc_info=True)
         return None
 
     async def _answer(
-        self, document: KnownDocument, query: Query, sent: dict[str, Any], asker: Mapping[str, Any]
+        self, document: KnownDocument, query: QueryOperation, sent: dict[str, Any], asker: Mapping[str, Any]
     ) -> dict[str, Any] | None:
         document.check(query.schema, self._settings, sent)
         variables = query.variables.coerce(sent)
         if variables is None:
             return None
-        key = (query, tuple(variables.coerced.get(name) for name in query.switches))
+        key = (query, tuple(variables.coerced.get(name) for name in query.directive_variables))
         plan = self._plans.get(key)
         if plan is None:
-            plan = Plan(self._schema, query, variables, postgresql=self._db.is_postgresql)
+            plan = QueryPlan(self._schema, query, variables, postgresql=self._db.is_postgresql)
             self._plans[key] = plan
         return await plan.answer(self._db, self._statements, asker, variables)

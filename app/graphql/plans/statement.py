@@ -1,4 +1,4 @@
-"""The one statement that answers a page of offers: the page, its total, what is joined, and the viewer's account."""
+"""The second pass: one statement that reads the page, its total, the joined rows, and the viewer's account."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,13 +27,13 @@ from app.access.field_access import AccessContext
 from app.db.compiled import CompiledQuery
 from app.db.models import LeadOffer, User
 from app.db.types import Id, UTCDateTime
-from app.graphql.plans.selection import ME, PAGE, Selected, Selection, Spelling, table_of
+from app.graphql.plans.selection import ME, PAGE, Format, SelectedColumn, Selection, table_of
 from app.lists import filters
 from app.lists.pagination import count_rows, page_rows
 
 VIEWER = "viewer_id"
 ADDRESS = "address"
-"""Of the viewer, where that is what their token says; else null."""
+"""The viewer's e-mail address, if the token names the user by it; else null."""
 NOW = "moment"
 MAY_WRITE = "may_write"
 LEAD = "lead_id"
@@ -49,9 +49,10 @@ def prepare(
     scan_limit: int,
     of_lead: bool,
 ) -> CompiledQuery:
-    """A statement whose rows are the total and the selected columns, the first of which is null in an empty page.
+    """Compile the statement of a selection. `where` has placeholders instead of values.
 
-    Without any row, there is no active user with the viewer's id and address. `where` has places instead of values.
+    Each row has the total and the selected columns; an empty page is one row whose first column, the id, is null. There
+    is no row at all if no active user has the viewer's id and address.
     """
     viewer = bindparam(VIEWER, type_=Id)
     context = AccessContext(viewer, bindparam(NOW, type_=UTCDateTime), bindparam(MAY_WRITE, type_=Boolean))
@@ -68,7 +69,7 @@ def prepare(
         table = table_of(join.reference.model).alias()
         rows = rows.join(table, table.c.id == sources[join.source].c[join.reference.key], isouter=join.optional)
         sources[len(sources) - 1] = table
-    columns = [_spelled(_found(sources[c.source].c, c, context), c.spelling, dialect) for c in selection.columns]
+    columns = [_formatted(_found(sources[c.source].c, c, context), c.format_, dialect) for c in selection.columns]
     order = filters.ordering(sort, dict(page.c.items()))
     return CompiledQuery(select(total, *columns).select_from(me.outerjoin(rows, true())).order_by(*order), dialect)
 
@@ -79,18 +80,18 @@ def _account(viewer: BindParameter[int]) -> Subquery:
     return select(User).where(col(User.id) == viewer, col(User.is_active), is_theirs).subquery()
 
 
-def _found(columns: Any, selected: Selected, context: AccessContext) -> ColumnElement[Any]:
+def _found(columns: Any, selected: SelectedColumn, context: AccessContext) -> ColumnElement[Any]:
     return selected.computed.expression(columns, context) if selected.computed else columns[selected.name]
 
 
-def _spelled(column: ColumnElement[Any], spelling: Spelling, dialect: Dialect) -> ColumnElement[Any]:
-    match spelling:
-        case Spelling.ID:
+def _formatted(column: ColumnElement[Any], format_: Format, dialect: Dialect) -> ColumnElement[Any]:
+    match format_:
+        case Format.ID:
             return cast(column, String)
-        case Spelling.INSTANT if dialect.name == "postgresql":
+        case Format.TIMESTAMP if dialect.name == "postgresql":
             in_utc = func.timezone(literal_column("'UTC'"), column)
             return func.to_char(in_utc, literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'"""))
-        case Spelling.INSTANT:
+        case Format.TIMESTAMP:
             wall_clock = cast(column, String)  # 2018-01-16 09:09:09.000000
             return func.substr(wall_clock, 1, 10) + "T" + func.substr(wall_clock, 12, 12) + "Z"
     return column

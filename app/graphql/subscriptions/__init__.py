@@ -5,11 +5,11 @@ State, not a log: an event shows what it tells of as it is when it is sent, and 
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
-from typing import cast
+from typing import Annotated, cast
 
 import strawberry
 from sqlmodel import col, select
-from strawberry import UNSET
+from strawberry import UNSET, argument
 
 from app.access import visibility
 from app.db import models
@@ -25,16 +25,21 @@ NO_LEAD = 0
 
 
 @strawberry.type(
-    description="An offer was made, or its status changed. Changes that follow each other may come as one."
+    description="A new offer, or a change of an offer's status. Changes in quick succession may arrive as one."
 )
 class LeadOfferChange:
-    lead_offer: LeadOffer = strawberry.field(description="The offer as it is when this is sent.")
-    previous_status: LeadOfferStatus | None = strawberry.field(description="Null when the offer is new.")
-    changed_at: datetime = strawberry.field(description="When it last changed.")
+    lead_offer: LeadOffer = strawberry.field(description="The offer, as it is when the event is sent.")
+    previous_status: LeadOfferStatus | None = strawberry.field(
+        description="Status before the change. Null if the offer is new."
+    )
+    changed_at: datetime = strawberry.field(description="When the offer was made or its status last changed.")
 
 
 async def _lead_offer_changed(
-    info: Info, lead_id: strawberry.ID | None = UNSET
+    info: Info,
+    lead_id: Annotated[
+        strawberry.ID | None, argument(description="Sends only the offers of this lead. Null counts as left out.")
+    ] = UNSET,
 ) -> AsyncGenerator[LeadOfferChange, None]:
     context = cast(LiveContext, info.context)
     lead = None if lead_id is None or lead_id is UNSET else parse_id(lead_id) or NO_LEAD
@@ -59,10 +64,13 @@ async def _find(context: Context, offer_id: int) -> models.LeadOffer | None:
         return found.one_or_none()
 
 
-@strawberry.type
+@strawberry.type(
+    description="Subscriptions send events over a WebSocket (graphql-transport-ws) or as server-sent events."
+)
 class Subscription:
     lead_offer_changed: AsyncGenerator[LeadOfferChange, None] = strawberry.subscription(
         resolver=_lead_offer_changed,
-        description="Every offer that you may see, when it is made and each time its status changes; of one lead when "
-        "leadId is given. Nothing is replayed: query after every (re)connection.",
+        description="Sends each offer that you can see when it is made and whenever its status changes. Changes that "
+        "happen while you are not connected are not replayed: query leadOffers after every connection. Needs a token "
+        "with the scope read.",
     )

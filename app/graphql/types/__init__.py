@@ -1,4 +1,4 @@
-"""The object types. A resolver's parent is the table's row itself: fields without a resolver are its columns.
+"""The object types. The parent of a resolver is the row itself, and each field is declared by `app.graphql.fields`.
 
-What a field shows depends on the viewer and the row, never on the path by which the row was reached.
+A field depends on the viewer and the row (`app.access.field_access`), never on the path by which the row was reached.
 """

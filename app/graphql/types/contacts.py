@@ -3,29 +3,19 @@
 import strawberry
 
 from app.access.field_access import CONTACT_DETAILS
-from app.graphql.fields import restricted
+from app.graphql.fields import column, restricted
+
+HIDDEN = (
+    "Null if there is none, and null for everyone but the contact's owner and the user who holds a lead of the contact."
+)
 
 
 @strawberry.type(description="The person who enquires. A contact may have several leads.")
 class Contact:
-    id: strawberry.ID
-    first_name: str | None
-    last_name: str | None
-    email: str | None = restricted(
-        "email",
-        CONTACT_DETAILS,
-        "Null to everyone but the contact's owner and whoever holds a lead of this contact.",
-    )
+    id: strawberry.ID = column("Unique id of the contact.")
+    first_name: str | None = column("First name. Null if it is not known.")
+    last_name: str | None = column("Last name. Null if it is not known.")
+    email: str | None = restricted("email", CONTACT_DETAILS, f"E-mail address. {HIDDEN}")
     mobile_phone: str | None = restricted(
-        "mobile_phone",
-        CONTACT_DETAILS,
-        "Null to everyone but the contact's owner and whoever holds a lead of this contact.",
+        "mobile_phone", CONTACT_DETAILS, f"Mobile phone number, for example +12025550142. {HIDDEN}"
     )
-
-
-@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
-class ContactPage:
-    total: int
-    limit: int = strawberry.field(description="The limit in force: 100 at most.")
-    skip: int
-    data: list[Contact]

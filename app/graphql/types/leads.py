@@ -1,4 +1,4 @@
-"""Leads, and what was done with each."""
+"""Leads, and the rollouts by which they were offered."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,18 +13,19 @@ from app.db import models
 from app.db.functions import seconds_between
 from app.graphql.context import Info
 from app.graphql.enums import ClaimedVia, DistributionTarget, SkipReason, TeamSelectionMethod
-from app.graphql.fields import reference, resolved
-from app.graphql.inputs.pagination import parse_page
+from app.graphql.fields import column, reference, resolved
+from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
 from app.graphql.inputs.sort import LeadOfferSort
 from app.graphql.inputs.where import LeadOfferWhere
 from app.graphql.types.contacts import Contact
+from app.graphql.types.page import Page
 from app.graphql.types.routes import LeadSource
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User
-from app.lists.pagination import Page
+from app.lists import pagination
 
 if TYPE_CHECKING:
-    from app.graphql.types.offers import LeadOffer, LeadOfferPage
+    from app.graphql.types.offers import LeadOffer
 
 Row = strawberry.Parent[models.Lead]
 RolloutRow = strawberry.Parent[models.LeadRollout]
@@ -37,11 +38,11 @@ def _time_to_claim(lead: Row) -> int | None:
 async def _offers(
     lead: Row,
     info: Info,
-    where: LeadOfferWhere | None = UNSET,
-    sort: list[LeadOfferSort] | None = UNSET,
-    limit: int | None = 10,
-    skip: int | None = 0,
-) -> Page[models.LeadOffer]:
+    where: WhereArgument[LeadOfferWhere] = UNSET,
+    sort: SortArgument[LeadOfferSort] = UNSET,
+    limit: LimitArgument = 10,
+    skip: SkipArgument = 0,
+) -> pagination.Page[models.LeadOffer]:
     page = parse_page(where, sort, limit, skip)
     found = visibility.offers(info.context.viewer.id)
     return await info.context.loaders.pages(models.LeadOffer, "lead_id", found, page).load(lead.id)
@@ -61,59 +62,60 @@ async def _skipped(rollout: RolloutRow, info: Info) -> Sequence[models.RolloutSk
     return await info.context.loaders.skipped.load(rollout.id)
 
 
-@strawberry.type(description="A member of the team who got no new offer, and why.")
+@strawberry.type(description="A member of the team, or another user with a distribution option, who got no new offer.")
 class SkippedMember:
-    user: User = reference("user_id", models.User, "The member.")
-    reason: SkipReason
+    user: User = reference("user_id", models.User, "The user who got no new offer.")
+    reason: SkipReason = column("Why the user got no new offer. If several reasons apply, the first of SkipReason.")
 
 
 @strawberry.type(
-    description="What one submit did, written when it was done: why the lead went to one and not to another."
+    description="The record of one submit of a lead, written at that time. It shows why the lead was offered to some "
+    "members and not to others."
 )
 class LeadRollout:
-    id: strawberry.ID
-    submitted_at: datetime
-    team: Team = reference("team_id", models.Team, "The team.")
-    team_selection_method: TeamSelectionMethod
+    id: strawberry.ID = column("Unique id of the rollout.")
+    submitted_at: datetime = column("When the lead was submitted.")
+    team: Team = reference("team_id", models.Team, "The team that was chosen.")
+    team_selection_method: TeamSelectionMethod = column("How the team was chosen.")
     created_offers: list[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = resolved(
-        _created_offers, "As they are now, in the order of notifyAt, then id."
+        _created_offers, "The offers that the submit made, in their current state, ordered by notifyAt, then id."
     )
-    skipped: list[SkippedMember] = resolved(_skipped, "Who got no new offer, and why.")
+    skipped: list[SkippedMember] = resolved(_skipped, "The members who got no new offer, with the reason.")
 
 
 @strawberry.type(description="One enquiry of a contact.")
 class Lead:
-    id: strawberry.ID
-    contact: Contact = reference("contact_id", models.Contact, "The contact.")
-    creator: User = reference("creator_id", models.User, "Who entered the lead and may submit it.")
-    source: LeadSource | None = reference("source_id", models.LeadSource, "The source.")
-    distribution_target: DistributionTarget
-    team_selection_method: TeamSelectionMethod | None
-    team: Team | None = reference("team_id", models.Team, "The team that is named, where the method is SPECIFIC_TEAM.")
-    zipcode: str | None = strawberry.field(description="Five digits.")
-    type: str | None = strawberry.field(description="E.g. Buyer.")
-    created_at: datetime
-    claimed_by: User | None = reference(
-        "claimed_by_id", models.User, "Who has the lead now. Shown to everyone who sees the lead."
+    id: strawberry.ID = column("Unique id of the lead.")
+    contact: Contact = reference("contact_id", models.Contact, "The person who enquired.")
+    creator: User = reference("creator_id", models.User, "The user who created the lead. Only they can submit it.")
+    source: LeadSource | None = reference(
+        "source_id", models.LeadSource, "The source that the lead came from. Null if none was given."
     )
-    claimed_at: datetime | None
-    claimed_via: ClaimedVia | None = strawberry.field(description="Null while nobody has the lead.")
+    distribution_target: DistributionTarget = column("Who the lead is distributed to.")
+    team_selection_method: TeamSelectionMethod | None = column(
+        "How the team is chosen when the lead is submitted. Null unless distributionTarget is TEAM_ROLLOUT."
+    )
+    team: Team | None = reference(
+        "team_id", models.Team, "The named team. Null unless teamSelectionMethod is SPECIFIC_TEAM."
+    )
+    zipcode: str | None = column("US ZIP code, five digits. Null if it is not known.")
+    type: str | None = column("Type of the lead, for example Buyer. Null if none was given.")
+    created_at: datetime = column("When the lead was created.")
+    claimed_by: User | None = reference(
+        "claimed_by_id",
+        models.User,
+        "The user who holds the lead. Null while nobody does. Shown to everyone who can see the lead.",
+    )
+    claimed_at: datetime | None = column("When the current holder got the lead. Null while nobody holds it.")
+    claimed_via: ClaimedVia | None = column("How the current holder got the lead. Null while nobody holds it.")
     time_to_claim: int | None = resolved(
         _time_to_claim,
-        "Seconds from creation to claim.",
-        lambda lead, _asker: seconds_between(lead.created_at, lead.claimed_at),
+        "Seconds from createdAt to claimedAt, with fractions cut off. Null while nobody holds the lead.",
+        lambda lead, _context: seconds_between(lead.created_at, lead.claimed_at),
     )
-    offers: Annotated["LeadOfferPage", strawberry.lazy("app.graphql.types.offers")] = resolved(
-        _offers, description="Those that you may see."
+    offers: Page[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = resolved(
+        _offers, "The offers of this lead that you can see: those made to you, and those made by your teams."
     )
     rollouts: list[LeadRollout] | None = resolved(
-        _rollouts, "Every submit that made offers, oldest first. Null unless you created the lead."
+        _rollouts, "The submits of this lead that made offers, oldest first. Null unless you created the lead."
     )
-
-
-@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
-class LeadPage:
-    total: int
-    limit: int = strawberry.field(description="The limit in force: 100 at most.")
-    skip: int
-    data: list[Lead]

@@ -1,4 +1,4 @@
-"""Lead offers and the deliveries that tell of them."""
+"""Lead offers, and the deliveries that notify their users."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,7 +13,7 @@ from app.commands.eligibility import claim_succeeds
 from app.db import models
 from app.graphql.context import Info
 from app.graphql.enums import Channel, DeliveryStatus, LeadOfferStatus
-from app.graphql.fields import computed, reference, resolved
+from app.graphql.fields import column, computed, reference, resolved
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User
 
@@ -32,48 +32,63 @@ def _viewer_can_claim(offer: Any, context: AccessContext) -> ColumnElement[bool]
     return and_(context.may_write, exists(select(1).where(col(models.LeadOffer.id) == offer.id, succeeds)))
 
 
-@strawberry.type(description="The attempts to reach an offer's user on one channel.")
+@strawberry.type(
+    description="The attempts to notify an offer's user on one channel. Delivery is at least once: if the server "
+    "crashes while sending, a message may arrive twice."
+)
 class Delivery:
-    id: strawberry.ID
-    channel: Channel
-    status: DeliveryStatus
-    attempts: int
-    next_attempt_at: datetime | None = strawberry.field(description="When the next attempt is due, while PENDING.")
-    sent_at: datetime | None
-    error: str | None = strawberry.field(
-        description="In our own words; never an address, a number or the provider's text."
+    id: strawberry.ID = column("Unique id of the delivery.")
+    channel: Channel = column("The channel on which the user is notified.")
+    status: DeliveryStatus = column("State of the delivery.")
+    attempts: int = column("Number of attempts so far, at most 5.")
+    next_attempt_at: datetime | None = column("When the next attempt is due. Null unless status is PENDING.")
+    sent_at: datetime | None = column("When the provider accepted the message. Null if it has not.")
+    error: str | None = column(
+        "Why the last attempt failed, in the server's own words: never an address, a phone number or a provider's "
+        "message. Null if no attempt failed."
     )
 
 
 @strawberry.type(
-    description="The offer of a lead to a user: a notification that was sent, or will be at notifyAt. At most one for "
-    "a lead and a user."
+    description="A lead offered to a user: the user is notified at notifyAt and may claim the lead from then on. A "
+    "user has at most one offer of a lead."
 )
 class LeadOffer:
-    id: strawberry.ID
-    lead: Annotated["Lead", strawberry.lazy("app.graphql.types.leads")] = reference("lead_id", models.Lead, "The lead.")
-    user: User | None = reference("user_id", models.User, "Null only in imported offers that named nobody.")
-    team: Team | None = reference("team_id", models.Team, "The team.")
-    notify_at: datetime | None = strawberry.field(description="When the user is told, or was.")
-    rank: int | None = strawberry.field(description="Null unless the rollout was by rank.")
-    assign_automatically: bool = strawberry.field(
-        description="Whether the lead is given to the user by itself when the offer is due."
+    id: strawberry.ID = column("Unique id of the offer.")
+    lead: Annotated["Lead", strawberry.lazy("app.graphql.types.leads")] = reference(
+        "lead_id", models.Lead, "The offered lead."
     )
-    has_call_alert: bool | None
-    has_text_alert: bool | None
-    has_email_alert: bool | None
-    status: LeadOfferStatus
+    user: User | None = reference(
+        "user_id", models.User, "The user to whom the lead is offered. Null only for imported offers without a user."
+    )
+    team: Team | None = reference(
+        "team_id", models.Team, "The team whose rollout made the offer. Null if no team was involved."
+    )
+    notify_at: datetime | None = column(
+        "When the user is notified, or was. Quiet hours may delay the message, not the offer. Null only for imported "
+        "offers without a time."
+    )
+    rank: int | None = column(
+        "The user's rank when the offer was made. Null if they had none, or if the team's orderMethod was TIME."
+    )
+    assign_automatically: bool = column(
+        "Whether the lead, if still unclaimed, is assigned to the user when the offer is due."
+    )
+    has_call_alert: bool | None = column(
+        "Whether the user is notified by a phone call. Null if an import left it open."
+    )
+    has_text_alert: bool | None = column(
+        "Whether the user is notified by text message. Null if an import left it open."
+    )
+    has_email_alert: bool | None = column("Whether the user is notified by e-mail. Null if an import left it open.")
+    status: LeadOfferStatus = column("State of the offer.")
     viewer_can_claim: bool = computed(
         models.LeadOffer,
         _viewer_can_claim,
-        "Whether claimLeadOffer would succeed for you now, by the server's clock; also while you have the lead.",
+        "Whether claimLeadOffer would succeed for you now, by the server's clock. Also true while you hold the lead. "
+        "Always false if your token lacks the scope write.",
     )
-    deliveries: list[Delivery] = resolved(_deliveries, description="One a channel and sending.")
-
-
-@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
-class LeadOfferPage:
-    total: int
-    limit: int = strawberry.field(description="The limit in force: 100 at most.")
-    skip: int
-    data: list[LeadOffer]
+    deliveries: list[Delivery] = resolved(
+        _deliveries,
+        "The deliveries of the offer, oldest first: one per channel, and another each time the user is notified again.",
+    )

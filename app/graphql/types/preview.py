@@ -1,4 +1,4 @@
-"""What a submit would do."""
+"""The preview of a submit."""
 
 from datetime import datetime
 
@@ -7,34 +7,36 @@ import strawberry
 from app.db import models
 from app.domain import planner
 from app.graphql.context import Info
-from app.graphql.fields import resolved
+from app.graphql.fields import column, resolved
 from app.graphql.types.leads import Lead, SkippedMember
 from app.graphql.types.teams import Team, TeamWarning
 from app.graphql.types.users import User
 
 
 async def _user(planned: strawberry.Parent[planner.PlannedOffer], info: Info) -> models.User:
-    return await info.context.loaders.row(models.User).load(planned.user_id)
+    user: models.User = await info.context.loaders.row(models.User).load(planned.user_id)
+    return user
 
 
 @strawberry.type(description="An offer that a submit would make.")
 class PlannedOffer:
-    user: User = resolved(_user, "The member.")
-    notify_at: datetime
-    rank: int | None = strawberry.field(description="Null unless the rollout would be by rank.")
-    assign_automatically: bool
-    has_call_alert: bool
-    has_text_alert: bool
-    has_email_alert: bool
+    user: User = resolved(_user, "The user to whom the lead would be offered.")
+    notify_at: datetime = column("When the user would be notified.")
+    rank: int | None = column("The user's rank. Null if they have none, or if the team's orderMethod is TIME.")
+    assign_automatically: bool = column(
+        "Whether the lead, if still unclaimed, would be assigned to the user at notifyAt."
+    )
+    has_call_alert: bool = column("Whether the user would be notified by a phone call.")
+    has_text_alert: bool = column("Whether the user would be notified by text message.")
+    has_email_alert: bool = column("Whether the user would be notified by e-mail.")
 
 
-@strawberry.type(
-    description="What submitLeadOffers would do; nothing is written. Where nobody is eligible, offers is empty and "
-    "skipped says why."
-)
+@strawberry.type(description="What submitLeadOffers would do at a given time. Nothing has been written.")
 class LeadOfferPlan:
-    lead: Lead
-    team: Team = strawberry.field(description="The team that would be chosen.")
-    offers: list[PlannedOffer] = strawberry.field(description="In the order of notifyAt, then rank.")
-    skipped: list[SkippedMember] = strawberry.field(description="Who would get no new offer, and why.")
-    warnings: list[TeamWarning] = strawberry.field(description="The team's warnings that bear on this lead.")
+    lead: Lead = column("The lead.")
+    team: Team = column("The team that would be chosen.")
+    offers: list[PlannedOffer] = column(
+        "The offers that would be made, ordered by notifyAt, then rank. Empty if nobody is eligible."
+    )
+    skipped: list[SkippedMember] = column("The members who would get no new offer, with the reason.")
+    warnings: list[TeamWarning] = column("The team's warnings that affect this lead.")

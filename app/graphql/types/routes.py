@@ -1,42 +1,36 @@
-"""Where leads come from, and who they are distributed to by that."""
+"""Lead sources, and the routes that say who their leads are distributed to."""
 
 import strawberry
 
 from app.db import models
 from app.graphql.enums import DistributionTarget, TeamSelectionMethod
-from app.graphql.fields import reference
+from app.graphql.fields import column, reference
 from app.graphql.types.teams import Team
 
 
-@strawberry.type(description="Where leads come from, e.g. a portal.")
+@strawberry.type(description="The origin of leads, for example a portal.")
 class LeadSource:
-    id: strawberry.ID
-    name: str
+    id: strawberry.ID = column("Unique id of the source.")
+    name: str = column("Name of the source, unique among your sources without regard to case.")
 
 
-@strawberry.type(description="Who the leads of a source are distributed to. A new lead takes it over.")
+@strawberry.type(
+    description="Who the leads of a source are distributed to. A new lead takes target, method and team from the "
+    "route; existing leads keep theirs."
+)
 class LeadRoute:
-    id: strawberry.ID
-    lead_source: LeadSource | None = reference("lead_source_id", models.LeadSource, "The source.")
-    distribution_target: DistributionTarget
-    team_selection_method: TeamSelectionMethod | None
-    team: Team | None = reference("team_id", models.Team, "The team that is named, where the method is SPECIFIC_TEAM.")
-    lead_type: str | None = strawberry.field(
-        description="E.g. Buyer: the route serves only leads of this type; null serves all. REST spelling: filter."
+    id: strawberry.ID = column("Unique id of the route.")
+    lead_source: LeadSource | None = reference(
+        "lead_source_id", models.LeadSource, "The source whose leads the route serves. Null if it was imported without."
     )
-
-
-@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
-class LeadRoutePage:
-    total: int
-    limit: int = strawberry.field(description="The limit in force: 100 at most.")
-    skip: int
-    data: list[LeadRoute]
-
-
-@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
-class LeadSourcePage:
-    total: int
-    limit: int = strawberry.field(description="The limit in force: 100 at most.")
-    skip: int
-    data: list[LeadSource]
+    distribution_target: DistributionTarget = column("Who the leads are distributed to.")
+    team_selection_method: TeamSelectionMethod | None = column(
+        "How the team is chosen. Null unless distributionTarget is TEAM_ROLLOUT."
+    )
+    team: Team | None = reference(
+        "team_id", models.Team, "The named team. Null unless teamSelectionMethod is SPECIFIC_TEAM."
+    )
+    lead_type: str | None = column(
+        "Type of leads that the route serves, for example Buyer. Null if it serves every type that has no route of its "
+        "own. REST spelling: filter."
+    )

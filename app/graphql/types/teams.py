@@ -13,12 +13,13 @@ from app.db import models
 from app.domain.team_warnings import TeamWarning as TeamWarningRow
 from app.graphql.context import Info
 from app.graphql.enums import OrderMethod, RequestStatus, TeamWarningCode
-from app.graphql.fields import reference, resolved
-from app.graphql.inputs.pagination import parse_page
+from app.graphql.fields import column, reference, resolved
+from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
+from app.graphql.types.page import Page
 from app.graphql.types.users import User
-from app.lists.pagination import Page
+from app.lists import pagination
 
 TeamRow = strawberry.Parent[models.Team]
 
@@ -32,11 +33,11 @@ async def _distribution_zipcodes(team: TeamRow, info: Info) -> Sequence[str] | N
 async def _members(
     team: TeamRow,
     info: Info,
-    where: TeamMemberWhere | None = UNSET,
-    sort: list[TeamMemberSort] | None = UNSET,
-    limit: int | None = 10,
-    skip: int | None = 0,
-) -> Page[models.TeamMember] | None:
+    where: WhereArgument[TeamMemberWhere] = UNSET,
+    sort: SortArgument[TeamMemberSort] = UNSET,
+    limit: LimitArgument = 10,
+    skip: SkipArgument = 0,
+) -> pagination.Page[models.TeamMember] | None:
     page = parse_page(where, sort, limit, skip)
     if not await info.context.can_read(team, TEAM_DETAILS):
         return None
@@ -46,11 +47,11 @@ async def _members(
 async def _distribution_options(
     team: TeamRow,
     info: Info,
-    where: DistributionOptionWhere | None = UNSET,
-    sort: list[DistributionOptionSort] | None = UNSET,
-    limit: int | None = 10,
-    skip: int | None = 0,
-) -> Page[models.DistributionOption] | None:
+    where: WhereArgument[DistributionOptionWhere] = UNSET,
+    sort: SortArgument[DistributionOptionSort] = UNSET,
+    limit: LimitArgument = 10,
+    skip: SkipArgument = 0,
+) -> pagination.Page[models.DistributionOption] | None:
     page = parse_page(where, sort, limit, skip)
     if not await info.context.can_read(team, TEAM_DETAILS):
         return None
@@ -65,94 +66,80 @@ async def _warnings(team: TeamRow, info: Info) -> Sequence[TeamWarningRow] | Non
 
 
 async def _warned_user(warning: strawberry.Parent[TeamWarningRow], info: Info) -> models.User | None:
-    return None if warning.user_id is None else await info.context.loaders.row(models.User).load(warning.user_id)
+    if warning.user_id is None:
+        return None
+    user: models.User = await info.context.loaders.row(models.User).load(warning.user_id)
+    return user
+
+
+ONLY_MEMBERS = "Null unless you created the team or accepted an invitation to it."
 
 
 @strawberry.type(
-    description="Users who share leads. A field that is null is not yours to see; an empty list means that there is "
-    "nothing."
+    description="Users who share leads. A nullable field is null if you may not see it; an empty list means that there "
+    "is nothing in it. Offers and leads still show a deleted team."
 )
 class Team:
-    id: strawberry.ID
-    name: str
-    order_method: OrderMethod
-    mins_until_next_alert: int = strawberry.field(
-        description="Minutes until an unclaimed lead is offered to the next rank. Zero unless orderMethod is RANK."
+    id: strawberry.ID = column("Unique id of the team.")
+    name: str = column("Name of the team.")
+    order_method: OrderMethod = column("Order in which members are offered a lead.")
+    mins_until_next_alert: int = column(
+        "Minutes between the offers to one rank and to the next. 0 unless orderMethod is RANK."
     )
-    creator: User = reference("creator_id", models.User, "Who alone may change the team.")
-    created_at: datetime
+    creator: User = reference("creator_id", models.User, "The user who created the team. Only they can change it.")
+    created_at: datetime = column("When the team was created.")
     distribution_zipcodes: list[str] | None = resolved(
         _distribution_zipcodes,
-        description="Null unless you created the team or have accepted its invitation.",
+        "US ZIP codes, five digits each, in ascending order. Leads with one of them can be distributed to this team. "
+        f"{ONLY_MEMBERS}",
     )
-    members: "TeamMemberPage | None" = resolved(
-        _members,
-        description="Whatever their status; the creator is not among them. Null unless you created the team or have "
-        "accepted its invitation.",
+    members: "Page[TeamMember] | None" = resolved(
+        _members, f"The memberships of the team, whatever their status. The creator has none. {ONLY_MEMBERS}"
     )
-    distribution_options: "DistributionOptionPage | None" = resolved(
+    distribution_options: "Page[DistributionOption] | None" = resolved(
         _distribution_options,
-        description="All of them for the team's creator, their own for an accepted member, null for everybody else.",
+        "How the team offers leads to each member. You see all of them if you created the team, and only your own if "
+        f"you are a member. {ONLY_MEMBERS}",
+    )
+    warnings: "list[TeamWarning] | None" = resolved(
+        _warnings, "Problems in the team's settings. Null unless you created the team."
     )
 
-    warnings: "list[TeamWarning] | None" = resolved(_warnings, "Null unless you created the team.")
 
-
-@strawberry.type(description="Something in a team's settings that will not do what it seems to. It forbids nothing.")
+@strawberry.type(
+    description="A problem in a team's settings: something that does not work as it appears to. Warnings do not "
+    "prevent a submit."
+)
 class TeamWarning:
-    code: TeamWarningCode
-    message: str = strawberry.field(description="In words for the team's creator.")
-    user: User | None = resolved(_warned_user, "Whom it is about, if it is about somebody.")
-    zipcode: str | None
+    code: TeamWarningCode = column("Kind of the problem.")
+    message: str = column("Description of the problem for the team's creator, in English.")
+    user: User | None = resolved(_warned_user, "The user whom the warning is about. Null if it is not about one user.")
+    zipcode: str | None = column("The ZIP code that the warning is about. Null if it is not about a ZIP code.")
 
 
-@strawberry.type(description="A user's membership of a team. While it is PENDING it is an invitation.")
+@strawberry.type(description="A user's membership of a team. While requestStatus is PENDING, it is an invitation.")
 class TeamMember:
-    id: strawberry.ID
+    id: strawberry.ID = column("Unique id of the membership.")
     team: Team = reference("team_id", models.Team, "The team.")
-    user: User = reference("user_id", models.User, "The user.")
-    request_status: RequestStatus
+    user: User = reference("user_id", models.User, "The invited user.")
+    request_status: RequestStatus = column("State of the invitation.")
 
 
-@strawberry.type(description="The rule by which one member of a team is offered leads.")
+@strawberry.type(description="How a team offers leads to one member, or to its creator.")
 class DistributionOption:
-    id: strawberry.ID
+    id: strawberry.ID = column("Unique id of the option.")
     team: Team = reference("team_id", models.Team, "The team.")
-    user: User = reference("user_id", models.User, "The user.")
-    rank: int | None = strawberry.field(
-        description="Lowest first; equal ranks are offered together, members without a rank last. Only used when the "
-        "team's orderMethod is RANK."
+    user: User = reference("user_id", models.User, "The member, or the team's creator.")
+    rank: int | None = column(
+        "Lower ranks are offered leads first, and equal ranks at the same time; members without a rank (null) come "
+        "last. Has no effect unless the team's orderMethod is RANK."
     )
-    mins_until_lead_offer: int = strawberry.field(
-        description="Minutes from the submit. Only used when the team's orderMethod is TIME."
+    mins_until_lead_offer: int = column(
+        "Minutes from the submit until the member is offered a lead. 0 unless the team's orderMethod is TIME."
     )
-    assign_automatically: bool = strawberry.field(
-        description="Whether an unclaimed lead is given to the member by itself when the offer is due."
+    assign_automatically: bool = column(
+        "Whether the lead, if still unclaimed, is assigned to the member when their offer is due."
     )
-    has_call_alert: bool
-    has_text_alert: bool
-    has_email_alert: bool
-
-
-@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
-class TeamPage:
-    total: int
-    limit: int = strawberry.field(description="The limit in force: 100 at most.")
-    skip: int
-    data: list[Team]
-
-
-@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
-class TeamMemberPage:
-    total: int
-    limit: int = strawberry.field(description="The limit in force: 100 at most.")
-    skip: int
-    data: list[TeamMember]
-
-
-@strawberry.type(description="A page of a list: total counts every match, before limit and skip.")
-class DistributionOptionPage:
-    total: int
-    limit: int = strawberry.field(description="The limit in force: 100 at most.")
-    skip: int
-    data: list[DistributionOption]
+    has_call_alert: bool = column("Whether the member is notified by a phone call.")
+    has_text_alert: bool = column("Whether the member is notified by text message.")
+    has_email_alert: bool = column("Whether the member is notified by e-mail.")

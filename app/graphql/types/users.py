@@ -1,4 +1,4 @@
-"""Users, as themselves and as others see them."""
+"""Users, as they and as others see them."""
 
 from datetime import datetime
 
@@ -7,18 +7,21 @@ import strawberry
 from app.access.field_access import ABSENCE, PRIVATE_SETTINGS
 from app.db import models
 from app.graphql.context import Info
-from app.graphql.fields import resolved, restricted
+from app.graphql.fields import column, resolved, restricted
 
-Row = strawberry.Parent[models.User]
+ONLY_SELF = "Null for everyone but the user."
 
 
-@strawberry.type(description="A daily span in the user's own time zone; over midnight when end is before start.")
+@strawberry.type(
+    description="A daily period during which the server sends the user no messages and assigns them no leads "
+    "automatically. It ends on the next day if end is earlier than start."
+)
 class QuietHours:
-    start: str = strawberry.field(description="HH:MM")
-    end: str = strawberry.field(description="HH:MM")
+    start: str = column("Start, as HH:MM in the user's time zone.")
+    end: str = column("End, as HH:MM in the user's time zone.")
 
 
-async def _quiet_hours(user: Row, info: Info) -> QuietHours | None:
+async def _quiet_hours(user: strawberry.Parent[models.User], info: Info) -> QuietHours | None:
     if user.quiet_hours_start is None or user.quiet_hours_end is None:
         return None
     if not await info.context.can_read(user, PRIVATE_SETTINGS):
@@ -26,19 +29,23 @@ async def _quiet_hours(user: Row, info: Info) -> QuietHours | None:
     return QuietHours(start=user.quiet_hours_start, end=user.quiet_hours_end)
 
 
-@strawberry.type(description="An agent, or the leader of a team.")
+@strawberry.type(description="A person with an account: an agent, or the leader of a team.")
 class User:
-    id: strawberry.ID
-    first_name: str
-    last_name: str
-    email: str | None = strawberry.field(description="Null once the account has been erased.")
-    phone: str | None = restricted("phone", PRIVATE_SETTINGS, "Null to everyone but the user themself.")
-    timezone: str = strawberry.field(description="IANA name, e.g. America/Los_Angeles.")
+    id: strawberry.ID = column("Unique id of the user.")
+    first_name: str = column("First name.")
+    last_name: str = column("Last name.")
+    email: str | None = column("E-mail address. Null if the account has been erased.")
+    phone: str | None = restricted(
+        "phone",
+        PRIVATE_SETTINGS,
+        f"Phone number for calls and text messages, for example +12025550142. Null if there is none. {ONLY_SELF}",
+    )
+    timezone: str = column("IANA name of the user's time zone, for example America/Los_Angeles.")
     away_until: datetime | None = restricted(
         "away_until",
         ABSENCE,
-        "Until when the user gets no new offers. Null to everyone but the user themself, and when not away.",
+        f"Until this time the user is away and gets no new offers. Null if the user is not away. {ONLY_SELF}",
     )
     quiet_hours: QuietHours | None = resolved(
-        _quiet_hours, description="Null to everyone but the user themself, and when none are set."
+        _quiet_hours, f"The user's quiet hours. Null if none are set. {ONLY_SELF}"
     )
