@@ -8,7 +8,7 @@ from sqlalchemy import select as select_any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands import events
+from app.commands import outbox
 from app.commands.locks import lock_leads
 from app.db.models import IS_WATCHED, Contact, Lead, LeadOffer, Notice, User
 from app.domain.enums import OPEN_STATUSES, DeliveryStatus, DistributionTarget
@@ -43,7 +43,7 @@ async def note_exhausted(session: AsyncSession, patience: timedelta, now: dateti
         lead.exhausted_at = now
         session.add(Notice(lead_id=lead.id, status=DeliveryStatus.PENDING, next_attempt_at=now))
     await session.flush()
-    await events.rollouts_exhausted(session, leads, now)
+    await outbox.emit_rollouts_exhausted(session, leads, now)
     return leads
 
 

@@ -18,8 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.access.claim_links import public_address, read_link
-from app.commands.delivery_status import record_receipt
-from app.commands.replies import allow_texts, claim_as_told, stop_texts, take_reply
+from app.commands.delivery_status import record_delivery_status
+from app.commands.replies import claim_by_reply, match_text_reply
+from app.commands.text_opt_outs import opt_in_to_texts, opt_out_of_texts
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Contact, Lead, User
@@ -61,7 +62,7 @@ class Callbacks:
         if delivery_id is not None and (status in DELIVERED or status in UNDELIVERED):
             failure = None if status in DELIVERED else _failure(status, form.get("ErrorCode", ""))
             async with self.db.write() as session:
-                await record_receipt(session, delivery_id, failure, self.clock())
+                await record_delivery_status(session, delivery_id, failure, self.clock())
         return Response(status_code=204)
 
     async def key(self, request: Request, form: Form) -> Response:
@@ -93,9 +94,9 @@ class Callbacks:
         """Twilio itself says that they have ended."""
         async with self.db.write() as session:
             if not on:
-                await stop_texts(session, phone, now)
+                await opt_out_of_texts(session, phone, now)
                 return None
-            await allow_texts(session, phone)
+            await opt_in_to_texts(session, phone)
             return messages.TEXTS_AGAIN
 
     async def _claim_by_reply(self, reply_id: str, phone: str, now: datetime) -> str:
@@ -103,13 +104,13 @@ class Callbacks:
         if not reply_id:
             raise HTTPRefusal(400, "The text has no MessageSid.")
         async with self.db.write() as session:
-            offer_id = await take_reply(session, reply_id, phone, now)
+            offer_id = await match_text_reply(session, reply_id, phone, now)
         return messages.NOTHING_OPEN if offer_id is None else await self._claim(offer_id, ClaimedVia.TEXT, now)
 
     async def _claim(self, offer_id: int, via: ClaimedVia, now: datetime) -> str:
         try:
             async with self.db.write() as session:
-                offer = await claim_as_told(session, offer_id, via, now)
+                offer = await claim_by_reply(session, offer_id, via, now)
                 found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
                 return messages.claimed(*(await session.exec(found)).one())
         except ApiError as refusal:

@@ -17,11 +17,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.claim_links import ClaimLink, claim_url
-from app.commands import deliveries, events
+from app.commands import outbox
 from app.commands.eligibility import obstacle
 from app.commands.escalation import move_up
 from app.commands.locks import lock_leads
-from app.commands.text_opt_outs import wants_no_texts
+from app.commands.text_opt_outs import has_opted_out
 from app.commands.withdrawal import withdraw_unsent
 from app.config import Settings
 from app.db.engine import Database
@@ -151,7 +151,7 @@ async def _lead_ids(session: AsyncSession, delivery_ids: Sequence[int]) -> Seque
 async def _look(session: AsyncSession, delivery_ids: Sequence[int], lease: str, now: datetime) -> list[Due]:
     """What is still to be sent of the lease, as it is now that the leads are locked."""
     found: Any = (
-        select_rows(Delivery, LeadOffer, Lead, User, Contact, obstacle(now), wants_no_texts())
+        select_rows(Delivery, LeadOffer, Lead, User, Contact, obstacle(now), has_opted_out())
         .join(LeadOffer, col(LeadOffer.id) == col(Delivery.offer_id))
         .join(Lead, col(Lead.id) == col(LeadOffer.lead_id))
         .join(User, col(User.id) == col(LeadOffer.user_id))
@@ -215,8 +215,8 @@ async def _record(
     """Writes what became of the deliveries that were begun; what has no outcome is given back."""
     await lock_leads(session, await _lead_ids(session, ids))
     failed = await leases.record(session, Delivery, lease, outcomes, now)
-    await events.deliveries_failed(session, failed, now)
+    await outbox.emit_deliveries_failed(session, failed, now)
     if len(outcomes) < len(ids):
         await leases.give_back(session, Delivery, ids, lease, now)
     sent = [outcome.id for outcome in outcomes if outcome.failure is None]
-    await deliveries.mark_told(session, sent=sent, ended=ids)
+    await outbox.mark_offers_sent(session, sent=sent, ended=ids)

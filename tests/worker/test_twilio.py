@@ -14,8 +14,8 @@ from sqlmodel import col, select
 from app.access.auth import issue_token
 from app.access.claim_links import read_link
 from app.commands.claim import claim_lead_offer
-from app.commands.replies import stop_texts
 from app.commands.submit import submit_lead_offers
+from app.commands.text_opt_outs import opt_out_of_texts
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, User
@@ -278,7 +278,7 @@ async def test_who_has_said_stop_gets_no_text_at_this_number(
 ) -> None:
     await submitted(database, world, cast)
     async with database.write() as session:
-        await stop_texts(session, "+12025550142", NOW)
+        await opt_out_of_texts(session, "+12025550142", NOW)
     await dispatch(database, settings)
     delivery, offer = await told(database, dora)
     assert (delivery.status, delivery.error) == (

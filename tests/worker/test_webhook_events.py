@@ -13,7 +13,7 @@ from sqlmodel import col, select
 
 from app.commands.assign import assign_lead
 from app.commands.claim import claim_lead_offer, decline_lead_offer
-from app.commands.delivery_status import record_receipt
+from app.commands.delivery_status import record_delivery_status
 from app.commands.submit import submit_lead_offers
 from app.config import Settings
 from app.db.engine import Database, connect
@@ -255,7 +255,7 @@ async def test_a_receipt_that_says_it_never_arrived_is_told_once(office: Office,
     await office.dispatch()
     for failure in ("The line was busy.", "Nobody answered the call.", None):
         async with office.database.write() as session:
-            await record_receipt(session, 1, failure, office.now)
+            await record_delivery_status(session, 1, failure, office.now)
     assert [(told["type"], told["data"]["error"]) for told in await office.dispatch()] == [
         ("delivery.failed", "The line was busy.")
     ]
