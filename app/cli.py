@@ -39,8 +39,8 @@ from app.observability.logs import configure_logging
 from app.observability.progress import progress_bar
 from app.sample_data import Size, fill
 from app.web.shutdown import at_first_signal
-from app.worker.channels.base import Senders
-from app.worker.channels.registry import check_channels, make_senders, make_webhook
+from app.worker.channels.base import Channels
+from app.worker.channels.registry import check_channels, make_channels, make_webhook
 from app.worker.worker import Worker
 
 app = typer.Typer(
@@ -90,11 +90,11 @@ def serve(
     """
     settings = _settings()
     configure_logging(settings)
-    senders = _senders(settings) if dispatch else None
+    channels = _channels(settings) if dispatch else None
     if workers > 1 and make_url(settings.database_url).get_backend_name() == "sqlite":
         _fail(f"--workers takes PostgreSQL: {PREFIX}DATABASE_URL is SQLite, where a process sees only its own changes")
     try:
-        server = create_app(settings, senders=senders)
+        server = create_app(settings, channels=channels)
     except ValueError as error:
         _fail(str(error))
     signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())  # uvicorn raises it again once it has ended
@@ -126,7 +126,7 @@ def dispatch_(
     """
     settings = _settings()
     configure_logging(settings)
-    senders = _senders(settings)
+    channels = _channels(settings)
 
     if metrics_port is not None:
         with _failures_in_a_line():
@@ -134,7 +134,7 @@ def dispatch_(
 
     async def run() -> None:
         db = connect(settings.database_url, limits_of(settings), has_webhook=settings.has_webhook)
-        worker = Worker(db, settings, senders, utc_now, make_webhook(settings))
+        worker = Worker(db, settings, channels, utc_now, make_webhook(settings))
         try:
             with at_first_signal(worker.stop):
                 if once:
@@ -300,17 +300,17 @@ def sample(
     typer.echo(f"{teams} teams, {teams * (members + 1)} users, {leads} leads, {size.offers} offers")
 
 
-def _senders(settings: Settings) -> Senders:
+def _channels(settings: Settings) -> Channels:
     """The channels; an option that uses one which is not set up ends the command."""
-    senders = make_senders(settings)
+    channels = make_channels(settings)
     with _failures_in_a_line():
         try:
-            _transaction(settings, lambda session: check_channels(session, senders))
+            _transaction(settings, lambda session: check_channels(session, channels))
         except ValueError as error:
             _fail(str(error))
     if settings.public_url is None:
         logger.warning("%sPUBLIC_URL is not set: messages go out without a link, a key or a reply to claim", PREFIX)
-    return senders
+    return channels
 
 
 def _settings(*, signing: bool = False) -> Settings:

@@ -30,7 +30,7 @@ from app.errors import ApiError, Code, HTTPRefusal
 from app.observability import requests
 from app.web.request_body import read_body
 from app.worker import messages
-from app.worker.channels.twilio import saying, texting
+from app.worker.channels.twilio import reply_twiml, speech_twiml
 
 Form = Mapping[str, str]
 
@@ -70,8 +70,8 @@ class Callbacks:
         now = self.clock()
         link = read_link(self.settings, request.query_params.get("link", ""), now)
         if link is None or form.get("Digits") != "1":
-            return _twiml(saying(messages.NOTHING_DONE))
-        return _twiml(saying(await self._claim(link.offer_id, link.via, now)))
+            return _twiml(speech_twiml(messages.NOTHING_DONE))
+        return _twiml(speech_twiml(await self._claim(link.offer_id, link.via, now)))
 
     async def reply(self, _request: Request, form: Form) -> Response:
         """`/twilio/texts`: what somebody has sent to our number. Who is no user of ours gets no answer."""
@@ -84,7 +84,7 @@ class Callbacks:
             answer = await self._switch_texts(phone, now, on=word in START)
         else:
             answer = messages.HOW_TO_REPLY
-        return _twiml(texting(answer))
+        return _twiml(reply_twiml(answer))
 
     async def _is_a_users(self, phone: str) -> bool:
         async with self.db.read() as session:

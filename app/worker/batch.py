@@ -31,7 +31,7 @@ from app.domain.enums import OPEN_STATUSES, Channel, ClaimedVia, DeliveryStatus,
 from app.domain.quiet_hours import quiet_until
 from app.observability import metrics
 from app.worker import leases, messages
-from app.worker.channels.base import DeliveryError, Message, Sender
+from app.worker.channels.base import DeliveryChannel, DeliveryError, Message
 from app.worker.leases import Outcome
 
 logger = logging.getLogger(__name__)
@@ -71,29 +71,31 @@ class Wave:
 
 async def send_wave(
     db: Database,
-    sender: Sender,
-    channels: Collection[Channel],
+    channel: DeliveryChannel,
+    kinds: Collection[Channel],
     until: datetime,
     clock: Callable[[], datetime],
     settings: Settings,
     *,
     given_up: asyncio.Event,
 ) -> Wave:
-    """Sends what is due on the channels up to the moment `until`, as many as the sender takes at once.
+    """Sends what is due on the channels up to the moment `until`, as many as the channel takes at once.
 
     What an attempt of a dead worker held is sent again once its lease is over; of one that has `given_up`, at once.
     """
     lease, now = uuid4().hex, clock()
     lease_for = timedelta(seconds=settings.lease_seconds)
-    among = col(Delivery.channel).in_(channels)
+    among = col(Delivery.channel).in_(kinds)
     async with db.write() as session:
-        due = await leases.take(session, Delivery, among, sender.at_once, lease, now=until, until=now + lease_for)
+        due = await leases.take(
+            session, Delivery, among, channel.max_concurrent, lease, now=until, until=now + lease_for
+        )
     if not due:
         return Wave(0)
     sending: dict[int, asyncio.Task[Outcome]] = {}
     try:
         async with db.write() as session:
-            await _begin(session, [*due], lease, now, lambda one: _start(sender, one, settings, now, sending))
+            await _begin(session, [*due], lease, now, lambda one: _start(channel, one, settings, now, sending))
     finally:
         outcomes = await leases.outcomes_of(sending.values(), given_up)
         done_at = clock()
@@ -138,9 +140,9 @@ def _quiet_until(user: User, now: datetime) -> datetime | None:
 
 
 def _start(
-    sender: Sender, due: Due, settings: Settings, now: datetime, sending: dict[int, asyncio.Task[Outcome]]
+    channel: DeliveryChannel, due: Due, settings: Settings, now: datetime, sending: dict[int, asyncio.Task[Outcome]]
 ) -> None:
-    sending[due.delivery.id] = asyncio.create_task(_send(sender, due, settings, now))
+    sending[due.delivery.id] = asyncio.create_task(_send(channel, due, settings, now))
 
 
 async def _lead_ids(session: AsyncSession, delivery_ids: Sequence[int]) -> Sequence[int]:
@@ -167,10 +169,10 @@ async def _look(session: AsyncSession, delivery_ids: Sequence[int], lease: str, 
     return [Due(*row) for row in rows]
 
 
-async def _send(sender: Sender, due: Due, settings: Settings, now: datetime) -> Outcome:
+async def _send(channel: DeliveryChannel, due: Due, settings: Settings, now: datetime) -> Outcome:
     """The attempt. What fails in a way that nobody thought of is logged and tried again as any other."""
     try:
-        await sender.send(_message(due, settings, now, answers=sender.answers))
+        await channel.send(_message(due, settings, now, answers=channel.accepts_replies))
     except DeliveryError as failure:
         return Outcome(due.delivery.id, failure)
     except Exception:
@@ -189,7 +191,7 @@ def _message(due: Due, settings: Settings, now: datetime, *, answers: bool) -> M
     link = claim_url(settings, ClaimLink(due.offer.id, _VIA[due.delivery.channel]), now)
     asks_for_key = answers and due.delivery.channel is Channel.CALL and due.lead.claimed_by_id is None
     words = _words(due, link, answers=answers)
-    return Message(f"delivery-{due.delivery.id}", to, *words, keys=link if asks_for_key else None)
+    return Message(f"delivery-{due.delivery.id}", to, *words, keypress_url=link if asks_for_key else None)
 
 
 _VIA = {Channel.EMAIL: ClaimedVia.EMAIL, Channel.TEXT: ClaimedVia.TEXT, Channel.CALL: ClaimedVia.PHONE}

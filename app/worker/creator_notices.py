@@ -13,21 +13,23 @@ from app.db.functions import member_of
 from app.db.models import Contact, Lead, Notice, User
 from app.domain.quiet_hours import quiet_until
 from app.worker import leases, messages
-from app.worker.channels.base import DeliveryError, Message, Sender
+from app.worker.channels.base import DeliveryChannel, DeliveryError, Message
 from app.worker.leases import Outcome
 
 Due = tuple[Notice, Lead, User, Contact]
 
 
 async def send_notices(
-    db: Database, sender: Sender, now: datetime, lease_for: timedelta, given_up: asyncio.Event
+    db: Database, channel: DeliveryChannel, now: datetime, lease_for: timedelta, given_up: asyncio.Event
 ) -> int:
-    """Sends what is due at `now`, as many as the sender takes at once; how many were taken."""
+    """Sends what is due at `now`, as many as the channel takes at once; how many were taken."""
     lease = uuid4().hex
     async with db.write() as session:
-        ids = [*await leases.take(session, Notice, true(), sender.at_once, lease, now=now, until=now + lease_for)]
+        ids = [
+            *await leases.take(session, Notice, true(), channel.max_concurrent, lease, now=now, until=now + lease_for)
+        ]
         wanted = [due for due in await _look(session, ids) if await _is_wanted(session, due, lease, now)]
-    sending = [asyncio.create_task(_send(sender, *due)) for due in wanted]
+    sending = [asyncio.create_task(_send(channel, *due)) for due in wanted]
     outcomes = await leases.outcomes_of(sending, given_up)
     if sending:
         async with db.write() as session:
@@ -60,11 +62,11 @@ async def _is_wanted(session: AsyncSession, due: Due, lease: str, now: datetime)
     return True
 
 
-async def _send(sender: Sender, notice: Notice, lead: Lead, creator: User, contact: Contact) -> Outcome:
+async def _send(channel: DeliveryChannel, notice: Notice, lead: Lead, creator: User, contact: Contact) -> Outcome:
     try:
         if not creator.email:
             raise DeliveryError("The user has no e-mail address.", permanent=True)
-        await sender.send(Message(f"notice-{notice.id}", creator.email, *messages.exhausted(creator, lead, contact)))
+        await channel.send(Message(f"notice-{notice.id}", creator.email, *messages.exhausted(creator, lead, contact)))
     except DeliveryError as failure:
         return Outcome(notice.id, failure)
     return Outcome(notice.id)

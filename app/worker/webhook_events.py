@@ -41,7 +41,7 @@ async def send_events(
     """
     lease, lease_until = uuid4().hex, clock() + lease_for
     async with db.write() as session:
-        ids = await leases.take(session, Event, true(), webhook.at_once, lease, now=until, until=lease_until)
+        ids = await leases.take(session, Event, true(), webhook.max_concurrent, lease, now=until, until=lease_until)
         events = (await session.exec(select(Event).where(member_of(col(Event.id), [*ids])))).all() if ids else ()
     sending = [asyncio.create_task(_send(webhook, event)) for event in events]
     outcomes = await leases.outcomes_of(sending, given_up)

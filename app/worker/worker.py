@@ -23,7 +23,7 @@ from app.db.listener import Listener
 from app.db.models import Delivery, Event, Notice
 from app.domain.enums import Channel
 from app.worker.batch import Wave, send_wave
-from app.worker.channels.base import Sender, Senders
+from app.worker.channels.base import Channels, DeliveryChannel
 from app.worker.channels.webhook import Webhook
 from app.worker.creator_notices import send_notices
 from app.worker.leases import NEW_EVENTS, NEW_WORK, next_attempt
@@ -32,7 +32,7 @@ from app.worker.webhook_events import forget_events, send_events
 logger = logging.getLogger(__name__)
 
 LANES = 2
-"""Waves that one worker has under way on a sender at the same time."""
+"""Waves that one worker has under way on a channel at the same time."""
 
 IDLE_SECONDS = 30.0
 """The longest that a worker sleeps on PostgreSQL, where new work wakes it."""
@@ -56,7 +56,7 @@ class Worker:
 
     db: Database
     settings: Settings
-    senders: Senders
+    channels: Channels
     clock: Callable[[], datetime]
     webhook: Webhook | None = None
     _until: datetime | None = field(default=None, init=False)
@@ -76,10 +76,10 @@ class Worker:
             loops = [tasks.create_task(self._forever(self._attend_and_rest))]
             if self.webhook is not None:
                 loops.append(tasks.create_task(self._forever(self._webhook_lane(self.webhook))))
-            for sender, channels in self._by_sender():
+            for channel, kinds in self._by_sender():
                 for _ in range(LANES):
                     self._lanes.append(has_work := asyncio.Event())
-                    loops.append(tasks.create_task(self._forever(self._lane(sender, channels, has_work))))
+                    loops.append(tasks.create_task(self._forever(self._lane(channel, kinds, has_work))))
             await asyncio.wait(loops)
             for task in listening:
                 task.cancel()
@@ -130,12 +130,12 @@ class Worker:
             f"{taken - sent_ - failed} held or cancelled; {notices} notices and {events} events taken"
         )
 
-    def _by_sender(self) -> list[tuple[Sender, list[Channel]]]:
-        """Each sender with the channels it serves."""
-        channels: dict[int, list[Channel]] = defaultdict(list)
-        for channel, sender in self.senders.items():
-            channels[id(sender)].append(channel)
-        return [(self.senders[served[0]], served) for served in channels.values()]
+    def _by_sender(self) -> list[tuple[DeliveryChannel, list[Channel]]]:
+        """Each channel with the channels it serves."""
+        kinds: dict[int, list[Channel]] = defaultdict(list)
+        for kind, channel in self.channels.items():
+            kinds[id(channel)].append(kind)
+        return [(self.channels[served[0]], served) for served in kinds.values()]
 
     @property
     def _lease(self) -> timedelta:
@@ -190,7 +190,7 @@ class Worker:
         for lead in leads:
             logger.info("Nobody has taken lead %d", lead.id)
         told = 0
-        email = self.senders[Channel.EMAIL]
+        email = self.channels[Channel.EMAIL]
         while not self._stopping and (taken := await send_notices(self.db, email, now, self._lease, self._given_up)):
             told += taken
         return told
@@ -206,13 +206,15 @@ class Worker:
             ]
         return first is not None and first <= now, min((at for at in moments if at is not None), default=None)
 
-    def _lane(self, sender: Sender, channels: list[Channel], has_work: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    def _lane(
+        self, channel: DeliveryChannel, kinds: list[Channel], has_work: asyncio.Event
+    ) -> Callable[[], Awaitable[None]]:
         async def step() -> None:
             await has_work.wait()
             has_work.clear()
             worked = False
             while not self._stopping and self._until is not None:
-                wave = await self._wave(sender, channels, self._until)
+                wave = await self._wave(channel, kinds, self._until)
                 if wave.taken == 0:
                     break
                 worked = True
@@ -242,20 +244,20 @@ class Worker:
             self._tidied = now
         return taken
 
-    async def _wave(self, sender: Sender, channels: list[Channel], until: datetime) -> Wave:
-        wave = await send_wave(self.db, sender, channels, until, self.clock, self.settings, given_up=self._given_up)
+    async def _wave(self, channel: DeliveryChannel, kinds: list[Channel], until: datetime) -> Wave:
+        wave = await send_wave(self.db, channel, kinds, until, self.clock, self.settings, given_up=self._given_up)
         if wave.sent or wave.failed:
             logger.info(
                 "%d sent, %d failed by %s, at most %.3f s late",
                 wave.sent,
                 wave.failed,
-                type(sender).__name__,
+                type(channel).__name__,
                 wave.lag,
             )
         return wave
 
     async def _close(self) -> None:
-        for sender, _ in self._by_sender():
-            await sender.close()
+        for channel, _kinds in self._by_sender():
+            await channel.close()
         if self.webhook is not None:
             await self.webhook.close()

@@ -14,7 +14,7 @@ from sqlmodel import col, func, select
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer
 from app.domain.enums import Channel, DeliveryStatus, DistributionTarget, LeadOfferStatus
-from app.worker.channels.email import Mail
+from app.worker.channels.email import EmailChannel
 from app.worker.worker import LANES
 from tests.support.api import SECRET
 from tests.support.mailbox import Mailbox, mailbox
@@ -25,7 +25,7 @@ MAILS = 2000 if FULL else 240
 KILLS = 3
 PATIENCE = 300
 """Seconds that the mails may take on a machine that is busy with other things."""
-IN_FLIGHT = LANES * Mail.at_once
+IN_FLIGHT = LANES * EmailChannel.max_concurrent
 """What one worker has under way at a moment."""
 
 

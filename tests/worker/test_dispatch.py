@@ -27,8 +27,8 @@ MINUTE = timedelta(minutes=1)
 class Recorder:
     """A channel that remembers, and fails as it is told to."""
 
-    at_once: int = 50
-    answers: bool = False
+    max_concurrent: int = 50
+    accepts_replies: bool = False
     sent: list[Message] = field(default_factory=list)
     failure: DeliveryError | None = None
 
@@ -59,8 +59,8 @@ class Office:
     async def dispatch(self, after: timedelta = timedelta()) -> list[str]:
         """One pass, that much later; who was told."""
         self.now += after
-        senders = dict.fromkeys(Channel, self.channel)
-        await Worker(self.database, settings_for(self.url), senders, lambda: self.now).run_once()
+        channels = dict.fromkeys(Channel, self.channel)
+        await Worker(self.database, settings_for(self.url), channels, lambda: self.now).run_once()
         return self.channel.take()
 
     async def submit(self, lead: Lead) -> None:

@@ -9,7 +9,7 @@ from app.db.models import Contact, Lead, User
 from app.domain.enums import DistributionTarget
 from app.worker import messages
 from app.worker.channels.base import DeliveryError, Message
-from app.worker.channels.email import Mail
+from app.worker.channels.email import EmailChannel
 from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import free_port
 from tests.support.world import NOW
@@ -24,7 +24,7 @@ def box() -> Iterator[Mailbox]:
 
 
 async def test_a_mail_arrives_with_the_id_of_its_delivery(box: Mailbox) -> None:
-    mail = Mail(box.url, "Leads <leads@example.org>", 5)
+    mail = EmailChannel(box.url, "Leads <leads@example.org>", 5)
     for _ in range(2):
         await mail.send(MESSAGE)
     await mail.close()
@@ -37,12 +37,12 @@ async def test_a_mail_arrives_with_the_id_of_its_delivery(box: Mailbox) -> None:
 @pytest.mark.parametrize(
     ("answer", "permanent", "reason"),
     [
-        ("550 no such person, bob@example.com", True, "The mail server refuses the message (550)."),
-        ("451 try later", False, "The mail server refuses the message (451)."),
+        ("550 no such person, bob@example.com", True, "The mail server rejected the message (550)."),
+        ("451 try later", False, "The mail server rejected the message (451)."),
     ],
 )
 async def test_a_refusal_says_whether_to_try_again(box: Mailbox, answer: str, permanent: bool, reason: str) -> None:
-    mail = Mail(box.url, "leads@example.org", 5)
+    mail = EmailChannel(box.url, "leads@example.org", 5)
     box.answer = lambda _mail: answer
     with pytest.raises(DeliveryError) as failure:
         await mail.send(MESSAGE)
@@ -55,7 +55,7 @@ async def test_a_refusal_says_whether_to_try_again(box: Mailbox, answer: str, pe
 
 async def test_a_server_that_is_not_there() -> None:
     with pytest.raises(DeliveryError, match="connection to the mail server failed") as failure:
-        await Mail(f"smtp://127.0.0.1:{free_port()}", "leads@example.org", 5).send(MESSAGE)
+        await EmailChannel(f"smtp://127.0.0.1:{free_port()}", "leads@example.org", 5).send(MESSAGE)
     assert not failure.value.permanent
 
 
@@ -69,8 +69,8 @@ async def test_a_server_that_says_nothing() -> None:
 
     server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    with pytest.raises(DeliveryError, match="did not answer in time"):
-        await Mail(f"smtp://{host}:{port}", "leads@example.org", 0.3).send(MESSAGE)
+    with pytest.raises(DeliveryError, match="did not respond in time"):
+        await EmailChannel(f"smtp://{host}:{port}", "leads@example.org", 0.3).send(MESSAGE)
     await gone.wait()
     server.close()
 
@@ -84,7 +84,7 @@ async def test_a_server_that_hangs_up_half_way() -> None:
     server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     with pytest.raises(DeliveryError, match="connection to the mail server failed"):
-        await Mail(f"smtp://{host}:{port}", "leads@example.org", 5).send(MESSAGE)
+        await EmailChannel(f"smtp://{host}:{port}", "leads@example.org", 5).send(MESSAGE)
     server.close()
 
 

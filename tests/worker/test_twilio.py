@@ -21,8 +21,8 @@ from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, User
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
 from app.worker.channels.base import DeliveryError, Message
-from app.worker.channels.registry import make_senders
-from app.worker.channels.twilio import Account, Calls, Texts
+from app.worker.channels.registry import make_channels
+from app.worker.channels.twilio import CallChannel, TextChannel, TwilioAccount
 from app.worker.leases import JITTER, PAUSES
 from app.worker.worker import Worker
 from tests.process.test_workers import until
@@ -51,7 +51,7 @@ def settings(database_url: str, twilio: Provider) -> Settings:
 
 
 async def test_a_text_is_made_in_our_numbers_name(twilio: Provider, settings: Settings) -> None:
-    texts = Texts(Account(settings, 5))
+    texts = TextChannel(TwilioAccount(settings, 5))
     await texts.send(MESSAGE)
     await texts.close()
     (sent,) = twilio.sent
@@ -66,8 +66,8 @@ async def test_a_text_is_made_in_our_numbers_name(twilio: Provider, settings: Se
 
 
 async def test_a_call_speaks_and_waits_for_a_key(twilio: Provider, settings: Settings) -> None:
-    calls = Calls(Account(settings, 5))
-    await calls.send(replace(MESSAGE, keys=f"{PUBLIC}/twilio/keys?link=a&b"))
+    calls = CallChannel(TwilioAccount(settings, 5))
+    await calls.send(replace(MESSAGE, keypress_url=f"{PUBLIC}/twilio/keys?link=a&b"))
     await calls.send(MESSAGE)
     await calls.close()
     asking, telling = (sent.twiml for sent in twilio.sent)
@@ -80,10 +80,10 @@ async def test_a_call_speaks_and_waits_for_a_key(twilio: Provider, settings: Set
 
 
 async def test_without_an_address_of_our_own_nothing_is_asked_back(twilio: Provider, settings: Settings) -> None:
-    texts = Texts(Account(settings.model_copy(update={"public_url": None}), 5))
+    texts = TextChannel(TwilioAccount(settings.model_copy(update={"public_url": None}), 5))
     await texts.send(MESSAGE)
     await texts.close()
-    assert not texts.answers
+    assert not texts.accepts_replies
     assert "StatusCallback" not in twilio.sent[0].form
 
 
@@ -95,11 +95,11 @@ async def test_without_an_address_of_our_own_nothing_is_asked_back(twilio: Provi
     [
         (answering(400, {"code": 21211, "message": "+1 is not valid"}), True, "the message or the number (21211)"),
         (answering(400, ["?"]), True, "the message or the number (400)"),
-        (answering(401, {"code": 20003}), False, "to take it now (20003)"),
-        (answering(404, {"code": "x"}), False, "to take it now (404)"),
-        (answering(302, None, Location="http://127.0.0.1:1/"), False, "to take it now (302)"),
-        (answering(500, None), False, "to take it now (500)"),
-        (b"HTTP/1.1 503 .\r\nContent-Length: 6\r\n\r\n<html>", False, "to take it now (503)"),
+        (answering(401, {"code": 20003}), False, "the request for now (20003)"),
+        (answering(404, {"code": "x"}), False, "the request for now (404)"),
+        (answering(302, None, Location="http://127.0.0.1:1/"), False, "the request for now (302)"),
+        (answering(500, None), False, "the request for now (500)"),
+        (b"HTTP/1.1 503 .\r\nContent-Length: 6\r\n\r\n<html>", False, "the request for now (503)"),
     ],
 )
 async def test_a_refusal_says_whether_to_try_again(
@@ -107,12 +107,12 @@ async def test_a_refusal_says_whether_to_try_again(
 ) -> None:
     twilio.answer = lambda _sent: answer
     failure = await failing(settings)
-    assert (failure.permanent, failure.reason) == (permanent, f"Twilio refuses {reason}.")
+    assert (failure.permanent, failure.reason) == (permanent, f"Twilio rejected {reason}.")
     assert failure.retry_after is None
 
 
 async def failing(settings: Settings, seconds: float = 5) -> DeliveryError:
-    texts = Texts(Account(settings, seconds))
+    texts = TextChannel(TwilioAccount(settings, seconds))
     with pytest.raises(DeliveryError) as failure:
         await texts.send(MESSAGE)
     await texts.close()
@@ -142,7 +142,7 @@ async def test_a_provider_that_is_silent_hangs_up_or_is_not_there(twilio: Provid
     twilio.answer = lambda _sent: None
     assert (await failing(settings)).reason == "The connection to Twilio failed."
     twilio.is_silent = True
-    assert (await failing(settings, 0.3)).reason == "Twilio did not answer in time."
+    assert (await failing(settings, 0.3)).reason == "Twilio did not respond in time."
     nowhere = settings.model_copy(update={"twilio_url": f"http://127.0.0.1:{free_port()}"})
     assert (await failing(nowhere)).reason == "The connection to Twilio failed."
 
@@ -166,7 +166,7 @@ async def submitted(database: Database, world: World, cast: Cast, **fields: Any)
 
 
 async def dispatch(database: Database, settings: Settings, now: datetime = NOW) -> None:
-    await Worker(database, settings, make_senders(settings), lambda: now).run_once()
+    await Worker(database, settings, make_channels(settings), lambda: now).run_once()
 
 
 async def told(database: Database, user: User) -> tuple[Delivery, LeadOffer]:
@@ -228,7 +228,7 @@ async def test_a_number_that_is_refused_is_tried_once(
     await dispatch(database, settings)
     delivery, _ = await told(database, dora)
     assert (delivery.status, delivery.attempts) == (DeliveryStatus.FAILED, 1)
-    assert delivery.error == "Twilio refuses the message or the number (21211)."
+    assert delivery.error == "Twilio rejected the message or the number (21211)."
 
 
 async def test_the_words_of_a_text_and_of_a_call(
@@ -304,8 +304,8 @@ def test_an_account_is_whole_or_none(database_url: str, monkeypatch: pytest.Monk
     with pytest.raises(ValueError, match=r"must be a phone number with \+ and country"):
         settings_for(database_url, twilio_auth_token=TOKEN, twilio_from="2025550100")
     whole = settings_for(database_url, twilio_auth_token=TOKEN, twilio_from=NUMBER)
-    senders = make_senders(whole)
-    assert [type(senders[channel]) for channel in (Channel.TEXT, Channel.CALL)] == [Texts, Calls]
+    channels = make_channels(whole)
+    assert [type(channels[kind]) for kind in (Channel.TEXT, Channel.CALL)] == [TextChannel, CallChannel]
 
 
 # Through the real doors

@@ -59,18 +59,18 @@ async def test_whoever_answers_2xx_has_it_whatever_else_they_say(receiver: Recei
 @pytest.mark.parametrize(
     ("said", "permanent", "retry_after", "reason"),
     [
-        (answer(500), False, None, "answers 500."),
-        (answer(503, "Retry-After: 120"), False, 120, "answers 503."),
-        (answer(429, "Retry-After: 7"), False, 7, "answers 429."),
-        (answer(408), False, None, "answers 408."),
-        (answer(425), False, None, "answers 425."),
-        (answer(410), True, None, "answers 410."),
-        (answer(404), True, None, "answers 404."),
-        (answer(307, "Location: /elsewhere"), True, None, "answers 307."),
-        (b"HTTP/1.1 20", False, None, "connection to the webhook's receiver failed."),
-        (b"\r\n", False, None, "connection to the webhook's receiver failed."),
-        (b"220 mail.example.com ESMTP\r\n", False, None, "connection to the webhook's receiver failed."),
-        (SILENCE, False, None, "did not answer in time."),
+        (answer(500), False, None, "responded with status 500."),
+        (answer(503, "Retry-After: 120"), False, 120, "responded with status 503."),
+        (answer(429, "Retry-After: 7"), False, 7, "responded with status 429."),
+        (answer(408), False, None, "responded with status 408."),
+        (answer(425), False, None, "responded with status 425."),
+        (answer(410), True, None, "responded with status 410."),
+        (answer(404), True, None, "responded with status 404."),
+        (answer(307, "Location: /elsewhere"), True, None, "responded with status 307."),
+        (b"HTTP/1.1 20", False, None, "connection to the webhook endpoint failed."),
+        (b"\r\n", False, None, "connection to the webhook endpoint failed."),
+        (b"220 mail.example.com ESMTP\r\n", False, None, "connection to the webhook endpoint failed."),
+        (SILENCE, False, None, "did not respond in time."),
     ],
 )
 async def test_a_refusal_says_whether_to_try_again(
@@ -85,7 +85,7 @@ async def test_a_refusal_says_whether_to_try_again(
 
 
 async def test_a_receiver_that_is_not_there() -> None:
-    with pytest.raises(DeliveryError, match="connection to the webhook's receiver failed") as failure:
+    with pytest.raises(DeliveryError, match="connection to the webhook endpoint failed") as failure:
         await send(f"http://127.0.0.1:{free_port()}")
     assert not failure.value.permanent
 

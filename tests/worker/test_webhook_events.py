@@ -40,8 +40,8 @@ CLAIM = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
 class Told:
     """A channel of which nothing is of interest but whom it told, and whether it fails."""
 
-    at_once: int = 50
-    answers: bool = False
+    max_concurrent: int = 50
+    accepts_replies: bool = False
     to: list[str] = field(default_factory=list)
     failure: DeliveryError | None = None
 
@@ -65,8 +65,8 @@ class Office:
     now: datetime = NOW
 
     def worker(self) -> Worker:
-        senders = dict.fromkeys(Channel, self.channel)
-        return Worker(self.database, self.settings, senders, lambda: self.now, make_webhook(self.settings))
+        channels = dict.fromkeys(Channel, self.channel)
+        return Worker(self.database, self.settings, channels, lambda: self.now, make_webhook(self.settings))
 
     async def dispatch(self, after: timedelta = timedelta()) -> list[dict[str, Any]]:
         """One pass, that much later; the events that arrived."""
@@ -309,7 +309,7 @@ async def test_it_is_tried_five_times(office: Office, offer: LeadOffer, caplog: 
     await office.dispatch()
     (event,) = await office.events()
     assert (event.status, event.attempts, event.next_attempt_at) == (DeliveryStatus.FAILED, 5, None)
-    assert f"never told of {event.key} (offer.claimed): The webhook's receiver answers 500." in caplog.text
+    assert f"never told of {event.key} (offer.claimed): The webhook endpoint responded with status 500." in caplog.text
 
 
 @pytest.mark.parametrize("said", [answer(410), answer(400), answer(302, "Location: /elsewhere")])
