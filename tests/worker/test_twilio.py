@@ -242,8 +242,8 @@ async def test_the_words_of_a_text_and_of_a_call(
     by_kind = {sent.path.rsplit("/", 1)[1]: sent for sent in twilio.sent}
     body = by_kind["Messages.json"].form["Body"]
     assert body.startswith("Lead offer: Buyer in 94105. <Mary> enquired (Buyer, zipcode 94105) on Monday, 02 March")
-    told, _, link = body.partition(" Reply 1 to claim it, STOP for no more texts. Claim it here: ")
-    assert told.endswith("It goes to who claims first.")
+    told, _, link = body.partition(" Reply 1 to claim it, STOP to get no more texts. Claim it here: ")
+    assert told.endswith("It goes to whoever claims it first.")
     read = read_link(settings, link.removeprefix(f"{PUBLIC}/claim?link="), NOW)
     assert read is not None
     assert read.via is ClaimedVia.TEXT
@@ -283,7 +283,7 @@ async def test_who_has_said_stop_gets_no_text_at_this_number(
     delivery, offer = await told(database, dora)
     assert (delivery.status, delivery.error) == (
         DeliveryStatus.FAILED,
-        "The user has asked for no texts to this number.",
+        "The user has opted out of texts to this number.",
     )
     assert offer.status is LeadOfferStatus.SENT
     assert twilio.asked == []

@@ -22,7 +22,7 @@ from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EventKind, Ord
 from app.worker.channels.base import DeliveryError, Message
 from app.worker.channels.registry import make_webhook
 from app.worker.leases import PAUSES
-from app.worker.webhook_events import FORGOTTEN_AT_ONCE, KEPT
+from app.worker.webhook_events import DELETED_AT_ONCE, RETENTION
 from app.worker.worker import Worker
 from tests.docs.test_readme import table
 from tests.process.test_workers import run, until
@@ -309,7 +309,10 @@ async def test_it_is_tried_five_times(office: Office, offer: LeadOffer, caplog: 
     await office.dispatch()
     (event,) = await office.events()
     assert (event.status, event.attempts, event.next_attempt_at) == (DeliveryStatus.FAILED, 5, None)
-    assert f"never told of {event.key} (offer.claimed): The webhook endpoint responded with status 500." in caplog.text
+    assert (
+        f"Event {event.key} (offer.claimed) could not be delivered to the webhook: The webhook endpoint responded with"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize("said", [answer(410), answer(400), answer(302, "Location: /elsewhere")])
@@ -348,13 +351,13 @@ async def test_old_ones_are_forgotten_once_they_have_come_to_an_end(office: Offi
             next_attempt_at=next_at,
         )
 
-    old = NOW - KEPT - timedelta(milliseconds=1)
-    kept = [event(old, DeliveryStatus.PENDING, NOW + MINUTE), event(NOW - KEPT, DeliveryStatus.SENT)]
+    old = NOW - RETENTION - timedelta(milliseconds=1)
+    kept = [event(old, DeliveryStatus.PENDING, NOW + MINUTE), event(NOW - RETENTION, DeliveryStatus.SENT)]
     gone = [event(old, DeliveryStatus.SENT), event(old, DeliveryStatus.FAILED)]
     await world.add(*kept, *gone)
     await office.dispatch()
     assert [one.key for one in await office.events()] == [one.key for one in kept]
-    await world.add(*(event(old + timedelta(seconds=n), DeliveryStatus.SENT) for n in range(-FORGOTTEN_AT_ONCE, 0)))
+    await world.add(*(event(old + timedelta(seconds=n), DeliveryStatus.SENT) for n in range(-DELETED_AT_ONCE, 0)))
     await office.dispatch()
     assert len(await office.events()) == 3  # of those before, one stood in line
 
@@ -439,6 +442,6 @@ async def test_once_sends_events_too_and_keeps_the_address_to_itself(
     await office.claim(offer)
     done = await run(database_url, "dispatch", "--once", fallback="console", **office.receiver.settings)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("; 0 notices and 1 events taken\n")
+    assert done.stdout.endswith("; 0 notices and 1 events due\n")
     assert office.receiver.take() == [claimed(offer, "APP")]
     assert PATH not in done.stderr
