@@ -1,4 +1,4 @@
-"""A row that cannot be processed fails alone: the worker sends every other row, and gives up the failing one."""
+"""A row that cannot be processed fails alone: the worker sends all other rows, and gives up on this one."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Texts and calls by a real HTTP server that speaks the provider's API: what it is asked, and what its answers mean."""
+"""Texts and calls with a real HTTP server that speaks Twilio's API, alone and as the worker sends them."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -47,10 +47,10 @@ def settings(database_url: str, twilio: Provider) -> Settings:
     return with_twilio(settings_for(database_url), twilio.url + "/", public_url=f"{PUBLIC}/")
 
 
-# What it is asked
+# Requests
 
 
-async def test_a_text_is_made_in_our_numbers_name(twilio: Provider, settings: Settings) -> None:
+async def test_a_text_is_created(twilio: Provider, settings: Settings) -> None:
     texts = TextChannel(TwilioAccount(settings, 5))
     await texts.send(MESSAGE)
     await texts.close()
@@ -79,7 +79,7 @@ async def test_a_call_speaks_and_waits_for_a_key(twilio: Provider, settings: Set
     assert [(said.tag, said.text) for said in telling] == [("Say", MESSAGE.text)]
 
 
-async def test_without_an_address_of_our_own_nothing_is_asked_back(twilio: Provider, settings: Settings) -> None:
+async def test_without_a_public_url_no_status_is_requested(twilio: Provider, settings: Settings) -> None:
     texts = TextChannel(TwilioAccount(settings.model_copy(update={"public_url": None}), 5))
     await texts.send(MESSAGE)
     await texts.close()
@@ -87,7 +87,7 @@ async def test_without_an_address_of_our_own_nothing_is_asked_back(twilio: Provi
     assert "StatusCallback" not in twilio.sent[0].form
 
 
-# What its answers mean
+# Responses
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ async def test_without_an_address_of_our_own_nothing_is_asked_back(twilio: Provi
         (b"HTTP/1.1 503 .\r\nContent-Length: 6\r\n\r\n<html>", False, "the request for now (503)"),
     ],
 )
-async def test_a_refusal_says_whether_to_try_again(
+async def test_a_rejection_is_permanent_or_temporary(
     twilio: Provider, settings: Settings, answer: bytes, permanent: bool, reason: str
 ) -> None:
     twilio.answer = lambda _sent: answer
@@ -123,7 +123,7 @@ async def failing(settings: Settings, seconds: float = 5) -> DeliveryError:
     ("retry_after", "seconds"),
     [("120", 120), ("0", 0), ("soon", None), ("-5", None), ("9" * 30, 24 * 3600)],
 )
-async def test_too_many_requests_say_how_long_to_wait(
+async def test_retry_after_in_seconds(
     twilio: Provider, settings: Settings, retry_after: str, seconds: float | None
 ) -> None:
     twilio.answer = lambda _sent: answering(429, {"code": 20429}, Retry_After=retry_after)
@@ -131,14 +131,14 @@ async def test_too_many_requests_say_how_long_to_wait(
     assert (failure.permanent, failure.retry_after) == (False, seconds)
 
 
-async def test_a_moment_to_wait_for(twilio: Provider, settings: Settings) -> None:
+async def test_retry_after_as_a_date(twilio: Provider, settings: Settings) -> None:
     in_an_hour = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     twilio.answer = lambda _sent: answering(503, None, Retry_After=in_an_hour)
     failure = await failing(settings)
     assert failure.retry_after == pytest.approx(3600, abs=60)
 
 
-async def test_a_provider_that_is_silent_hangs_up_or_is_not_there(twilio: Provider, settings: Settings) -> None:
+async def test_a_provider_that_hangs_up_is_silent_or_is_down(twilio: Provider, settings: Settings) -> None:
     twilio.answer = lambda _sent: None
     assert (await failing(settings)).reason == "The connection to Twilio failed."
     twilio.is_silent = True
@@ -147,12 +147,12 @@ async def test_a_provider_that_is_silent_hangs_up_or_is_not_there(twilio: Provid
     assert (await failing(nowhere)).reason == "The connection to Twilio failed."
 
 
-# By the worker
+# Sent by the worker
 
 
 @pytest.fixture
 async def dora(world: World, cast: Cast) -> User:
-    """Is on the team, and is told by a text."""
+    """A member of the team who is notified by text."""
     return await world.member_user(
         cast.team, "Dora", rank=0, phone="+12025550142", has_text_alert=True, has_email_alert=False
     )
@@ -185,7 +185,7 @@ async def told(database: Database, user: User) -> tuple[Delivery, LeadOffer]:
     ],
     ids=["500", "hangs up", "429", "silent"],
 )
-async def test_the_attempts_are_made_as_planned(
+async def test_attempts_follow_the_schedule(
     twilio: Provider,
     settings: Settings,
     database: Database,
@@ -194,12 +194,12 @@ async def test_the_attempts_are_made_as_planned(
     dora: User,
     refusal: bytes | None,
 ) -> None:
-    """Each pause as long as written, or as the provider asks where that is longer; the fifth failure is the end."""
+    """Pauses are as documented, or longer if the provider asks for it. The fifth failure is final."""
     asked_for = timedelta(hours=2 if refusal and b"429" in refusal else 0)
     await submitted(database, world, cast)
     twilio.answer = lambda _sent: refusal
     twilio.is_silent = refusal is SILENCE
-    settings = settings.model_copy(update={"lease_seconds": 1.0})  # an attempt is given up after half of that
+    settings = settings.model_copy(update={"lease_seconds": 1.0})  # attempts time out after half of that
     now = NOW
     for attempts, pause in enumerate(PAUSES, start=1):
         await dispatch(database, settings, now)
@@ -220,7 +220,7 @@ async def test_the_attempts_are_made_as_planned(
     assert len(twilio.asked) == 5
 
 
-async def test_a_number_that_is_refused_is_tried_once(
+async def test_a_rejected_number_is_attempted_once(
     twilio: Provider, settings: Settings, database: Database, world: World, cast: Cast, dora: User
 ) -> None:
     await submitted(database, world, cast)
@@ -231,7 +231,7 @@ async def test_a_number_that_is_refused_is_tried_once(
     assert delivery.error == "Twilio rejected the message or the number (21211)."
 
 
-async def test_the_words_of_a_text_and_of_a_call(
+async def test_the_texts_of_a_text_and_a_call(
     twilio: Provider, settings: Settings, database: Database, world: World, cast: Cast
 ) -> None:
     await world.member_user(
@@ -256,7 +256,7 @@ async def test_the_words_of_a_text_and_of_a_call(
         assert not {"Jackson", "mary@example.com", "+12025550123"} & {*words.split()}
 
 
-async def test_who_was_given_a_lead_is_not_asked_to_claim_it(
+async def test_a_user_who_was_given_a_lead_is_not_asked_to_claim_it(
     twilio: Provider, settings: Settings, database: Database, world: World, cast: Cast
 ) -> None:
     dora = await world.member_user(
@@ -273,7 +273,7 @@ async def test_who_was_given_a_lead_is_not_asked_to_claim_it(
     assert dora.id
 
 
-async def test_who_has_said_stop_gets_no_text_at_this_number(
+async def test_a_user_who_has_opted_out_gets_no_texts_to_this_number(
     twilio: Provider, settings: Settings, database: Database, world: World, cast: Cast, dora: User
 ) -> None:
     await submitted(database, world, cast)
@@ -297,7 +297,7 @@ async def test_who_has_said_stop_gets_no_text_at_this_number(
     assert lead.id
 
 
-def test_an_account_is_whole_or_none(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twilio_settings_must_be_complete(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAD_OFFERS_TWILIO_ACCOUNT_SID", SID)
     with pytest.raises(ValueError, match="LEAD_OFFERS_TWILIO_AUTH_TOKEN is missing: texts and calls need"):
         settings_for(database_url)
@@ -308,13 +308,13 @@ def test_an_account_is_whole_or_none(database_url: str, monkeypatch: pytest.Monk
     assert [type(channels[kind]) for kind in (Channel.TEXT, Channel.CALL)] == [TextChannel, CallChannel]
 
 
-# Through the real doors
+# End to end
 
 
-async def test_somebody_is_texted_and_called_and_takes_the_lead_by_a_reply(
+async def test_a_user_is_texted_and_called_and_claims_by_replying(
     twilio: Provider, database: Database, database_url: str, world: World, cast: Cast
 ) -> None:
-    """A server with a worker inside it, as a process: submitted over GraphQL, claimed by what the provider tells."""
+    """A server process with a worker: the lead is submitted over GraphQL and claimed by the provider's callback."""
     dora = await world.member_user(
         cast.team, "Dora", rank=0, phone="+12025550142", has_text_alert=True, has_call_alert=True
     )

@@ -1,4 +1,4 @@
-"""The webhook by a real HTTP server on loopback: what arrives, and what each of its answers means."""
+"""The webhook with a real HTTP server on loopback: the requests it makes, and how it interprets responses."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ async def send(url: str, seconds: float = 5) -> None:
         await webhook.close()
 
 
-async def test_an_event_arrives_signed(receiver: Receiver) -> None:
+async def test_events_are_signed(receiver: Receiver) -> None:
     await send(receiver.origin + PATH)
     (post,) = receiver.posts
     assert post.event["data"] == {"leadId": "1"}
@@ -50,7 +50,7 @@ async def test_an_event_arrives_signed(receiver: Receiver) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",
     ],
 )
-async def test_whoever_answers_2xx_has_it_whatever_else_they_say(receiver: Receiver, said: bytes) -> None:
+async def test_any_2xx_status_is_success(receiver: Receiver, said: bytes) -> None:
     receiver.answer = lambda _post: said
     await send(receiver.origin)
     assert len(receiver.posts) == 1
@@ -73,7 +73,7 @@ async def test_whoever_answers_2xx_has_it_whatever_else_they_say(receiver: Recei
         (SILENCE, False, None, "did not respond in time."),
     ],
 )
-async def test_a_refusal_says_whether_to_try_again(
+async def test_a_rejection_is_permanent_or_temporary(
     receiver: Receiver, said: bytes, permanent: bool, retry_after: float | None, reason: str
 ) -> None:
     receiver.answer = lambda _post: said
@@ -81,19 +81,19 @@ async def test_a_refusal_says_whether_to_try_again(
         await send(receiver.origin, 0.5 if said == SILENCE else 5)
     assert (failure.value.permanent, failure.value.retry_after) == (permanent, retry_after)
     assert failure.value.reason.endswith(reason)
-    assert [post.path for post in receiver.posts] == ["/"]  # nobody was sent on
+    assert [post.path for post in receiver.posts] == ["/"]  # redirects are not followed
 
 
-async def test_a_receiver_that_is_not_there() -> None:
+async def test_an_endpoint_that_is_down() -> None:
     with pytest.raises(DeliveryError, match="connection to the webhook endpoint failed") as failure:
         await send(f"http://127.0.0.1:{free_port()}")
     assert not failure.value.permanent
 
 
-async def test_a_receiver_that_answers_a_byte_at_a_time_is_given_up() -> None:
+async def test_an_endpoint_that_responds_too_slowly_times_out() -> None:
     gone = asyncio.Event()
 
-    async def dawdle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond_slowly(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while not writer.is_closing():
                 writer.write(b"H")
@@ -102,7 +102,7 @@ async def test_a_receiver_that_answers_a_byte_at_a_time_is_given_up() -> None:
         finally:
             gone.set()
 
-    server = await asyncio.start_server(dawdle, "127.0.0.1", 0)
+    server = await asyncio.start_server(respond_slowly, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     with pytest.raises(DeliveryError):
         await send(f"http://{host}:{port}", 0.5)
@@ -131,9 +131,7 @@ async def test_a_receiver_that_answers_a_byte_at_a_time_is_given_up() -> None:
         ),
     ],
 )
-def test_a_wrong_setting_is_refused_by_its_name(
-    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], message: str
-) -> None:
+def test_an_invalid_setting_is_named(monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], message: str) -> None:
     for name, value in settings.items():
         monkeypatch.setenv(f"LEAD_OFFERS_WEBHOOK_{name}", value)
     with pytest.raises(ValueError, match=message) as refusal:
