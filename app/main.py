@@ -31,8 +31,8 @@ from app.web.health import probes
 from app.web.middleware import ListedOrigins, Observed, SecurityHeaders
 from app.web.shutdown import before_server_ends
 from app.web.twilio_callbacks import twilio_callbacks
-from app.worker.channels.base import Senders
-from app.worker.channels.registry import make_senders, make_webhook
+from app.worker.channels.base import Channels
+from app.worker.channels.registry import make_channels, make_webhook
 from app.worker.worker import Worker
 
 
@@ -76,7 +76,7 @@ def from_environment_with_worker() -> Starlette:
     """The same with a worker inside each."""
     settings = read_settings()
     configure_logging(settings)
-    return _calmed(create_app(settings, senders=make_senders(settings)))
+    return _calmed(create_app(settings, channels=make_channels(settings)))
 
 
 def _calmed(app: Starlette) -> Starlette:
@@ -133,9 +133,9 @@ def _lifespan(db: Database, hub: Hub, worker: Worker | None) -> Lifespan:
 
 
 def create_app(
-    settings: Settings, clock: Callable[[], datetime] = utc_now, senders: Senders | None = None
+    settings: Settings, clock: Callable[[], datetime] = utc_now, channels: Channels | None = None
 ) -> Starlette:
-    """The server, and with `senders` a worker inside it.
+    """The server, and with `channels` a worker inside it.
 
     ValueError names a setting that is missing; the database is connected to on first use.
     """
@@ -146,7 +146,7 @@ def create_app(
     db = connect(settings.database_url, limits_of(settings), announce, has_webhook=settings.has_webhook)
     gate = make_authenticator(db, settings)
     hub = Hub(db, settings.listen_url or settings.database_url)
-    worker = Worker(db, settings, senders, clock, make_webhook(settings)) if senders else None
+    worker = Worker(db, settings, channels, clock, make_webhook(settings)) if channels else None
 
     middleware = [
         Middleware(Observed, log=request_log(settings)),

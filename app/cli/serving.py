@@ -20,8 +20,8 @@ from app.main import create_app, from_environment, from_environment_with_worker,
 from app.observability import metrics
 from app.observability.logs import configure_logging
 from app.web.shutdown import at_first_signal
-from app.worker.channels.base import Senders
-from app.worker.channels.registry import check_channels, make_senders, make_webhook
+from app.worker.channels.base import Channels
+from app.worker.channels.registry import check_channels, make_channels, make_webhook
 from app.worker.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -54,14 +54,14 @@ def serve(
     """
     settings = settings_or_exit()
     configure_logging(settings)
-    senders = _configured_channels(settings) if dispatch else None
+    channels = _configured_channels(settings) if dispatch else None
     if workers > 1 and make_url(settings.database_url).get_backend_name() == "sqlite":
         fail(
             f"--workers needs PostgreSQL, but {PREFIX}DATABASE_URL is SQLite: "
             "with it, a process is not notified of the changes that other processes make"
         )
     try:
-        server = create_app(settings, senders=senders)
+        server = create_app(settings, channels=channels)
     except ValueError as error:
         fail(str(error))
 
@@ -96,7 +96,7 @@ def dispatch(
     """
     settings = settings_or_exit()
     configure_logging(settings)
-    senders = _configured_channels(settings)
+    channels = _configured_channels(settings)
 
     if metrics_port is not None:
         with expected_errors():
@@ -104,7 +104,7 @@ def dispatch(
 
     async def run() -> None:
         db = connect(settings.database_url, limits_of(settings), has_webhook=settings.has_webhook)
-        worker = Worker(db, settings, senders, utc_now, make_webhook(settings))
+        worker = Worker(db, settings, channels, utc_now, make_webhook(settings))
         try:
             with at_first_signal(worker.stop):
                 if once:
@@ -118,14 +118,14 @@ def dispatch(
         uvloop.run(run())
 
 
-def _configured_channels(settings: Settings) -> Senders:
+def _configured_channels(settings: Settings) -> Channels:
     """Return the channels. Ends the command if a distribution option uses one that is not configured."""
-    senders = make_senders(settings)
+    channels = make_channels(settings)
     with expected_errors():
         try:
-            in_transaction(settings, lambda session: check_channels(session, senders))
+            in_transaction(settings, lambda session: check_channels(session, channels))
         except ValueError as error:
             fail(str(error))
     if settings.public_url is None:
         logger.warning("%sPUBLIC_URL is not set: users cannot claim leads from their messages", PREFIX)
-    return senders
+    return channels

@@ -7,7 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands import deliveries, events
+from app.commands import outbox
 from app.commands.claim import end_offers
 from app.commands.locks import lock_lead
 from app.db.models import DistributionOption, Lead, LeadOffer, Team, User
@@ -33,9 +33,9 @@ async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_
     await session.flush()
     await end_offers(session, lead_id, user_id)
     offer = await _offer_due(session, lead, user_id, now)
-    await events.offer_claimed(session, lead_id, user_id, ClaimedVia.ASSIGNED, lead.created_at, now)
+    await outbox.emit_offer_claimed(session, lead_id, user_id, ClaimedVia.ASSIGNED, lead.created_at, now)
     if user_id != viewer_id:
-        await deliveries.schedule(session, [(offer.id, channel, now) for channel in alerted_on(offer)])
+        await outbox.schedule_deliveries(session, [(offer.id, channel, now) for channel in alerted_on(offer)])
     return lead
 
 

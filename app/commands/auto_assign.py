@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands import deliveries
+from app.commands import outbox
 from app.commands.claim import take_lead
 from app.commands.eligibility import obstacle
 from app.commands.escalation import move_up
@@ -45,7 +45,7 @@ async def assign_automatically(session: AsyncSession, lead_id: int, now: datetim
 async def _give(session: AsyncSession, offer: LeadOffer, now: datetime) -> bool:
     if offer.user_id is None or not await take_lead(session, offer.lead_id, offer.user_id, ClaimedVia.AUTO, now):
         return False
-    await deliveries.schedule(session, [(offer.id, channel, now) for channel in alerted_on(offer)])
+    await outbox.schedule_deliveries(session, [(offer.id, channel, now) for channel in alerted_on(offer)])
     return True
 
 

@@ -7,7 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands import deliveries, events
+from app.commands import outbox
 from app.commands.eligibility import claimable
 from app.commands.escalation import move_up
 from app.db.compiled import Statement
@@ -55,7 +55,7 @@ async def decline_lead_offer(session: AsyncSession, viewer_id: int, offer_id: in
         raise ApiError(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
     await _DECLINE.run(session, offer_id=offer_id)
     offer.status = LeadOfferStatus.DECLINED
-    await deliveries.cancel(session, col(LeadOffer.id) == offer_id)
+    await outbox.cancel_deliveries(session, col(LeadOffer.id) == offer_id)
     await move_up(session, lead.id, now)
     return offer
 
@@ -122,7 +122,7 @@ async def take_lead(session: AsyncSession, lead_id: int, user_id: int, via: Clai
         return False
     metrics.lead_taken(session, via.name, (now - lead.created_at).total_seconds())
     await end_offers(session, lead_id, user_id)
-    await events.offer_claimed(session, lead_id, user_id, via, lead.created_at, now)
+    await outbox.emit_offer_claimed(session, lead_id, user_id, via, lead.created_at, now)
     return True
 
 
@@ -145,7 +145,7 @@ _END = Statement[None](
 async def end_offers(session: AsyncSession, lead_id: int, holder_id: int) -> None:
     """What follows from a claim: the holder's offer is claimed, every other ends, nobody is told any more."""
     await _END.run(session, lead_id=lead_id, holder_id=holder_id)
-    await deliveries.cancel_of_lead(session, lead_id)
+    await outbox.cancel_deliveries_of_lead(session, lead_id)
 
 
 _HOLDER = Statement(select(User).where(col(User.id) == bindparam("user_id")), detached(User))

@@ -1,4 +1,4 @@
-"""Receipts: how a message that a provider had taken over ended, as it tells later."""
+"""Delivery status: providers report later whether a message that they accepted has reached its recipient."""
 
 from datetime import datetime
 
@@ -6,41 +6,44 @@ from sqlalchemy import ColumnElement, case, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands import deliveries, events
+from app.commands import outbox
 from app.commands.locks import lock_lead
 from app.db.models import Delivery, LeadOffer
 from app.domain.enums import DeliveryStatus
 
 
-async def record_receipt(session: AsyncSession, delivery_id: int, failure: str | None, now: datetime) -> bool:
-    """The message has reached its user or, for a reason in our own words, has not; whether that was news.
+async def record_delivery_status(session: AsyncSession, delivery_id: int, failure: str | None, now: datetime) -> bool:
+    """Mark the delivery as delivered or, if `failure` gives a reason, as failed. Return whether anything changed.
 
-    Of several receipts the first stands. One may come before the attempt is recorded, or after an attempt that we
-    gave up: what has reached its user is not sent again.
+    The first report counts. It may arrive before the worker has recorded the attempt, or after an attempt that seemed
+    to fail: then a message that has reached its recipient is not sent again.
     """
     found = select(LeadOffer.lead_id).join(Delivery).where(col(Delivery.id) == delivery_id)
     lead_id = (await session.exec(found)).one_or_none()
     if lead_id is None:
         return False
     await lock_lead(session, lead_id)
-    if await _end(session, delivery_id, col(Delivery.status) == DeliveryStatus.SENT, failure, now):
+
+    is_sent = col(Delivery.status) == DeliveryStatus.SENT
+    if await _end(session, delivery_id, is_sent, failure, now):
         return True
-    under_way = col(Delivery.lease).is_not(None)
-    given_up = col(Delivery.status) == DeliveryStatus.PENDING
-    early = under_way if failure else or_(under_way, given_up)
-    if not await _end(session, delivery_id, early, failure, now):
+
+    is_leased = col(Delivery.lease).is_not(None)
+    awaits_retry = col(Delivery.status) == DeliveryStatus.PENDING
+    is_unrecorded = is_leased if failure else or_(is_leased, awaits_retry)
+    if not await _end(session, delivery_id, is_unrecorded, failure, now):
         return False
-    await deliveries.mark_told(session, sent=[delivery_id], ended=())
+    await outbox.mark_offers_sent(session, sent=[delivery_id], ended=())
     return True
 
 
 async def _end(
-    session: AsyncSession, delivery_id: int, state: ColumnElement[bool], failure: str | None, now: datetime
+    session: AsyncSession, delivery_id: int, condition: ColumnElement[bool], failure: str | None, now: datetime
 ) -> bool:
-    """Ends the delivery if it is in that state, and the attempt that is under way with it."""
+    """End the delivery if it matches the condition, and count the attempt of a worker that holds its lease."""
     ended = await session.exec(
         update(Delivery)
-        .where(col(Delivery.id) == delivery_id, state)
+        .where(col(Delivery.id) == delivery_id, condition)
         .values(
             status=DeliveryStatus.FAILED if failure else DeliveryStatus.DELIVERED,
             attempts=col(Delivery.attempts) + case((col(Delivery.lease).is_not(None), 1), else_=0),
@@ -52,5 +55,5 @@ async def _end(
         execution_options={"synchronize_session": False},
     )
     if ended.rowcount and failure:
-        await events.deliveries_failed(session, [delivery_id], now)
+        await outbox.emit_deliveries_failed(session, [delivery_id], now)
     return bool(ended.rowcount)

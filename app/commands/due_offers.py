@@ -1,6 +1,6 @@
-"""Offers that are due and have no delivery to wait for: automatic ones, and those without a channel."""
+"""Due offers that no delivery announces: automatic ones, and those whose user has no channel switched on."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, func, text, update
@@ -12,51 +12,53 @@ from app.commands.eligibility import obstacle
 from app.commands.escalation import move_up
 from app.commands.locks import lock_lead
 from app.commands.withdrawal import withdraw_unsent
+from app.db.functions import member_of
 from app.db.models import WANTS_ATTENTION, LeadOffer
 from app.domain.enums import LeadOfferStatus
+
+BATCH_SIZE = 100
 
 _WANTS_ATTENTION = text(f"({WANTS_ATTENTION})")
 _DUE_AT = func.coalesce(col(LeadOffer.held_until), col(LeadOffer.notify_at))
 
 
-async def next_due_offer(session: AsyncSession) -> datetime | None:
-    """The moment at which the next of them is due; null where none is ahead."""
-    return (await session.exec(select(func.min(_DUE_AT)).where(_WANTS_ATTENTION))).one()
+async def next_due_offer(session: AsyncSession, after: datetime) -> datetime | None:
+    """Return when the first of these offers becomes due after `after`; None if there is none."""
+    return (await session.exec(select(func.min(_DUE_AT)).where(_WANTS_ATTENTION, after < _DUE_AT))).one()
 
 
-async def due_leads(session: AsyncSession, now: datetime) -> Sequence[int]:
-    """The ids of some leads with such offers that are due, in order."""
-    due = select(LeadOffer.lead_id).where(_WANTS_ATTENTION, now >= _DUE_AT).distinct()
-    return (await session.exec(due.order_by(col(LeadOffer.lead_id)).limit(100))).all()
+async def leads_with_due_offers(session: AsyncSession, now: datetime, skip: Collection[int] = ()) -> Sequence[int]:
+    """Return the ids of leads with such offers that are due, but for `skip`: lowest first, at most BATCH_SIZE."""
+    due = select(LeadOffer.lead_id).where(_WANTS_ATTENTION, now >= _DUE_AT)
+    if skip:
+        due = due.where(~member_of(col(LeadOffer.lead_id), skip))
+    return (await session.exec(due.distinct().order_by(col(LeadOffer.lead_id)).limit(BATCH_SIZE))).all()
 
 
-async def attend(session: AsyncSession, lead_id: int, now: datetime) -> None:
-    """Assigns the lead if an automatic offer is due, and marks due offers without a channel as sent.
+async def process_due(session: AsyncSession, lead_id: int, now: datetime) -> None:
+    """Assign the lead if an automatic offer is due; otherwise mark its due offers without a channel as sent.
 
-    Users are looked at again: where one has left, is away or was switched off, the offer is withdrawn.
+    Offers whose users have left, are away or were deactivated in the meantime are withdrawn.
     """
     lead = await lock_lead(session, lead_id)
     if lead.claimed_by_id is None and await assign_automatically(session, lead_id, now):
         return
+
     due = and_(col(LeadOffer.lead_id) == lead_id, col(LeadOffer.notify_at) <= now)
-    await _send_what_has_no_channel(session, lead_id, due, now)
+    await _send_without_channel(session, lead_id, due, now)
     await session.exec(
         update(LeadOffer).where(due, col(LeadOffer.held_until) <= now).values(held_until=None),
         execution_options={"synchronize_session": False},
     )
 
 
-async def _send_what_has_no_channel(
-    session: AsyncSession, lead_id: int, due: ColumnElement[bool], now: datetime
-) -> None:
-    has_a_channel = (
+async def _send_without_channel(session: AsyncSession, lead_id: int, due: ColumnElement[bool], now: datetime) -> None:
+    has_channel = (
         col(LeadOffer.has_call_alert).is_(True)
         | col(LeadOffer.has_text_alert).is_(True)
         | col(LeadOffer.has_email_alert).is_(True)
     )
-    silent = and_(
-        due, col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, func.coalesce(has_a_channel, False).is_(False)
-    )
+    silent = and_(due, col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, func.coalesce(has_channel, False).is_(False))
     found = (await session.exec(select(LeadOffer.id, obstacle(now)).where(silent))).all()
     reasons = {offer_id: reason for offer_id, reason in found if reason is not None}
     await withdraw_unsent(session, reasons)

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, exists, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands import deliveries
+from app.commands import outbox
 from app.commands.escalation import move_up
 from app.db.functions import member_of
 from app.db.models import Lead, LeadOffer
@@ -34,7 +34,7 @@ async def withdraw_open(
     What was sent stays in their deliveries. Where nobody can claim a lead now, who comes next by rank moves up.
     """
     withdrawn = offers & _IS_OPEN & member_of(col(LeadOffer.lead_id), lead_ids)
-    await deliveries.cancel(session, withdrawn)
+    await outbox.cancel_deliveries(session, withdrawn)
     await session.exec(
         update(LeadOffer).where(withdrawn).values(status=LeadOfferStatus.CANCELLED, end_reason=reason),
         execution_options={"synchronize_session": False},

@@ -8,7 +8,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands import deliveries
+from app.commands import outbox
 from app.commands.auto_assign import assign_automatically
 from app.commands.eligibility import obstacle
 from app.commands.locks import lock_lead, lock_leads
@@ -52,7 +52,7 @@ async def _release(session: AsyncSession, lead: Lead, now: datetime) -> None:
     )
     lead.claimed_by_id = lead.claimed_at = lead.claimed_via = lead.exhausted_at = None
     await session.flush()
-    await deliveries.cancel(session, col(LeadOffer.lead_id) == lead.id)
+    await outbox.cancel_deliveries(session, col(LeadOffer.lead_id) == lead.id)
     await _bring_back(session, [offer for offer, gone in ended if gone is None], now)
     await _give_up(session, [(offer, gone) for offer, gone in ended if gone is not None])
     await assign_automatically(session, lead.id, now)
@@ -82,7 +82,7 @@ async def _bring_back(session: AsyncSession, offers: Sequence[LeadOffer], now: d
     """Sent offers are sent again; scheduled ones keep their spacing, the first due now. Their users are told."""
     scheduled = [o.notify_at for o in offers if o.status is LeadOfferStatus.CANCELLED and o.notify_at is not None]
     shift = now - min(scheduled, default=now)
-    work: list[deliveries.Due] = []
+    work: list[outbox.DeliveryDue] = []
     for offer in offers:
         if offer.status is LeadOfferStatus.EXPIRED:
             status, notify_at, told_at = LeadOfferStatus.SENT, offer.notify_at, now
@@ -91,7 +91,7 @@ async def _bring_back(session: AsyncSession, offers: Sequence[LeadOffer], now: d
             status, notify_at = LeadOfferStatus.SCHEDULED, told_at
         await session.exec(_REOPEN, params={"offer": offer.id, "status": status, "notify_at": notify_at})
         work += [(offer.id, channel, told_at) for channel in alerted_on(offer)]
-    await deliveries.schedule(session, work)
+    await outbox.schedule_deliveries(session, work)
 
 
 async def _give_up(session: AsyncSession, offers: Sequence[tuple[LeadOffer, EndReason]]) -> None:

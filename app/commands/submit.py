@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands import deliveries, rollouts
+from app.commands import outbox, rollouts
 from app.commands.auto_assign import assign_automatically
 from app.commands.locks import lock_lead
 from app.commands.preparation import Prepared, prepare
@@ -57,7 +57,7 @@ async def _write(session: AsyncSession, prepared: Prepared, now: datetime) -> Le
     """
     lead, planned = prepared.lead, prepared.plan
     offer_ids = await rollouts.write_offers(session, prepared)
-    await deliveries.schedule(
+    await outbox.schedule_deliveries(
         session,
         [
             (offer_ids[offer.user_id], channel, offer.notify_at)

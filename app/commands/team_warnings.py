@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.text_opt_outs import wants_no_texts
+from app.commands.text_opt_outs import has_opted_out
 from app.db.functions import member_of
 from app.db.models import DistributionOption, Team, TeamMember, TeamZipcode, User
 from app.domain.enums import Channel, RequestStatus
@@ -43,7 +43,7 @@ async def fetch_people(session: AsyncSession, team_ids: Collection[int]) -> dict
         col(TeamMember.request_status) == RequestStatus.ACCEPTED, col(Team.creator_id) == col(User.id)
     ).is_(True)
     statement = (
-        select(DistributionOption, User, has_accepted, wants_no_texts())
+        select(DistributionOption, User, has_accepted, has_opted_out())
         .join(User, col(User.id) == col(DistributionOption.user_id))
         .join(Team, col(Team.id) == col(DistributionOption.team_id))
         .outerjoin(TeamMember, and_(of_user, of_team))

@@ -6,7 +6,7 @@ from sqlalchemy import case, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands import deliveries
+from app.commands import outbox
 from app.db.models import LeadOffer
 from app.db.types import stored
 from app.domain.enums import EndReason, LeadOfferStatus
@@ -27,4 +27,4 @@ async def withdraw_unsent(session: AsyncSession, reasons: Mapping[int, EndReason
         .values(status=LeadOfferStatus.CANCELLED, end_reason=by_id),
         execution_options={"synchronize_session": False},
     )
-    await deliveries.cancel(session, among_them)
+    await outbox.cancel_deliveries(session, among_them)

@@ -306,8 +306,23 @@ class LeadOffer(SQLModel, table=True):
     """The end of the quiet hours that delay the automatic assignment."""
 
 
-class Delivery(SQLModel, table=True):
-    """The attempts to reach an offer's user on one channel."""
+class Attempts(SQLModel):
+    """The columns of every row that the worker sends: deliveries, notices and events."""
+
+    status: DeliveryStatus = Field(sa_type=enum_type(DeliveryStatus))
+    attempts: int = 0
+    """Finished attempts, failed or not."""
+    next_attempt_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When the next attempt is due, or when the lease ends; null once the row is sent, failed or cancelled."""
+    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    error: str | None = Field(default=None, sa_type=Text)
+    """Why the last attempt failed."""
+    lease: str | None = Field(default=None, sa_type=Text)
+    """The token of the worker that is making an attempt now."""
+
+
+class Delivery(Attempts, table=True):
+    """A message to an offer's user on one channel."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -318,18 +333,10 @@ class Delivery(SQLModel, table=True):
     id: int = _id()
     offer_id: int = _reference("lead_offers.id", index=True)
     channel: Channel = Field(sa_type=enum_type(Channel))
-    status: DeliveryStatus = Field(sa_type=enum_type(DeliveryStatus))
-    attempts: int = 0
-    next_attempt_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    """When the next attempt is due; null once the delivery has come to an end."""
-    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    error: str | None = Field(default=None, sa_type=Text)
-    lease: str | None = Field(default=None, sa_type=Text)
-    """Whose attempt is under way: while it is, next_attempt_at is when the attempt is given up for dead."""
 
 
-class Notice(SQLModel, table=True):
-    """The attempts to tell a lead's creator that its rollout is exhausted. Its columns are those of a delivery."""
+class Notice(Attempts, table=True):
+    """An e-mail that tells a lead's creator that its rollout is exhausted."""
 
     __tablename__ = "notices"
     __table_args__ = (
@@ -339,12 +346,6 @@ class Notice(SQLModel, table=True):
 
     id: int = _id()
     lead_id: int = _reference("leads.id", index=True)
-    status: DeliveryStatus = Field(sa_type=enum_type(DeliveryStatus))
-    attempts: int = 0
-    next_attempt_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    error: str | None = Field(default=None, sa_type=Text)
-    lease: str | None = Field(default=None, sa_type=Text)
 
 
 class TextReply(SQLModel, table=True):
@@ -358,8 +359,8 @@ class TextReply(SQLModel, table=True):
     received_at: datetime = Field(sa_type=UTCDateTime)
 
 
-class Event(SQLModel, table=True):
-    """The attempts to tell the webhook what has happened. Columns not explained here are those of a delivery."""
+class Event(Attempts, table=True):
+    """A webhook event."""
 
     __tablename__ = "events"
     __table_args__ = (
@@ -374,9 +375,3 @@ class Event(SQLModel, table=True):
     payload: str = Field(sa_type=Text)
     """The request body as of the event, so that every attempt sends the same bytes."""
     happened_at: datetime = Field(sa_type=UTCDateTime)
-    status: DeliveryStatus = Field(sa_type=enum_type(DeliveryStatus))
-    attempts: int = 0
-    next_attempt_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    error: str | None = Field(default=None, sa_type=Text)
-    lease: str | None = Field(default=None, sa_type=Text)

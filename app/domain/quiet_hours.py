@@ -9,6 +9,8 @@ from bisect import bisect_left
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from app.domain.time_zones import find_zone
+
 _HH_MM = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
 
@@ -21,11 +23,11 @@ def quiet_until(start: str | None, end: str | None, timezone: str, now: datetime
     """Return when the quiet hours end (UTC) if `now` (aware) lies in them, else None.
 
     `start` and `end` are HH:MM on the wall clock of `timezone` (an IANA name), or None for a user without quiet hours.
-    The span includes its start and excludes its end.
+    The span includes its start and excludes its end. In an unknown time zone no hours are quiet: users are told early
+    rather than never.
     """
-    if start is None or end is None:
+    if start is None or end is None or (zone := find_zone(timezone)) is None:
         return None
-    zone = ZoneInfo(timezone)
     begins, ends = time.fromisoformat(start), time.fromisoformat(end)
     today = now.astimezone(zone).date()
     for day in (today - timedelta(days=1), today):

@@ -17,7 +17,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from app.access.claim_links import ClaimLink, read_link
-from app.commands.replies import claim_as_told
+from app.commands.replies import claim_by_reply
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Contact, Lead, LeadOffer
@@ -88,7 +88,7 @@ class ClaimPage:
             return _unknown()
         try:
             async with self.db.write() as session:
-                await claim_as_told(session, link.offer_id, link.via, self.clock())
+                await claim_by_reply(session, link.offer_id, link.via, self.clock())
         except ApiError as refusal:
             if refusal.code in DATABASE_FAILURES:
                 raise

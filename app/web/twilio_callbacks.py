@@ -18,8 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from app.access.claim_links import public_address, read_link
-from app.commands.delivery_status import record_receipt
-from app.commands.replies import allow_texts, claim_as_told, stop_texts, take_reply
+from app.commands.delivery_status import record_delivery_status
+from app.commands.replies import claim_by_reply, match_text_reply
+from app.commands.text_opt_outs import opt_in_to_texts, opt_out_of_texts
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Contact, Lead, User
@@ -29,7 +30,7 @@ from app.errors import DATABASE_FAILURES, ApiError, Code
 from app.observability import requests
 from app.web.request_body import read_body
 from app.worker import messages
-from app.worker.channels.twilio import saying, texting
+from app.worker.channels.twilio import reply_twiml, speech_twiml
 
 Form = Mapping[str, str]
 
@@ -61,7 +62,7 @@ class Callbacks:
         if delivery_id is not None and (status in DELIVERED or status in UNDELIVERED):
             failure = None if status in DELIVERED else _failure(status, form.get("ErrorCode", ""))
             async with self.db.write() as session:
-                await record_receipt(session, delivery_id, failure, self.clock())
+                await record_delivery_status(session, delivery_id, failure, self.clock())
         return Response(status_code=204)
 
     async def key(self, request: Request, form: Form) -> Response:
@@ -69,8 +70,8 @@ class Callbacks:
         now = self.clock()
         link = read_link(self.settings, request.query_params.get("link", ""), now)
         if link is None or form.get("Digits") != "1":
-            return _twiml(saying(messages.NOTHING_DONE))
-        return _twiml(saying(await self._claim(link.offer_id, link.via, now)))
+            return _twiml(speech_twiml(messages.NOTHING_DONE))
+        return _twiml(speech_twiml(await self._claim(link.offer_id, link.via, now)))
 
     async def reply(self, _request: Request, form: Form) -> Response:
         """`/twilio/texts`: what somebody has sent to our number. Who is no user of ours gets no answer."""
@@ -83,7 +84,7 @@ class Callbacks:
             answer = await self._switch_texts(phone, now, on=word in START)
         else:
             answer = messages.HOW_TO_REPLY
-        return _twiml(texting(answer))
+        return _twiml(reply_twiml(answer))
 
     async def _is_a_users(self, phone: str) -> bool:
         async with self.db.read() as session:
@@ -93,9 +94,9 @@ class Callbacks:
         """Twilio itself says that they have ended."""
         async with self.db.write() as session:
             if not on:
-                await stop_texts(session, phone, now)
+                await opt_out_of_texts(session, phone, now)
                 return None
-            await allow_texts(session, phone)
+            await opt_in_to_texts(session, phone)
             return messages.TEXTS_AGAIN
 
     async def _claim_by_reply(self, reply_id: str, phone: str, now: datetime) -> str:
@@ -103,13 +104,13 @@ class Callbacks:
         if not reply_id:
             raise ApiError(Code.BAD_REQUEST, "The text has no MessageSid.")
         async with self.db.write() as session:
-            offer_id = await take_reply(session, reply_id, phone, now)
+            offer_id = await match_text_reply(session, reply_id, phone, now)
         return messages.NOTHING_OPEN if offer_id is None else await self._claim(offer_id, ClaimedVia.TEXT, now)
 
     async def _claim(self, offer_id: int, via: ClaimedVia, now: datetime) -> str:
         try:
             async with self.db.write() as session:
-                offer = await claim_as_told(session, offer_id, via, now)
+                offer = await claim_by_reply(session, offer_id, via, now)
                 found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
                 return messages.claimed(*(await session.exec(found)).one())
         except ApiError as refusal:

@@ -1,1 +1,1 @@
-"""Telling people: the words, the channels, and the worker that sends what is due."""
+"""Notifications: the worker, the channels that it sends through, and the texts of messages."""

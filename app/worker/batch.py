@@ -1,222 +1,158 @@
-"""A wave: some deliveries taken, looked at again, sent at the same time, and recorded.
+"""The loop that sends due rows of any kind: lease a batch, prepare it, send it concurrently, record the outcomes.
 
-Three short transactions. In the second the leads are locked while users are looked at again and the sending begins: a
-claim waits for it, and nothing begins after a claim is committed. The answers are waited for outside of any.
+Each step but sending is a short transaction. A failure that nobody expected concerns one row: it counts as that row's
+failed attempt, is logged with its traceback, and changes nothing for the other rows.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select as select_rows
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.access.claim_links import ClaimLink, claim_url
-from app.commands import deliveries, events
-from app.commands.eligibility import obstacle
-from app.commands.escalation import move_up
-from app.commands.locks import lock_leads
-from app.commands.text_opt_outs import wants_no_texts
-from app.commands.withdrawal import withdraw_unsent
-from app.config import Settings
 from app.db.engine import Database
-from app.db.functions import member_of
-from app.db.models import Contact, Delivery, Lead, LeadOffer, User
-from app.domain.enums import OPEN_STATUSES, Channel, ClaimedVia, DeliveryStatus, EndReason
-from app.domain.quiet_hours import quiet_until
-from app.observability import metrics
-from app.worker import leases, messages
-from app.worker.channels.base import DeliveryError, Message, Sender
-from app.worker.leases import Outcome
+from app.worker.channels.base import DeliveryError
+from app.worker.isolation import isolate_failures
+from app.worker.leases import Lease, Outcome, Table
 
 logger = logging.getLogger(__name__)
 
+UNEXPECTED = "An unexpected error occurred."
+"""The error of a row that failed as nobody expected. The log has the details."""
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A delivery that was taken, and all that decides whether and what is sent."""
+Send = Callable[[], Awaitable[None]]
+"""Composes and sends one message. Raises DeliveryError if the message could not be sent."""
 
-    delivery: Delivery
-    offer: LeadOffer
-    lead: Lead
-    user: User
-    contact: Contact
-    reason: EndReason | None
-    wants_no_texts: bool
+Prepare = Callable[[AsyncSession, Lease, Sequence[int], datetime], Awaitable[Mapping[int, Send]]]
+"""Reads leased rows, cancels or holds those that are not to be sent now, and returns how to send the others."""
 
-    @property
-    def is_wanted(self) -> bool:
-        """Whether the user is still to be told: the lead is theirs, or free and offered to them."""
-        if self.reason is not None:
-            return False
-        if self.lead.claimed_by_id is not None:
-            return self.lead.claimed_by_id == self.user.id
-        return self.offer.status in OPEN_STATUSES
+Record = Callable[[Lease, AsyncSession, Sequence[Outcome], datetime], Awaitable[object]]
+"""Writes outcomes, and what follows from them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wave:
-    """What a wave did: how many deliveries it took, and the longest time (seconds) that one was sent late."""
+class Queue:
+    """One kind of rows to send: where they are, how many at once, and how they are prepared and recorded."""
 
-    taken: int
-    sent: int = 0
+    name: str
+    table: Table
+    condition: ColumnElement[bool]
+    batch_size: int
+    prepare: Prepare
+    record: Record = Lease.record
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The result of a batch: the number of leased rows and failed attempts, and how late each sent row was."""
+
+    leased: int
     failed: int = 0
-    lag: float = 0.0
+    lags: Sequence[float] = ()
+    """Seconds from when the row was due."""
 
 
-async def send_wave(
+async def send_batch(
     db: Database,
-    sender: Sender,
-    channels: Collection[Channel],
-    until: datetime,
+    queue: Queue,
+    due_by: datetime,
     clock: Callable[[], datetime],
-    settings: Settings,
+    lease_for: timedelta,
     *,
-    given_up: asyncio.Event,
-) -> Wave:
-    """Sends what is due on the channels up to the moment `until`, as many as the sender takes at once.
+    abandon: asyncio.Event,
+) -> Batch:
+    """Send some of the queue's rows that were due at `due_by`.
 
-    What an attempt of a dead worker held is sent again once its lease is over; of one that has `given_up`, at once.
+    Once `abandon` is set, attempts in progress are cancelled and their rows released to other workers.
     """
-    lease, now = uuid4().hex, clock()
-    lease_for = timedelta(seconds=settings.lease_seconds)
-    among = col(Delivery.channel).in_(channels)
+    now = clock()
+    lease = Lease(queue.table, uuid4().hex)
     async with db.write() as session:
-        due = await leases.take(session, Delivery, among, sender.at_once, lease, now=until, until=now + lease_for)
+        due = await lease.take(session, queue.condition, queue.batch_size, due_by=due_by, until=now + lease_for)
     if not due:
-        return Wave(0)
-    sending: dict[int, asyncio.Task[Outcome]] = {}
+        return Batch(0)
+
+    attempts: dict[int, asyncio.Task[Outcome]] = {}
+    outcomes: list[Outcome] = []
     try:
-        async with db.write() as session:
-            await _begin(session, [*due], lease, now, lambda one: _start(sender, one, settings, now, sending))
+        outcomes += await _begin(db, queue, lease, [*due], now, attempts)
     finally:
-        outcomes = await leases.outcomes_of(sending.values(), given_up)
+        outcomes += await _finished(attempts.values(), abandon)
         done_at = clock()
-        if sending:
+        await _record(db, queue, lease, outcomes, done_at)
+        if unfinished := attempts.keys() - {outcome.row_id for outcome in outcomes}:
             async with db.write() as session:
-                await _record(session, [*sending], outcomes, lease, done_at)
-    lags = [(done_at - due[outcome.id]).total_seconds() for outcome in outcomes if outcome.failure is None]
-    for lag in lags:
-        metrics.DELIVERY_LAG.observe(lag)
-    failed = len(outcomes) - len(lags)
-    metrics.DELIVERY_FAILURES.inc(failed)
-    return Wave(len(due), len(lags), failed, max(lags, default=0.0))
+                await lease.release(session, unfinished, done_at)
+
+    lags = [(done_at - due[outcome.row_id]).total_seconds() for outcome in outcomes if outcome.failure is None]
+    return Batch(len(due), len(outcomes) - len(lags), lags)
 
 
 async def _begin(
-    session: AsyncSession, delivery_ids: Sequence[int], lease: str, now: datetime, start: Callable[[Due], None]
-) -> None:
-    """Looks at each again, its lead locked, and starts to send what is still wanted."""
-    await lock_leads(session, await _lead_ids(session, delivery_ids))
-    withdrawn: dict[int, EndReason] = {}
-    stuck: set[int] = set()
-    for due in await _look(session, delivery_ids, lease, now):
-        if not due.is_wanted:
-            await leases.cancel(session, Delivery, due.delivery.id, lease)
-            if due.reason is not None:
-                withdrawn[due.offer.id] = due.reason
-                stuck.add(due.lead.id)
-        elif (
-            until := quiet_until(due.user.quiet_hours_start, due.user.quiet_hours_end, due.user.timezone, now)
-        ) is not None:
-            await leases.put_off(session, Delivery, due.delivery.id, lease, until)
-        else:
-            start(due)
-    await withdraw_unsent(session, withdrawn)
-    for lead_id in sorted(stuck):
-        await move_up(session, lead_id, now)
-    await asyncio.sleep(0)  # every sending has begun before the leads are unlocked
+    db: Database,
+    queue: Queue,
+    lease: Lease,
+    row_ids: Sequence[int],
+    now: datetime,
+    attempts: dict[int, asyncio.Task[Outcome]],
+) -> list[Outcome]:
+    """Prepare the rows and begin to send them, as `attempts`. Return the outcomes of rows that failed before that.
+
+    Sending begins before the transaction ends, that is, under the locks that `prepare` has taken: for a delivery the
+    lock of its lead, so that no sending begins after a claim is committed.
+    """
+
+    async def begin(ids: Sequence[int]) -> None:
+        if not (missing := [row_id for row_id in ids if row_id not in attempts]):
+            return
+        async with db.write() as session:
+            for row_id, send in (await queue.prepare(session, lease, missing, now)).items():
+                attempts[row_id] = asyncio.create_task(_attempt(queue.table, row_id, send))
+            await asyncio.sleep(0)  # lets every attempt begin
+
+    failed = await isolate_failures(begin, row_ids, queue.table.__name__)
+    return [Outcome(row_id, DeliveryError(UNEXPECTED)) for row_id in failed if row_id not in attempts]
 
 
-def _quiet_until(user: User, now: datetime) -> datetime | None:
-    return quiet_until(user.quiet_hours_start, user.quiet_hours_end, user.timezone, now)
-
-
-def _start(
-    sender: Sender, due: Due, settings: Settings, now: datetime, sending: dict[int, asyncio.Task[Outcome]]
-) -> None:
-    sending[due.delivery.id] = asyncio.create_task(_send(sender, due, settings, now))
-
-
-async def _lead_ids(session: AsyncSession, delivery_ids: Sequence[int]) -> Sequence[int]:
-    found = select(LeadOffer.lead_id).join(Delivery).where(member_of(col(Delivery.id), delivery_ids)).distinct()
-    return (await session.exec(found)).all()
-
-
-async def _look(session: AsyncSession, delivery_ids: Sequence[int], lease: str, now: datetime) -> list[Due]:
-    """What is still to be sent of the lease, as it is now that the leads are locked."""
-    found: Any = (
-        select_rows(Delivery, LeadOffer, Lead, User, Contact, obstacle(now), wants_no_texts())
-        .join(LeadOffer, col(LeadOffer.id) == col(Delivery.offer_id))
-        .join(Lead, col(Lead.id) == col(LeadOffer.lead_id))
-        .join(User, col(User.id) == col(LeadOffer.user_id))
-        .join(Contact, col(Contact.id) == col(Lead.contact_id))
-        .where(
-            member_of(col(Delivery.id), delivery_ids),
-            col(Delivery.lease) == lease,
-            col(Delivery.status) == DeliveryStatus.PENDING,
-        )
-        .order_by(col(Delivery.id))
-    )
-    rows = await session.exec(found, execution_options={"populate_existing": True})
-    return [Due(*row) for row in rows]
-
-
-async def _send(sender: Sender, due: Due, settings: Settings, now: datetime) -> Outcome:
-    """The attempt. What fails in a way that nobody thought of is logged and tried again as any other."""
+async def _attempt(table: Table, row_id: int, send: Send) -> Outcome:
     try:
-        await sender.send(_message(due, settings, now, answers=sender.answers))
+        await send()
     except DeliveryError as failure:
-        return Outcome(due.delivery.id, failure)
+        return Outcome(row_id, failure)
     except Exception:
-        logger.exception("Delivery %d failed unexpectedly", due.delivery.id)
-        return Outcome(due.delivery.id, DeliveryError("Something went wrong on our side."))
-    return Outcome(due.delivery.id)
+        logger.exception("%s %d: sending failed unexpectedly", table.__name__, row_id)
+        return Outcome(row_id, DeliveryError(UNEXPECTED))
+    return Outcome(row_id)
 
 
-def _message(due: Due, settings: Settings, now: datetime, *, answers: bool) -> Message:
-    is_email = due.delivery.channel is Channel.EMAIL
-    to = due.user.email if is_email else due.user.phone
-    if not to:
-        raise DeliveryError(f"The user has no {'e-mail address' if is_email else 'phone number'}.", permanent=True)
-    if due.delivery.channel is Channel.TEXT and due.wants_no_texts:
-        raise DeliveryError("The user has asked for no texts to this number.", permanent=True)
-    link = claim_url(settings, ClaimLink(due.offer.id, _VIA[due.delivery.channel]), now)
-    asks_for_key = answers and due.delivery.channel is Channel.CALL and due.lead.claimed_by_id is None
-    words = _words(due, link, answers=answers)
-    return Message(f"delivery-{due.delivery.id}", to, *words, keys=link if asks_for_key else None)
+async def _finished(attempts: Collection[asyncio.Task[Outcome]], abandon: asyncio.Event) -> list[Outcome]:
+    """Wait for the attempts. Once `abandon` is set, cancel those in progress: they have no outcome."""
+    if not attempts:
+        return []
+    abandoned = asyncio.ensure_future(abandon.wait())
+    all_done = asyncio.ensure_future(asyncio.wait(attempts))
+    await asyncio.wait({abandoned, all_done}, return_when=asyncio.FIRST_COMPLETED)
+    for task in (abandoned, all_done, *attempts):
+        task.cancel()
+    await asyncio.wait({abandoned, all_done, *attempts})
+    return [attempt.result() for attempt in attempts if not (abandon.is_set() and attempt.cancelled())]
 
 
-_VIA = {Channel.EMAIL: ClaimedVia.EMAIL, Channel.TEXT: ClaimedVia.TEXT, Channel.CALL: ClaimedVia.PHONE}
+async def _record(db: Database, queue: Queue, lease: Lease, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Record the outcomes. An outcome that cannot be recorded counts as a failed attempt, and has no other effect."""
+    by_id = {outcome.row_id: outcome for outcome in outcomes}
 
+    async def record(ids: Sequence[int]) -> None:
+        async with db.write() as session:
+            await queue.record(lease, session, [by_id[row_id] for row_id in ids], now)
 
-def _words(due: Due, link: str | None, *, answers: bool) -> messages.Words:
-    what = (due.user, due.lead, due.contact)
-    match due.delivery.channel, due.lead.claimed_by_id is not None:
-        case Channel.EMAIL, True:
-            return messages.assigned(*what)
-        case _, True:
-            return messages.assigned_in_short(*what)
-        case Channel.TEXT, _:
-            return messages.offered_by_text(*what, link, answers=answers)
-        case Channel.CALL, _:
-            return messages.offered_by_call(*what, answers=answers)
-    return messages.offered(*what, link)
+    async def record_failure(ids: Sequence[int]) -> None:
+        async with db.write() as session:
+            await lease.record(session, [Outcome(row_id, DeliveryError(UNEXPECTED)) for row_id in ids], now)
 
-
-async def _record(
-    session: AsyncSession, ids: Sequence[int], outcomes: Sequence[Outcome], lease: str, now: datetime
-) -> None:
-    """Writes what became of the deliveries that were begun; what has no outcome is given back."""
-    await lock_leads(session, await _lead_ids(session, ids))
-    failed = await leases.record(session, Delivery, lease, outcomes, now)
-    await events.deliveries_failed(session, failed, now)
-    if len(outcomes) < len(ids):
-        await leases.give_back(session, Delivery, ids, lease, now)
-    sent = [outcome.id for outcome in outcomes if outcome.failure is None]
-    await deliveries.mark_told(session, sent=sent, ended=ids)
+    unrecorded = await isolate_failures(record, [*by_id], queue.table.__name__)
+    await isolate_failures(record_failure, unrecorded, queue.table.__name__)

@@ -1,70 +1,56 @@
-"""Telling the creators of exhausted leads."""
+"""Notices: e-mails that tell a lead's creator that its rollout is exhausted."""
 
-import asyncio
-from datetime import datetime, timedelta
-from uuid import uuid4
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
 
 from sqlalchemy import true
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.db.engine import Database
 from app.db.functions import member_of
 from app.db.models import Contact, Lead, Notice, User
 from app.domain.quiet_hours import quiet_until
-from app.worker import leases, messages
-from app.worker.channels.base import DeliveryError, Message, Sender
-from app.worker.leases import Outcome
-
-Due = tuple[Notice, Lead, User, Contact]
-
-
-async def send_notices(
-    db: Database, sender: Sender, now: datetime, lease_for: timedelta, given_up: asyncio.Event
-) -> int:
-    """Sends what is due at `now`, as many as the sender takes at once; how many were taken."""
-    lease = uuid4().hex
-    async with db.write() as session:
-        ids = [*await leases.take(session, Notice, true(), sender.at_once, lease, now=now, until=now + lease_for)]
-        wanted = [due for due in await _look(session, ids) if await _is_wanted(session, due, lease, now)]
-    sending = [asyncio.create_task(_send(sender, *due)) for due in wanted]
-    outcomes = await leases.outcomes_of(sending, given_up)
-    if sending:
-        async with db.write() as session:
-            await leases.record(session, Notice, lease, outcomes, now)
-            if len(outcomes) < len(sending):
-                await leases.give_back(session, Notice, ids, lease, now)
-    return len(ids)
+from app.worker import messages
+from app.worker.batch import Queue, Send
+from app.worker.channels.base import DeliveryChannel, DeliveryError, Message
+from app.worker.leases import Lease
 
 
-async def _look(session: AsyncSession, ids: list[int]) -> list[Due]:
+def notice_queue(email: DeliveryChannel) -> Queue:
+    """Return the queue of all notices, which go out by e-mail.
+
+    A notice is cancelled if somebody has claimed the lead, if it is offered again, or if its creator is deactivated.
+    """
+
+    async def prepare(session: AsyncSession, lease: Lease, notice_ids: Sequence[int], now: datetime) -> dict[int, Send]:
+        sends: dict[int, Send] = {}
+        for notice_id, lead, creator, contact in await _select(session, notice_ids):
+            if lead.claimed_by_id is not None or lead.exhausted_at is None or not creator.is_active:
+                await lease.cancel(session, notice_id)
+                continue
+            held_until = quiet_until(creator.quiet_hours_start, creator.quiet_hours_end, creator.timezone, now)
+            if held_until is not None:
+                await lease.hold(session, notice_id, held_until)
+                continue
+            sends[notice_id] = partial(_send, email, notice_id, lead, creator, contact)
+        return sends
+
+    return Queue("Notices", Notice, true(), email.max_concurrent, prepare)
+
+
+async def _select(session: AsyncSession, notice_ids: Sequence[int]) -> Sequence[tuple[int, Lead, User, Contact]]:
     found = (
-        select(Notice, Lead, User, Contact)
+        select(Notice.id, Lead, User, Contact)
         .join(Lead, col(Lead.id) == col(Notice.lead_id))
         .join(User, col(User.id) == col(Lead.creator_id))
         .join(Contact, col(Contact.id) == col(Lead.contact_id))
-        .where(member_of(col(Notice.id), ids))
+        .where(member_of(col(Notice.id), notice_ids))
     )
-    return [(notice, lead, user, contact) for notice, lead, user, contact in await session.exec(found)]
+    return (await session.exec(found)).all()
 
 
-async def _is_wanted(session: AsyncSession, due: Due, lease: str, now: datetime) -> bool:
-    """Not once somebody has the lead or it is offered again, and not in the creator's quiet hours."""
-    notice, lead, creator, _contact = due
-    if lead.claimed_by_id is not None or lead.exhausted_at is None or not creator.is_active:
-        await leases.cancel(session, Notice, notice.id, lease)
-        return False
-    if (until := quiet_until(creator.quiet_hours_start, creator.quiet_hours_end, creator.timezone, now)) is not None:
-        await leases.put_off(session, Notice, notice.id, lease, until)
-        return False
-    return True
-
-
-async def _send(sender: Sender, notice: Notice, lead: Lead, creator: User, contact: Contact) -> Outcome:
-    try:
-        if not creator.email:
-            raise DeliveryError("The user has no e-mail address.", permanent=True)
-        await sender.send(Message(f"notice-{notice.id}", creator.email, *messages.exhausted(creator, lead, contact)))
-    except DeliveryError as failure:
-        return Outcome(notice.id, failure)
-    return Outcome(notice.id)
+async def _send(email: DeliveryChannel, notice_id: int, lead: Lead, creator: User, contact: Contact) -> None:
+    if not creator.email:
+        raise DeliveryError("The user has no e-mail address.", permanent=True)
+    await email.send(Message(f"notice-{notice_id}", creator.email, *messages.exhausted(creator, lead, contact)))

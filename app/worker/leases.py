@@ -1,10 +1,10 @@
-"""Attempts at deliveries, notices and events: each taken by one worker, and what became of it.
+"""Leases: how workers share the rows to send, and how the outcome of an attempt is recorded.
 
-Taking is a lease. The row moves its next attempt to the lease's end, so that nobody else finds it until then, and the
-attempt of a worker that died is made again. An outcome counts only under the lease it belongs to.
+A worker leases a row: it writes its token into the row and moves `next_attempt_at` to the end of the lease. Other
+workers do not find the row until then. If the worker dies, the row is due again when the lease ends. An outcome counts
+only while the row still carries the token.
 """
 
-import asyncio
 import random
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,32 +21,34 @@ from app.domain.enums import DeliveryStatus
 from app.worker.channels.base import DeliveryError
 
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 4, 8, 17))
-"""Between the attempts: five in half an hour. The last failure is the end."""
+"""The pauses between five attempts: 30 minutes in all. A row fails for good with the fifth."""
 
 JITTER = 0.2
-"""By which part a pause is longer or shorter, so that what failed together does not come back together."""
+"""A pause is up to this fraction longer or shorter, so that rows that failed together are not retried together."""
 
 NEW_WORK = "lead_offers_work"
-"""Where PostgreSQL tells of new work."""
+"""The PostgreSQL notification channel that wakes workers. Database triggers notify it too."""
 
 NEW_EVENTS = "events"
-"""What it says there of events alone."""
+"""The payload of a notification that concerns webhook events only."""
 
-Work = type[Delivery] | type[Notice] | type[Event]
+Table = type[Delivery] | type[Notice] | type[Event]
+
+_UNSYNCHRONIZED = {"synchronize_session": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of an attempt at the row `id`; without a failure the message is sent."""
+    """The outcome of an attempt to send a row: sent, or failed with an error."""
 
-    id: int
+    row_id: int
     failure: DeliveryError | None = None
 
 
 def pause_after(attempts: int, failure: DeliveryError, luck: float) -> timedelta | None:
-    """How long to wait after that many failed attempts; None where there is none to follow. `luck` is 0 to 1.
+    """Return how long to wait after this many failed attempts, or None if there is to be no other attempt.
 
-    A provider that says how long to leave it alone is left alone for as long.
+    `luck`, from 0 to 1, chooses the jitter. If the provider asked for a longer pause, that is used.
     """
     if failure.permanent or attempts > len(PAUSES):
         return None
@@ -54,137 +56,117 @@ def pause_after(attempts: int, failure: DeliveryError, luck: float) -> timedelta
     return max(pause, timedelta(seconds=failure.retry_after or 0))
 
 
-async def next_attempt(session: AsyncSession, work: Work, after: datetime | None = None) -> datetime | None:
-    """The moment of the first pending attempt, or of the first that lies after a moment; null where there is none."""
-    pending = select(func.min(work.next_attempt_at)).where(col(work.status) == DeliveryStatus.PENDING)
-    return (await session.exec(pending if after is None else pending.where(col(work.next_attempt_at) > after))).one()
+async def next_attempt(session: AsyncSession, table: Table, after: datetime | None = None) -> datetime | None:
+    """Return when the first pending row is due, or the first that is due after `after`; None if there is none."""
+    pending = select(func.min(table.next_attempt_at)).where(col(table.status) == DeliveryStatus.PENDING)
+    return (await session.exec(pending if after is None else pending.where(col(table.next_attempt_at) > after))).one()
 
 
-async def take(
-    session: AsyncSession,
-    work: Work,
-    among: ColumnElement[bool],
-    limit: int,
-    lease: str,
-    *,
-    now: datetime,
-    until: datetime,
-) -> dict[int, datetime]:
-    """Leases some rows that are due; when each was due, by its id. What others take at the same time is passed over."""
-    due = (
-        select(work.id, work.next_attempt_at)
-        .where(col(work.status) == DeliveryStatus.PENDING, col(work.next_attempt_at) <= now, among)
-        .order_by(col(work.next_attempt_at), col(work.id))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    found = {row_id: at for row_id, at in await session.exec(due) if at is not None}
-    if found:
-        await session.exec(
-            update(work).where(member_of(col(work.id), [*found])).values(lease=lease, next_attempt_at=until),
-            execution_options={"synchronize_session": False},
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The rows of one table that carry this worker's token."""
+
+    table: Table
+    token: str
+
+    async def take(
+        self, session: AsyncSession, condition: ColumnElement[bool], limit: int, *, due_by: datetime, until: datetime
+    ) -> dict[int, datetime]:
+        """Lease up to `limit` rows that are due, until `until`. Return when each was due, by its id.
+
+        Rows that another worker is leasing at the same time are skipped.
+        """
+        table = self.table
+        due = (
+            select(table.id, table.next_attempt_at)
+            .where(col(table.status) == DeliveryStatus.PENDING, col(table.next_attempt_at) <= due_by, condition)
+            .order_by(col(table.next_attempt_at), col(table.id))
+            .limit(limit)
+            .with_for_update(skip_locked=True)
         )
-    return found
+        found = {row_id: at for row_id, at in await session.exec(due) if at is not None}
+        if found:
+            leased = update(table).where(member_of(col(table.id), [*found]))
+            await session.exec(
+                leased.values(lease=self.token, next_attempt_at=until), execution_options=_UNSYNCHRONIZED
+            )
+        return found
 
+    async def release(self, session: AsyncSession, row_ids: Collection[int], now: datetime) -> None:
+        """End the lease of rows without an outcome, and wake other workers to send them now."""
+        await self._end(session, row_ids, next_attempt_at=now)
+        if session.get_bind().dialect.name == "postgresql":
+            await session.exec(select(func.pg_notify(NEW_WORK, NEW_EVENTS if self.table is Event else "")))
 
-async def outcomes_of(under_way: Collection[asyncio.Task[Outcome]], given_up: asyncio.Event) -> list[Outcome]:
-    """What became of the attempts. Once they are given up, those under way are broken off and have no outcome."""
-    if not under_way:
-        return []
-    giving_up = asyncio.ensure_future(given_up.wait())
-    all_ended = asyncio.ensure_future(asyncio.wait(under_way))
-    await asyncio.wait({giving_up, all_ended}, return_when=asyncio.FIRST_COMPLETED)
-    for task in (giving_up, all_ended, *under_way):
-        task.cancel()
-    await asyncio.wait({giving_up, all_ended, *under_way})
-    return [task.result() for task in under_way if not (given_up.is_set() and task.cancelled())]
+    async def hold(self, session: AsyncSession, row_id: int, until: datetime) -> None:
+        """End the lease without an attempt; the row is due again at `until`."""
+        await self._end(session, [row_id], next_attempt_at=until)
 
+    async def cancel(self, session: AsyncSession, row_id: int) -> None:
+        """End the lease without an attempt; the row is never sent."""
+        await self._end(session, [row_id], next_attempt_at=None, status=DeliveryStatus.CANCELLED)
 
-async def give_back(session: AsyncSession, work: Work, ids: Collection[int], lease: str, now: datetime) -> None:
-    """Ends the lease of what has no outcome, as if it had never been taken: others take it now."""
-    still_mine = (member_of(col(work.id), ids), col(work.lease) == lease, col(work.status) == DeliveryStatus.PENDING)
-    await session.exec(
-        update(work).where(*still_mine).values(lease=None, next_attempt_at=now),
-        execution_options={"synchronize_session": False},
-    )
-    if session.get_bind().dialect.name == "postgresql":
-        await session.exec(select(func.pg_notify(NEW_WORK, NEW_EVENTS if work is Event else "")))
+    async def _end(self, session: AsyncSession, row_ids: Collection[int], **values: Any) -> None:
+        pending = (*self._rows(row_ids), col(self.table.status) == DeliveryStatus.PENDING)
+        ended = update(self.table).where(*pending).values(lease=None, **values)
+        await session.exec(ended, execution_options=_UNSYNCHRONIZED)
 
+    async def record(self, session: AsyncSession, outcomes: Sequence[Outcome], now: datetime) -> list[int]:
+        """Write the outcomes of attempts. Return the ids of the rows that have failed for good.
 
-async def put_off(session: AsyncSession, work: Work, row_id: int, lease: str, until: datetime) -> None:
-    """Ends the lease without an attempt: quiet hours."""
-    await _end_lease(session, work, row_id, lease, next_attempt_at=until)
+        A row that was sent is recorded as sent even if it was cancelled in the meantime.
+        """
+        sent = [outcome.row_id for outcome in outcomes if outcome.failure is None]
+        failures = {outcome.row_id: outcome.failure for outcome in outcomes if outcome.failure is not None}
+        if sent:
+            await self._record_sent(session, sent, now)
+        return await self._record_failures(session, failures, now) if failures else []
 
-
-async def cancel(session: AsyncSession, work: Work, row_id: int, lease: str) -> None:
-    """Ends the lease without an attempt, now or later: nobody is to be told any more."""
-    await _end_lease(session, work, row_id, lease, next_attempt_at=None, status=DeliveryStatus.CANCELLED)
-
-
-async def _end_lease(session: AsyncSession, work: Work, row_id: int, lease: str, **values: Any) -> None:
-    mine = (col(work.id) == row_id, col(work.lease) == lease, col(work.status) == DeliveryStatus.PENDING)
-    await session.exec(
-        update(work).where(*mine).values(lease=None, **values), execution_options={"synchronize_session": False}
-    )
-
-
-async def record(
-    session: AsyncSession, work: Work, lease: str, outcomes: Sequence[Outcome], now: datetime
-) -> list[int]:
-    """Writes what became of the attempts; the ids of what has failed for good.
-
-    What was sent is recorded as sent, even where it was cancelled meanwhile.
-    """
-    sent = [outcome.id for outcome in outcomes if outcome.failure is None]
-    failed = [(outcome.id, outcome.failure) for outcome in outcomes if outcome.failure is not None]
-    if sent:
-        await _record_sent(session, work, lease, sent, now)
-    return await _record_failed(session, work, lease, failed, now) if failed else []
-
-
-async def _record_sent(session: AsyncSession, work: Work, lease: str, ids: Sequence[int], now: datetime) -> None:
-    await session.exec(
-        update(work)
-        .where(member_of(col(work.id), ids), col(work.lease) == lease)
-        .values(
+    async def _record_sent(self, session: AsyncSession, row_ids: Sequence[int], now: datetime) -> None:
+        recorded = update(self.table).values(
             status=DeliveryStatus.SENT,
             sent_at=now,
-            attempts=col(work.attempts) + 1,
+            attempts=col(self.table.attempts) + 1,
             next_attempt_at=None,
             error=None,
             lease=None,
-        ),
-        execution_options={"synchronize_session": False},
-    )
+        )
+        await session.exec(recorded.where(*self._rows(row_ids)), execution_options=_UNSYNCHRONIZED)
 
+    async def _record_failures(
+        self, session: AsyncSession, failures: dict[int, DeliveryError], now: datetime
+    ) -> list[int]:
+        """Skip rows that another worker has leased in the meantime, and leave cancelled ones cancelled."""
+        table = self.table
+        found = select(table.id, table.attempts, table.status).where(*self._rows([*failures])).with_for_update()
+        rows = [
+            _failed(row_id, failures[row_id], attempts, DeliveryStatus(status), now)
+            for row_id, attempts, status in await session.exec(found)
+        ]
+        if rows:
+            columns = SQLModel.metadata.tables[str(table.__tablename__)]
+            changed: Any = {
+                name: bindparam(f"new_{name}") for name in ("status", "next_attempt_at", "attempts", "error")
+            }
+            recorded = update(columns).where(columns.c.id == bindparam("row_id")).values(lease=None, **changed)
+            await session.exec(recorded, params=rows)
+        return [row["row_id"] for row in rows if row["new_status"] is DeliveryStatus.FAILED]
 
-async def _record_failed(
-    session: AsyncSession, work: Work, lease: str, failed: Sequence[tuple[int, DeliveryError]], now: datetime
-) -> list[int]:
-    """Under the rows' locks: what was cancelled meanwhile stays cancelled, what somebody else has taken is theirs."""
-    leased = (member_of(col(work.id), [row_id for row_id, _ in failed]), col(work.lease) == lease)
-    found = select(work.id, work.attempts, work.status).where(*leased).with_for_update()
-    mine = {row_id: (attempts, DeliveryStatus(status)) for row_id, attempts, status in await session.exec(found)}
-    rows = [_failed(row_id, failure, *mine[row_id], now) for row_id, failure in failed if row_id in mine]
-    if rows:
-        table = SQLModel.metadata.tables[str(work.__tablename__)]
-        columns = ("status", "next_attempt_at", "attempts", "error")
-        changed: Any = {"lease": None} | {name: bindparam(f"its_{name}") for name in columns}
-        await session.exec(update(table).where(table.c.id == bindparam("its_id")).values(changed), params=rows)
-    return [row["its_id"] for row in rows if row["its_status"] is DeliveryStatus.FAILED]
+    def _rows(self, row_ids: Collection[int]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+        return member_of(col(self.table.id), row_ids), col(self.table.lease) == self.token
 
 
 def _failed(
     row_id: int, failure: DeliveryError, attempts: int, status: DeliveryStatus, now: datetime
 ) -> dict[str, Any]:
-    """What is written of an attempt that was preceded by so many."""
+    """Return the new values of a row whose attempt failed after `attempts` earlier ones."""
     pause = pause_after(attempts + 1, failure, random.random())  # noqa: S311  no secret
     if status is DeliveryStatus.PENDING and pause is None:
         status = DeliveryStatus.FAILED
     return {
-        "its_id": row_id,
-        "its_status": status,
-        "its_next_attempt_at": now + pause if pause and status is DeliveryStatus.PENDING else None,
-        "its_attempts": attempts + 1,
-        "its_error": failure.reason,
+        "row_id": row_id,
+        "new_status": status,
+        "new_next_attempt_at": now + pause if pause and status is DeliveryStatus.PENDING else None,
+        "new_attempts": attempts + 1,
+        "new_error": failure.reason,
     }

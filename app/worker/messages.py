@@ -1,105 +1,111 @@
-"""The words of every message and of every answer to one.
+"""The texts of every message to users, and of every response to a reply.
 
-They name the lead's type and zipcode and the contact's first name: never how to reach the contact, whom only the
-holder of the lead is told. What people have typed stands in no header with a line break of its own, and begins nothing
-that is spoken.
+Messages contain the lead's type and zipcode and the contact's first name. They never contain the contact's e-mail
+address or phone number: only the lead's holder sees these, in the app. Values that users have typed are reduced to one
+line, so that they cannot add e-mail headers. Spoken texts never begin with such a value.
 """
 
 import re
-from datetime import datetime
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime
 
 from app.db.models import Contact, Lead, User
+from app.domain.time_zones import find_zone
 
 Words = tuple[str, str]
-"""Subject and text. Texts and calls have no subject; the console shows it."""
+"""A subject and a text. Texts and calls have no subject; only the console shows it."""
+
+MAX_VALUE_LENGTH = 80
 
 
 def offered(user: User, lead: Lead, contact: Contact, link: str | None = None) -> Words:
-    """By e-mail: the lead is offered to the user, who may claim it; by the link, where there is one."""
+    """Return the e-mail that offers the lead to the user, with a link to claim it if there is one."""
     how = f"Claim it here: {link}" if link else "Claim or decline it in the app."
     return f"Lead offer: {about(lead, contact)}", (
-        f"Hello {_plain(user.first_name)},\n\n"
-        f"{_sentence(user, lead, contact)}\n\n"
+        f"Hello {_one_line(user.first_name)},\n\n"
+        f"{_enquiry(user, lead, contact)}\n\n"
         f"The lead goes to whoever claims it first. {how}\n"
     )
 
 
 def offered_by_text(
-    user: User, lead: Lead, contact: Contact, link: str | None = None, *, answers: bool = False
+    user: User, lead: Lead, contact: Contact, link: str | None = None, *, accepts_replies: bool = False
 ) -> Words:
-    """The same in a text, which can be replied to where it `answers`. It ends with the link: no full stop joins it."""
+    """Return the text that offers the lead to the user. It ends with the link, which no full stop may follow."""
     subject = f"Lead offer: {about(lead, contact)}"
-    replies = "Reply 1 to claim it, STOP for no more texts. " if answers else ""
+    replies = "Reply 1 to claim it, STOP to get no more texts. " if accepts_replies else ""
     how = f"Claim it here: {link}" if link else "Claim it in the app."
-    return subject, f"{subject}. {_sentence(user, lead, contact)} It goes to who claims first. {replies}{how}"
+    return subject, f"{subject}. {_enquiry(user, lead, contact)} It goes to whoever claims it first. {replies}{how}"
 
 
-def offered_by_call(user: User, lead: Lead, contact: Contact, *, answers: bool = False) -> Words:
-    """The same to be spoken, with a key to press where the call `answers`."""
-    how = "To claim it now, press 1." if answers else "Claim it in the app."
-    said = f"Hello {_plain(user.first_name)}. You are offered a lead. {_sentence(user, lead, contact, spoken=True)}"
-    return f"Lead offer: {about(lead, contact)}", f"{said} It goes to whoever claims it first. {how}"
+def offered_by_call(user: User, lead: Lead, contact: Contact, *, accepts_replies: bool = False) -> Words:
+    """Return what a call says that offers the lead to the user."""
+    how = "To claim it now, press 1." if accepts_replies else "Claim it in the app."
+    hello = f"Hello {_one_line(user.first_name)}. You are offered a lead."
+    enquiry = _enquiry(user, lead, contact, spoken=True)
+    return f"Lead offer: {about(lead, contact)}", f"{hello} {enquiry} It goes to whoever claims it first. {how}"
 
 
 def assigned(user: User, lead: Lead, contact: Contact) -> Words:
-    """By e-mail: the user has the lead without having claimed it, by an automatic offer or given by its creator."""
+    """Return the e-mail that tells the user that they were given the lead, automatically or by its creator."""
     return f"Your new lead: {about(lead, contact)}", (
-        f"Hello {_plain(user.first_name)},\n\n"
-        f"{_sentence(user, lead, contact)}\n\n"
-        "The lead is yours: you find how to reach them in the app.\n"
+        f"Hello {_one_line(user.first_name)},\n\n"
+        f"{_enquiry(user, lead, contact)}\n\n"
+        "The lead is yours. The app shows how to reach the contact.\n"
     )
 
 
 def assigned_in_short(user: User, lead: Lead, contact: Contact) -> Words:
-    """The same by text or call."""
-    subject = f"Your new lead: {about(lead, contact)}"
-    spoken = _sentence(user, lead, contact, spoken=True)
-    return subject, f"You have a new lead. {spoken} You find how to reach them in the app."
+    """Return the same for a text or a call."""
+    enquiry = _enquiry(user, lead, contact, spoken=True)
+    text = f"You have a new lead. {enquiry} The app shows how to reach the contact."
+    return f"Your new lead: {about(lead, contact)}", text
 
 
 def exhausted(creator: User, lead: Lead, contact: Contact) -> Words:
-    """To the lead's creator: nobody has taken it."""
-    return f"Nobody has taken the lead: {about(lead, contact)}", (
-        f"Hello {_plain(creator.first_name)},\n\n"
-        f"{_sentence(creator, lead, contact)}\n\n"
-        "Nobody has claimed the lead, and everybody it was offered to has had their time. Submit it again to offer it "
-        "to who has joined or is back, or assign it to somebody.\n"
+    """Return the e-mail that tells the lead's creator that nobody has claimed it."""
+    return f"Nobody has claimed the lead: {about(lead, contact)}", (
+        f"Hello {_one_line(creator.first_name)},\n\n"
+        f"{_enquiry(creator, lead, contact)}\n\n"
+        "Nobody has claimed this lead, and everyone it was offered to has had time to do so. Submit it again to offer "
+        "it to members who have joined or returned since, or assign it to someone.\n"
     )
 
 
 def claimed(lead: Lead, contact: Contact) -> str:
-    """Answers who has claimed by a reply or a key."""
-    return f"The lead is yours: {about(lead, contact)}. You find how to reach them in the app."
+    """Return the response to a reply or key that has claimed the lead."""
+    return f"The lead is yours: {about(lead, contact)}. The app shows how to reach the contact."
 
 
-TAKEN = "Somebody else has this lead already."
-NOT_OPEN = "This lead is not open for you any more."
-NOTHING_OPEN = "No lead is open for you now."
+TAKEN = "Somebody else already has this lead."
+NOT_OPEN = "This offer is no longer open."
+NOTHING_OPEN = "You have no open lead offers."
 NOTHING_DONE = "Nothing was changed. Goodbye."
-HOW_TO_REPLY = "Reply 1 to claim the lead that you were offered last, STOP for no more texts, START for texts again."
-TEXTS_AGAIN = "You get texts of leads again."
+HOW_TO_REPLY = "Reply 1 to claim your latest lead offer, STOP to get no more texts, START to get texts again."
+TEXTS_AGAIN = "You will get texts about leads again."
 
 
 def about(lead: Lead, contact: Contact) -> str:
-    """The lead in a few words: its type, else the contact's first name, and where."""
-    kind = _plain(lead.type) or _plain(contact.first_name) or f"number {lead.id}"
+    """Return a short name for the lead: its type or the contact's first name, and its zipcode."""
+    kind = _one_line(lead.type) or _one_line(contact.first_name) or f"number {lead.id}"
     return f"{kind} in {lead.zipcode}" if lead.zipcode else kind
 
 
-def _sentence(user: User, lead: Lead, contact: Contact, *, spoken: bool = False) -> str:
-    name = _plain(contact.first_name) or "Somebody"
+def _enquiry(user: User, lead: Lead, contact: Contact, *, spoken: bool = False) -> str:
+    """Return a sentence that says who enquired about what and when, in the user's time zone."""
+    name = _one_line(contact.first_name) or "Somebody"
     zipcode = (" ".join(lead.zipcode) if spoken else lead.zipcode) if lead.zipcode else ""
-    details = [_plain(lead.type), f"zipcode {zipcode}" if zipcode else ""]
-    about = ", ".join(filter(None, details))
-    zone = "" if spoken else f" ({user.timezone})"
-    return f"{name} enquired{f' ({about})' if about else ''} on {_local(lead.created_at, user)}{zone}."
+    details = ", ".join(filter(None, [_one_line(lead.type), f"zipcode {zipcode}" if zipcode else ""]))
+    when, zone = _local_time(lead.created_at, user.timezone)
+    return f"{name} enquired{f' ({details})' if details else ''} on {when}{'' if spoken else f' ({zone})'}."
 
 
-def _local(instant: datetime, user: User) -> str:
-    return f"{instant.astimezone(ZoneInfo(user.timezone)):%A, %d %B %Y at %H:%M}"
+def _local_time(at: datetime, timezone: str) -> tuple[str, str]:
+    """Return the time in words, and the name of its zone: UTC if this machine does not know the given one."""
+    zone = find_zone(timezone)
+    return f"{at.astimezone(zone or UTC):%A, %d %B %Y at %H:%M}", timezone if zone else "UTC"
 
 
-def _plain(text: str | None) -> str:
-    """One line of at most 80 characters that XML can hold, whatever was typed."""
-    return " ".join(re.sub(r"[\x00-\x1f\x7f\u2028\u2029\ufffe\uffff]", " ", text or "").split())[:80]
+def _one_line(text: str | None) -> str:
+    """Return the text as one line of at most MAX_VALUE_LENGTH characters that XML can contain."""
+    line = " ".join(re.sub(r"[\x00-\x1f\x7f\u2028\u2029\ufffe\uffff]", " ", text or "").split())
+    return line[:MAX_VALUE_LENGTH]

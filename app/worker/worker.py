@@ -1,230 +1,262 @@
-"""The worker: does what is due, in the database, until it is stopped.
+"""The worker: finds due work in the database and does it, until it is stopped.
 
-One loop attends to offers and leads: automatic assignment, offers without a channel, exhausted rollouts. Beside it run
-lanes, each of which sends one wave after the other: a slow provider keeps its own lane only. Lanes send what was due
-when offers were last attended to, so that nobody is told of a lead before its automatic offers had their turn. The
-webhook has a lane of its own, which events wake without any of this.
+One loop processes offers and leads: automatic assignment, offers without a channel, exhausted rollouts and the notices
+of them. Beside it run loops that send batches of deliveries, several for each channel, so that a slow provider holds up
+only its own channel. They send what was due when offers were last processed, so that automatic offers always come
+first. Webhook events have a loop of their own, which waits for nothing else.
 """
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.commands.due_offers import attend, due_leads, next_due_offer
-from app.commands.exhaustion import note_exhausted
+from app.commands.due_offers import leads_with_due_offers, next_due_offer, process_due
+from app.commands.exhaustion import mark_exhausted, newly_exhausted_leads
 from app.config import Settings
 from app.db.engine import Database
 from app.db.listener import Listener
 from app.db.models import Delivery, Event, Notice
 from app.domain.enums import Channel
-from app.worker.batch import Wave, send_wave
-from app.worker.channels.base import Sender, Senders
+from app.observability import metrics
+from app.worker.batch import Batch, Queue, send_batch
+from app.worker.channels.base import Channels
 from app.worker.channels.webhook import Webhook
-from app.worker.creator_notices import send_notices
+from app.worker.creator_notices import notice_queue
+from app.worker.isolation import isolate_failures
 from app.worker.leases import NEW_EVENTS, NEW_WORK, next_attempt
-from app.worker.webhook_events import forget_events, send_events
+from app.worker.offer_deliveries import delivery_queue
+from app.worker.webhook_events import delete_old_events, event_queue
 
 logger = logging.getLogger(__name__)
 
-LANES = 2
-"""Waves that one worker has under way on a sender at the same time."""
+BATCHES_PER_CHANNEL = 2
+"""How many batches one worker sends through a channel at the same time."""
 
 IDLE_SECONDS = 30.0
-"""The longest that a worker sleeps on PostgreSQL, where new work wakes it."""
+"""The longest sleep on PostgreSQL, whose notifications wake the worker."""
 
 POLL_SECONDS = 1.0
-"""The same on SQLite, where nothing does."""
+"""The longest sleep on SQLite, which has no notifications."""
 
-TIDY_EVERY = timedelta(minutes=1)
-"""How often old events are looked for."""
+CLEAN_UP_EVERY = timedelta(minutes=1)
+"""How often old events are deleted."""
 
 GRACE_SECONDS = 5.0
-"""How long sends under way have to end once the worker is stopped: less than uvicorn gives requests, see app/cli.py."""
+"""How long attempts may take after the worker was stopped. Less than uvicorn gives to requests, see app/cli.py."""
 
-CALM_SECONDS = 2.0
-"""How long it waits after a failure that nobody thought of, such as a database that is gone."""
+RETRY_SECONDS = 2.0
+"""The pause after an unexpected failure, for example if the database is unavailable."""
 
 
 @dataclass
 class Worker:
-    """Any number of workers serve one database. `clock` says what time it is."""
+    """Sends messages and events through these channels. Any number of workers may share a database."""
 
     db: Database
     settings: Settings
-    senders: Senders
+    channels: Channels
     clock: Callable[[], datetime]
     webhook: Webhook | None = None
-    _until: datetime | None = field(default=None, init=False)
-    """The moment up to which offers have been attended to."""
+    _processed_until: datetime | None = field(default=None, init=False)
+    """The time as of which due offers have been processed."""
     _stopping: bool = field(default=False, init=False)
-    _given_up: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    """Set once nothing that is under way is waited for any more."""
-    _wake: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _abandon: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    """Set when attempts in progress are no longer waited for."""
+    _has_work: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _has_events: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _tidied: datetime | None = field(default=None, init=False)
-    _lanes: list[asyncio.Event] = field(default_factory=list, init=False)
+    _has_deliveries: list[asyncio.Event] = field(default_factory=list, init=False)
+    """One for each loop that sends deliveries."""
+    _cleaned_up_at: datetime | None = field(default=None, init=False)
 
     async def run(self) -> None:
-        """Until it is stopped. Then what is under way has some seconds to end; what has not is left to others."""
+        """Work until `stop` is called. Attempts in progress then get GRACE_SECONDS; the rest is left to others."""
         async with asyncio.TaskGroup() as tasks:
             listening = [tasks.create_task(task) for task in self._listening()]
-            loops = [tasks.create_task(self._forever(self._attend_and_rest))]
+            loops = [tasks.create_task(self._repeat(self._process_and_rest))]
             if self.webhook is not None:
-                loops.append(tasks.create_task(self._forever(self._webhook_lane(self.webhook))))
-            for sender, channels in self._by_sender():
-                for _ in range(LANES):
-                    self._lanes.append(has_work := asyncio.Event())
-                    loops.append(tasks.create_task(self._forever(self._lane(sender, channels, has_work))))
+                loops.append(tasks.create_task(self._repeat(self._event_loop(self.webhook))))
+            for queue in self._delivery_queues():
+                for _ in range(BATCHES_PER_CHANNEL):
+                    self._has_deliveries.append(has_deliveries := asyncio.Event())
+                    loops.append(tasks.create_task(self._repeat(self._delivery_loop(queue, has_deliveries))))
             await asyncio.wait(loops)
             for task in listening:
                 task.cancel()
         await self._close()
 
-    def _listening(self) -> Iterator[Coroutine[Any, Any, None]]:
-        """What wakes the worker on PostgreSQL: new work, and whatever may have come before it could be heard."""
-        if self.db.is_postgresql:
-            url = self.settings.listen_url or self.settings.database_url
-            listener = Listener(url, NEW_WORK, self._hear, self._look_again)
-            yield listener.run()
-            yield self._look_once_heard(listener)
-
-    def _hear(self, notice: str) -> None:
-        (self._has_events if notice == NEW_EVENTS else self._wake).set()
-
-    def _look_again(self) -> None:
-        self._has_events.set()
-        self._wake.set()
-
-    async def _look_once_heard(self, listener: Listener) -> None:
-        await listener.listening.wait()
-        self._look_again()
-
     def stop(self) -> None:
-        """Takes nothing up any more. Sends under way are given up after GRACE_SECONDS."""
+        """Start no more attempts, and abandon those in progress after GRACE_SECONDS. Idempotent."""
         if self._stopping:
             return
         self._stopping = True
-        asyncio.get_running_loop().call_later(GRACE_SECONDS, self._given_up.set)
-        for event in (self._wake, self._has_events, *self._lanes):
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, self._abandon.set)
+        for event in (self._has_work, self._has_events, *self._has_deliveries):
             event.set()
 
     async def run_once(self) -> str:
-        """One pass over what is due now; what it did, in a line."""
-        now, leads, notices, events, waves = self.clock(), 0, 0, 0, list[Wave]()
+        """Do everything that is due now, and return a summary of one line."""
+        now = self.clock()
+        queues = self._delivery_queues()
+        leads = notices = events = 0
+        batches: list[Batch] = []
         busy = True
         while busy and not self._stopping:
-            attended, told = await self._attend(now), await self._tell_creators(now)
-            sent = [await self._wave(*lane, now) for lane in self._by_sender()]
-            posted = await self._post(self.webhook, now) if self.webhook else 0
-            leads, notices, events, waves = leads + attended, notices + told, events + posted, waves + sent
-            busy = bool(attended or told or posted or any(wave.taken for wave in sent))
+            processed, noticed = await self._process_due_offers(now), await self._notify_creators(now)
+            sent = [await self._send_deliveries(queue, now) for queue in queues]
+            emitted = await self._send_events(self.webhook, now) if self.webhook else 0
+            leads, notices, events, batches = leads + processed, notices + noticed, events + emitted, batches + sent
+            busy = bool(processed or noticed or emitted or any(batch.leased for batch in sent))
         await self._close()
-        taken, sent_, failed = (sum(getattr(wave, name) for wave in waves) for name in ("taken", "sent", "failed"))
+
+        leased, failed = sum(batch.leased for batch in batches), sum(batch.failed for batch in batches)
+        sent_count = sum(len(batch.lags) for batch in batches)
         return (
-            f"{leads} leads attended to, {taken} deliveries taken: {sent_} sent, {failed} failed, "
-            f"{taken - sent_ - failed} held or cancelled; {notices} notices and {events} events taken"
+            f"{leads} leads processed, {leased} deliveries due: {sent_count} sent, {failed} failed, "
+            f"{leased - sent_count - failed} held or cancelled; {notices} notices and {events} events due"
         )
 
-    def _by_sender(self) -> list[tuple[Sender, list[Channel]]]:
-        """Each sender with the channels it serves."""
-        channels: dict[int, list[Channel]] = defaultdict(list)
-        for channel, sender in self.senders.items():
-            channels[id(sender)].append(channel)
-        return [(self.senders[served[0]], served) for served in channels.values()]
+    # Waking up
 
-    @property
-    def _lease(self) -> timedelta:
-        return timedelta(seconds=self.settings.lease_seconds)
+    def _listening(self) -> Iterator[Coroutine[Any, Any, None]]:
+        """On PostgreSQL: listen for new work, and look for work that came before the worker listened."""
+        if self.db.is_postgresql:
+            url = self.settings.listen_url or self.settings.database_url
+            listener = Listener(url, NEW_WORK, self._on_notification, self._wake_all)
+            yield listener.run()
+            yield self._wake_once_listening(listener)
 
-    async def _forever(self, step: Callable[[], Awaitable[None]]) -> None:
-        while not self._stopping:
-            try:
-                await step()
-            except Exception:
-                logger.exception("The worker failed; it goes on in %g seconds", CALM_SECONDS)
-                await asyncio.sleep(CALM_SECONDS)
+    def _on_notification(self, payload: str) -> None:
+        (self._has_events if payload == NEW_EVENTS else self._has_work).set()
 
-    async def _attend_and_rest(self) -> None:
-        self._wake.clear()
-        now = self.clock()
-        await self._attend(now)
-        await self._tell_creators(now)
-        self._until = now
-        is_due, next_at = await self._ahead(now)
-        if is_due:
-            for has_work in self._lanes:
-                has_work.set()
-        await self._rest(self._wake, next_at)
+    def _wake_all(self) -> None:
+        self._has_events.set()
+        self._has_work.set()
+
+    async def _wake_once_listening(self, listener: Listener) -> None:
+        await listener.listening.wait()
+        self._wake_all()
 
     async def _rest(self, wake: asyncio.Event, next_at: datetime | None) -> None:
-        """Until it is woken, or what comes next is due."""
+        """Sleep until the event wakes the loop or the next work is due."""
         longest = IDLE_SECONDS if self.db.is_postgresql else POLL_SECONDS
         seconds = longest if next_at is None else min(longest, max(0.0, (next_at - self.clock()).total_seconds()))
         with suppress(TimeoutError):
             await asyncio.wait_for(wake.wait(), seconds)
 
-    async def _attend(self, now: datetime) -> int:
-        """To every offer that is due and has no delivery to wait for; how many leads they were of."""
-        attended = 0
-        while True:
-            async with self.db.read() as session:
-                lead_ids = await due_leads(session, now)
-            for lead_id in lead_ids:
-                if self._stopping:
-                    return attended
-                async with self.db.write() as session:
-                    await attend(session, lead_id, now)
-                attended += 1
-            if not lead_ids:
-                return attended
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
+        while not self._stopping:
+            try:
+                await step()
+            except Exception:
+                logger.exception("The worker failed. It continues in %g seconds.", RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
 
-    async def _tell_creators(self, now: datetime) -> int:
-        """Of leads that nobody takes."""
-        async with self.db.write() as session:
-            leads = await note_exhausted(session, timedelta(minutes=self.settings.unclaimed_minutes), now)
-        for lead in leads:
-            logger.info("Nobody has taken lead %d", lead.id)
-        told = 0
-        email = self.senders[Channel.EMAIL]
-        while not self._stopping and (taken := await send_notices(self.db, email, now, self._lease, self._given_up)):
-            told += taken
-        return told
+    # Offers and leads
 
-    async def _ahead(self, now: datetime) -> tuple[bool, datetime | None]:
-        """Whether deliveries are due, and the next moment at which anything is."""
+    async def _process_and_rest(self) -> None:
+        self._has_work.clear()
+        now = self.clock()
+        await self._process_due_offers(now)
+        await self._notify_creators(now)
+        self._processed_until = now
         async with self.db.read() as session:
             first = await next_attempt(session, Delivery)
-            moments = [
+            upcoming = [
                 await next_attempt(session, Delivery, after=now),
                 await next_attempt(session, Notice, after=now),
-                await next_due_offer(session),
+                await next_due_offer(session, after=now),
             ]
-        return first is not None and first <= now, min((at for at in moments if at is not None), default=None)
+        if first is not None and first <= now:
+            for has_deliveries in self._has_deliveries:
+                has_deliveries.set()
+        await self._rest(self._has_work, min((at for at in upcoming if at is not None), default=None))
 
-    def _lane(self, sender: Sender, channels: list[Channel], has_work: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    async def _process_due_offers(self, now: datetime) -> int:
+        """Process the due offers that no delivery announces. Return the number of their leads.
+
+        A lead that cannot be processed is tried again in the next pass.
+        """
+
+        async def process(lead_ids: Sequence[int]) -> None:
+            async with self.db.write() as session:
+                for lead_id in lead_ids:
+                    await process_due(session, lead_id, now)
+
+        processed = 0
+        failed: list[int] = []
+        while True:
+            async with self.db.read() as session:
+                lead_ids = await leads_with_due_offers(session, now, skip=failed)
+            if not lead_ids:
+                return processed
+            for lead_id in lead_ids:
+                if self._stopping:
+                    return processed
+                failed += await isolate_failures(process, [lead_id], "Lead")
+                processed += lead_id not in failed
+
+    async def _notify_creators(self, now: datetime) -> int:
+        """Mark newly exhausted leads, and send the notices that are due. Return the number of notices attempted."""
+        patience = timedelta(minutes=self.settings.unclaimed_minutes)
+
+        async def mark(lead_ids: Sequence[int]) -> None:
+            async with self.db.write() as session:
+                leads = await mark_exhausted(session, lead_ids, patience, now)
+            for lead in leads:
+                logger.info("Nobody has claimed lead %d", lead.id)
+
+        async with self.db.write() as session:
+            lead_ids = await newly_exhausted_leads(session, patience, now)
+        await isolate_failures(mark, lead_ids, "Lead")
+
+        attempted = 0
+        queue = notice_queue(self.channels[Channel.EMAIL])
+        while not self._stopping and (batch := await self._send(queue, now)).leased:
+            attempted += batch.leased
+        return attempted
+
+    # Deliveries
+
+    def _delivery_queues(self) -> list[Queue]:
+        """Return a queue for each channel, which may serve several kinds of deliveries."""
+        kinds: dict[int, list[Channel]] = defaultdict(list)
+        for kind, channel in self.channels.items():
+            kinds[id(channel)].append(kind)
+        return [delivery_queue(self.channels[served[0]], served, self.settings) for served in kinds.values()]
+
+    def _delivery_loop(self, queue: Queue, has_deliveries: asyncio.Event) -> Callable[[], Awaitable[None]]:
         async def step() -> None:
-            await has_work.wait()
-            has_work.clear()
-            worked = False
-            while not self._stopping and self._until is not None:
-                wave = await self._wave(sender, channels, self._until)
-                if wave.taken == 0:
+            await has_deliveries.wait()
+            has_deliveries.clear()
+            has_worked = False
+            while not self._stopping and self._processed_until is not None:
+                batch = await self._send_deliveries(queue, self._processed_until)
+                if batch.leased == 0:
                     break
-                worked = True
-            if worked:
-                self._wake.set()  # what was held or is to be tried again may come before what the rest waits for
+                has_worked = True
+            if has_worked:
+                self._has_work.set()  # a retry or a held delivery may be due before the other loop wakes up
 
         return step
 
-    def _webhook_lane(self, webhook: Webhook) -> Callable[[], Awaitable[None]]:
+    async def _send_deliveries(self, queue: Queue, due_by: datetime) -> Batch:
+        batch = await self._send(queue, due_by)
+        for lag in batch.lags:
+            metrics.DELIVERY_LAG.observe(lag)
+        metrics.DELIVERY_FAILURES.inc(batch.failed)
+        return batch
+
+    # Events
+
+    def _event_loop(self, webhook: Webhook) -> Callable[[], Awaitable[None]]:
         async def step() -> None:
             self._has_events.clear()
-            while not self._stopping and await self._post(webhook, self.clock()):
+            while not self._stopping and await self._send_events(webhook, self.clock()):
                 pass
             async with self.db.read() as session:
                 next_at = await next_attempt(session, Event)
@@ -232,30 +264,31 @@ class Worker:
 
         return step
 
-    async def _post(self, webhook: Webhook, until: datetime) -> int:
-        """Sends some of the events that were due, or forgets some of the old ones; how many were taken."""
-        taken = await send_events(self.db, webhook, until, self.clock, self._lease, given_up=self._given_up)
+    async def _send_events(self, webhook: Webhook, due_by: datetime) -> int:
+        """Send a batch of events. If none is due, delete old ones now and then. Return the number attempted."""
+        batch = await self._send(event_queue(webhook), due_by)
         now = self.clock()
-        if taken == 0 and (self._tidied is None or now - self._tidied >= TIDY_EVERY):
+        if batch.leased == 0 and (self._cleaned_up_at is None or now - self._cleaned_up_at >= CLEAN_UP_EVERY):
             async with self.db.write() as session:
-                await forget_events(session, now)
-            self._tidied = now
-        return taken
+                await delete_old_events(session, now)
+            self._cleaned_up_at = now
+        return batch.leased
 
-    async def _wave(self, sender: Sender, channels: list[Channel], until: datetime) -> Wave:
-        wave = await send_wave(self.db, sender, channels, until, self.clock, self.settings, given_up=self._given_up)
-        if wave.sent or wave.failed:
+    async def _send(self, queue: Queue, due_by: datetime) -> Batch:
+        lease_for = timedelta(seconds=self.settings.lease_seconds)
+        batch = await send_batch(self.db, queue, due_by, self.clock, lease_for, abandon=self._abandon)
+        if batch.lags or batch.failed:
             logger.info(
-                "%d sent, %d failed by %s, at most %.3f s late",
-                wave.sent,
-                wave.failed,
-                type(sender).__name__,
-                wave.lag,
+                "%s: %d sent, %d failed, at most %.3f s late",
+                queue.name,
+                len(batch.lags),
+                batch.failed,
+                max(batch.lags, default=0.0),
             )
-        return wave
+        return batch
 
     async def _close(self) -> None:
-        for sender, _ in self._by_sender():
-            await sender.close()
+        for channel in {id(channel): channel for channel in self.channels.values()}.values():
+            await channel.close()
         if self.webhook is not None:
             await self.webhook.close()

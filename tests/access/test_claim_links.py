@@ -20,7 +20,7 @@ from app.main import create_app
 from app.worker.worker import Worker
 from tests.support.api import settings_for
 from tests.support.world import NOW, Cast, World
-from tests.worker.test_dispatch import Recorder
+from tests.worker.test_worker import Recorder
 
 MINUTE = timedelta(minutes=1)
 

@@ -10,7 +10,7 @@ from sqlalchemy import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.claim import claim_lead_offer
-from app.commands.exhaustion import note_exhausted
+from app.commands.exhaustion import mark_exhausted, newly_exhausted_leads
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, DistributionTarget, LeadOfferStatus
@@ -97,5 +97,6 @@ async def test_a_look_for_exhausted_leads_passes_over_those_that_were_told(
 ) -> None:
     nobodys = await world.lead(cast.alice, cast.team, watched_since=NOW)
     async with reading_little(database) as session:
-        noted = await note_exhausted(session, HOUR, NOW + 2 * HOUR)
-        assert [lead.id for lead in noted] == [nobodys.id]
+        found = await newly_exhausted_leads(session, HOUR, NOW + 2 * HOUR)
+        marked = await mark_exhausted(session, found, HOUR, NOW + 2 * HOUR)
+        assert [lead.id for lead in marked] == [nobodys.id]

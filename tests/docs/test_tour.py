@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from app.main import create_app
-from app.worker.channels.registry import make_senders
+from app.worker.channels.registry import make_channels
 from tests.docs.pages import DOCS
 from tests.process.test_workers import until
 from tests.support.api import Api, settings_for
@@ -83,7 +83,7 @@ async def tour(database_url: str, world: World) -> AsyncIterator[Tour]:
         settings = settings_for(
             database_url, public_url="https://leads.example.com", smtp_url=box.url, email_from="leads@example.com"
         )
-        app = create_app(settings, senders=make_senders(settings))
+        app = create_app(settings, channels=make_channels(settings))
         with serving(app) as url:
             async with AsyncExitStack() as stack:
                 http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url))

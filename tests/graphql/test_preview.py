@@ -13,8 +13,8 @@ from app.domain.enums import DistributionTarget, LeadOfferStatus, OrderMethod, R
 from app.domain.planner import Option
 from app.domain.team_warnings import Person, TeamWarningCode, warnings
 from app.domain.timestamps import format_instant
-from app.worker.channels.base import Unconfigured
-from app.worker.channels.registry import make_senders
+from app.worker.channels.base import UnconfiguredChannel
+from app.worker.channels.registry import make_channels
 from tests.graphql.test_teams import count, refused
 from tests.support.api import Api, serving, settings_for
 from tests.support.examples import examples
@@ -303,8 +303,8 @@ async def test_a_channel_that_is_not_configured_is_a_warning(database_url: str, 
 )
 def test_the_configured_channels_are_those_that_send(database_url: str, set_up: dict[str, Any]) -> None:
     known = settings_for(database_url, **set_up)
-    senders = make_senders(known)
-    assert {c for c, sender in senders.items() if not isinstance(sender, Unconfigured)} == served(known)
+    channels = make_channels(known)
+    assert {c for c, channel in channels.items() if not isinstance(channel, UnconfiguredChannel)} == served(known)
 
 
 @pytest.mark.parametrize(

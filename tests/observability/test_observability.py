@@ -22,7 +22,7 @@ from app.worker.channels.base import DeliveryError
 from tests.support.api import Api, serving, settings_for
 from tests.support.processes import free_port, start, stop
 from tests.support.world import NOW, Cast, World
-from tests.worker.test_dispatch import Office, Recorder
+from tests.worker.test_worker import Office, Recorder
 
 INBOX = "query Inbox($limit: Int) { leadOffers(limit: $limit) { total data { id lead { id } } } }"
 

@@ -14,8 +14,8 @@ from sqlmodel import col, func, select
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer
 from app.domain.enums import Channel, DeliveryStatus, DistributionTarget, LeadOfferStatus
-from app.worker.channels.email import Mail
-from app.worker.worker import LANES
+from app.worker.channels.email import EmailChannel
+from app.worker.worker import BATCHES_PER_CHANNEL
 from tests.support.api import SECRET
 from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import FULL, ROOT, server, start, stop
@@ -25,7 +25,7 @@ MAILS = 2000 if FULL else 240
 KILLS = 3
 PATIENCE = 300
 """Seconds that the mails may take on a machine that is busy with other things."""
-IN_FLIGHT = LANES * Mail.at_once
+IN_FLIGHT = BATCHES_PER_CHANNEL * EmailChannel.max_concurrent
 """What one worker has under way at a moment."""
 
 
@@ -154,7 +154,7 @@ async def test_once_does_what_is_due_and_says_so(database_url: str, world: World
     done = await run(database_url, "dispatch", "--once", fallback="console")
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
-        "0 leads attended to, 3 deliveries taken: 3 sent, 0 failed, 0 held or cancelled; 0 notices and 0 events taken\n"
+        "0 leads processed, 3 deliveries due: 3 sent, 0 failed, 0 held or cancelled; 0 notices and 0 events due\n"
     )
     assert f"To {cast.bob.email}: Lead offer: Mary" in done.stderr
 

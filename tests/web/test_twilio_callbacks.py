@@ -18,8 +18,7 @@ from app.db.models import Delivery, Lead, LeadOffer, TextStop, User
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
 from app.main import create_app
 from app.web.twilio_callbacks import signature
-from app.worker import leases
-from app.worker.leases import Outcome
+from app.worker.leases import Lease, Outcome
 from tests.support.api import settings_for
 from tests.support.provider import sign, with_twilio
 from tests.support.world import NOW, Cast, World
@@ -207,7 +206,7 @@ async def test_a_receipt_may_come_before_the_attempt_is_recorded(
     under_way = await delivery(world, offer, status, lease="mine", next_attempt_at=NOW + MINUTE)
     await twilio.receipt(under_way, MessageStatus="delivered")
     async with database.write() as session:
-        await leases.record(session, Delivery, "mine", [Outcome(under_way.id)], NOW)
+        await Lease(Delivery, "mine").record(session, [Outcome(under_way.id)], NOW)
     now = await again(database, under_way)
     assert (now.status, now.attempts, now.lease, now.next_attempt_at) == (DeliveryStatus.DELIVERED, 2, None, None)
     assert (await again(database, offer)).status is LeadOfferStatus.SENT
@@ -269,7 +268,7 @@ async def test_pressing_1_too_late(
     async with world.database.read() as session:
         bobs = await world.offer(await session.get_one(Lead, offer.lead_id), cast.bob)
     await twilio.tells(keys(settings, offer), Digits="1")
-    assert "Somebody else has this lead already." in (await twilio.tells(keys(settings, bobs), Digits="1")).text
+    assert "Somebody else already has this lead." in (await twilio.tells(keys(settings, bobs), Digits="1")).text
     tampered = keys(settings, offer).replace(f"={offer.id}.", f"={bobs.id}.", 1)
     assert "Nothing was changed." in (await twilio.tells(tampered, Digits="1")).text
 
@@ -286,7 +285,7 @@ async def test_a_reply_claims_the_newest_open_offer(
     await offered(world, cast, dora, notify_at=NOW + MINUTE, status=LeadOfferStatus.SCHEDULED)
     await offered(world, cast, dora, notify_at=NOW, status=LeadOfferStatus.DECLINED)
     await offered(world, cast, cast.bob, notify_at=NOW)
-    told = "The lead is yours: Buyer in 94105. You find how to reach them in the app."
+    told = "The lead is yours: Buyer in 94105. The app shows how to reach the contact."
     assert await twilio.text(body) == f"<Response><Message>{told}</Message></Response>"
     assert await holder(database, newest) == (dora.id, ClaimedVia.TEXT)
     assert await holder(database, older) == await holder(database, offer) == (None, None)
@@ -305,8 +304,8 @@ async def test_a_reply_that_is_told_twice_claims_once(
 
 
 async def test_a_reply_when_nothing_is_open(twilio: Twilio, dora: User) -> None:
-    assert "No lead is open for you now." in await twilio.text("1")
-    assert "Reply 1 to claim the lead that you were offered last, STOP" in await twilio.text("who is this?")
+    assert "You have no open lead offers." in await twilio.text("1")
+    assert "Reply 1 to claim your latest lead offer, STOP" in await twilio.text("who is this?")
 
 
 async def test_strangers_get_no_answer(twilio: Twilio, offer: LeadOffer, database: Database) -> None:
@@ -320,7 +319,7 @@ async def test_stop_is_remembered_until_start(twilio: Twilio, database: Database
     for _ in range(2):
         assert await twilio.text(word) == NOTHING
     assert await stops(database) == [(dora.id, PHONE)]
-    assert "You get texts of leads again." in await twilio.text("start")
+    assert "You will get texts about leads again." in await twilio.text("start")
     assert await stops(database) == []
 
 

@@ -1,11 +1,11 @@
-"""Events, from what happened to the webhook that is told: once it is committed, at least once, always the same."""
+"""Webhook events: written with the commit of what they report, sent at least once, always with the same body."""
 
 import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from sqlmodel import col, select
 
 from app.commands.assign import assign_lead
 from app.commands.claim import claim_lead_offer, decline_lead_offer
-from app.commands.delivery_status import record_receipt
+from app.commands.delivery_status import record_delivery_status
 from app.commands.submit import submit_lead_offers
 from app.config import Settings
 from app.db.engine import Database, connect
@@ -22,9 +22,9 @@ from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EventKind, Ord
 from app.worker.channels.base import DeliveryError, Message
 from app.worker.channels.registry import make_webhook
 from app.worker.leases import PAUSES
-from app.worker.webhook_events import FORGOTTEN_AT_ONCE, KEPT
+from app.worker.webhook_events import DELETED_AT_ONCE, RETENTION
 from app.worker.worker import Worker
-from tests.docs.test_pages import table
+from tests.docs.pages import DOCS, table
 from tests.process.test_workers import run, until
 from tests.support.api import serving, settings_for
 from tests.support.databases import statements_of
@@ -37,11 +37,11 @@ CLAIM = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
 
 
 @dataclass
-class Told:
-    """A channel of which nothing is of interest but whom it told, and whether it fails."""
+class Recorder:
+    """A channel that records its recipients, or fails if `failure` is set."""
 
-    at_once: int = 50
-    answers: bool = False
+    max_concurrent: int = 50
+    accepts_replies: bool = False
     to: list[str] = field(default_factory=list)
     failure: DeliveryError | None = None
 
@@ -56,20 +56,20 @@ class Told:
 
 @dataclass
 class Office:
-    """A database with a webhook, a worker, and a clock."""
+    """A database with a webhook, a worker and a clock."""
 
     database: Database
     settings: Settings
     receiver: Receiver
-    channel: Told
+    channel: Recorder
     now: datetime = NOW
 
     def worker(self) -> Worker:
-        senders = dict.fromkeys(Channel, self.channel)
-        return Worker(self.database, self.settings, senders, lambda: self.now, make_webhook(self.settings))
+        channels = dict.fromkeys(Channel, self.channel)
+        return Worker(self.database, self.settings, channels, lambda: self.now, make_webhook(self.settings))
 
     async def dispatch(self, after: timedelta = timedelta()) -> list[dict[str, Any]]:
-        """One pass, that much later; the events that arrived."""
+        """Run one pass, `after` later. Return the events that the webhook received."""
         self.now += after
         await self.worker().run_once()
         return self.receiver.take()
@@ -101,13 +101,13 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def office(database_url: str, receiver: Receiver) -> AsyncIterator[Office]:
     settings = settings_for(database_url, **receiver.settings)
     database = connect(database_url, has_webhook=settings.has_webhook)
-    yield Office(database, settings, receiver, Told())
+    yield Office(database, settings, receiver, Recorder())
     await database.close()
 
 
 @pytest.fixture
 async def offer(world: World, cast: Cast) -> LeadOffer:
-    """Bob's, of a lead that came in at NOW."""
+    """Bob's offer of a lead that was created at NOW."""
     return await world.offer(await world.lead(cast.alice, cast.team), cast.bob)
 
 
@@ -127,24 +127,24 @@ def claimed(offer: LeadOffer, via: str, at: str = "2026-03-02T09:00:00.000Z", se
     }
 
 
-# What is told
+# Contents
 
 
-async def test_a_claim_over_graphql_is_told(office: Office, cast: Cast, offer: LeadOffer) -> None:
+async def test_a_claim_over_graphql_emits_an_event(office: Office, cast: Cast, offer: LeadOffer) -> None:
     async with serving(office.settings, NOW + timedelta(seconds=12.5)) as api:
-        for _ in range(2):  # asking again claims nothing
+        for _ in range(2):  # repeating a claim changes nothing
             await api.user(cast.bob).ask(CLAIM, id=offer.id)
     assert await office.dispatch(MINUTE) == [claimed(offer, "APP", "2026-03-02T09:00:12.500Z", 12)]
     assert await office.dispatch(MINUTE) == []
 
 
 @pytest.mark.parametrize("via", [ClaimedVia.EMAIL, ClaimedVia.TEXT, ClaimedVia.PHONE])
-async def test_it_says_how_the_lead_was_claimed(office: Office, offer: LeadOffer, via: ClaimedVia) -> None:
+async def test_the_event_says_how_the_lead_was_claimed(office: Office, offer: LeadOffer, via: ClaimedVia) -> None:
     await office.claim(offer, via)
     assert await office.dispatch() == [claimed(offer, via.name)]
 
 
-async def test_an_automatic_offer_that_takes_the_lead_is_told(office: Office, world: World, cast: Cast) -> None:
+async def test_an_automatic_assignment_emits_an_event(office: Office, world: World, cast: Cast) -> None:
     team = await world.team(cast.alice, OrderMethod.TIME)
     dora = await world.member_user(team, mins_until_lead_offer=5, assign_automatically=True)
     lead = await world.lead(cast.alice, team)
@@ -155,9 +155,9 @@ async def test_an_automatic_offer_that_takes_the_lead_is_told(office: Office, wo
     assert told[0]["data"]["userId"] == str(dora.id)
 
 
-async def test_an_assignment_is_told_with_the_offer_it_makes(office: Office, world: World, cast: Cast) -> None:
+async def test_an_assignment_emits_an_event_with_its_new_offer(office: Office, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
-    for user in (cast.alice, cast.alice, cast.bob):  # to its holder again changes nothing
+    for user in (cast.alice, cast.alice, cast.bob):  # assigning it to its holder changes nothing
         async with office.database.write() as session:
             await assign_lead(session, cast.alice.id, lead.id, user.id, NOW)
     told = await office.dispatch()
@@ -165,7 +165,7 @@ async def test_an_assignment_is_told_with_the_offer_it_makes(office: Office, wor
     assert [event["data"]["userId"] for event in told] == [str(cast.alice.id), str(cast.bob.id)]
 
 
-async def test_an_exhausted_rollout_is_told_once(office: Office, cast: Cast, world: World) -> None:
+async def test_an_exhausted_rollout_emits_one_event(office: Office, cast: Cast, world: World) -> None:
     lead = await world.lead(cast.alice, cast.team)
     await office.submit(lead)
     await office.dispatch()
@@ -185,12 +185,12 @@ async def test_an_exhausted_rollout_is_told_once(office: Office, cast: Cast, wor
     assert await office.dispatch(60 * MINUTE) == []
 
 
-async def test_a_delivery_that_fails_for_good_is_told(office: Office, cast: Cast, world: World) -> None:
+async def test_a_delivery_that_fails_for_good_emits_an_event(office: Office, cast: Cast, world: World) -> None:
     await office.submit(await world.lead(cast.alice, cast.team))
-    office.channel.failure = DeliveryError("The mail server did not answer in time.")
+    office.channel.failure = DeliveryError("The mail server did not respond in time.")
     for _ in range(4):
         assert await office.dispatch(25 * MINUTE) == []
-        async with office.database.write() as session:  # patience does not end meanwhile
+        async with office.database.write() as session:  # keeps the lead from being exhausted
             (await session.get_one(LeadOffer, 1)).notify_at = office.now
     (told,) = await office.dispatch(25 * MINUTE)
     assert (told["type"], told["timestamp"]) == ("delivery.failed", "2026-03-02T11:05:00.000Z")
@@ -201,17 +201,15 @@ async def test_a_delivery_that_fails_for_good_is_told(office: Office, cast: Cast
         "userId": str(cast.bob.id),
         "channel": "EMAIL",
         "attempts": 5,
-        "error": "The mail server did not answer in time.",
+        "error": "The mail server did not respond in time.",
     }
 
 
-async def test_a_delivery_that_somebody_else_has_taken_meanwhile_is_not_told_of(
-    office: Office, cast: Cast, world: World
-) -> None:
+async def test_a_failure_after_the_lease_was_lost_emits_nothing(office: Office, cast: Cast, world: World) -> None:
     """The worker took longer than its lease."""
     await office.submit(await world.lead(cast.alice, cast.team))
 
-    class Overtaken(Told):
+    class Overtaken(Recorder):
         async def send(self, message: Message) -> None:
             async with office.database.write() as session:
                 (await session.get_one(Delivery, 1)).lease = "another's"
@@ -221,7 +219,7 @@ async def test_a_delivery_that_somebody_else_has_taken_meanwhile_is_not_told_of(
     assert await office.dispatch() == []
 
 
-async def test_what_is_rolled_back_has_not_happened(office: Office, offer: LeadOffer) -> None:
+async def test_a_rolled_back_claim_emits_nothing(office: Office, offer: LeadOffer) -> None:
     async def claim_in_vain() -> None:
         async with office.database.write() as session:
             await claim_lead_offer(session, offer.user_id or 0, offer.id, ClaimedVia.APP, NOW)
@@ -236,7 +234,7 @@ async def test_what_is_rolled_back_has_not_happened(office: Office, offer: LeadO
 async def test_without_a_webhook_nothing_is_written(
     office: Office, database: Database, world: World, cast: Cast, offer: LeadOffer
 ) -> None:
-    """Nor is anything asked for that: a claim takes two statements less."""
+    """Nor is anything read for it: a claim runs two statements fewer."""
     other = await world.offer(await world.lead(cast.alice, cast.team), cast.bob)
     counted, uncounted = statements_of(office.database), statements_of(database)
     await office.claim(offer)
@@ -247,42 +245,42 @@ async def test_without_a_webhook_nothing_is_written(
     uncounted.clear()
     await without.dispatch()
     assert not [statement for statement in uncounted if "events" in statement]
-    assert len(await office.events()) == 1  # that of the first
+    assert len(await office.events()) == 1  # of the first claim
 
 
-async def test_a_receipt_that_says_it_never_arrived_is_told_once(office: Office, cast: Cast, world: World) -> None:
+async def test_a_reported_delivery_failure_emits_one_event(office: Office, cast: Cast, world: World) -> None:
     await office.submit(await world.lead(cast.alice, cast.team))
     await office.dispatch()
     for failure in ("The line was busy.", "Nobody answered the call.", None):
         async with office.database.write() as session:
-            await record_receipt(session, 1, failure, office.now)
+            await record_delivery_status(session, 1, failure, office.now)
     assert [(told["type"], told["data"]["error"]) for told in await office.dispatch()] == [
         ("delivery.failed", "The line was busy.")
     ]
 
 
-async def test_the_readme_has_all_that_they_say_and_it_reaches_nobody(
+async def test_events_have_the_documented_fields_and_no_contact_data(
     office: Office, world: World, cast: Cast, offer: LeadOffer
 ) -> None:
     await office.claim(offer)
     await office.submit(await world.lead(cast.alice, cast.team))
     office.channel.failure = DeliveryError("no", permanent=True)
     told = [*await office.dispatch(), *await office.dispatch(60 * MINUTE)]
-    documented = {row[0].strip("`"): re.findall(r"`(\w+)`", row[2]) for row in table("event")}
+    documented = {row[0].strip("`"): re.findall(r"`(\w+)`", row[2]) for row in table(DOCS["webhooks"], "event")}
     assert {event["type"]: [*event["data"]] for event in told} == documented
     assert not [secret for secret in ("@", "+1202", "Mary", "Bob") if secret in str(told)]
 
 
-# How it is sent
+# Sending
 
 
 def failing(said: bytes, times: int) -> Any:
-    """Answers so that many times, then takes what comes."""
+    """Return a receiver that responds this way so many times and then accepts everything."""
     left = iter([said] * times)
     return lambda _post: next(left, answer(200))
 
 
-async def test_it_is_tried_again_as_the_same(office: Office, offer: LeadOffer) -> None:
+async def test_a_retry_has_the_same_id_and_body(office: Office, offer: LeadOffer) -> None:
     await office.claim(offer)
     office.receiver.answer = failing(answer(500), 2)
     for pause in (0, 2, 6):
@@ -291,13 +289,15 @@ async def test_it_is_tried_again_as_the_same(office: Office, offer: LeadOffer) -
     first, *again = office.receiver.posts
     assert [(post.id, post.body) for post in again] == [(first.id, first.body)] * 2
     assert first.id.startswith("evt_")
-    assert {post.event["type"] for post in office.receiver.posts} == {"offer.claimed"}  # each signed anew
+    assert {post.event["type"] for post in office.receiver.posts} == {"offer.claimed"}  # with valid signatures
     (event,) = await office.events()
     assert (event.status, event.attempts, event.error, event.lease) == (DeliveryStatus.SENT, 3, None, None)
     assert event.sent_at == office.now
 
 
-async def test_it_is_tried_five_times(office: Office, offer: LeadOffer, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_event_is_attempted_five_times(
+    office: Office, offer: LeadOffer, caplog: pytest.LogCaptureFixture
+) -> None:
     await office.claim(offer)
     office.receiver.answer = lambda _post: answer(500)
     for n in range(4):
@@ -309,11 +309,14 @@ async def test_it_is_tried_five_times(office: Office, offer: LeadOffer, caplog: 
     await office.dispatch()
     (event,) = await office.events()
     assert (event.status, event.attempts, event.next_attempt_at) == (DeliveryStatus.FAILED, 5, None)
-    assert f"never told of {event.key} (offer.claimed): The webhook's receiver answers 500." in caplog.text
+    assert (
+        f"Event {event.key} (offer.claimed) could not be delivered to the webhook: The webhook endpoint responded with"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize("said", [answer(410), answer(400), answer(302, "Location: /elsewhere")])
-async def test_a_refusal_for_good_is_the_end(office: Office, offer: LeadOffer, said: bytes) -> None:
+async def test_a_permanent_failure_is_not_retried(office: Office, offer: LeadOffer, said: bytes) -> None:
     await office.claim(offer)
     office.receiver.answer = lambda _post: said
     await office.dispatch()
@@ -321,7 +324,7 @@ async def test_a_refusal_for_good_is_the_end(office: Office, offer: LeadOffer, s
     assert (event.status, event.attempts, event.next_attempt_at) == (DeliveryStatus.FAILED, 1, None)
 
 
-async def test_a_receiver_is_left_alone_for_as_long_as_it_asks(office: Office, offer: LeadOffer) -> None:
+async def test_retry_after_is_respected(office: Office, offer: LeadOffer) -> None:
     await office.claim(offer)
     office.receiver.answer = failing(answer(429, "Retry-After: 600"), 1)
     assert len(await office.dispatch()) == 1
@@ -337,7 +340,7 @@ async def test_many_are_sent_in_one_pass(office: Office, world: World, cast: Cas
     assert sorted(int(event["data"]["offerId"]) for event in told) == [one.id for one in offers]
 
 
-async def test_old_ones_are_forgotten_once_they_have_come_to_an_end(office: Office, world: World) -> None:
+async def test_old_events_are_deleted_once_they_have_ended(office: Office, world: World) -> None:
     def event(happened_at: datetime, status: DeliveryStatus, next_at: datetime | None = None) -> Event:
         return Event(
             key=f"evt_{status}_{happened_at}",
@@ -348,21 +351,21 @@ async def test_old_ones_are_forgotten_once_they_have_come_to_an_end(office: Offi
             next_attempt_at=next_at,
         )
 
-    old = NOW - KEPT - timedelta(milliseconds=1)
-    kept = [event(old, DeliveryStatus.PENDING, NOW + MINUTE), event(NOW - KEPT, DeliveryStatus.SENT)]
+    old = NOW - RETENTION - timedelta(milliseconds=1)
+    kept = [event(old, DeliveryStatus.PENDING, NOW + MINUTE), event(NOW - RETENTION, DeliveryStatus.SENT)]
     gone = [event(old, DeliveryStatus.SENT), event(old, DeliveryStatus.FAILED)]
     await world.add(*kept, *gone)
     await office.dispatch()
     assert [one.key for one in await office.events()] == [one.key for one in kept]
-    await world.add(*(event(old + timedelta(seconds=n), DeliveryStatus.SENT) for n in range(-FORGOTTEN_AT_ONCE, 0)))
+    await world.add(*(event(old + timedelta(seconds=n), DeliveryStatus.SENT) for n in range(-DELETED_AT_ONCE, 0)))
     await office.dispatch()
-    assert len(await office.events()) == 3  # of those before, one stood in line
+    assert len(await office.events()) == 3  # the two kept ones, and one beyond the limit
 
 
 # Workers
 
 
-async def test_a_slow_receiver_holds_up_no_message(office: Office, offer: LeadOffer, world: World, cast: Cast) -> None:
+async def test_a_slow_webhook_delays_no_message(office: Office, offer: LeadOffer, world: World, cast: Cast) -> None:
     await office.claim(offer)
     await office.submit(await world.lead(cast.alice, cast.team))
     office.receiver.answer = lambda _post: SILENCE
@@ -386,8 +389,8 @@ async def test_a_slow_receiver_holds_up_no_message(office: Office, offer: LeadOf
 
 
 @pytest.mark.process
-async def test_an_idle_worker_hears_of_a_claim(office: Office, database_url: str, offer: LeadOffer) -> None:
-    """Long before it would look by itself, on PostgreSQL."""
+async def test_a_claim_wakes_an_idle_worker(office: Office, database_url: str, offer: LeadOffer) -> None:
+    """On PostgreSQL, long before it would poll."""
     process = start(database_url, "dispatch", fallback="console", **office.receiver.settings)
 
     async def it_listens() -> bool:
@@ -408,9 +411,10 @@ async def test_an_idle_worker_hears_of_a_claim(office: Office, database_url: str
 
 
 @pytest.mark.process
-async def test_the_event_of_a_killed_worker_is_sent_again_as_the_same(
+async def test_the_event_of_a_killed_worker_is_sent_again_unchanged(
     office: Office, database_url: str, offer: LeadOffer
 ) -> None:
+    office.now = datetime.now(UTC)  # the worker process deletes old events
     await office.claim(offer)
     posts: list[Post] = office.receiver.posts
     office.receiver.answer = lambda _post: SILENCE
@@ -436,12 +440,12 @@ async def test_the_event_of_a_killed_worker_is_sent_again_as_the_same(
 
 
 @pytest.mark.process
-async def test_once_sends_events_too_and_keeps_the_address_to_itself(
+async def test_once_sends_events_and_does_not_log_the_webhook_url(
     office: Office, database_url: str, offer: LeadOffer
 ) -> None:
     await office.claim(offer)
     done = await run(database_url, "dispatch", "--once", fallback="console", **office.receiver.settings)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("; 0 notices and 1 events taken\n")
+    assert done.stdout.endswith("; 0 notices and 1 events due\n")
     assert office.receiver.take() == [claimed(offer, "APP")]
     assert PATH not in done.stderr

@@ -1,4 +1,4 @@
-"""What sends messages: one small interface, and the failures that say whether to try again."""
+"""The interface of every channel, and the one error with which it reports that a message could not be sent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,20 +9,21 @@ from app.domain.enums import Channel
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one user is told on one channel. `id` stays the same however often it is sent."""
+    """A message to one recipient. `id` is the same for every attempt, so that duplicates can be recognized."""
 
     id: str
     to: str
     subject: str
     text: str
-    keys: str | None = None
-    """In a call, the address that is told which key was pressed."""
+    keypress_url: str | None = None
+    """For a call: the URL that is told which key was pressed. None if no key is asked for."""
 
 
 class DeliveryError(Exception):
-    """An attempt that failed, in our own words: never an address, a number or what the provider said.
+    """A failed attempt.
 
-    A permanent failure is not tried again; a provider may say in `retry_after` (seconds) how long to leave it alone.
+    `reason` is shown to users: it is in our own words and never contains an address, a phone number or the provider's
+    text. A permanent failure is not retried. `retry_after` is the pause that the provider asked for, in seconds.
     """
 
     def __init__(self, reason: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
@@ -32,37 +33,37 @@ class DeliveryError(Exception):
         self.retry_after = retry_after
 
 
-class Sender(Protocol):
-    """Sends messages of one kind.
+class DeliveryChannel(Protocol):
+    """Sends messages of one or more kinds.
 
-    `at_once` is how many it takes at the same time, `answers` whether people can answer where they were told: reply to
-    a text, press a key in a call.
+    `max_concurrent` is how many messages one worker sends at the same time in one batch. `accepts_replies` says whether
+    recipients can reply to a text or press a key during a call.
     """
 
-    at_once: int
-    answers: bool
+    max_concurrent: int
+    accepts_replies: bool
 
     async def send(self, message: Message) -> None:
-        """Returns once the provider has taken the message over. DeliveryError if it has not."""
+        """Return once the provider has accepted the message; raise DeliveryError otherwise."""
 
     async def close(self) -> None:
-        """Gives its connections back."""
+        """Close the connections to the provider."""
 
 
-Senders = Mapping[Channel, Sender]
+Channels = Mapping[Channel, DeliveryChannel]
 
 
-class Unconfigured:
-    """Stands for a channel that this server was given no means for."""
+class UnconfiguredChannel:
+    """Stands in for a channel that is not set up: every attempt fails permanently."""
 
-    at_once = 50
-    answers = False
+    max_concurrent = 50
+    accepts_replies = False
 
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
+    def __init__(self, kind: Channel) -> None:
+        self.kind = kind
 
     async def send(self, message: Message) -> None:
-        raise DeliveryError(f"This server is not set up to reach anybody by {self.channel.lower()}.", permanent=True)
+        raise DeliveryError(f"This server is not configured to send messages by {self.kind.lower()}.", permanent=True)
 
     async def close(self) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The console: messages go to the log, for demos and for trying things out."""
+"""The console channel: writes messages to the log, for demos and for development."""
 
 import logging
 
@@ -7,9 +7,9 @@ from app.worker.channels.base import Message
 logger = logging.getLogger(__name__)
 
 
-class Console:
-    at_once = 50
-    answers = False
+class ConsoleChannel:
+    max_concurrent = 50
+    accepts_replies = False
 
     async def send(self, message: Message) -> None:
         logger.info("To %s: %s\n%s", message.to, message.subject, message.text)

@@ -1,4 +1,4 @@
-"""E-mail over SMTP, by connections that are kept open."""
+"""E-mail over SMTP, with connections that are kept open between messages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,15 +12,15 @@ import aiosmtplib
 from app.worker.channels.base import DeliveryError, Message
 
 
-class Mail:
-    """Sends through the server at `url`: smtp://[USER:PASSWORD@]HOST[:PORT], or smtps:// for TLS from the start.
+class EmailChannel:
+    """Sends through the server at `url`: smtp://[USER:PASSWORD@]HOST[:PORT], or smtps:// for implicit TLS.
 
-    smtp:// goes over to TLS where the server offers it, and insists on it before it tells a password. An attempt is
-    given up after `seconds`.
+    With smtp://, STARTTLS is used if the server offers it, and required if there is a password. An attempt times out
+    after `seconds`.
     """
 
-    at_once = 10
-    answers = False
+    max_concurrent = 10
+    accepts_replies = False
 
     def __init__(self, url: str, sender: str, seconds: float) -> None:
         self._url = urlsplit(url)
@@ -31,15 +31,15 @@ class Mail:
     async def send(self, message: Message) -> None:
         try:
             async with asyncio.timeout(self._seconds), self._connection() as connection:
-                await connection.send_message(_composed(message, self._sender))
+                await connection.send_message(_mail(message, self._sender))
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _refused(error.recipients[0].code, "the address") from error
         except aiosmtplib.SMTPAuthenticationError as error:
-            raise DeliveryError("The mail server refuses our login.") from error
+            raise DeliveryError("The mail server rejected this server's login.") from error
         except aiosmtplib.SMTPResponseException as error:
             raise _refused(error.code, "the message") from error
         except TimeoutError as error:
-            raise DeliveryError("The mail server did not answer in time.") from error
+            raise DeliveryError("The mail server did not respond in time.") from error
         except (aiosmtplib.SMTPException, OSError) as error:
             raise DeliveryError("The connection to the mail server failed.") from error
 
@@ -49,8 +49,8 @@ class Mail:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
-        """One that is idle and still answers, else a new one. It is kept unless sending over it failed."""
-        connection = await self._kept() or await self._new()
+        """Yield an idle connection that still works, or a new one, and keep it unless the caller fails."""
+        connection = await self._reuse() or await self._connect()
         try:
             yield connection
         except BaseException:
@@ -58,7 +58,7 @@ class Mail:
             raise
         self._idle.append(connection)
 
-    async def _kept(self) -> aiosmtplib.SMTP | None:
+    async def _reuse(self) -> aiosmtplib.SMTP | None:
         while self._idle:
             connection = self._idle.pop()
             try:
@@ -69,7 +69,7 @@ class Mail:
                 return connection
         return None
 
-    async def _new(self) -> aiosmtplib.SMTP:
+    async def _connect(self) -> aiosmtplib.SMTP:
         password = self._url.password
         is_tls = self._url.scheme == "smtps"
         connection = aiosmtplib.SMTP(
@@ -85,8 +85,8 @@ class Mail:
         return connection
 
 
-def _composed(message: Message, sender: str) -> EmailMessage:
-    """The Message-ID is the delivery's, so that whoever gets it twice can tell."""
+def _mail(message: Message, sender: str) -> EmailMessage:
+    """Return the mail. Its Message-ID is the same for every attempt, so that recipients can recognize duplicates."""
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = sender, message.to, message.subject
     mail["Date"] = formatdate(usegmt=True)
@@ -97,4 +97,5 @@ def _composed(message: Message, sender: str) -> EmailMessage:
 
 
 def _refused(code: int, what: str) -> DeliveryError:
-    return DeliveryError(f"The mail server refuses {what} ({code}).", permanent=code >= 500)
+    """A reply of 500 or more is permanent (RFC 5321, section 4.2.1)."""
+    return DeliveryError(f"The mail server rejected {what} ({code}).", permanent=code >= 500)

@@ -1,4 +1,4 @@
-"""Which sender serves which channel, by the settings."""
+"""Creates the channels that the settings configure, and checks that every channel in use is set up."""
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -6,59 +6,63 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.config import PREFIX, Fallback, Settings, webhook_key
 from app.db.models import DistributionOption
 from app.domain.enums import Channel
-from app.worker.channels.base import Sender, Senders, Unconfigured
-from app.worker.channels.console import Console
-from app.worker.channels.email import Mail
-from app.worker.channels.twilio import Account, Calls, Texts
+from app.worker.channels.base import Channels, DeliveryChannel, UnconfiguredChannel
+from app.worker.channels.console import ConsoleChannel
+from app.worker.channels.email import EmailChannel
+from app.worker.channels.twilio import CallChannel, TextChannel, TwilioAccount
 from app.worker.channels.webhook import Webhook
 
 _TWILIO = ", ".join(f"{PREFIX}TWILIO_{part}" for part in ("ACCOUNT_SID", "AUTH_TOKEN", "FROM"))
-_NEEDS = {
+_HOW_TO_SET_UP = {
     Channel.CALL: f"no channel for calls: set {_TWILIO}",
     Channel.TEXT: f"no channel for texts: set {_TWILIO}",
     Channel.EMAIL: f"no channel for e-mail: set {PREFIX}SMTP_URL and {PREFIX}EMAIL_FROM",
 }
 
 
-LONGEST_ATTEMPT = 30.0
-"""Seconds. An attempt ends well before its lease does: nobody else begins it meanwhile."""
+MAX_ATTEMPT_SECONDS = 30.0
+"""The timeout of an attempt. With short leases it is half a lease, so that attempts end before their leases do."""
 
 
-def make_senders(settings: Settings) -> Senders:
-    """A sender for every channel. What is not set up goes to the fallback, or fails for good when it is used."""
-    console = Console()
-    senders: dict[Channel, Sender] = {
-        channel: console if settings.fallback is Fallback.CONSOLE else Unconfigured(channel) for channel in Channel
+def make_channels(settings: Settings) -> Channels:
+    """Return a channel of every kind. Kinds that are not set up use the fallback, or fail permanently without one."""
+    console = ConsoleChannel()
+    channels: dict[Channel, DeliveryChannel] = {
+        kind: console if settings.fallback is Fallback.CONSOLE else UnconfiguredChannel(kind) for kind in Channel
     }
-    seconds = min(LONGEST_ATTEMPT, settings.lease_seconds / 2)
     if settings.twilio_account_sid is not None:
-        account = Account(settings, seconds)
-        senders |= {Channel.TEXT: Texts(account), Channel.CALL: Calls(account)}
+        account = TwilioAccount(settings, _attempt_seconds(settings))
+        channels |= {Channel.TEXT: TextChannel(account), Channel.CALL: CallChannel(account)}
     if settings.smtp_url is not None and settings.email_from is not None:
-        senders[Channel.EMAIL] = Mail(settings.smtp_url.get_secret_value(), settings.email_from, seconds)
-    return senders
+        url = settings.smtp_url.get_secret_value()
+        channels[Channel.EMAIL] = EmailChannel(url, settings.email_from, _attempt_seconds(settings))
+    return channels
 
 
 def make_webhook(settings: Settings) -> Webhook | None:
-    """What events are sent to, if anything."""
+    """Return the webhook that events are sent to, or None if it is not set up."""
     if settings.webhook_url is None or settings.webhook_secret is None:
         return None
-    seconds = min(LONGEST_ATTEMPT, settings.lease_seconds / 2)
-    return Webhook(settings.webhook_url.get_secret_value(), webhook_key(settings.webhook_secret), seconds)
+    key = webhook_key(settings.webhook_secret)
+    return Webhook(settings.webhook_url.get_secret_value(), key, _attempt_seconds(settings))
 
 
-async def check_channels(session: AsyncSession, senders: Senders) -> None:
-    """ValueError, a line for each channel that a distribution option uses and that nothing serves."""
+def _attempt_seconds(settings: Settings) -> float:
+    return min(MAX_ATTEMPT_SECONDS, settings.lease_seconds / 2)
+
+
+async def check_channels(session: AsyncSession, channels: Channels) -> None:
+    """Raise ValueError, with a line per channel, if distribution options use channels that are not set up."""
     flags = {
         Channel.CALL: col(DistributionOption.has_call_alert),
         Channel.TEXT: col(DistributionOption.has_text_alert),
         Channel.EMAIL: col(DistributionOption.has_email_alert),
     }
     lines = []
-    for channel in (channel for channel, sender in senders.items() if isinstance(sender, Unconfigured)):
-        uses = select(DistributionOption.id).where(flags[channel].is_(True)).limit(1)
+    for kind in (kind for kind, channel in channels.items() if isinstance(channel, UnconfiguredChannel)):
+        uses = select(DistributionOption.id).where(flags[kind].is_(True)).limit(1)
         if (await session.exec(uses)).first() is not None:
-            lines.append(f"Distribution options alert by {channel.lower()}, and there is {_NEEDS[channel]}.")
+            lines.append(f"Distribution options alert by {kind.lower()}, and there is {_HOW_TO_SET_UP[kind]}.")
     if lines:
-        lines.append(f"Or set {PREFIX}FALLBACK=console: what has no channel goes to the log.")
+        lines.append(f"Or set {PREFIX}FALLBACK=console to log the messages instead of sending them.")
         raise ValueError("\n".join(lines))

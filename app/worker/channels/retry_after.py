@@ -1,24 +1,24 @@
-"""How long a server wants to be left alone, as HTTP says it (RFC 9110, 10.2.3)."""
+"""The `Retry-After` header of HTTP responses (RFC 9110, section 10.2.3)."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx2
 
-LONGEST = 24 * 3600.0
-"""Seconds. A server that asks for more has lost its clock."""
+MAX_SECONDS = 24 * 3600.0
+"""The longest pause that is respected. A server that asks for more probably has a wrong clock."""
 
 
-def seconds_of(answer: httpx2.Response) -> float | None:
-    """The seconds of `Retry-After`, a number or a date; None without one that can be read."""
-    told = answer.headers.get("retry-after", "").strip()
+def retry_after(response: httpx2.Response) -> float | None:
+    """Return `Retry-After` in seconds, from a number or a date; None if the header is missing or invalid."""
+    header = response.headers.get("retry-after", "").strip()
     try:
-        seconds = float(told) if told.isdecimal() else _until(told)
+        seconds = float(header) if header.isdecimal() else _seconds_until(header)
     except ValueError:
         return None
-    return min(max(seconds, 0.0), LONGEST)
+    return min(max(seconds, 0.0), MAX_SECONDS)
 
 
-def _until(date: str) -> float:
+def _seconds_until(date: str) -> float:
     at = parsedate_to_datetime(date)
     return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()

@@ -1,7 +1,7 @@
 """Texts and calls through Twilio's REST API.
 
-Apprise speaks it too, but tells neither a passing failure from one for good nor how long Twilio wants to be left
-alone, and blocks a thread meanwhile. https://www.twilio.com/docs/messaging/api/message-resource and
+Apprise also supports Twilio, but it does not distinguish temporary from permanent failures, ignores `Retry-After` and
+blocks a thread. https://www.twilio.com/docs/messaging/api/message-resource and
 https://www.twilio.com/docs/voice/api/call-resource
 """
 
@@ -14,14 +14,14 @@ import httpx2
 from app.access.claim_links import public_address
 from app.config import Settings
 from app.worker.channels.base import DeliveryError, Message
-from app.worker.channels.retry_after import seconds_of
+from app.worker.channels.retry_after import retry_after
 
-OURS = frozenset({401, 403, 404, 408, 429})
-"""What an operator can mend, or time does; any other 4xx is about the message or the number, and for good."""
+TEMPORARY = frozenset({401, 403, 404, 408, 429})
+"""Client errors that time or an operator can resolve. All others concern the message or the number: permanent."""
 
 
-class Account:
-    """Sends what people are told in one number's name. An attempt is given up after `seconds`."""
+class TwilioAccount:
+    """A Twilio account and the number that it sends from. An attempt times out after `seconds`."""
 
     def __init__(self, settings: Settings, seconds: float) -> None:
         assert settings.twilio_account_sid is not None
@@ -36,35 +36,35 @@ class Account:
         )
 
     @property
-    def answers(self) -> bool:
-        """Whether Twilio can reach this server."""
+    def accepts_replies(self) -> bool:
+        """Whether this server has a public URL at which Twilio can reach it."""
         return self._settings.public_url is not None
 
     async def create(self, resource: str, message: Message, **form: str) -> None:
-        """Makes a text or a call; how it ends is told to our address of receipts. DeliveryError."""
-        receipts = public_address(self._settings, f"/twilio/receipts?delivery={message.id.removeprefix('delivery-')}")
+        """Create a text or a call, and ask Twilio to report its delivery status. Raises DeliveryError."""
+        callback = public_address(self._settings, f"/twilio/receipts?delivery={message.id.removeprefix('delivery-')}")
         form |= {"To": message.to, "From": str(self._settings.twilio_from)}
-        form |= {"StatusCallback": receipts} if receipts else {}
+        form |= {"StatusCallback": callback} if callback else {}
         try:
             async with asyncio.timeout(self._seconds):
-                answer = await self._http.post(f"{resource}.json", data=form)
+                response = await self._http.post(f"{resource}.json", data=form)
         except (TimeoutError, httpx2.TimeoutException) as error:
-            raise DeliveryError("Twilio did not answer in time.") from error
+            raise DeliveryError("Twilio did not respond in time.") from error
         except httpx2.HTTPError as error:
             raise DeliveryError("The connection to Twilio failed.") from error
-        if not answer.is_success:
-            raise _refused(answer)
+        if not response.is_success:
+            raise _refused(response)
 
     async def close(self) -> None:
         await self._http.aclose()
 
 
-class Texts:
-    at_once = 10
+class TextChannel:
+    max_concurrent = 10
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: TwilioAccount) -> None:
         self._account = account
-        self.answers = account.answers
+        self.accepts_replies = account.accepts_replies
 
     async def send(self, message: Message) -> None:
         await self._account.create("Messages", message, Body=message.text)
@@ -73,35 +73,35 @@ class Texts:
         await self._account.close()
 
 
-class Calls:
-    at_once = 10
+class CallChannel:
+    max_concurrent = 10
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: TwilioAccount) -> None:
         self._account = account
-        self.answers = account.answers
+        self.accepts_replies = account.accepts_replies
 
     async def send(self, message: Message) -> None:
-        await self._account.create("Calls", message, Twiml=_asking(message))
+        await self._account.create("Calls", message, Twiml=_call_twiml(message))
 
     async def close(self) -> None:
         await self._account.close()
 
 
-def saying(text: str) -> str:
-    """TwiML that speaks."""
+def speech_twiml(text: str) -> str:
+    """Return TwiML that speaks the text."""
     return _twiml("Say", text)
 
 
-def texting(text: str | None) -> str:
-    """TwiML that answers a text; None: not at all."""
+def reply_twiml(text: str | None) -> str:
+    """Return TwiML that replies with a text, or with nothing if it is None."""
     return _twiml("Message", text) if text else tostring(Element("Response"), "unicode")
 
 
-def _asking(message: Message) -> str:
-    """Speaks twice, and waits for a key where one can be pressed."""
+def _call_twiml(message: Message) -> str:
+    """Speak the text twice, and wait for a key if the message asks for one."""
     response = Element("Response")
-    asked = {"numDigits": "1", "timeout": "10", "action": message.keys or "", "method": "POST"}
-    spoken = SubElement(response, "Gather", asked) if message.keys else response
+    gather = {"numDigits": "1", "timeout": "10", "action": message.keypress_url or "", "method": "POST"}
+    spoken = SubElement(response, "Gather", gather) if message.keypress_url else response
     SubElement(spoken, "Say", {"loop": "2"}).text = message.text
     return tostring(response, "unicode")
 
@@ -112,19 +112,19 @@ def _twiml(verb: str, text: str) -> str:
     return tostring(response, "unicode")
 
 
-def _refused(answer: httpx2.Response) -> DeliveryError:
-    """In our words, with Twilio's number of the error. https://www.twilio.com/docs/api/errors"""
-    permanent = answer.is_client_error and answer.status_code not in OURS
-    what = "the message or the number" if permanent else "to take it now"
+def _refused(response: httpx2.Response) -> DeliveryError:
+    """Return our own words with Twilio's error code. https://www.twilio.com/docs/api/errors"""
+    permanent = response.is_client_error and response.status_code not in TEMPORARY
+    what = "the message or the number" if permanent else "the request for now"
     return DeliveryError(
-        f"Twilio refuses {what} ({_code(answer)}).", permanent=permanent, retry_after=seconds_of(answer)
+        f"Twilio rejected {what} ({_error_code(response)}).", permanent=permanent, retry_after=retry_after(response)
     )
 
 
-def _code(answer: httpx2.Response) -> int:
+def _error_code(response: httpx2.Response) -> int:
     try:
-        told: Any = answer.json()
+        body: Any = response.json()
     except ValueError:
-        return answer.status_code
-    code = told.get("code") if isinstance(told, dict) else None
-    return code if isinstance(code, int) else answer.status_code
+        return response.status_code
+    code = body.get("code") if isinstance(body, dict) else None
+    return code if isinstance(code, int) else response.status_code

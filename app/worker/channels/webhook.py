@@ -1,4 +1,4 @@
-"""The webhook: events are posted to one address, signed as Standard Webhooks says.
+"""The webhook channel: posts events to one URL, signed according to the Standard Webhooks specification.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -12,16 +12,16 @@ import time
 import httpx2
 
 from app.worker.channels.base import DeliveryError
-from app.worker.channels.retry_after import seconds_of
+from app.worker.channels.retry_after import retry_after
 
-NOT_NOW = (408, 425, 429)
-"""What a receiver answers who may take the event later, beside 5xx. Every other refusal is for good."""
+TEMPORARY = frozenset({408, 425, 429})
+"""Statuses below 500 after which an event is retried. All others are permanent."""
 
 
 class Webhook:
-    """Posts to `url`, signed with `key`. An attempt is given up after `seconds`."""
+    """Posts to `url`, signed with `key`. An attempt times out after `seconds`."""
 
-    at_once = 20
+    max_concurrent = 20
 
     def __init__(self, url: str, key: bytes, seconds: float) -> None:
         self._url = url
@@ -30,28 +30,30 @@ class Webhook:
         self._http = httpx2.AsyncClient(timeout=None, follow_redirects=False)
 
     async def send(self, event_id: str, body: str) -> None:
-        """Return once the receiver has accepted the event with any 2xx; raise DeliveryError otherwise."""
-        headers = {"Content-Type": "application/json", "User-Agent": "lead-offers", **self._signed(event_id, body)}
+        """Return once the receiver has responded with any 2xx status; raise DeliveryError otherwise."""
+        headers = {"Content-Type": "application/json", "User-Agent": "lead-offers", **self._sign(event_id, body)}
         try:
             async with (
                 asyncio.timeout(self._seconds),
-                self._http.stream("POST", self._url, content=body.encode(), headers=headers) as answer,
+                self._http.stream("POST", self._url, content=body.encode(), headers=headers) as response,
             ):
-                status, retry_after = answer.status_code, seconds_of(answer)
+                pass  # the body is of no interest
         except TimeoutError as error:
-            raise DeliveryError("The webhook's receiver did not answer in time.") from error
+            raise DeliveryError("The webhook endpoint did not respond in time.") from error
         except httpx2.HTTPError as error:
-            raise DeliveryError("The connection to the webhook's receiver failed.") from error
-        if not 200 <= status < 300:
-            is_permanent = status < 500 and status not in NOT_NOW
-            reason = f"The webhook's receiver answers {status}."
-            raise DeliveryError(reason, permanent=is_permanent, retry_after=retry_after)
+            raise DeliveryError("The connection to the webhook endpoint failed.") from error
+        if not response.is_success:
+            raise DeliveryError(
+                f"The webhook endpoint responded with status {response.status_code}.",
+                permanent=response.status_code < 500 and response.status_code not in TEMPORARY,
+                retry_after=retry_after(response),
+            )
 
     async def close(self) -> None:
         await self._http.aclose()
 
-    def _signed(self, event_id: str, body: str) -> dict[str, str]:
-        """Dated anew at each attempt: receivers refuse what is minutes old."""
+    def _sign(self, event_id: str, body: str) -> dict[str, str]:
+        """Return the signature's headers. They are new for every attempt: receivers reject old timestamps."""
         timestamp = str(int(time.time()))
         digest = hmac.digest(self._key, f"{event_id}.{timestamp}.{body}".encode(), hashlib.sha256)
         return {

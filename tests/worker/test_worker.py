@@ -1,4 +1,4 @@
-"""What one pass of the worker does, at moments that the tests choose."""
+"""One pass of the worker, at times that the tests choose."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, User
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EndReason, LeadOfferStatus, OrderMethod
 from app.worker.channels.base import DeliveryError, Message
-from app.worker.leases import PAUSES, pause_after
+from app.worker.leases import PAUSES
 from app.worker.worker import Worker
 from tests.support.api import settings_for
 from tests.support.world import NOW, Cast, World
@@ -25,10 +25,10 @@ MINUTE = timedelta(minutes=1)
 
 @dataclass
 class Recorder:
-    """A channel that remembers, and fails as it is told to."""
+    """A channel that records messages, or fails if `failure` is set."""
 
-    at_once: int = 50
-    answers: bool = False
+    max_concurrent: int = 50
+    accepts_replies: bool = False
     sent: list[Message] = field(default_factory=list)
     failure: DeliveryError | None = None
 
@@ -41,15 +41,15 @@ class Recorder:
         pass
 
     def take(self) -> list[str]:
-        """To whom something was sent since, in order of their addresses."""
-        told = sorted(message.to for message in self.sent)
+        """Return the recipients since the last call, in alphabetical order."""
+        recipients = sorted(message.to for message in self.sent)
         self.sent.clear()
-        return told
+        return recipients
 
 
 @dataclass
 class Office:
-    """A team by rank, a lead of its creator's, a worker, and a clock."""
+    """A database with a worker, a channel and a clock."""
 
     database: Database
     url: str
@@ -57,10 +57,10 @@ class Office:
     now: datetime = NOW
 
     async def dispatch(self, after: timedelta = timedelta()) -> list[str]:
-        """One pass, that much later; who was told."""
+        """Run one pass, `after` later. Return the recipients."""
         self.now += after
-        senders = dict.fromkeys(Channel, self.channel)
-        await Worker(self.database, settings_for(self.url), senders, lambda: self.now).run_once()
+        channels = dict.fromkeys(Channel, self.channel)
+        await Worker(self.database, settings_for(self.url), channels, lambda: self.now).run_once()
         return self.channel.take()
 
     async def submit(self, lead: Lead) -> None:
@@ -103,10 +103,10 @@ SCHEDULED, SENT, CANCELLED, CLAIMED = (
 )
 
 
-# When
+# Timing
 
 
-async def test_each_rank_is_told_when_its_turn_has_come(office: Office, world: World, cast: Cast, lead: Lead) -> None:
+async def test_each_rank_is_notified_when_its_turn_comes(office: Office, world: World, cast: Cast, lead: Lead) -> None:
     await world.member_user(cast.team, rank=2, email="dora@example.com")
     await office.submit(lead)
     assert await office.dispatch() == [cast.bob.email]
@@ -125,14 +125,12 @@ async def test_each_rank_is_told_when_its_turn_has_come(office: Office, world: W
     )
 
 
-async def test_what_was_due_while_nothing_ran_is_sent_when_something_runs(
-    office: Office, cast: Cast, lead: Lead
-) -> None:
+async def test_work_that_came_due_while_no_worker_ran_is_done_later(office: Office, cast: Cast, lead: Lead) -> None:
     await office.submit(lead)
     assert await office.dispatch(50 * MINUTE) == [cast.bob.email]
 
 
-async def test_every_channel_is_a_message_of_its_own(office: Office, world: World, cast: Cast, lead: Lead) -> None:
+async def test_every_channel_gets_a_message(office: Office, world: World, cast: Cast, lead: Lead) -> None:
     await world.member_user(
         cast.team, rank=1, email="dora@example.com", phone="+12025550142", has_text_alert=True, has_call_alert=True
     )
@@ -140,7 +138,7 @@ async def test_every_channel_is_a_message_of_its_own(office: Office, world: Worl
     assert await office.dispatch() == ["+12025550142", "+12025550142", cast.bob.email, "dora@example.com"]
 
 
-async def test_who_has_declined_makes_room_at_once(office: Office, world: World, cast: Cast, lead: Lead) -> None:
+async def test_declining_notifies_the_next_rank_at_once(office: Office, world: World, cast: Cast, lead: Lead) -> None:
     dora = await world.member_user(cast.team, rank=2)
     await office.submit(lead)
     await office.dispatch()
@@ -160,12 +158,10 @@ async def test_an_offer_without_a_channel_is_sent_at_once(office: Office, world:
     assert await office.states(lead) == [SENT]
 
 
-# Looking again
+# Checks before sending
 
 
-async def test_who_has_the_lead_already_is_not_told_nor_is_anybody_else(
-    office: Office, world: World, cast: Cast, lead: Lead
-) -> None:
+async def test_nobody_is_notified_of_a_claimed_lead(office: Office, world: World, cast: Cast, lead: Lead) -> None:
     await world.member_user(cast.team, rank=1)
     await office.submit(lead)
     async with office.database.write() as session:
@@ -173,8 +169,8 @@ async def test_who_has_the_lead_already_is_not_told_nor_is_anybody_else(
     assert await office.dispatch(60 * MINUTE) == []
 
 
-async def test_nothing_begins_after_a_claim(office: Office, elsewhere: Database, cast: Cast, lead: Lead) -> None:
-    """The worker has taken the delivery when the claim is under way: it waits for it, and sends nothing."""
+async def test_no_sending_begins_after_a_claim(office: Office, elsewhere: Database, cast: Cast, lead: Lead) -> None:
+    """The worker has leased the delivery while a claim is in progress: it waits for the claim and sends nothing."""
     await office.submit(lead)
     async with elsewhere.write() as session:
         await lock_lead(session, lead.id)
@@ -192,7 +188,7 @@ async def test_nothing_begins_after_a_claim(office: Office, elsewhere: Database,
         ({"away_until": NOW + MINUTE}, EndReason.AWAY),
     ],
 )
-async def test_who_is_gone_is_not_told_and_the_next_moves_up(
+async def test_an_unavailable_user_is_skipped_and_the_next_rank_moves_up(
     office: Office, world: World, cast: Cast, lead: Lead, change: dict[str, Any], reason: EndReason
 ) -> None:
     dora = await world.member_user(cast.team, rank=2)
@@ -204,7 +200,7 @@ async def test_who_is_gone_is_not_told_and_the_next_moves_up(
     assert [d.status for d in await office.deliveries()] == [DeliveryStatus.CANCELLED, DeliveryStatus.SENT]
 
 
-async def test_who_left_the_team_is_not_told(office: Office, world: World, cast: Cast, lead: Lead) -> None:
+async def test_a_user_without_the_team_is_not_notified(office: Office, world: World, cast: Cast, lead: Lead) -> None:
     await office.submit(lead)
     cast.team.deleted_at = NOW
     await world.add(cast.team)
@@ -215,7 +211,7 @@ async def test_who_left_the_team_is_not_told(office: Office, world: World, cast:
 # Automatic assignment
 
 
-async def test_an_automatic_offer_goes_before_any_message(office: Office, world: World, cast: Cast) -> None:
+async def test_an_automatic_offer_precedes_all_messages(office: Office, world: World, cast: Cast) -> None:
     team = await world.team(cast.alice, OrderMethod.TIME)
     await world.member(team, cast.bob, mins_until_lead_offer=5)
     dora = await world.member_user(team, mins_until_lead_offer=5, assign_automatically=True)
@@ -263,44 +259,38 @@ async def test_quiet_hours_hold_back_the_automatic_assignment(office: Office, wo
 # Failures
 
 
-def test_the_pauses_grow_to_half_an_hour() -> None:
-    failure = DeliveryError("no")
-    assert sum(PAUSES, timedelta()) == 30 * MINUTE
-    assert [pause_after(n, failure, 0.5) for n in range(1, 6)] == [*PAUSES, None]
-    assert [pause_after(1, failure, luck) for luck in (0, 1)] == [timedelta(seconds=48), timedelta(seconds=72)]
-    assert pause_after(1, DeliveryError("no", permanent=True), 0.5) is None
-    assert pause_after(1, DeliveryError("no", retry_after=600), 0.5) == 10 * MINUTE
-    assert pause_after(1, DeliveryError("no", retry_after=1), 0.5) == MINUTE
-
-
-async def test_a_temporary_failure_is_tried_five_times(office: Office, cast: Cast, lead: Lead) -> None:
+async def test_a_temporary_failure_is_attempted_five_times(office: Office, cast: Cast, lead: Lead) -> None:
     await office.submit(lead)
-    office.channel.failure = DeliveryError("The mail server did not answer in time.")
+    office.channel.failure = DeliveryError("The mail server did not respond in time.")
     for n in range(1, 5):
         assert await office.dispatch() == []
-        (tried,) = await office.deliveries()
-        assert (tried.status, tried.attempts, tried.error) == (DeliveryStatus.PENDING, n, office.channel.failure.reason)
-        assert tried.next_attempt_at is not None
-        assert 0.79 < (tried.next_attempt_at - office.now) / PAUSES[n - 1] < 1.21
+        (delivery,) = await office.deliveries()
+        assert (delivery.status, delivery.attempts, delivery.error) == (
+            DeliveryStatus.PENDING,
+            n,
+            office.channel.failure.reason,
+        )
+        assert delivery.next_attempt_at is not None
+        assert 0.79 < (delivery.next_attempt_at - office.now) / PAUSES[n - 1] < 1.21
         assert await office.states(lead) == [SCHEDULED]
-        office.now = tried.next_attempt_at
+        office.now = delivery.next_attempt_at
     await office.dispatch()
-    (tried,) = await office.deliveries()
-    assert (tried.status, tried.attempts, tried.next_attempt_at) == (DeliveryStatus.FAILED, 5, None)
+    (delivery,) = await office.deliveries()
+    assert (delivery.status, delivery.attempts, delivery.next_attempt_at) == (DeliveryStatus.FAILED, 5, None)
     assert await office.states(lead) == [SENT]  # every delivery has come to an end
 
 
-async def test_what_failed_once_may_arrive_yet(office: Office, cast: Cast, lead: Lead) -> None:
+async def test_a_retry_may_succeed(office: Office, cast: Cast, lead: Lead) -> None:
     await office.submit(lead)
     office.channel.failure = DeliveryError("no")
     await office.dispatch()
     office.channel.failure = None
     assert await office.dispatch(2 * MINUTE) == [cast.bob.email]
-    (tried,) = await office.deliveries()
-    assert (tried.status, tried.attempts, tried.error) == (DeliveryStatus.SENT, 2, None)
+    (delivery,) = await office.deliveries()
+    assert (delivery.status, delivery.attempts, delivery.error) == (DeliveryStatus.SENT, 2, None)
 
 
-async def test_a_permanent_failure_is_not_tried_again(office: Office, world: World, cast: Cast, lead: Lead) -> None:
+async def test_a_permanent_failure_is_not_retried(office: Office, world: World, cast: Cast, lead: Lead) -> None:
     await world.member_user(cast.team, rank=1, phone=None, has_text_alert=True, has_email_alert=False)
     await office.submit(lead)
     await office.dispatch()
@@ -309,7 +299,7 @@ async def test_a_permanent_failure_is_not_tried_again(office: Office, world: Wor
     assert await office.states(lead) == [SENT, SENT]
 
 
-async def test_what_was_sent_while_somebody_claimed_is_recorded_as_sent(
+async def test_a_message_sent_during_a_claim_is_recorded_as_sent(
     office: Office, elsewhere: Database, cast: Cast, lead: Lead
 ) -> None:
     await office.submit(lead)
@@ -328,7 +318,7 @@ async def test_what_was_sent_while_somebody_claimed_is_recorded_as_sent(
     assert await office.states(lead) == [CLAIMED]
 
 
-async def test_the_attempt_of_a_dead_worker_is_made_again(office: Office, cast: Cast, lead: Lead) -> None:
+async def test_the_attempt_of_a_dead_worker_is_repeated_after_its_lease(office: Office, cast: Cast, lead: Lead) -> None:
     await office.submit(lead)
 
     class Dying(Recorder):
@@ -346,7 +336,7 @@ async def test_the_attempt_of_a_dead_worker_is_made_again(office: Office, cast: 
 # Exhausted rollouts
 
 
-async def test_the_creator_is_told_once_that_nobody_takes_a_lead(office: Office, cast: Cast, lead: Lead) -> None:
+async def test_the_creator_is_notified_once_of_an_exhausted_lead(office: Office, cast: Cast, lead: Lead) -> None:
     await office.submit(lead)
     assert await office.dispatch() == [cast.bob.email]
     assert await office.dispatch(60 * MINUTE - timedelta(milliseconds=1)) == []
@@ -354,7 +344,7 @@ async def test_the_creator_is_told_once_that_nobody_takes_a_lead(office: Office,
     assert await office.dispatch(60 * MINUTE) == []
 
 
-async def test_a_new_offer_starts_the_count_again(office: Office, world: World, cast: Cast, lead: Lead) -> None:
+async def test_a_new_offer_restarts_the_count(office: Office, world: World, cast: Cast, lead: Lead) -> None:
     await office.submit(lead)
     async with office.database.write() as session:
         await decline_lead_offer(session, cast.bob.id, 1, office.now)
@@ -365,8 +355,8 @@ async def test_a_new_offer_starts_the_count_again(office: Office, world: World, 
     assert await office.dispatch(60 * MINUTE) == [cast.alice.email]
 
 
-async def test_which_leads_count(office: Office, world: World, cast: Cast) -> None:
-    """Those that were made here, though nobody submitted them; not imported ones, claimed ones and one's own."""
+async def test_which_leads_can_be_exhausted(office: Office, world: World, cast: Cast) -> None:
+    """Leads created here, submitted or not. Not imported or claimed leads, nor those kept by their creator."""
     await world.lead(cast.alice, cast.team)
     await world.lead(cast.alice, watched_since=NOW)
     held = await world.lead(cast.alice, cast.team, watched_since=NOW)

@@ -1,4 +1,4 @@
-"""The webhook by a real HTTP server on loopback: what arrives, and what each of its answers means."""
+"""The webhook with a real HTTP server on loopback: the requests it makes, and how it interprets responses."""
 
 import asyncio
 import time
@@ -31,7 +31,7 @@ async def send(url: str, seconds: float = 5) -> None:
         await webhook.close()
 
 
-async def test_an_event_arrives_signed(receiver: Receiver) -> None:
+async def test_events_are_signed(receiver: Receiver) -> None:
     await send(receiver.origin + PATH)
     (post,) = receiver.posts
     assert post.event["data"] == {"leadId": "1"}
@@ -50,7 +50,7 @@ async def test_an_event_arrives_signed(receiver: Receiver) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok",
     ],
 )
-async def test_whoever_answers_2xx_has_it_whatever_else_they_say(receiver: Receiver, said: bytes) -> None:
+async def test_any_2xx_status_is_success(receiver: Receiver, said: bytes) -> None:
     receiver.answer = lambda _post: said
     await send(receiver.origin)
     assert len(receiver.posts) == 1
@@ -59,21 +59,21 @@ async def test_whoever_answers_2xx_has_it_whatever_else_they_say(receiver: Recei
 @pytest.mark.parametrize(
     ("said", "permanent", "retry_after", "reason"),
     [
-        (answer(500), False, None, "answers 500."),
-        (answer(503, "Retry-After: 120"), False, 120, "answers 503."),
-        (answer(429, "Retry-After: 7"), False, 7, "answers 429."),
-        (answer(408), False, None, "answers 408."),
-        (answer(425), False, None, "answers 425."),
-        (answer(410), True, None, "answers 410."),
-        (answer(404), True, None, "answers 404."),
-        (answer(307, "Location: /elsewhere"), True, None, "answers 307."),
-        (b"HTTP/1.1 20", False, None, "connection to the webhook's receiver failed."),
-        (b"\r\n", False, None, "connection to the webhook's receiver failed."),
-        (b"220 mail.example.com ESMTP\r\n", False, None, "connection to the webhook's receiver failed."),
-        (SILENCE, False, None, "did not answer in time."),
+        (answer(500), False, None, "responded with status 500."),
+        (answer(503, "Retry-After: 120"), False, 120, "responded with status 503."),
+        (answer(429, "Retry-After: 7"), False, 7, "responded with status 429."),
+        (answer(408), False, None, "responded with status 408."),
+        (answer(425), False, None, "responded with status 425."),
+        (answer(410), True, None, "responded with status 410."),
+        (answer(404), True, None, "responded with status 404."),
+        (answer(307, "Location: /elsewhere"), True, None, "responded with status 307."),
+        (b"HTTP/1.1 20", False, None, "connection to the webhook endpoint failed."),
+        (b"\r\n", False, None, "connection to the webhook endpoint failed."),
+        (b"220 mail.example.com ESMTP\r\n", False, None, "connection to the webhook endpoint failed."),
+        (SILENCE, False, None, "did not respond in time."),
     ],
 )
-async def test_a_refusal_says_whether_to_try_again(
+async def test_a_rejection_is_permanent_or_temporary(
     receiver: Receiver, said: bytes, permanent: bool, retry_after: float | None, reason: str
 ) -> None:
     receiver.answer = lambda _post: said
@@ -81,19 +81,19 @@ async def test_a_refusal_says_whether_to_try_again(
         await send(receiver.origin, 0.5 if said == SILENCE else 5)
     assert (failure.value.permanent, failure.value.retry_after) == (permanent, retry_after)
     assert failure.value.reason.endswith(reason)
-    assert [post.path for post in receiver.posts] == ["/"]  # nobody was sent on
+    assert [post.path for post in receiver.posts] == ["/"]  # redirects are not followed
 
 
-async def test_a_receiver_that_is_not_there() -> None:
-    with pytest.raises(DeliveryError, match="connection to the webhook's receiver failed") as failure:
+async def test_an_endpoint_that_is_down() -> None:
+    with pytest.raises(DeliveryError, match="connection to the webhook endpoint failed") as failure:
         await send(f"http://127.0.0.1:{free_port()}")
     assert not failure.value.permanent
 
 
-async def test_a_receiver_that_answers_a_byte_at_a_time_is_given_up() -> None:
+async def test_an_endpoint_that_responds_too_slowly_times_out() -> None:
     gone = asyncio.Event()
 
-    async def dawdle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond_slowly(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while not writer.is_closing():
                 writer.write(b"H")
@@ -102,7 +102,7 @@ async def test_a_receiver_that_answers_a_byte_at_a_time_is_given_up() -> None:
         finally:
             gone.set()
 
-    server = await asyncio.start_server(dawdle, "127.0.0.1", 0)
+    server = await asyncio.start_server(respond_slowly, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     with pytest.raises(DeliveryError):
         await send(f"http://{host}:{port}", 0.5)
@@ -131,9 +131,7 @@ async def test_a_receiver_that_answers_a_byte_at_a_time_is_given_up() -> None:
         ),
     ],
 )
-def test_a_wrong_setting_is_refused_by_its_name(
-    monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], message: str
-) -> None:
+def test_an_invalid_setting_is_named(monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], message: str) -> None:
     for name, value in settings.items():
         monkeypatch.setenv(f"LEAD_OFFERS_WEBHOOK_{name}", value)
     with pytest.raises(ValueError, match=message) as refusal:

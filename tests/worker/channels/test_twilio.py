@@ -1,4 +1,4 @@
-"""Texts and calls by a real HTTP server that speaks the provider's API: what it is asked, and what its answers mean."""
+"""Texts and calls with a real HTTP server that speaks Twilio's API, alone and as the worker sends them."""
 
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -14,15 +14,15 @@ from sqlmodel import col, select
 from app.access.auth import issue_token
 from app.access.claim_links import read_link
 from app.commands.claim import claim_lead_offer
-from app.commands.replies import stop_texts
 from app.commands.submit import submit_lead_offers
+from app.commands.text_opt_outs import opt_out_of_texts
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, User
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
 from app.worker.channels.base import DeliveryError, Message
-from app.worker.channels.registry import make_senders
-from app.worker.channels.twilio import Account, Calls, Texts
+from app.worker.channels.registry import make_channels
+from app.worker.channels.twilio import CallChannel, TextChannel, TwilioAccount
 from app.worker.leases import JITTER, PAUSES
 from app.worker.worker import Worker
 from tests.process.test_workers import until
@@ -47,11 +47,11 @@ def settings(database_url: str, twilio: Provider) -> Settings:
     return with_twilio(settings_for(database_url), twilio.url + "/", public_url=f"{PUBLIC}/")
 
 
-# What it is asked
+# Requests
 
 
-async def test_a_text_is_made_in_our_numbers_name(twilio: Provider, settings: Settings) -> None:
-    texts = Texts(Account(settings, 5))
+async def test_a_text_is_created(twilio: Provider, settings: Settings) -> None:
+    texts = TextChannel(TwilioAccount(settings, 5))
     await texts.send(MESSAGE)
     await texts.close()
     (sent,) = twilio.sent
@@ -66,8 +66,8 @@ async def test_a_text_is_made_in_our_numbers_name(twilio: Provider, settings: Se
 
 
 async def test_a_call_speaks_and_waits_for_a_key(twilio: Provider, settings: Settings) -> None:
-    calls = Calls(Account(settings, 5))
-    await calls.send(replace(MESSAGE, keys=f"{PUBLIC}/twilio/keys?link=a&b"))
+    calls = CallChannel(TwilioAccount(settings, 5))
+    await calls.send(replace(MESSAGE, keypress_url=f"{PUBLIC}/twilio/keys?link=a&b"))
     await calls.send(MESSAGE)
     await calls.close()
     asking, telling = (sent.twiml for sent in twilio.sent)
@@ -79,15 +79,15 @@ async def test_a_call_speaks_and_waits_for_a_key(twilio: Provider, settings: Set
     assert [(said.tag, said.text) for said in telling] == [("Say", MESSAGE.text)]
 
 
-async def test_without_an_address_of_our_own_nothing_is_asked_back(twilio: Provider, settings: Settings) -> None:
-    texts = Texts(Account(settings.model_copy(update={"public_url": None}), 5))
+async def test_without_a_public_url_no_status_is_requested(twilio: Provider, settings: Settings) -> None:
+    texts = TextChannel(TwilioAccount(settings.model_copy(update={"public_url": None}), 5))
     await texts.send(MESSAGE)
     await texts.close()
-    assert not texts.answers
+    assert not texts.accepts_replies
     assert "StatusCallback" not in twilio.sent[0].form
 
 
-# What its answers mean
+# Responses
 
 
 @pytest.mark.parametrize(
@@ -95,24 +95,24 @@ async def test_without_an_address_of_our_own_nothing_is_asked_back(twilio: Provi
     [
         (answering(400, {"code": 21211, "message": "+1 is not valid"}), True, "the message or the number (21211)"),
         (answering(400, ["?"]), True, "the message or the number (400)"),
-        (answering(401, {"code": 20003}), False, "to take it now (20003)"),
-        (answering(404, {"code": "x"}), False, "to take it now (404)"),
-        (answering(302, None, Location="http://127.0.0.1:1/"), False, "to take it now (302)"),
-        (answering(500, None), False, "to take it now (500)"),
-        (b"HTTP/1.1 503 .\r\nContent-Length: 6\r\n\r\n<html>", False, "to take it now (503)"),
+        (answering(401, {"code": 20003}), False, "the request for now (20003)"),
+        (answering(404, {"code": "x"}), False, "the request for now (404)"),
+        (answering(302, None, Location="http://127.0.0.1:1/"), False, "the request for now (302)"),
+        (answering(500, None), False, "the request for now (500)"),
+        (b"HTTP/1.1 503 .\r\nContent-Length: 6\r\n\r\n<html>", False, "the request for now (503)"),
     ],
 )
-async def test_a_refusal_says_whether_to_try_again(
+async def test_a_rejection_is_permanent_or_temporary(
     twilio: Provider, settings: Settings, answer: bytes, permanent: bool, reason: str
 ) -> None:
     twilio.answer = lambda _sent: answer
     failure = await failing(settings)
-    assert (failure.permanent, failure.reason) == (permanent, f"Twilio refuses {reason}.")
+    assert (failure.permanent, failure.reason) == (permanent, f"Twilio rejected {reason}.")
     assert failure.retry_after is None
 
 
 async def failing(settings: Settings, seconds: float = 5) -> DeliveryError:
-    texts = Texts(Account(settings, seconds))
+    texts = TextChannel(TwilioAccount(settings, seconds))
     with pytest.raises(DeliveryError) as failure:
         await texts.send(MESSAGE)
     await texts.close()
@@ -123,7 +123,7 @@ async def failing(settings: Settings, seconds: float = 5) -> DeliveryError:
     ("retry_after", "seconds"),
     [("120", 120), ("0", 0), ("soon", None), ("-5", None), ("9" * 30, 24 * 3600)],
 )
-async def test_too_many_requests_say_how_long_to_wait(
+async def test_retry_after_in_seconds(
     twilio: Provider, settings: Settings, retry_after: str, seconds: float | None
 ) -> None:
     twilio.answer = lambda _sent: answering(429, {"code": 20429}, Retry_After=retry_after)
@@ -131,28 +131,28 @@ async def test_too_many_requests_say_how_long_to_wait(
     assert (failure.permanent, failure.retry_after) == (False, seconds)
 
 
-async def test_a_moment_to_wait_for(twilio: Provider, settings: Settings) -> None:
+async def test_retry_after_as_a_date(twilio: Provider, settings: Settings) -> None:
     in_an_hour = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
     twilio.answer = lambda _sent: answering(503, None, Retry_After=in_an_hour)
     failure = await failing(settings)
     assert failure.retry_after == pytest.approx(3600, abs=60)
 
 
-async def test_a_provider_that_is_silent_hangs_up_or_is_not_there(twilio: Provider, settings: Settings) -> None:
+async def test_a_provider_that_hangs_up_is_silent_or_is_down(twilio: Provider, settings: Settings) -> None:
     twilio.answer = lambda _sent: None
     assert (await failing(settings)).reason == "The connection to Twilio failed."
     twilio.is_silent = True
-    assert (await failing(settings, 0.3)).reason == "Twilio did not answer in time."
+    assert (await failing(settings, 0.3)).reason == "Twilio did not respond in time."
     nowhere = settings.model_copy(update={"twilio_url": f"http://127.0.0.1:{free_port()}"})
     assert (await failing(nowhere)).reason == "The connection to Twilio failed."
 
 
-# By the worker
+# Sent by the worker
 
 
 @pytest.fixture
 async def dora(world: World, cast: Cast) -> User:
-    """Is on the team, and is told by a text."""
+    """A member of the team who is notified by text."""
     return await world.member_user(
         cast.team, "Dora", rank=0, phone="+12025550142", has_text_alert=True, has_email_alert=False
     )
@@ -166,7 +166,7 @@ async def submitted(database: Database, world: World, cast: Cast, **fields: Any)
 
 
 async def dispatch(database: Database, settings: Settings, now: datetime = NOW) -> None:
-    await Worker(database, settings, make_senders(settings), lambda: now).run_once()
+    await Worker(database, settings, make_channels(settings), lambda: now).run_once()
 
 
 async def told(database: Database, user: User) -> tuple[Delivery, LeadOffer]:
@@ -185,7 +185,7 @@ async def told(database: Database, user: User) -> tuple[Delivery, LeadOffer]:
     ],
     ids=["500", "hangs up", "429", "silent"],
 )
-async def test_the_attempts_are_made_as_planned(
+async def test_attempts_follow_the_schedule(
     twilio: Provider,
     settings: Settings,
     database: Database,
@@ -194,12 +194,12 @@ async def test_the_attempts_are_made_as_planned(
     dora: User,
     refusal: bytes | None,
 ) -> None:
-    """Each pause as long as written, or as the provider asks where that is longer; the fifth failure is the end."""
+    """Pauses are as documented, or longer if the provider asks for it. The fifth failure is final."""
     asked_for = timedelta(hours=2 if refusal and b"429" in refusal else 0)
     await submitted(database, world, cast)
     twilio.answer = lambda _sent: refusal
     twilio.is_silent = refusal is SILENCE
-    settings = settings.model_copy(update={"lease_seconds": 1.0})  # an attempt is given up after half of that
+    settings = settings.model_copy(update={"lease_seconds": 1.0})  # attempts time out after half of that
     now = NOW
     for attempts, pause in enumerate(PAUSES, start=1):
         await dispatch(database, settings, now)
@@ -220,7 +220,7 @@ async def test_the_attempts_are_made_as_planned(
     assert len(twilio.asked) == 5
 
 
-async def test_a_number_that_is_refused_is_tried_once(
+async def test_a_rejected_number_is_attempted_once(
     twilio: Provider, settings: Settings, database: Database, world: World, cast: Cast, dora: User
 ) -> None:
     await submitted(database, world, cast)
@@ -228,10 +228,10 @@ async def test_a_number_that_is_refused_is_tried_once(
     await dispatch(database, settings)
     delivery, _ = await told(database, dora)
     assert (delivery.status, delivery.attempts) == (DeliveryStatus.FAILED, 1)
-    assert delivery.error == "Twilio refuses the message or the number (21211)."
+    assert delivery.error == "Twilio rejected the message or the number (21211)."
 
 
-async def test_the_words_of_a_text_and_of_a_call(
+async def test_the_texts_of_a_text_and_a_call(
     twilio: Provider, settings: Settings, database: Database, world: World, cast: Cast
 ) -> None:
     await world.member_user(
@@ -242,8 +242,8 @@ async def test_the_words_of_a_text_and_of_a_call(
     by_kind = {sent.path.rsplit("/", 1)[1]: sent for sent in twilio.sent}
     body = by_kind["Messages.json"].form["Body"]
     assert body.startswith("Lead offer: Buyer in 94105. <Mary> enquired (Buyer, zipcode 94105) on Monday, 02 March")
-    told, _, link = body.partition(" Reply 1 to claim it, STOP for no more texts. Claim it here: ")
-    assert told.endswith("It goes to who claims first.")
+    told, _, link = body.partition(" Reply 1 to claim it, STOP to get no more texts. Claim it here: ")
+    assert told.endswith("It goes to whoever claims it first.")
     read = read_link(settings, link.removeprefix(f"{PUBLIC}/claim?link="), NOW)
     assert read is not None
     assert read.via is ClaimedVia.TEXT
@@ -256,7 +256,7 @@ async def test_the_words_of_a_text_and_of_a_call(
         assert not {"Jackson", "mary@example.com", "+12025550123"} & {*words.split()}
 
 
-async def test_who_was_given_a_lead_is_not_asked_to_claim_it(
+async def test_a_user_who_was_given_a_lead_is_not_asked_to_claim_it(
     twilio: Provider, settings: Settings, database: Database, world: World, cast: Cast
 ) -> None:
     dora = await world.member_user(
@@ -273,17 +273,17 @@ async def test_who_was_given_a_lead_is_not_asked_to_claim_it(
     assert dora.id
 
 
-async def test_who_has_said_stop_gets_no_text_at_this_number(
+async def test_a_user_who_has_opted_out_gets_no_texts_to_this_number(
     twilio: Provider, settings: Settings, database: Database, world: World, cast: Cast, dora: User
 ) -> None:
     await submitted(database, world, cast)
     async with database.write() as session:
-        await stop_texts(session, "+12025550142", NOW)
+        await opt_out_of_texts(session, "+12025550142", NOW)
     await dispatch(database, settings)
     delivery, offer = await told(database, dora)
     assert (delivery.status, delivery.error) == (
         DeliveryStatus.FAILED,
-        "The user has asked for no texts to this number.",
+        "The user has opted out of texts to this number.",
     )
     assert offer.status is LeadOfferStatus.SENT
     assert twilio.asked == []
@@ -297,25 +297,25 @@ async def test_who_has_said_stop_gets_no_text_at_this_number(
     assert lead.id
 
 
-def test_an_account_is_whole_or_none(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_twilio_settings_must_be_complete(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAD_OFFERS_TWILIO_ACCOUNT_SID", SID)
     with pytest.raises(ValueError, match="LEAD_OFFERS_TWILIO_AUTH_TOKEN is missing: texts and calls need"):
         settings_for(database_url)
     with pytest.raises(ValueError, match=r"must be a phone number with \+ and country"):
         settings_for(database_url, twilio_auth_token=TOKEN, twilio_from="2025550100")
     whole = settings_for(database_url, twilio_auth_token=TOKEN, twilio_from=NUMBER)
-    senders = make_senders(whole)
-    assert [type(senders[channel]) for channel in (Channel.TEXT, Channel.CALL)] == [Texts, Calls]
+    channels = make_channels(whole)
+    assert [type(channels[kind]) for kind in (Channel.TEXT, Channel.CALL)] == [TextChannel, CallChannel]
 
 
-# Through the real doors
+# End to end
 
 
 @pytest.mark.process
-async def test_somebody_is_texted_and_called_and_takes_the_lead_by_a_reply(
+async def test_a_user_is_texted_and_called_and_claims_by_replying(
     twilio: Provider, database: Database, database_url: str, world: World, cast: Cast
 ) -> None:
-    """A server with a worker inside it, as a process: submitted over GraphQL, claimed by what the provider tells."""
+    """A server process with a worker: the lead is submitted over GraphQL and claimed by the provider's callback."""
     dora = await world.member_user(
         cast.team, "Dora", rank=0, phone="+12025550142", has_text_alert=True, has_call_alert=True
     )

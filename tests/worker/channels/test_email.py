@@ -1,0 +1,84 @@
+"""The e-mail channel with a real SMTP server on loopback: the mails it sends, and how it reports failures."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from app.worker.channels.base import DeliveryError, Message
+from app.worker.channels.email import EmailChannel
+from tests.support.mailbox import Mailbox, mailbox
+from tests.support.processes import free_port
+
+MESSAGE = Message("delivery-7", "bob@example.com", "Lead offer: Buyer in 94105", "Hello Bob,\n\nMary enquired.\n")
+
+
+@pytest.fixture
+def box() -> Iterator[Mailbox]:
+    with mailbox() as box:
+        yield box
+
+
+async def test_every_attempt_has_the_same_message_id(box: Mailbox) -> None:
+    mail = EmailChannel(box.url, "Leads <leads@example.org>", 5)
+    for _ in range(2):
+        await mail.send(MESSAGE)
+    await mail.close()
+    assert box.ids == ["<delivery-7@example.org>"] * 2
+    got = box.mails[0]
+    assert (got["From"], got["To"], got["Subject"]) == ("Leads <leads@example.org>", MESSAGE.to, MESSAGE.subject)
+    assert got.get_content().replace("\r\n", "\n") == MESSAGE.text
+
+
+@pytest.mark.parametrize(
+    ("answer", "permanent", "reason"),
+    [
+        ("550 no such person, bob@example.com", True, "The mail server rejected the message (550)."),
+        ("451 try later", False, "The mail server rejected the message (451)."),
+    ],
+)
+async def test_a_rejection_is_permanent_or_temporary(box: Mailbox, answer: str, permanent: bool, reason: str) -> None:
+    mail = EmailChannel(box.url, "leads@example.org", 5)
+    box.answer = lambda _mail: answer
+    with pytest.raises(DeliveryError) as failure:
+        await mail.send(MESSAGE)
+    assert (failure.value.permanent, failure.value.reason) == (permanent, reason)
+    box.answer = lambda _mail: None
+    await mail.send(MESSAGE)
+    await mail.close()
+    assert len(box.mails) == 1
+
+
+async def test_a_server_that_is_down() -> None:
+    with pytest.raises(DeliveryError, match="connection to the mail server failed") as failure:
+        await EmailChannel(f"smtp://127.0.0.1:{free_port()}", "leads@example.org", 5).send(MESSAGE)
+    assert not failure.value.permanent
+
+
+async def test_a_server_that_does_not_respond() -> None:
+    gone = asyncio.Event()
+
+    async def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        gone.set()
+
+    server = await asyncio.start_server(stay_silent, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    with pytest.raises(DeliveryError, match="did not respond in time"):
+        await EmailChannel(f"smtp://{host}:{port}", "leads@example.org", 0.3).send(MESSAGE)
+    await gone.wait()
+    server.close()
+
+
+async def test_a_server_that_closes_the_connection() -> None:
+    async def close_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 hello\r\n")
+        await reader.readline()
+        writer.close()
+
+    server = await asyncio.start_server(close_early, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    with pytest.raises(DeliveryError, match="connection to the mail server failed"):
+        await EmailChannel(f"smtp://{host}:{port}", "leads@example.org", 5).send(MESSAGE)
+    server.close()

@@ -1,0 +1,23 @@
+"""The texts of messages."""
+
+from app.db.models import Contact, Lead, User
+from app.domain.enums import DistributionTarget
+from app.worker import messages
+from tests.support.world import NOW
+
+
+def test_messages_do_not_contain_the_contacts_address_or_number() -> None:
+    user = User(first_name="Bob", last_name="", timezone="America/Los_Angeles")
+    contact = Contact(
+        owner_id=1, first_name="Mary\r\nBcc: x@y", last_name="Jackson", email="mary@example.com", mobile_phone="+1202"
+    )
+    myself = DistributionTarget.MYSELF
+    lead = Lead(
+        id=9, contact_id=1, creator_id=1, distribution_target=myself, type="Buyer", zipcode="94105", created_at=NOW
+    )
+    for words in (messages.offered, messages.assigned, messages.exhausted):
+        subject, text = words(user, lead, contact)
+        assert "Buyer in 94105" in subject
+        assert "Mary Bcc: x@y enquired (Buyer, zipcode 94105) on Monday, 02 March 2026 at 01:00" in text
+        assert not {"Jackson", "mary@example.com", "+1202"} & {*text.split(), *subject.split()}
+        assert "\n" not in subject
