@@ -9,7 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.commands import deliveries, events
 from app.commands.claim import end_offers
-from app.commands.locks import lock_lead
+from app.commands.leads import lock_own_lead
 from app.db.models import DistributionOption, Lead, LeadOffer, Team, User
 from app.domain.alert_channels import alerted_on
 from app.domain.enums import ClaimedVia, LeadOfferStatus
@@ -22,8 +22,7 @@ async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_
 
     Raises a ApiError: NOT_FOUND for the lead or the user, FORBIDDEN for who did not create the lead.
     """
-    await _check_creator(session, viewer_id, lead_id, now)
-    lead = await lock_lead(session, lead_id)
+    lead = await lock_own_lead(session, viewer_id, lead_id, now, to="assign")
     if not await _may_be_given(session, viewer_id, user_id):
         raise ApiError(Code.NOT_FOUND, "There is no such user in a team of yours.")
     if lead.claimed_by_id == user_id:
@@ -37,15 +36,6 @@ async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_
     if user_id != viewer_id:
         await deliveries.schedule(session, [(offer.id, channel, now) for channel in alerted_on(offer)])
     return lead
-
-
-async def _check_creator(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime) -> None:
-    found = select(Lead.creator_id).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
-    creator_id = (await session.exec(found)).one_or_none()
-    if creator_id is None:
-        raise ApiError(Code.NOT_FOUND, "There is no such lead.")
-    if creator_id != viewer_id:
-        raise ApiError(Code.FORBIDDEN, "Only the creator of a lead may assign it.")
 
 
 async def _may_be_given(session: AsyncSession, viewer_id: int, user_id: int) -> bool:

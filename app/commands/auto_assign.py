@@ -8,8 +8,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import deliveries
 from app.commands.claim import take_lead
-from app.commands.eligibility import obstacle
-from app.commands.escalation import move_up
+from app.commands.eligibility import ineligibility
+from app.commands.escalation import escalate
 from app.commands.withdrawal import withdraw_unsent
 from app.db.models import LeadOffer, User
 from app.domain.alert_channels import alerted_on
@@ -17,7 +17,7 @@ from app.domain.enums import OPEN_STATUSES, ClaimedVia, EndReason
 from app.domain.quiet_hours import quiet_until
 
 
-async def assign_automatically(session: AsyncSession, lead_id: int, now: datetime) -> bool:
+async def auto_assign(session: AsyncSession, lead_id: int, now: datetime) -> bool:
     """Gives an unclaimed lead to the user of its first automatic offer that is due; whether it was given.
 
     The user is then told. Offers before it are held while their users have quiet hours, and withdrawn, as far as they
@@ -38,8 +38,8 @@ async def assign_automatically(session: AsyncSession, lead_id: int, now: datetim
     await withdraw_unsent(session, reasons)
     if taker is not None:
         return await _give(session, taker, now)
-    moved = bool(reasons) and await move_up(session, lead_id, now)
-    return moved and await assign_automatically(session, lead_id, now)
+    moved = bool(reasons) and await escalate(session, lead_id, now)
+    return moved and await auto_assign(session, lead_id, now)
 
 
 async def _give(session: AsyncSession, offer: LeadOffer, now: datetime) -> bool:
@@ -54,7 +54,7 @@ async def _automatic_and_due(
 ) -> Sequence[tuple[LeadOffer, EndReason | None, User]]:
     """The lead's open automatic offers whose moment has come, whose turn is first, each with what hinders its user."""
     statement = (
-        select(LeadOffer, obstacle(now), User)
+        select(LeadOffer, ineligibility(now), User)
         .join(User, col(User.id) == col(LeadOffer.user_id))
         .where(
             col(LeadOffer.lead_id) == lead_id,

@@ -6,8 +6,8 @@ from sqlalchemy import and_, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.leaving import lock_open_leads, withdraw_open
-from app.commands.locks import lock_leads
+from app.commands.locks import lock_leads, lock_leads_of_open_offers
+from app.commands.withdrawal import withdraw_open
 from app.db.models import Delivery, LeadOffer, User
 from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
 from app.domain.quiet_hours import is_time_of_day
@@ -27,7 +27,7 @@ async def set_away(session: AsyncSession, viewer_id: int, until: datetime, now: 
         col(LeadOffer.status) == LeadOfferStatus.SCHEDULED,
         col(LeadOffer.notify_at) < until,
     )
-    leads = await lock_open_leads(session, comes_due_before)
+    leads = await lock_leads_of_open_offers(session, comes_due_before)
     await withdraw_open(session, leads, comes_due_before, EndReason.AWAY, now)
     user.away_until = until
     await session.flush()

@@ -9,7 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.commands import deliveries, events
 from app.commands.eligibility import claimable
-from app.commands.escalation import move_up
+from app.commands.escalation import escalate
+from app.commands.locks import lock_lead_of_own_offer
 from app.db.compiled import Statement, detached
 from app.db.functions import member_of
 from app.db.models import Lead, LeadOffer, User
@@ -55,20 +56,18 @@ async def decline_lead_offer(session: AsyncSession, viewer_id: int, offer_id: in
     await _DECLINE.run(session, offer_id=offer_id)
     offer.status = LeadOfferStatus.DECLINED
     await deliveries.cancel(session, col(LeadOffer.id) == offer_id)
-    await move_up(session, lead.id, now)
+    await escalate(session, lead.id, now)
     return offer
 
 
 _ID = col(LeadOffer.id) == bindparam("offer_id")
 _VIEWER = bindparam("viewer_id", type_=Id)
-_ITS_LEAD = select(LeadOffer.lead_id).where(_ID, col(LeadOffer.user_id) == _VIEWER).scalar_subquery()
-_LOCK = Statement(select(Lead).where(col(Lead.id) == _ITS_LEAD).with_for_update(of=Lead), detached(Lead))
 _FOUND = Statement(select(LeadOffer.id).where(_ID, visibility.offers(_VIEWER)), int)
 
 
 async def _lock_own(session: AsyncSession, viewer_id: int, offer_id: int) -> Lead:
-    """The lead of the viewer's own offer, locked: what is read from now on stays. Nobody else locks anything."""
-    lead = await _LOCK.first(session, offer_id=offer_id, viewer_id=viewer_id)
+    """Lock and return the lead of the viewer's own offer. Requests that are refused lock nothing."""
+    lead = await lock_lead_of_own_offer(session, viewer_id, offer_id)
     if lead is not None:
         return lead
     if await _FOUND.first(session, offer_id=offer_id, viewer_id=viewer_id) is None:

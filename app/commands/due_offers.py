@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, and_, func, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.auto_assign import assign_automatically
-from app.commands.eligibility import obstacle
-from app.commands.escalation import move_up
+from app.commands.auto_assign import auto_assign
+from app.commands.eligibility import ineligibility
+from app.commands.escalation import escalate
 from app.commands.locks import lock_lead
 from app.commands.withdrawal import withdraw_unsent
 from app.db.models import WANTS_ATTENTION, LeadOffer
@@ -36,7 +36,7 @@ async def attend(session: AsyncSession, lead_id: int, now: datetime) -> None:
     Users are looked at again: where one has left, is away or was switched off, the offer is withdrawn.
     """
     lead = await lock_lead(session, lead_id)
-    if lead.claimed_by_id is None and await assign_automatically(session, lead_id, now):
+    if lead.claimed_by_id is None and await auto_assign(session, lead_id, now):
         return
     due = and_(col(LeadOffer.lead_id) == lead_id, col(LeadOffer.notify_at) <= now)
     await _send_what_has_no_channel(session, lead_id, due, now)
@@ -57,7 +57,7 @@ async def _send_what_has_no_channel(
     silent = and_(
         due, col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, func.coalesce(has_a_channel, False).is_(False)
     )
-    found = (await session.exec(select(LeadOffer.id, obstacle(now)).where(silent))).all()
+    found = (await session.exec(select(LeadOffer.id, ineligibility(now)).where(silent))).all()
     reasons = {offer_id: reason for offer_id, reason in found if reason is not None}
     await withdraw_unsent(session, reasons)
     await session.exec(
@@ -65,4 +65,4 @@ async def _send_what_has_no_channel(
         execution_options={"synchronize_session": False},
     )
     if reasons:
-        await move_up(session, lead_id, now)
+        await escalate(session, lead_id, now)

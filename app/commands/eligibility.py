@@ -13,7 +13,7 @@ from app.db.types import stored
 from app.domain.enums import OPEN_STATUSES, EndReason, RequestStatus
 
 
-def obstacle(now: datetime) -> ColumnElement[EndReason | None]:
+def ineligibility(now: datetime) -> ColumnElement[EndReason | None]:
     """Why the offer's user is not to be given or told of the lead now; null where nothing hinders.
 
     It is asked again before each sending and each automatic assignment, because whoever was eligible at the submit may

@@ -19,7 +19,7 @@ _MOVE_DELIVERIES = (
 )
 
 
-async def move_up(session: AsyncSession, lead_id: int, now: datetime) -> bool:
+async def escalate(session: AsyncSession, lead_id: int, now: datetime) -> bool:
     """Moves the lead's scheduled rank offers forward, the next of them to `now`; whether any moved.
 
     Nothing moves while somebody has the lead or can claim it, and offers by time keep their moment. The caller has

@@ -9,9 +9,10 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.leaving import lock_open_leads, withdraw_open
+from app.commands.locks import lock_leads_of_open_offers
 from app.commands.teams import own_team
 from app.commands.users import find_user
+from app.commands.withdrawal import withdraw_open
 from app.db.models import LeadOffer, Team, TeamMember
 from app.domain.enums import EndReason, RequestStatus
 from app.domain.validation import checking
@@ -63,7 +64,7 @@ async def respond_to_invitation(
     if asked.user_id != viewer_id:
         raise ApiError(Code.FORBIDDEN, "Only the invited user may answer an invitation.")
     leaves = answer is RequestStatus.DECLINED
-    leads = await lock_open_leads(session, _made_to(asked)) if leaves else ()
+    leads = await lock_leads_of_open_offers(session, _made_to(asked)) if leaves else ()
     member = await _member(session, viewer_id, member_id, lock=True)
     member.request_status = answer
     await session.flush()
@@ -81,7 +82,7 @@ async def remove_team_member(session: AsyncSession, viewer_id: int, member_id: i
     team = await session.get_one(Team, asked.team_id)
     if team.creator_id != viewer_id:
         raise ApiError(Code.FORBIDDEN, "Only the creator of a team may remove its members.")
-    leads = await lock_open_leads(session, _made_to(asked))
+    leads = await lock_leads_of_open_offers(session, _made_to(asked))
     member = await _member(session, viewer_id, member_id, lock=True)
     await session.delete(member)
     await session.flush()

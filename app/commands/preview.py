@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.preparation import prepare
+from app.commands.submit import prepare_submission
 from app.commands.team_warnings import fetch_people
 from app.db.models import Lead, Team
 from app.domain.enums import Channel
@@ -43,15 +43,15 @@ async def preview_lead_offers(
     if at is not None and at < now:
         raise bad_input(Problem("at", f"must not be before now, {format_instant(now)}"))
     try:
-        prepared = await prepare(session, viewer_id, lead_id, now, at=at, lock=False)
+        submission = await prepare_submission(session, viewer_id, lead_id, now, at=at, lock=False)
     except OverflowError as error:
         raise bad_input(Problem("at", "is so late that offers would be made after the year 9999")) from error
-    people = (await fetch_people(session, [prepared.team.id]))[prepared.team.id]
-    offers, skipped = prepared.plan.offers, prepared.plan.skipped
+    people = (await fetch_people(session, [submission.team.id]))[submission.team.id]
+    offers, skipped = submission.plan.offers, submission.plan.skipped
     planned = {offer.user_id for offer in offers}
     applying = tuple(
         warning
         for warning in warnings(people, offers, {}, unserved)
         if warning.code is TeamWarningCode.INVITATION_NOT_ACCEPTED or warning.user_id in planned
     )
-    return Preview(prepared.lead, prepared.team, offers, skipped, applying)
+    return Preview(submission.lead, submission.team, offers, skipped, applying)

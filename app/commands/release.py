@@ -9,8 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands import deliveries
-from app.commands.auto_assign import assign_automatically
-from app.commands.eligibility import obstacle
+from app.commands.auto_assign import auto_assign
+from app.commands.eligibility import ineligibility
 from app.commands.locks import lock_lead, lock_leads
 from app.db.models import Lead, LeadOffer
 from app.domain.alert_channels import alerted_on
@@ -55,7 +55,7 @@ async def _release(session: AsyncSession, lead: Lead, now: datetime) -> None:
     await deliveries.cancel(session, col(LeadOffer.lead_id) == lead.id)
     await _bring_back(session, [offer for offer, gone in ended if gone is None], now)
     await _give_up(session, [(offer, gone) for offer, gone in ended if gone is not None])
-    await assign_automatically(session, lead.id, now)
+    await auto_assign(session, lead.id, now)
     await session.refresh(lead)
 
 
@@ -64,7 +64,7 @@ async def _ended_by_the_claim(
 ) -> list[tuple[LeadOffer, EndReason | None]]:
     """The offers that the claim had ended, each with why it stays so: its user is switched off or not in the team."""
     cancelled = and_(col(LeadOffer.status) == LeadOfferStatus.CANCELLED, col(LeadOffer.end_reason) == EndReason.CLAIMED)
-    ended = select(LeadOffer, obstacle(now)).where(
+    ended = select(LeadOffer, ineligibility(now)).where(
         col(LeadOffer.lead_id) == lead.id, or_(col(LeadOffer.status) == LeadOfferStatus.EXPIRED, cancelled)
     )
     rows = (await session.exec(ended, execution_options={"populate_existing": True})).all()

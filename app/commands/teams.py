@@ -9,7 +9,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.leaving import lock_open_leads, withdraw_open
+from app.commands.locks import lock_leads_of_open_offers
+from app.commands.withdrawal import withdraw_open
 from app.db.functions import member_of
 from app.db.models import DistributionOption, LeadOffer, LeadRoute, Team, TeamZipcode
 from app.domain.enums import EndReason, OrderMethod
@@ -77,7 +78,7 @@ async def delete_team(session: AsyncSession, viewer_id: int, team_id: int, now: 
     """
     await own_team(session, viewer_id, team_id, lock=False)
     offers = col(LeadOffer.team_id) == team_id
-    leads = await lock_open_leads(session, offers)
+    leads = await lock_leads_of_open_offers(session, offers)
     team = await own_team(session, viewer_id, team_id)
     if (await session.exec(select(LeadRoute.id).where(col(LeadRoute.team_id) == team_id).limit(1))).first():
         raise ApiError(Code.CONFLICT, f"A lead route sends leads to the team {team.name}: change the route first.")

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.leaving import lock_open_leads, withdraw_open
+from app.commands.locks import lock_leads_of_open_offers
+from app.commands.withdrawal import withdraw_open
 from app.db.models import Contact, Lead, LeadOffer, User
 from app.domain.enums import EndReason
 from app.domain.validation import checking
@@ -56,7 +57,7 @@ async def deactivate_user(session: AsyncSession, email: str, now: datetime) -> S
     """
     user = await _known_user(session, email)
     offers = col(LeadOffer.user_id) == user.id
-    leads = await lock_open_leads(session, offers)
+    leads = await lock_leads_of_open_offers(session, offers)
     user.is_active = False
     await session.flush()
     await withdraw_open(session, leads, offers, EndReason.SWITCHED_OFF, now)

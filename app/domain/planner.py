@@ -62,7 +62,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RolloutPlan:
     """The offers in the order of their moments, then ranks (none last), then users; the skipped in that of users."""
 
     offers: tuple[PlannedOffer, ...]
@@ -82,7 +82,7 @@ def plan(
     order_method: OrderMethod,
     gap_minutes: int,
     now: datetime,
-) -> Plan:
+) -> RolloutPlan:
     """Plans the offers of a lead submitted at `now` (aware, UTC) to a team whose tiers are `gap_minutes` apart.
 
     Each user is a candidate once. The order of the candidates and of the earlier offers does not matter.
@@ -101,7 +101,7 @@ def plan(
         offers = _by_rank(eligible, _first_tier_at(earlier, gap, now), gap)
     else:
         offers = _by_time(eligible, now)
-    return Plan(tuple(sorted(offers, key=_moment)), tuple(sorted(skipped, key=lambda skip: skip.user_id)))
+    return RolloutPlan(tuple(sorted(offers, key=_moment)), tuple(sorted(skipped, key=lambda skip: skip.user_id)))
 
 
 def _reasons(candidate: Candidate, is_offered: bool, now: datetime) -> Iterator[SkipReason]:

@@ -18,8 +18,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.claim_links import ClaimLink, claim_url
 from app.commands import deliveries, events
-from app.commands.eligibility import obstacle
-from app.commands.escalation import move_up
+from app.commands.eligibility import ineligibility
+from app.commands.escalation import escalate
 from app.commands.locks import lock_leads
 from app.commands.text_opt_outs import wants_no_texts
 from app.commands.withdrawal import withdraw_unsent
@@ -129,7 +129,7 @@ async def _begin(
             start(due)
     await withdraw_unsent(session, withdrawn)
     for lead_id in sorted(stuck):
-        await move_up(session, lead_id, now)
+        await escalate(session, lead_id, now)
     await asyncio.sleep(0)  # every sending has begun before the leads are unlocked
 
 
@@ -151,7 +151,7 @@ async def _lead_ids(session: AsyncSession, delivery_ids: Sequence[int]) -> Seque
 async def _look(session: AsyncSession, delivery_ids: Sequence[int], lease: str, now: datetime) -> list[Due]:
     """What is still to be sent of the lease, as it is now that the leads are locked."""
     found: Any = (
-        select_rows(Delivery, LeadOffer, Lead, User, Contact, obstacle(now), wants_no_texts())
+        select_rows(Delivery, LeadOffer, Lead, User, Contact, ineligibility(now), wants_no_texts())
         .join(LeadOffer, col(LeadOffer.id) == col(Delivery.offer_id))
         .join(Lead, col(Lead.id) == col(LeadOffer.lead_id))
         .join(User, col(User.id) == col(LeadOffer.user_id))

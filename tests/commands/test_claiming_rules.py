@@ -21,7 +21,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.assign import assign_lead
-from app.commands.auto_assign import assign_automatically
+from app.commands.auto_assign import auto_assign
 from app.commands.availability import clear_away, clear_quiet_hours, set_away, set_quiet_hours
 from app.commands.claim import claim_lead_offer, decline_lead_offer
 from app.commands.eligibility import claim_succeeds
@@ -203,7 +203,7 @@ class Claiming(RuleBasedStateMachine):
     async def _assign_automatically(self, session: AsyncSession) -> None:
         lead = await lock_lead(session, self.lead.id)
         if lead.claimed_by_id is None:
-            await assign_automatically(session, self.lead.id, self.now)
+            await auto_assign(session, self.lead.id, self.now)
 
     @invariant()
     def both_say_the_same(self) -> None:

@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.domain.enums import LeadOfferStatus, OrderMethod, RequestStatus, SkipReason
-from app.domain.planner import Candidate, EarlierOffer, Option, Plan, PlannedOffer, Skipped, plan
+from app.domain.planner import Candidate, EarlierOffer, Option, PlannedOffer, RolloutPlan, Skipped, plan
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -37,15 +37,15 @@ def member(user_id: int, rank: int | None = None, minutes: int = 0) -> Candidate
     )
 
 
-def by_rank(candidates: Sequence[Candidate], *earlier: EarlierOffer, gap: int = 15, now: datetime = NOW) -> Plan:
+def by_rank(candidates: Sequence[Candidate], *earlier: EarlierOffer, gap: int = 15, now: datetime = NOW) -> RolloutPlan:
     return plan(candidates, earlier, OrderMethod.RANK, gap, now)
 
 
-def by_time(candidates: Sequence[Candidate], *earlier: EarlierOffer, now: datetime = NOW) -> Plan:
+def by_time(candidates: Sequence[Candidate], *earlier: EarlierOffer, now: datetime = NOW) -> RolloutPlan:
     return plan(candidates, earlier, OrderMethod.TIME, 0, now)
 
 
-def minutes(planned: Plan) -> dict[int, float]:
+def minutes(planned: RolloutPlan) -> dict[int, float]:
     """Minutes from NOW to each user's offer."""
     return {offer.user_id: (offer.notify_at - NOW) / MINUTE for offer in planned.offers}
 
@@ -151,11 +151,11 @@ def test_a_cancelled_offer_is_planned_anew_in_the_tier_of_its_rank() -> None:
 def test_a_cancelled_offer_of_somebody_not_eligible_keeps_their_own_reason() -> None:
     cancelled = EarlierOffer(1, LeadOfferStatus.CANCELLED, NOW)
     planned = by_rank([replace(member(1), is_active=False)], cancelled)
-    assert planned == Plan((), (Skipped(1, SkipReason.USER_INACTIVE),))
+    assert planned == RolloutPlan((), (Skipped(1, SkipReason.USER_INACTIVE),))
 
 
 def test_nobody_gives_nothing() -> None:
-    assert by_rank([]) == by_time([]) == Plan((), ())
+    assert by_rank([]) == by_time([]) == RolloutPlan((), ())
 
 
 # Properties

@@ -4,7 +4,7 @@ from typing import Any
 
 import strawberry
 
-from app.commands import lead_routes, lead_sources
+from app.commands import lead_routes
 from app.graphql.context import Info
 from app.graphql.fields import payload, resolved
 from app.graphql.inputs.leads import CreateLeadRouteInput, UpdateLeadRouteInput
@@ -35,7 +35,7 @@ class DeleteLeadRoutePayload:
 
 async def _create_lead_source(info: Info, name: str) -> Any:
     async with writing(info) as session:
-        source = await lead_sources.create_lead_source(session, info.context.viewer.id, name)
+        source = await lead_routes.create_lead_source(session, info.context.viewer.id, name)
     return payload(CreateLeadSourcePayload, lead_source=source)
 
 
