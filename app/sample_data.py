@@ -17,6 +17,7 @@ from sqlmodel import SQLModel, col, select
 from app.db.bulk import Advance, continue_numbers, insert_rows
 from app.db.engine import Database
 from app.db.models import User
+from app.domain.alert_channels import Alerts
 from app.domain.enums import (
     ClaimedVia,
     DistributionTarget,
@@ -188,9 +189,7 @@ def _user(role: str, number: int, names: Names) -> dict[str, Any]:
 def _alerts(size: Size, team: int, position: int) -> dict[str, bool]:
     return {
         "assign_automatically": size.assigns(team, position),
-        "has_call_alert": position % 5 == 0,
-        "has_text_alert": position % 2 == 0,
-        "has_email_alert": True,
+        **Alerts(call=position % 5 == 0, text=position % 2 == 0, email=True).fields(),
     }
 
 

@@ -1,6 +1,7 @@
 """Assigning: the lead's creator gives it to somebody in a team of theirs."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import and_, case, exists, or_, update
 from sqlmodel import col, select
@@ -10,8 +11,9 @@ from app.access import visibility
 from app.commands import deliveries, events
 from app.commands.claim import end_offers
 from app.commands.leads import lock_own_lead
+from app.db.alert_columns import alerts_of
 from app.db.models import DistributionOption, Lead, LeadOffer, Team, User
-from app.domain.alert_channels import alerted_on
+from app.domain.alert_channels import Alerts
 from app.domain.enums import ClaimedVia, LeadOfferStatus
 from app.errors import ApiError, Code
 from app.observability import metrics
@@ -34,7 +36,7 @@ async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_
     offer = await _offer_due(session, lead, user_id, now)
     await events.offer_claimed(session, lead_id, user_id, ClaimedVia.ASSIGNED, lead.created_at, now)
     if user_id != viewer_id:
-        await deliveries.schedule(session, [(offer.id, channel, now) for channel in alerted_on(offer)])
+        await deliveries.schedule(session, [(offer.id, channel, now) for channel in alerts_of(offer).channels])
     return lead
 
 
@@ -70,15 +72,14 @@ async def _new_offer(session: AsyncSession, lead: Lead, user_id: int, now: datet
         col(DistributionOption.team_id) == lead.team_id, col(DistributionOption.user_id) == user_id
     )
     option = (await session.exec(found)).one_or_none()
+    flags: dict[str, Any] = (Alerts(email=True) if option is None else alerts_of(option)).fields()
     return LeadOffer(
         lead_id=lead.id,
         user_id=user_id,
         team_id=await _team_of_both(session, lead, user_id),
         offered_by_id=lead.creator_id,
         notify_at=now,
-        has_call_alert=option is not None and option.has_call_alert,
-        has_text_alert=option is not None and option.has_text_alert,
-        has_email_alert=option is None or option.has_email_alert,
+        **flags,
         status=LeadOfferStatus.CLAIMED,
     )
 

@@ -11,8 +11,8 @@ from app.commands.claim import take_lead
 from app.commands.eligibility import ineligibility
 from app.commands.escalation import escalate
 from app.commands.withdrawal import withdraw_unsent
+from app.db.alert_columns import alerts_of
 from app.db.models import LeadOffer, User
-from app.domain.alert_channels import alerted_on
 from app.domain.enums import OPEN_STATUSES, ClaimedVia, EndReason
 from app.domain.quiet_hours import quiet_until
 
@@ -45,7 +45,7 @@ async def auto_assign(session: AsyncSession, lead_id: int, now: datetime) -> boo
 async def _give(session: AsyncSession, offer: LeadOffer, now: datetime) -> bool:
     if offer.user_id is None or not await take_lead(session, offer.lead_id, offer.user_id, ClaimedVia.AUTO, now):
         return False
-    await deliveries.schedule(session, [(offer.id, channel, now) for channel in alerted_on(offer)])
+    await deliveries.schedule(session, [(offer.id, channel, now) for channel in alerts_of(offer).channels])
     return True
 
 

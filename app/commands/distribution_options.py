@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.commands.teams import own_team
 from app.db.models import DistributionOption, Team, TeamMember
+from app.domain.alert_channels import ALERT_FIELDS
 from app.domain.enums import OrderMethod
 from app.domain.validation import MOST_OPTIONS, Check, Rules, checking
 from app.errors import ApiError, Code, Problem, bad_input
@@ -18,9 +19,7 @@ _RULES: Rules = {
     "rank": Check.rank,
     "mins_until_lead_offer": Check.minutes,
     "assign_automatically": Check.given,
-    "has_call_alert": Check.given,
-    "has_text_alert": Check.given,
-    "has_email_alert": Check.given,
+    **dict.fromkeys(ALERT_FIELDS.values(), Check.given),
 }
 
 

@@ -12,7 +12,7 @@ from app.commands.eligibility import ineligibility
 from app.commands.escalation import escalate
 from app.commands.locks import lock_lead
 from app.commands.withdrawal import withdraw_unsent
-from app.db.models import WANTS_ATTENTION, LeadOffer
+from app.db.models import HAS_NO_ALERT, WANTS_ATTENTION, LeadOffer
 from app.domain.enums import LeadOfferStatus
 
 _WANTS_ATTENTION = text(f"({WANTS_ATTENTION})")
@@ -49,14 +49,7 @@ async def attend(session: AsyncSession, lead_id: int, now: datetime) -> None:
 async def _send_what_has_no_channel(
     session: AsyncSession, lead_id: int, due: ColumnElement[bool], now: datetime
 ) -> None:
-    has_a_channel = (
-        col(LeadOffer.has_call_alert).is_(True)
-        | col(LeadOffer.has_text_alert).is_(True)
-        | col(LeadOffer.has_email_alert).is_(True)
-    )
-    silent = and_(
-        due, col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, func.coalesce(has_a_channel, False).is_(False)
-    )
+    silent = and_(due, col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, text(HAS_NO_ALERT))
     found = (await session.exec(select(LeadOffer.id, ineligibility(now)).where(silent))).all()
     reasons = {offer_id: reason for offer_id, reason in found if reason is not None}
     await withdraw_unsent(session, reasons)

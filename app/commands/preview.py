@@ -11,7 +11,7 @@ from app.commands.team_warnings import fetch_people
 from app.db.models import Lead, Team
 from app.domain.enums import Channel
 from app.domain.planner import PlannedOffer, Skipped
-from app.domain.team_warnings import TeamWarning, TeamWarningCode, warnings
+from app.domain.team_warnings import TeamWarning, TeamWarningCode, find_warnings
 from app.domain.timestamps import format_instant
 from app.errors import Problem, bad_input
 
@@ -51,7 +51,7 @@ async def preview_lead_offers(
     planned = {offer.user_id for offer in offers}
     applying = tuple(
         warning
-        for warning in warnings(people, offers, {}, unserved)
+        for warning in find_warnings(people, offers, {}, unserved)
         if warning.code is TeamWarningCode.INVITATION_NOT_ACCEPTED or warning.user_id in planned
     )
     return Preview(submission.lead, submission.team, offers, skipped, applying)

@@ -12,8 +12,8 @@ from app.commands import deliveries
 from app.commands.auto_assign import auto_assign
 from app.commands.eligibility import ineligibility
 from app.commands.locks import lock_lead, lock_leads
+from app.db.alert_columns import alerts_of
 from app.db.models import Lead, LeadOffer
-from app.domain.alert_channels import alerted_on
 from app.domain.enums import EndReason, LeadOfferStatus
 from app.errors import ApiError, Code
 
@@ -90,7 +90,7 @@ async def _bring_back(session: AsyncSession, offers: Sequence[LeadOffer], now: d
             told_at = now if offer.notify_at is None else offer.notify_at + shift
             status, notify_at = LeadOfferStatus.SCHEDULED, told_at
         await session.exec(_REOPEN, params={"offer": offer.id, "status": status, "notify_at": notify_at})
-        work += [(offer.id, channel, told_at) for channel in alerted_on(offer)]
+        work += [(offer.id, channel, told_at) for channel in alerts_of(offer).channels]
     await deliveries.schedule(session, work)
 
 

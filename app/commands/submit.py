@@ -7,7 +7,6 @@ because submits are frequent.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Insert, and_, bindparam, func, insert, true, union, update
@@ -20,13 +19,14 @@ from app.commands import deliveries
 from app.commands.auto_assign import auto_assign
 from app.commands.claim import already_claimed
 from app.commands.locks import lock_lead, lock_visible_lead
+from app.db.alert_columns import alert_columns
 from app.db.compiled import Statement, detached
 from app.db.functions import rows_parameter
 from app.db.models import DistributionOption, Lead, LeadOffer, Team, TeamMember, TeamZipcode, User
 from app.db.types import Id, UTCDateTime, stored
-from app.domain.alert_channels import alerted_on
+from app.domain.alert_channels import ALERT_FIELDS, Alerts
 from app.domain.enums import OPEN_STATUSES, DistributionTarget, LeadOfferStatus, TeamSelectionMethod
-from app.domain.planner import Candidate, EarlierOffer, Option, RolloutPlan, Skipped, plan
+from app.domain.planner import Candidate, EarlierOffer, Option, PlannedOffer, RolloutPlan, Skipped, plan
 from app.errors import ApiError, Code
 from app.observability import metrics
 
@@ -170,10 +170,11 @@ def _candidate(
     is_active: bool,
     away_until: datetime | None,
     option_id: int | None,
-    *option: Any,
+    *values: Any,
 ) -> Candidate:
-    has_option = option_id is not None
-    return Candidate(user_id, membership, is_creator, is_active, away_until, Option(*option) if has_option else None)
+    rank, minutes, assign_automatically, *alerts = values
+    option = None if option_id is None else Option(rank, minutes, assign_automatically, Alerts(*alerts))
+    return Candidate(user_id, membership, is_creator, is_active, away_until, option)
 
 
 _IN_TEAM = col(TeamMember.team_id) == bindparam("team_id")
@@ -188,9 +189,7 @@ _CANDIDATE_COLUMNS: tuple[Any, ...] = (
     DistributionOption.rank,
     DistributionOption.mins_until_lead_offer,
     DistributionOption.assign_automatically,
-    DistributionOption.has_call_alert,
-    DistributionOption.has_text_alert,
-    DistributionOption.has_email_alert,
+    *alert_columns(DistributionOption).values(),
 )
 _USER_IDS = union(select(TeamMember.user_id).where(_IN_TEAM), select(DistributionOption.user_id).where(_OF_TEAM))
 _CANDIDATES = Statement(
@@ -215,11 +214,12 @@ _PLANNED = rows_parameter(
     _OFFERS.c.notify_at,
     _OFFERS.c.rank,
     _OFFERS.c.assign_automatically,
-    _OFFERS.c.has_call_alert,
-    _OFFERS.c.has_text_alert,
-    _OFFERS.c.has_email_alert,
+    *(_OFFERS.c[name] for name in ALERT_FIELDS.values()),
 )
-_planned_values = attrgetter(*_PLANNED.c.keys())
+
+
+def _planned_row(new: PlannedOffer) -> tuple[Any, ...]:
+    return new.user_id, new.notify_at, new.rank, new.assign_automatically, *new.alerts.fields().values()
 
 
 def _upsert_offers() -> Insert:
@@ -280,11 +280,13 @@ async def _write(session: AsyncSession, submission: Submission, now: datetime) -
         team_id=team.id,
         offered_by_id=lead.creator_id,
         order_method=team.order_method,
-        planned=[_planned_values(offer) for offer in planned.offers],
+        planned=[_planned_row(new) for new in planned.offers],
     )
     offer_ids = dict(written)
-    work = [(offer_ids[new.user_id], channel, new.notify_at) for new in planned.offers for channel in alerted_on(new)]
-    await deliveries.schedule(session, work)
+    await deliveries.schedule(
+        session,
+        [(offer_ids[new.user_id], channel, new.notify_at) for new in planned.offers for channel in new.alerts.channels],
+    )
 
     rollout_id = await _NEW_ROLLOUT.one(session, lead_id=lead.id, team_id=team.id, method=submission.method, now=now)
     await _NEW_ROLLOUT_OFFERS.run(session, rollout_id=rollout_id, made=[(offer_id,) for offer_id in offer_ids.values()])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.domain.alert_channels import Alerts
 from app.domain.enums import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus, SkipReason
 
 
@@ -18,9 +19,7 @@ class Option:
     rank: int | None
     minutes: int
     assign_automatically: bool
-    has_call_alert: bool
-    has_text_alert: bool
-    has_email_alert: bool
+    alerts: Alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +49,7 @@ class PlannedOffer:
     notify_at: datetime
     rank: int | None
     assign_automatically: bool
-    has_call_alert: bool
-    has_text_alert: bool
-    has_email_alert: bool
+    alerts: Alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +140,7 @@ def _offer(user_id: int, option: Option, rank: int | None, notify_at: datetime) 
         notify_at=notify_at,
         rank=rank,
         assign_automatically=option.assign_automatically,
-        has_call_alert=option.has_call_alert,
-        has_text_alert=option.has_text_alert,
-        has_email_alert=option.has_email_alert,
+        alerts=option.alerts,
     )
 
 

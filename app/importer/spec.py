@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.alert_channels import ALERT_FIELDS, Alerts
 from app.domain.enums import ClaimedVia, DistributionTarget, OrderMethod, RequestStatus, TeamSelectionMethod
 from app.importer import parsers
 from app.importer.parsers import Parser
@@ -108,9 +109,7 @@ LISTS = (
             _field("rank", parsers.rank),
             _field("mins_until_lead_offer", parsers.minutes, default=0),
             _field("assign_automatically", parsers.boolean, default=False),
-            _field("has_call_alert", parsers.boolean, default=False),
-            _field("has_text_alert", parsers.boolean, default=False),
-            _field("has_email_alert", parsers.boolean, default=True),
+            *(_field(name, parsers.boolean, default=default) for name, default in Alerts(email=True).fields().items()),
         ),
         unique=("team_id", "user_id"),
         numbered=False,
@@ -177,9 +176,7 @@ LISTS = (
             _field("notify_at", parsers.instant),
             _field("rank", parsers.rank),
             _field("assign_automatically", parsers.boolean, default=False),
-            _field("has_call_alert", parsers.boolean),
-            _field("has_text_alert", parsers.boolean),
-            _field("has_email_alert", parsers.boolean),
+            *(_field(name, parsers.boolean) for name in ALERT_FIELDS.values()),
         ),
         unique=("lead_id", "user_id"),
     ),

@@ -31,6 +31,7 @@ from app.commands.release import release_lead
 from app.commands.submit import submit_lead_offers
 from app.db.engine import Database, connect
 from app.db.models import Lead, LeadOffer, TeamMember, User
+from app.domain.alert_channels import Alerts
 from app.domain.enums import ClaimedVia, OrderMethod, RequestStatus
 from app.domain.planner import Option
 from app.errors import ApiError, Code
@@ -74,7 +75,7 @@ class Claiming(RuleBasedStateMachine):
                 self.team, user, rank=rank, mins_until_lead_offer=after, assign_automatically=automatic
             )
             membership = None if user is creator else RequestStatus.ACCEPTED
-            option = Option(rank, after, automatic, False, False, True)
+            option = Option(rank, after, automatic, Alerts(email=True))
             people[user.id] = Person(option, membership, is_creator=user is creator)
         self.model = Rules(people, order_method, self.team.mins_until_next_alert, creator.id)
 

@@ -1,11 +1,13 @@
 """What a submit would do."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import strawberry
 
 from app.db import models
 from app.domain import planner
+from app.domain.enums import Channel
 from app.graphql.context import Info
 from app.graphql.fields import resolved
 from app.graphql.types.leads import Lead, SkippedMember
@@ -17,15 +19,22 @@ async def _user(planned: strawberry.Parent[planner.PlannedOffer], info: Info) ->
     return await info.context.loaders.user.load(planned.user_id)
 
 
+def _alert(channel: Channel) -> Callable[[strawberry.Parent[planner.PlannedOffer]], bool]:
+    def is_on(planned: strawberry.Parent[planner.PlannedOffer]) -> bool:
+        return channel in planned.alerts.channels
+
+    return is_on
+
+
 @strawberry.type(description="An offer that a submit would make.")
 class PlannedOffer:
     user: User = resolved(_user)
     notify_at: datetime
     rank: int | None = strawberry.field(description="Null unless the rollout would be by rank.")
     assign_automatically: bool
-    has_call_alert: bool
-    has_text_alert: bool
-    has_email_alert: bool
+    has_call_alert: bool = resolved(_alert(Channel.CALL))
+    has_text_alert: bool = resolved(_alert(Channel.TEXT))
+    has_email_alert: bool = resolved(_alert(Channel.EMAIL))
 
 
 @strawberry.type(

@@ -1,9 +1,10 @@
 """Which sender serves which channel, by the settings."""
 
-from sqlmodel import col, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.config import PREFIX, Fallback, Settings, webhook_key
+from app.db.alert_columns import alert_columns
 from app.db.models import DistributionOption
 from app.domain.enums import Channel
 from app.worker.channels.base import Sender, Senders, Unconfigured
@@ -49,11 +50,7 @@ def make_webhook(settings: Settings) -> Webhook | None:
 
 async def check_channels(session: AsyncSession, senders: Senders) -> None:
     """ValueError, a line for each channel that a distribution option uses and that nothing serves."""
-    flags = {
-        Channel.CALL: col(DistributionOption.has_call_alert),
-        Channel.TEXT: col(DistributionOption.has_text_alert),
-        Channel.EMAIL: col(DistributionOption.has_email_alert),
-    }
+    flags = alert_columns(DistributionOption)
     lines = []
     for channel in (channel for channel, sender in senders.items() if isinstance(sender, Unconfigured)):
         uses = select(DistributionOption.id).where(flags[channel].is_(True)).limit(1)
