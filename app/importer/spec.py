@@ -1,4 +1,4 @@
-"""The lists of an import and their fields, in the order in which rows may name each other."""
+"""Specifies the lists of an import and their fields. A row may refer to rows of its own list and of earlier ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ from app.importer.parsers import Parser
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field under its REST name. Left out or null, it is its default; one that is required is a mistake then."""
+    """A field by its REST name. If it is left out or null, it takes its default, or is a problem if it is required."""
 
     name: str
-    read: Parser
+    parse: Parser
     column: str
     default: Any = None
     required: bool = False
     to: str | None = None
-    """The list that a reference names a row of: by `team_id: 8` or by `team: {id: 8}`."""
+    """For a reference, the list that it refers to: `team_id: 8` or `team: {id: 8}`."""
 
     @property
     def nested(self) -> str:
@@ -33,13 +33,13 @@ class ImportList:
     table: str
     fields: Sequence[Field]
     facts: Sequence[str] = ()
-    """Columns that rows of later lists ask of the rows they name."""
+    """Columns that the normalization of later lists needs."""
     unique: Sequence[str] = ()
-    """Columns that no two rows share."""
+    """Columns that identify a row, besides its id."""
     numbered: bool = True
-    """Whether each row brings its id; one that does not is known by its unique columns."""
+    """Whether every row has an id. Otherwise a row may be identified by its unique columns alone."""
     answers: frozenset[str] = frozenset()
-    """Fields that the REST API works out; left alone without a word."""
+    """Fields that the REST API computes. They are ignored, and not reported as unknown."""
 
     @property
     def references(self) -> list[Field]:
@@ -51,8 +51,8 @@ class ImportList:
         return frozenset(names | {"id"} | self.answers)
 
 
-def _field(name: str, read: Parser, *, column: str = "", default: Any = None, required: bool = False) -> Field:
-    return Field(name, read, column or name, default, required)
+def _field(name: str, parse: Parser, *, column: str = "", default: Any = None, required: bool = False) -> Field:
+    return Field(name, parse, column or name, default, required)
 
 
 def _reference(name: str, to: str, *, column: str = "", required: bool = False) -> Field:
