@@ -170,4 +170,4 @@ def test_the_command(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert (result.exit_code, result.stdout) == (0, "2 teams, 8 users, 10 leads, 30 offers\n")
     result = CliRunner().invoke(cli.app, arguments)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "The database is not empty. Sample data go into an empty one only.\n"
+    assert result.stderr == "The database is not empty. Sample data goes into an empty database only.\n"
