@@ -1,54 +1,72 @@
-"""Sample data for load tests and for trying things out: the same rows for the same numbers, on every machine.
+"""Generates sample data for load tests and demonstrations. Equal sizes give equal rows, on every machine.
 
-Its present is ANCHOR, whenever it is made: the rollouts of the newest leads are half over at that instant, and all
-others lie in the year before. Leaders are `leader-1@example.com` and so on, members `agent-1@example.com` and so on.
+The data's present is always ANCHOR: the rollouts of the newest leads are half over at that time, and all others lie in
+the year before. Leaders are `leader-1@example.com` and so on, members `agent-1@example.com` and so on.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from faker import Faker
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col, select
 
 from app.db.bulk import Advance, continue_ids, insert_rows
 from app.db.engine import Database
 from app.db.models import User
+from app.domain.alert_channels import Alerts
+from app.domain.distribution_targets import Target
 from app.domain.enums import (
     ClaimedVia,
     DistributionTarget,
-    EndReason,
     LeadOfferStatus,
     OrderMethod,
     RequestStatus,
     TeamSelectionMethod,
 )
+from app.domain.offer_states import CLAIMED, OfferState, after_claim
 from app.errors import ApiError, Code
 
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 SEED = 2018
 
 GAP = timedelta(minutes=15)
-"""Between two ranks, or between two members of a team by time."""
+"""Between the tiers of a team by rank, or the members of a team by time."""
 ZIPCODES = 5
-"""Of a team; no two teams share one."""
+"""Per team. No two teams share a zipcode."""
 
 SOURCES = ("Website", "Open house", "Referral")
 LEAD_TYPES = (None, "Seller", "Buyer")
-"""Of the leads of each source."""
+"""The type of each source's leads."""
 TIMEZONES = ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles")
 CLAIMED_BY_HAND = (ClaimedVia.APP, ClaimedVia.APP, ClaimedVia.EMAIL, ClaimedVia.TEXT, ClaimedVia.PHONE)
 
+FIRST_NAMES = (
+    "Ada", "Alan", "Annie", "Barbara", "Ben", "Carlos", "Chen", "Christine", "Daniel", "Dorothy", "Edith", "Elena",
+    "Evelyn", "Frank", "Gladys", "Grace", "Hedy", "Hiro", "Ingrid", "Ivan", "James", "Joan", "Katherine", "Kofi",
+    "Lin", "Margaret", "Mary", "Melba", "Miguel", "Nadia", "Noor", "Olga", "Omar", "Paul", "Priya", "Quinn", "Rosa",
+    "Samuel", "Sofia", "Tara", "Thomas", "Uma", "Valerie", "Victor", "Wanda", "Yusuf", "Zoe",
+)  # fmt: skip
+LAST_NAMES = (
+    "Adams", "Allen", "Baker", "Bennett", "Brooks", "Carter", "Chavez", "Clark", "Cohen", "Cooper", "Darden", "Diaz",
+    "Easley", "Evans", "Fischer", "Foster", "Garcia", "Granville", "Green", "Hamilton", "Hill", "Hughes", "Ito",
+    "Jackson", "Johnson", "Kaur", "Kelly", "Khan", "Larsen", "Lee", "Lopez", "Martin", "Mendes", "Moore", "Nguyen",
+    "Novak", "Okafor", "Owens", "Park", "Patel", "Perez", "Reed", "Roy", "Santos", "Silva", "Turner", "Vaughan",
+    "Walker", "West", "Wright", "Young",
+)  # fmt: skip
+
 Tables = dict[str, list[dict[str, Any]]]
-"""Rows by table, in an order in which they may be written."""
+"""Rows by table, in an order that foreign keys allow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Each team has a leader and `members`; each lead, dealt out to the teams in turn, is offered to all of these."""
+    """The number of teams, of members of each beside its leader, and of leads.
+
+    The teams get the leads in turn. Each lead is offered to all members of its team.
+    """
 
     teams: int
     members: int
@@ -60,47 +78,40 @@ class Size:
 
     @property
     def newest(self) -> int:
-        """Leads whose rollout is half over at ANCHOR."""
+        """The number of leads whose rollout is half over at ANCHOR."""
         return max(1, self.leads // 20)
 
     @property
     def span(self) -> timedelta:
-        """From a rollout's first offer to a gap after its last."""
+        """The time from a rollout's first offer to a gap after its last."""
         return self.members * GAP
 
     def agent(self, team: int, position: int) -> int:
-        """The user id of a member; teams and positions count from 0."""
+        """Return the user id of a member. Teams and positions count from 0."""
         return self.teams + team * self.members + position + 1
 
     def assigns(self, team: int, position: int) -> bool:
-        """Whether the lead is assigned to this member by itself: the last of every third team."""
+        """Return whether leads are assigned to this member automatically: the last member of every third team."""
         return team % 3 == 2 and position == self.members - 1
 
 
-class Names:
-    """Drawn from pools: made one by one they would take longer than all the rest."""
-
-    def __init__(self) -> None:
-        fake = Faker("en_US")
-        fake.seed_instance(SEED)
-        self._first = [fake.first_name() for _ in range(499)]
-        self._last = [fake.last_name() for _ in range(500)]
-
-    def of(self, number: int) -> dict[str, str]:
-        return {"first_name": self._first[number % 499], "last_name": self._last[number * 7 % 500]}
+def _name(number: int) -> dict[str, str]:
+    """Return the names of a person. They repeat after every combination of first and last name was used."""
+    last, first = divmod(number, len(FIRST_NAMES))
+    return {"first_name": FIRST_NAMES[first], "last_name": LAST_NAMES[(last + first) % len(LAST_NAMES)]}
 
 
 async def fill(database: Database, size: Size, advance: Advance = lambda _offers: None) -> None:
-    """Fill an empty database, all or nothing; CONFLICT if it has users. `advance` counts offers."""
-    names, random = Names(), Random(SEED)  # noqa: S311  nothing here is secret
+    """Fill an empty database in one transaction. `advance` counts offers. Raises CONFLICT if the database has users."""
+    random = Random(SEED)  # noqa: S311  nothing here is secret
     async with database.write() as session:
         if (await session.exec(select(col(User.id)).limit(1))).first() is not None:
-            raise ApiError(Code.CONFLICT, "The database is not empty. Sample data go into an empty one only.")
+            raise ApiError(Code.CONFLICT, "The database is not empty. Sample data goes into an empty database only.")
         connection = await session.connection()
         for teams in _batches(size.teams, 100):
-            await _insert(connection, [_team(size, team, names) for team in teams])
+            await _insert(connection, [_team(size, team) for team in teams])
         for leads in _batches(size.leads, 1_000):
-            await _insert(connection, [_lead(size, lead, names, random) for lead in leads])
+            await _insert(connection, [_lead(size, lead, random) for lead in leads])
             advance(len(leads) * size.members)
         for table in SQLModel.metadata.tables.values():
             if table.autoincrement_column is not None:
@@ -118,19 +129,19 @@ async def _insert(connection: AsyncConnection, batch: Sequence[Tables]) -> None:
 
 
 async def _analyze(database: Database) -> None:
-    """Plans need figures, and scans of an index alone need the marks that a vacuum sets."""
+    """Collect statistics for the query planner. Index-only scans of PostgreSQL also need the marks of a vacuum."""
     async with database.read_engine.connect() as connection:
         await connection.exec_driver_sql("VACUUM ANALYZE" if database.is_postgresql else "ANALYZE")
 
 
-def _team(size: Size, team: int, names: Names) -> Tables:
+def _team(size: Size, team: int) -> Tables:
     leader, number = team + 1, team + 1
     agents = [size.agent(team, position) for position in range(size.members)]
     by_rank = team % 2 == 0
     return {
         "users": [
-            _user(f"leader-{number}", leader, names),
-            *(_user(f"agent-{i - size.teams}", i, names) for i in agents),
+            _user(f"leader-{number}", leader),
+            *(_user(f"agent-{i - size.teams}", i) for i in agents),
         ],
         "teams": [
             {
@@ -174,10 +185,10 @@ def _zipcodes(team: int) -> list[str]:
     return [f"{team * ZIPCODES + i:05}" for i in range(ZIPCODES)]
 
 
-def _user(role: str, number: int, names: Names) -> dict[str, Any]:
+def _user(role: str, number: int) -> dict[str, Any]:
     return {
         "id": number,
-        **names.of(number),
+        **_name(number),
         "email": f"{role}@example.com",
         "phone": f"+1{200 + number % 700}55501{number % 100:02}",
         "timezone": TIMEZONES[number % 4],
@@ -188,20 +199,14 @@ def _user(role: str, number: int, names: Names) -> dict[str, Any]:
 def _alerts(size: Size, team: int, position: int) -> dict[str, bool]:
     return {
         "assign_automatically": size.assigns(team, position),
-        "has_call_alert": position % 5 == 0,
-        "has_text_alert": position % 2 == 0,
-        "has_email_alert": True,
+        **Alerts(call=position % 5 == 0, text=position % 2 == 0, email=True).fields(),
     }
 
 
-def _target(team: int, source: int) -> dict[str, Any]:
-    """Leads of the second source find their team by zipcode, all others name it."""
-    by_zipcode = source == 1
-    return {
-        "distribution_target": DistributionTarget.TEAM_ROLLOUT,
-        "team_selection_method": TeamSelectionMethod.ZIPCODE if by_zipcode else TeamSelectionMethod.SPECIFIC_TEAM,
-        "team_id": None if by_zipcode else team + 1,
-    }
+def _target(team: int, source: int) -> Target:
+    """Return the target of a source's leads: the second source selects the team by zipcode, the others name it."""
+    method = TeamSelectionMethod.ZIPCODE if source == 1 else TeamSelectionMethod.SPECIFIC_TEAM
+    return Target(DistributionTarget.TEAM_ROLLOUT, method, team + 1).normalized()
 
 
 def _route(team: int, source: int) -> dict[str, Any]:
@@ -210,13 +215,13 @@ def _route(team: int, source: int) -> dict[str, Any]:
         "id": team * 3 + source + 1,
         "creator_id": team + 1,
         "lead_source_id": team * 3 + source + 1,
-        **_target(team, source),
+        **asdict(_target(team, source)),
         "lead_type": lead_type,
         "lead_type_key": (lead_type or "").casefold(),
     }
 
 
-def _lead(size: Size, lead: int, names: Names, random: Random) -> Tables:
+def _lead(size: Size, lead: int, random: Random) -> Tables:
     number, team, source = lead + 1, lead % size.teams, lead // size.teams % 3
     start, target = _start(size, lead), _target(team, source)
     moments = [start + position * GAP for position in range(size.members)]
@@ -232,19 +237,19 @@ def _lead(size: Size, lead: int, names: Names, random: Random) -> Tables:
             "notify_at": moment,
             "rank": position + 1 if team % 2 == 0 else None,
             **_alerts(size, team, position),
-            **_status(position, due, taker, random),
+            **_state(position, due, taker, random)._asdict(),
         }
         for position, moment in enumerate(moments)
     ]
     return {
-        "contacts": [_contact(number, team, names)],
+        "contacts": [_contact(number, team)],
         "leads": [
             {
                 "id": number,
                 "contact_id": number,
                 "creator_id": team + 1,
                 "source_id": team * 3 + source + 1,
-                **target,
+                **asdict(target),
                 "zipcode": random.choice(_zipcodes(team)),
                 "type": LEAD_TYPES[source],
                 "created_at": start - timedelta(seconds=20),
@@ -257,7 +262,7 @@ def _lead(size: Size, lead: int, names: Names, random: Random) -> Tables:
                 "id": number,
                 "lead_id": number,
                 "team_id": team + 1,
-                "team_selection_method": target["team_selection_method"],
+                "team_selection_method": target.team_selection_method,
                 "submitted_at": start,
             }
         ],
@@ -266,9 +271,9 @@ def _lead(size: Size, lead: int, names: Names, random: Random) -> Tables:
 
 
 def _start(size: Size, lead: int) -> datetime:
-    """When a lead is submitted: over the year before ANCHOR, the newest within one rollout of it.
+    """Return when a lead is submitted: within the year before ANCHOR, or for the newest leads one rollout before it.
 
-    Each has its own millisecond of the minute, so that no two moments of offers are the same.
+    Each lead has its own millisecond of the minute, so that no two offers are due at the same time.
     """
     older = size.leads - size.newest
     if lead < older:
@@ -279,26 +284,19 @@ def _start(size: Size, lead: int) -> datetime:
     return start.replace(second=0, microsecond=0) + timedelta(milliseconds=lead * 7919 % 60_000)
 
 
-def _status(position: int, due: int, taker: int | None, random: Random) -> dict[str, Any]:
-    """Of an unclaimed lead the last offer that is due stays open: were all declined, the next would move up."""
-    ended: EndReason | None = None
+def _state(position: int, due: int, taker: int | None, random: Random) -> OfferState:
+    """Return the state of an offer. The last due offer of an unclaimed lead stays open, or the lead would escalate."""
     if position == taker:
-        status = LeadOfferStatus.CLAIMED
-    elif taker is not None and position > taker:
-        status, ended = LeadOfferStatus.CANCELLED, EndReason.CLAIMED
-    elif position >= due:
-        status = LeadOfferStatus.SCHEDULED
-    elif random.random() < 0.15 and position != due - 1:
-        status = LeadOfferStatus.DECLINED
-    elif taker is not None:
-        status, ended = LeadOfferStatus.EXPIRED, EndReason.CLAIMED
-    else:
-        status = LeadOfferStatus.SENT
-    return {"status": status, "end_reason": ended}
+        return CLAIMED
+    waits = position >= due if taker is None else position > taker
+    status = LeadOfferStatus.SCHEDULED if waits else LeadOfferStatus.SENT
+    if not waits and random.random() < 0.15 and position != due - 1:
+        return OfferState(LeadOfferStatus.DECLINED)
+    return OfferState(status) if taker is None else after_claim(status)
 
 
 def _claim(size: Size, team: int, moments: list[datetime], taker: int | None, random: Random) -> dict[str, Any]:
-    """Before the next member's turn."""
+    """Return the columns of a claim, which comes before the next member's offer is due."""
     if taker is None:
         return {"claimed_by_id": None, "claimed_at": None, "claimed_via": None}
     automatic = size.assigns(team, taker)
@@ -310,11 +308,11 @@ def _claim(size: Size, team: int, moments: list[datetime], taker: int | None, ra
     }
 
 
-def _contact(number: int, team: int, names: Names) -> dict[str, Any]:
+def _contact(number: int, team: int) -> dict[str, Any]:
     return {
         "id": number,
         "owner_id": team + 1,
-        **names.of(number * 13),
+        **_name(number * 13),
         "email": f"contact-{number}@example.com",
         "mobile_phone": f"+1{200 + number % 700}55501{number % 100:02}",
     }

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from app import cli
 from app.db.engine import Database
+from app.domain.alert_channels import Alerts
 from app.domain.enums import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus
-from app.domain.planner import Candidate, Option, plan
+from app.domain.planner import Candidate, Option, PlannedOffer, plan
 from app.errors import ApiError, Code
 from app.sample_data import ANCHOR, Size, fill
 from tests.support.world import World
@@ -101,25 +102,21 @@ def test_offers_are_those_of_a_submit(tables: Tables) -> None:
         options = {row.user_id: row for row in tables["distribution_options"] if row.team_id == team.id}
         candidates = [_candidate(users[number], members[team.id, number], row) for number, row in options.items()]
         planned = plan(candidates, [], team.order_method, team.mins_until_next_alert, rollout.submitted_at)
-        assert [_shape(offer) for offer in made[rollout.id]] == [_shape(offer) for offer in planned.offers]
+        offers_made = [
+            PlannedOffer(row.user_id, row.notify_at, row.rank, row.assign_automatically, _alerts(row))
+            for row in made[rollout.id]
+        ]
+        assert offers_made == [*planned.offers]
         assert {offer.offered_by_id for offer in made[rollout.id]} == {team.creator_id}
 
 
 def _candidate(user: Any, status: RequestStatus, row: Any) -> Candidate:
-    option = Option(
-        row.rank,
-        row.mins_until_lead_offer,
-        row.assign_automatically,
-        row.has_call_alert,
-        row.has_text_alert,
-        row.has_email_alert,
-    )
+    option = Option(row.rank, row.mins_until_lead_offer, row.assign_automatically, _alerts(row))
     return Candidate(user.id, status, False, user.is_active, user.away_until, option)
 
 
-def _shape(offer: Any) -> tuple[Any, ...]:
-    alerts = (offer.has_call_alert, offer.has_text_alert, offer.has_email_alert)
-    return (offer.user_id, offer.notify_at, offer.rank, offer.assign_automatically, *alerts)
+def _alerts(row: Any) -> Alerts:
+    return Alerts(row.has_call_alert, row.has_text_alert, row.has_email_alert)
 
 
 def test_everything_of_a_team_is_its_leaders(tables: Tables) -> None:
@@ -173,4 +170,4 @@ def test_the_command(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert (result.exit_code, result.stdout) == (0, "2 teams, 8 users, 10 leads, 30 offers\n")
     result = CliRunner().invoke(cli.app, arguments)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "The database is not empty. Sample data go into an empty one only.\n"
+    assert result.stderr == "The database is not empty. Sample data goes into an empty database only.\n"

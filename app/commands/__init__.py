@@ -1,1 +1,1 @@
-"""What changes: a module a noun. A command takes a session and the moment, and never commits."""
+"""Commands: everything that changes data. Each takes a session and the time, and leaves the commit to its caller."""

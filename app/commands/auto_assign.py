@@ -1,4 +1,4 @@
-"""Automatic assignment: an offer that takes the unclaimed lead for its user when it is due."""
+"""Automatic assignment: a due offer with `assign_automatically` gives the unclaimed lead to its user."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,53 +8,50 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
 from app.commands.claim import take_lead
-from app.commands.eligibility import obstacle
-from app.commands.escalation import move_up
+from app.commands.eligibility import ineligibility
+from app.commands.escalation import escalate
 from app.commands.withdrawal import withdraw_unsent
+from app.db.alert_columns import alerts_of
 from app.db.models import LeadOffer, User
-from app.domain.alert_channels import alerted_on
 from app.domain.enums import OPEN_STATUSES, ClaimedVia, EndReason
 from app.domain.quiet_hours import quiet_until
 
 
-async def assign_automatically(session: AsyncSession, lead_id: int, now: datetime) -> bool:
-    """Gives an unclaimed lead to the user of its first automatic offer that is due; whether it was given.
+async def auto_assign(session: AsyncSession, lead_id: int, now: datetime) -> bool:
+    """Give an unclaimed lead to the user of its first due automatic offer, and return whether it was given.
 
-    The user is then told. Offers before it are held while their users have quiet hours, and withdrawn, as far as they
-    are not sent, where their users have left, are away or were switched off; who moves up in their place may have an
+    The user is notified on the offer's channels. Before that offer, offers of users in quiet hours are held, and unsent
+    offers of users who are no longer eligible are withdrawn; the lead then escalates, and the next tier may have an
     automatic offer too. The caller has locked the lead.
     """
-    reasons: dict[int, EndReason] = {}
+    withdrawn: dict[int, EndReason] = {}
     taker: LeadOffer | None = None
-    for offer, reason, user in await _automatic_and_due(session, lead_id, now):
+    for offer, reason, user in await _due_offers(session, lead_id, now):
         if reason is not None:
-            reasons[offer.id] = reason
+            withdrawn[offer.id] = reason
         elif (held_until := quiet_until(user.quiet_hours_start, user.quiet_hours_end, user.timezone, now)) is not None:
             offer.held_until = held_until
         else:
             taker = offer
             break
     await session.flush()
-    await withdraw_unsent(session, reasons)
-    if taker is not None:
-        return await _give(session, taker, now)
-    moved = bool(reasons) and await move_up(session, lead_id, now)
-    return moved and await assign_automatically(session, lead_id, now)
+    await withdraw_unsent(session, withdrawn)
 
-
-async def _give(session: AsyncSession, offer: LeadOffer, now: datetime) -> bool:
-    if offer.user_id is None or not await take_lead(session, offer.lead_id, offer.user_id, ClaimedVia.AUTO, now):
+    if taker is None:
+        escalated = bool(withdrawn) and await escalate(session, lead_id, now)
+        return escalated and await auto_assign(session, lead_id, now)
+    if taker.user_id is None or not await take_lead(session, lead_id, taker.user_id, ClaimedVia.AUTO, now):
         return False
-    await outbox.schedule_deliveries(session, [(offer.id, channel, now) for channel in alerted_on(offer)])
+    await outbox.schedule_deliveries(session, [(taker.id, channel, now) for channel in alerts_of(taker).channels])
     return True
 
 
-async def _automatic_and_due(
+async def _due_offers(
     session: AsyncSession, lead_id: int, now: datetime
 ) -> Sequence[tuple[LeadOffer, EndReason | None, User]]:
-    """The lead's open automatic offers whose moment has come, whose turn is first, each with what hinders its user."""
+    """Return the lead's open, due, automatic offers in order of precedence, each with its user's ineligibility."""
     statement = (
-        select(LeadOffer, obstacle(now), User)
+        select(LeadOffer, ineligibility(now), User)
         .join(User, col(User.id) == col(LeadOffer.user_id))
         .where(
             col(LeadOffer.lead_id) == lead_id,

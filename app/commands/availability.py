@@ -1,4 +1,4 @@
-"""When a user is there: away until a moment, and quiet hours every day."""
+"""Availability of a user: away until a time, and daily quiet hours."""
 
 from datetime import datetime
 
@@ -6,28 +6,29 @@ from sqlalchemy import and_, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.leaving import lock_open_leads, withdraw_open
-from app.commands.locks import lock_leads
+from app.commands.locks import lock_leads, lock_leads_of_open_offers
+from app.commands.withdrawal import withdraw_open
 from app.db.models import Delivery, LeadOffer, User
 from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
-from app.domain.quiet_hours import is_time_of_day
+from app.domain.timestamps import format_instant
+from app.domain.validation import checking
 from app.errors import Problem, bad_input
 
 
 async def set_away(session: AsyncSession, viewer_id: int, until: datetime, now: datetime) -> User:
-    """The viewer gets no new offers before `until`; their scheduled offers that come due before it are cancelled.
+    """Give the viewer no new offers before `until`, and cancel their scheduled offers that come due before it.
 
-    BAD_USER_INPUT unless `until` lies ahead.
+    Raises BAD_USER_INPUT unless `until` is in the future.
     """
     if until <= now:
-        raise bad_input(Problem("until", "must lie ahead"))
+        raise bad_input(Problem("until", f"must be after {format_instant(now)}, which is now"))
     user = await session.get_one(User, viewer_id)
     comes_due_before = and_(
         col(LeadOffer.user_id) == viewer_id,
         col(LeadOffer.status) == LeadOfferStatus.SCHEDULED,
         col(LeadOffer.notify_at) < until,
     )
-    leads = await lock_open_leads(session, comes_due_before)
+    leads = await lock_leads_of_open_offers(session, comes_due_before)
     await withdraw_open(session, leads, comes_due_before, EndReason.AWAY, now)
     user.away_until = until
     await session.flush()
@@ -35,7 +36,7 @@ async def set_away(session: AsyncSession, viewer_id: int, until: datetime, now: 
 
 
 async def clear_away(session: AsyncSession, viewer_id: int) -> User:
-    """The viewer is back. What was cancelled stays so until the lead is submitted again."""
+    """Make the viewer available again. Cancelled offers stay cancelled until their leads are submitted again."""
     user = await session.get_one(User, viewer_id)
     user.away_until = None
     await session.flush()
@@ -43,21 +44,21 @@ async def clear_away(session: AsyncSession, viewer_id: int) -> User:
 
 
 async def set_quiet_hours(session: AsyncSession, viewer_id: int, start: str, end: str, now: datetime) -> User:
-    """From `start` to `end`, HH:MM in the viewer's time zone, nobody wakes them; over midnight where end is earlier.
+    """Hold back the viewer's messages and automatic assignments daily from `start` to `end`.
 
-    BAD_USER_INPUT for what is no time of day, and for two equal ones.
+    Both are HH:MM in the viewer's time zone. Quiet hours whose end is earlier than their start last over midnight.
+    Raises BAD_USER_INPUT if one is not a time of day, or both are equal.
     """
-    sent = {"start": start, "end": end}
-    problems = [Problem(name, "must be a time of day, HH:MM") for name in sent if not is_time_of_day(sent[name])]
-    if start == end and not problems:
-        problems = [Problem("end", "must differ from start")]
-    if problems:
-        raise bad_input(*problems)
+    with checking() as check:
+        check.time_of_day("start", start)
+        check.time_of_day("end", end)
+        if start == end and not check.problems:
+            check.refuse("end", "must differ from start")
     return await _change_quiet_hours(session, viewer_id, start, end, now)
 
 
 async def clear_quiet_hours(session: AsyncSession, viewer_id: int, now: datetime) -> User:
-    """Nothing is held back from the viewer any more."""
+    """Remove the viewer's quiet hours, and release what they hold back."""
     return await _change_quiet_hours(session, viewer_id, None, None, now)
 
 
@@ -68,28 +69,24 @@ async def _change_quiet_hours(
     if (user.quiet_hours_start, user.quiet_hours_end) != (start, end):
         user.quiet_hours_start, user.quiet_hours_end = start, end
         await session.flush()
-        await _look_again(session, viewer_id, now)
+        await _release_held(session, viewer_id, now)
     return user
 
 
-async def _look_again(session: AsyncSession, user_id: int, now: datetime) -> None:
-    """What the old quiet hours held back is looked at again now, and held anew where the new ones say so."""
+async def _release_held(session: AsyncSession, user_id: int, now: datetime) -> None:
+    """Make everything that the old quiet hours held back due now. The worker holds it again if the new ones say so."""
     due = and_(col(LeadOffer.user_id) == user_id, col(LeadOffer.notify_at) <= now)
-    offer_ids = select(LeadOffer.id).where(due)
-    pending = and_(
+    held = and_(due, col(LeadOffer.held_until) > now)
+    waiting = and_(
         col(Delivery.status) == DeliveryStatus.PENDING,
         col(Delivery.next_attempt_at) > now,
         col(Delivery.lease).is_(None),
-        col(Delivery.offer_id).in_(offer_ids),
+        col(Delivery.offer_id).in_(select(LeadOffer.id).where(due)),
     )
-    told = select(Delivery.offer_id).where(pending)
-    held = and_(due, col(LeadOffer.held_until) > now)
-    affected = select(LeadOffer.lead_id).where(or_(held, col(LeadOffer.id).in_(told)))
+    has_waiting = col(LeadOffer.id).in_(select(Delivery.offer_id).where(waiting))
+    affected = select(LeadOffer.lead_id).where(or_(held, has_waiting))
     await lock_leads(session, set((await session.exec(affected)).all()))
-    await session.exec(
-        update(LeadOffer).where(held).values(held_until=now), execution_options={"synchronize_session": False}
-    )
-    await session.exec(
-        update(Delivery).where(pending).values(next_attempt_at=now),
-        execution_options={"synchronize_session": False},
-    )
+
+    options = {"synchronize_session": False}
+    await session.exec(update(LeadOffer).where(held).values(held_until=now), execution_options=options)
+    await session.exec(update(Delivery).where(waiting).values(next_attempt_at=now), execution_options=options)

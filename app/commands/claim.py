@@ -1,4 +1,7 @@
-"""Who gets a lead: the one conditional write, what it ends, and declining."""
+"""Claims and declines offers. One conditional UPDATE decides who gets a lead.
+
+These statements are compiled, because claims are frequent and many may come at once.
+"""
 
 from datetime import datetime
 
@@ -9,13 +12,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.commands import outbox
 from app.commands.eligibility import claimable
-from app.commands.escalation import move_up
+from app.commands.escalation import escalate
+from app.commands.locks import lock_lead_of_own_offer
 from app.db.compiled import Statement
 from app.db.functions import member_of
 from app.db.models import Lead, LeadOffer, User
 from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime, stored
 from app.domain.enums import OPEN_STATUSES, ClaimedVia, EndReason, LeadOfferStatus
+from app.domain.offer_states import CLAIMED, after_claim
 from app.domain.timestamps import format_instant
 from app.errors import ApiError, Code
 from app.observability import metrics
@@ -24,10 +29,10 @@ from app.observability import metrics
 async def claim_lead_offer(
     session: AsyncSession, viewer_id: int, offer_id: int, via: ClaimedVia, now: datetime
 ) -> LeadOffer:
-    """Gives the offer's lead to the viewer, whose offer it is. Who has it already gets the same answer again.
+    """Claim the lead of one of the viewer's offers. Idempotent: the holder of the lead gets the same result again.
 
-    Raises a ApiError: NOT_FOUND, FORBIDDEN (somebody else's offer), ALREADY_CLAIMED, or OFFER_NOT_OPEN while nobody has
-    the lead (rules of claiming).
+    Raises NOT_FOUND, FORBIDDEN for somebody else's offer, ALREADY_CLAIMED if another user has the lead, and
+    OFFER_NOT_OPEN if nobody has the lead and the offer is not due, has ended, or its user is not in the team.
     """
     lead = await _lock_own(session, viewer_id, offer_id)
     if lead.claimed_by_id not in (None, viewer_id):
@@ -38,14 +43,14 @@ async def claim_lead_offer(
     if not may_claim:
         raise ApiError(Code.OFFER_NOT_OPEN, _why_not_open(offer, now))
     await take_lead(session, lead.id, viewer_id, via, now)
-    offer.status, offer.end_reason = LeadOfferStatus.CLAIMED, None  # as `end_offers` has written it
+    offer.status, offer.end_reason = CLAIMED  # as `end_offers` has written it
     return offer
 
 
 async def decline_lead_offer(session: AsyncSession, viewer_id: int, offer_id: int, now: datetime) -> LeadOffer:
-    """Ends the viewer's own open offer. Who comes next by rank moves up where nobody else can claim the lead.
+    """Decline one of the viewer's open offers. If nobody else can claim the lead, it escalates to the next tier.
 
-    Raises a ApiError: NOT_FOUND, FORBIDDEN (somebody else's offer), or OFFER_NOT_OPEN.
+    Idempotent. Raises NOT_FOUND, FORBIDDEN for somebody else's offer, and OFFER_NOT_OPEN for an offer that has ended.
     """
     lead = await _lock_own(session, viewer_id, offer_id)
     offer, _ = await _OFFER.one(session, offer_id=offer_id, now=now)
@@ -56,25 +61,23 @@ async def decline_lead_offer(session: AsyncSession, viewer_id: int, offer_id: in
     await _DECLINE.run(session, offer_id=offer_id)
     offer.status = LeadOfferStatus.DECLINED
     await outbox.cancel_deliveries(session, col(LeadOffer.id) == offer_id)
-    await move_up(session, lead.id, now)
+    await escalate(session, lead.id, now)
     return offer
 
 
 _ID = col(LeadOffer.id) == bindparam("offer_id")
-_VIEWER = bindparam("viewer_id", type_=Id)
-_ITS_LEAD = select(LeadOffer.lead_id).where(_ID, col(LeadOffer.user_id) == _VIEWER).scalar_subquery()
-_LOCK = Statement(select(Lead).where(col(Lead.id) == _ITS_LEAD).with_for_update(of=Lead), detached(Lead))
-_FOUND = Statement(select(LeadOffer.id).where(_ID, visibility.offers(_VIEWER)), int)
+_IS_VISIBLE = visibility.offers(bindparam("viewer_id", type_=Id))
+_VISIBLE_ID = Statement(select(LeadOffer.id).where(_ID, _IS_VISIBLE), int)
 
 
 async def _lock_own(session: AsyncSession, viewer_id: int, offer_id: int) -> Lead:
-    """The lead of the viewer's own offer, locked: what is read from now on stays. Nobody else locks anything."""
-    lead = await _LOCK.first(session, offer_id=offer_id, viewer_id=viewer_id)
+    """Lock and return the lead of one of the viewer's offers. A request that is refused locks nothing."""
+    lead = await lock_lead_of_own_offer(session, viewer_id, offer_id)
     if lead is not None:
         return lead
-    if await _FOUND.first(session, offer_id=offer_id, viewer_id=viewer_id) is None:
-        raise ApiError(Code.NOT_FOUND, "There is no such offer.")
-    raise ApiError(Code.FORBIDDEN, "Only the user whom a lead is offered to may answer the offer.")
+    if await _VISIBLE_ID.first(session, offer_id=offer_id, viewer_id=viewer_id) is None:
+        raise ApiError(Code.NOT_FOUND, "There is no lead offer with this id.")
+    raise ApiError(Code.FORBIDDEN, "Only the user to whom a lead is offered may claim or decline the offer.")
 
 
 _offer = detached(LeadOffer)
@@ -87,7 +90,7 @@ _OFFER = Statement(
 _DECLINE = Statement[None](update(LeadOffer).where(_ID).values(status=LeadOfferStatus.DECLINED))
 
 _ENDED = {
-    LeadOfferStatus.CLAIMED: "You have this lead: release it to give it back.",
+    LeadOfferStatus.CLAIMED: "You have claimed this lead. Release it to give it back.",
     LeadOfferStatus.DECLINED: "This offer was declined.",
     LeadOfferStatus.EXPIRED: "Somebody else has claimed this lead.",
     LeadOfferStatus.CANCELLED: "This offer was withdrawn.",
@@ -99,7 +102,7 @@ def _why_not_open(offer: LeadOffer, now: datetime) -> str:
         return _ENDED[offer.status]
     if offer.notify_at is not None and offer.notify_at > now:
         return f"This offer opens at {format_instant(offer.notify_at)}."
-    return "This offer's user is not in the team any more."
+    return "The user of this offer is not in the team any more."
 
 
 _TAKE = Statement(
@@ -112,10 +115,9 @@ _TAKE = Statement(
 
 
 async def take_lead(session: AsyncSession, lead_id: int, user_id: int, via: ClaimedVia, now: datetime) -> bool:
-    """Gives an unclaimed lead to the user and ends its offers; False where somebody has it already.
+    """Give an unclaimed lead to the user and end its offers. Return False if somebody already has it.
 
-    One conditional write decides: of any number who try at once exactly one gets True. In the same transaction the
-    user's own offer is claimed, the others end, and nobody is told of the lead any more (rules of claiming).
+    The UPDATE matches only an unclaimed lead, so that exactly one of several simultaneous claims succeeds.
     """
     lead = await _TAKE.first(session, lead_id=lead_id, user_id=user_id, via=via, now=now)
     if lead is None:
@@ -127,15 +129,14 @@ async def take_lead(session: AsyncSession, lead_id: int, user_id: int, via: Clai
 
 
 _IS_HOLDERS = col(LeadOffer.user_id) == bindparam("holder_id")
-_CAN_END = member_of(col(LeadOffer.status), (*OPEN_STATUSES, LeadOfferStatus.CLAIMED))
+_ENDING = (*OPEN_STATUSES, LeadOfferStatus.CLAIMED)
 _END = Statement[None](
     update(LeadOffer)
-    .where(col(LeadOffer.lead_id) == bindparam("lead_id"), or_(_IS_HOLDERS, _CAN_END))
+    .where(col(LeadOffer.lead_id) == bindparam("lead_id"), or_(_IS_HOLDERS, member_of(col(LeadOffer.status), _ENDING)))
     .values(
         status=case(
-            (_IS_HOLDERS, stored(LeadOfferStatus.CLAIMED)),
-            (col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, stored(LeadOfferStatus.CANCELLED)),
-            else_=stored(LeadOfferStatus.EXPIRED),
+            (_IS_HOLDERS, stored(CLAIMED.status)),
+            *((col(LeadOffer.status) == before, stored(after_claim(before).status)) for before in _ENDING),
         ),
         end_reason=case((_IS_HOLDERS, None), else_=stored(EndReason.CLAIMED)),
     )
@@ -143,7 +144,7 @@ _END = Statement[None](
 
 
 async def end_offers(session: AsyncSession, lead_id: int, holder_id: int) -> None:
-    """What follows from a claim: the holder's offer is claimed, every other ends, nobody is told any more."""
+    """Mark the holder's offer as claimed, end the lead's other offers and cancel all its pending deliveries."""
     await _END.run(session, lead_id=lead_id, holder_id=holder_id)
     await outbox.cancel_deliveries_of_lead(session, lead_id)
 
@@ -152,7 +153,10 @@ _HOLDER = Statement(select(User).where(col(User.id) == bindparam("user_id")), de
 
 
 async def already_claimed(session: AsyncSession, lead: Lead) -> ApiError:
-    """The refusal that names the holder of a claimed lead and since when they hold it (null if imported without)."""
+    """Return the error ALREADY_CLAIMED with the holder of the lead and the time of the claim.
+
+    The time is null if the lead was imported without one.
+    """
     holder = await _HOLDER.one(session, user_id=lead.claimed_by_id)
     return ApiError(
         Code.ALREADY_CLAIMED,

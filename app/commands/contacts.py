@@ -1,4 +1,4 @@
-"""Contacts: the people who enquire. Each belongs to the user who entered it."""
+"""Contacts: the people whose enquiries are leads. A contact belongs to the user who entered it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ RULES: Rules = {
 
 
 async def create_contact(session: AsyncSession, viewer_id: int, new: Mapping[str, Any]) -> Contact:
-    """A contact of the viewer's. BAD_USER_INPUT."""
+    """Create a contact that belongs to the viewer. Raises BAD_USER_INPUT."""
     with checking() as check:
         checked = check.each(RULES, new)
     contact = Contact(owner_id=viewer_id, **checked)
@@ -30,11 +30,11 @@ async def create_contact(session: AsyncSession, viewer_id: int, new: Mapping[str
 
 
 async def update_contact(session: AsyncSession, viewer_id: int, contact_id: int, changes: Mapping[str, Any]) -> Contact:
-    """Changes what `changes` names; null clears. NOT_FOUND, BAD_USER_INPUT."""
+    """Change the fields that `changes` names; null clears a field. Raises NOT_FOUND and BAD_USER_INPUT."""
     found = select(Contact).where(col(Contact.id) == contact_id, visibility.contacts(viewer_id))
     contact = (await session.exec(found.with_for_update(of=Contact))).one_or_none()
     if contact is None:
-        raise ApiError(Code.NOT_FOUND, "There is no such contact.")
+        raise ApiError(Code.NOT_FOUND, "There is no contact with this id.")
     with checking() as check:
         checked = check.each(RULES, changes)
     for name, value in checked.items():

@@ -7,13 +7,13 @@ from sqlalchemy import ColumnElement, and_, func, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.auto_assign import assign_automatically
-from app.commands.eligibility import obstacle
-from app.commands.escalation import move_up
+from app.commands.auto_assign import auto_assign
+from app.commands.eligibility import ineligibility
+from app.commands.escalation import escalate
 from app.commands.locks import lock_lead
 from app.commands.withdrawal import withdraw_unsent
 from app.db.functions import member_of
-from app.db.models import WANTS_ATTENTION, LeadOffer
+from app.db.models import HAS_NO_ALERT, WANTS_ATTENTION, LeadOffer
 from app.domain.enums import LeadOfferStatus
 
 BATCH_SIZE = 100
@@ -41,7 +41,7 @@ async def process_due(session: AsyncSession, lead_id: int, now: datetime) -> Non
     Offers whose users have left, are away or were deactivated in the meantime are withdrawn.
     """
     lead = await lock_lead(session, lead_id)
-    if lead.claimed_by_id is None and await assign_automatically(session, lead_id, now):
+    if lead.claimed_by_id is None and await auto_assign(session, lead_id, now):
         return
 
     due = and_(col(LeadOffer.lead_id) == lead_id, col(LeadOffer.notify_at) <= now)
@@ -53,13 +53,8 @@ async def process_due(session: AsyncSession, lead_id: int, now: datetime) -> Non
 
 
 async def _send_without_channel(session: AsyncSession, lead_id: int, due: ColumnElement[bool], now: datetime) -> None:
-    has_channel = (
-        col(LeadOffer.has_call_alert).is_(True)
-        | col(LeadOffer.has_text_alert).is_(True)
-        | col(LeadOffer.has_email_alert).is_(True)
-    )
-    silent = and_(due, col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, func.coalesce(has_channel, False).is_(False))
-    found = (await session.exec(select(LeadOffer.id, obstacle(now)).where(silent))).all()
+    silent = and_(due, col(LeadOffer.status) == LeadOfferStatus.SCHEDULED, text(HAS_NO_ALERT))
+    found = (await session.exec(select(LeadOffer.id, ineligibility(now)).where(silent))).all()
     reasons = {offer_id: reason for offer_id, reason in found if reason is not None}
     await withdraw_unsent(session, reasons)
     await session.exec(
@@ -67,4 +62,4 @@ async def _send_without_channel(session: AsyncSession, lead_id: int, due: Column
         execution_options={"synchronize_session": False},
     )
     if reasons:
-        await move_up(session, lead_id, now)
+        await escalate(session, lead_id, now)

@@ -1,4 +1,4 @@
-"""What stands between an offer and its user: as columns and conditions for any select of offers."""
+"""Eligibility of an offer's user, as SQL expressions for any statement that selects offers."""
 
 from datetime import datetime
 from typing import Any
@@ -8,67 +8,57 @@ from sqlmodel import col
 
 from app.access import visibility
 from app.db.functions import member_of
-from app.db.models import Lead, LeadOffer, Team, TeamMember, User
+from app.db.models import Lead, LeadOffer, Team, User
 from app.db.types import stored
-from app.domain.enums import OPEN_STATUSES, EndReason, RequestStatus
+from app.domain.enums import OPEN_STATUSES, EndReason
 
 
-def obstacle(now: datetime) -> ColumnElement[EndReason | None]:
-    """Why the offer's user is not to be given or told of the lead now; null where nothing hinders.
+def ineligibility(now: datetime) -> ColumnElement[EndReason | None]:
+    """Return the reason why the offer's user may not be told of or given the lead now, or null.
 
-    It is asked again before each sending and each automatic assignment, because whoever was eligible at the submit may
-    have left since.
+    It is evaluated again before each message and each automatic assignment, because a user who was eligible at the
+    submit may have left since.
     """
-    is_away = _there_is(_ITS_USER, col(User.away_until) > now)
-    return func.coalesce(_gone(), case((is_away, stored(EndReason.AWAY))))
+    is_away = _exists(_ITS_USER, col(User.away_until) > now)
+    return func.coalesce(_departure(), case((is_away, stored(EndReason.AWAY))))
 
 
 def claimable(now: visibility.Moment) -> ColumnElement[bool]:
-    """The offer's user may claim its lead: nobody has it, the offer is open and due, and its user is still there.
+    """The offer's user may claim the lead: it is unclaimed, and the offer is open, due and not of a departed user.
 
-    Who is away may claim by hand all the same.
+    A user who is away may still claim by hand.
     """
-    is_free = _there_is(col(Lead.id) == col(LeadOffer.lead_id), col(Lead.claimed_by_id).is_(None))
+    is_free = _exists(col(Lead.id) == col(LeadOffer.lead_id), col(Lead.claimed_by_id).is_(None))
     return and_(
         col(LeadOffer.user_id).is_not(None),
         member_of(col(LeadOffer.status), OPEN_STATUSES),
         visibility.has_come(now),
         is_free,
-        _gone().is_(None),
+        _departure().is_(None),
     )
 
 
 def claim_succeeds(viewer_id: visibility.IdValue, now: visibility.Moment) -> ColumnElement[bool]:
-    """Claiming the offer would succeed for the viewer: they may claim its lead, or have it already."""
-    is_held = _there_is(col(Lead.id) == col(LeadOffer.lead_id), col(Lead.claimed_by_id) == viewer_id)
+    """The viewer may claim the offer's lead, or already has it, so that claiming returns no error."""
+    is_held = _exists(col(Lead.id) == col(LeadOffer.lead_id), col(Lead.claimed_by_id) == viewer_id)
     return and_(col(LeadOffer.user_id) == viewer_id, or_(is_held, claimable(now)))
 
 
 _ITS_USER = col(User.id) == col(LeadOffer.user_id)
-_ITS_TEAM = col(Team.id) == col(LeadOffer.team_id)
 
 
-def _gone() -> ColumnElement[EndReason | None]:
-    """Why the user has nothing to do with the offer any more. Without a team there is no team to leave."""
-    is_off = _there_is(_ITS_USER, col(User.is_active).is_(False))
-    is_deleted = _there_is(_ITS_TEAM, col(Team.deleted_at).is_not(None))
-    is_creator = _there_is(_ITS_TEAM, col(Team.creator_id) == col(LeadOffer.user_id))
-    has_left = and_(col(LeadOffer.team_id).is_not(None), ~or_(is_creator, _is_accepted()))
+def _departure() -> ColumnElement[EndReason | None]:
+    """Return the reason why the user cannot use the offer any more, or null. An offer may have no team."""
+    is_off = _exists(_ITS_USER, col(User.is_active).is_(False))
+    is_deleted = _exists(col(Team.id) == col(LeadOffer.team_id), ~visibility.is_live())
+    is_member = visibility.is_in_team(col(LeadOffer.team_id), col(LeadOffer.user_id))
     return case(
         (is_off, stored(EndReason.SWITCHED_OFF)),
         (is_deleted, stored(EndReason.TEAM_DELETED)),
-        (has_left, stored(EndReason.LEFT)),
+        (and_(col(LeadOffer.team_id).is_not(None), ~is_member), stored(EndReason.LEFT)),
     )
 
 
-def _is_accepted() -> ColumnElement[bool]:
-    return _there_is(
-        col(TeamMember.team_id) == col(LeadOffer.team_id),
-        col(TeamMember.user_id) == col(LeadOffer.user_id),
-        col(TeamMember.request_status) == RequestStatus.ACCEPTED,
-    )
-
-
-def _there_is(*conditions: Any) -> ColumnElement[bool]:
-    """A row beside the offer, which the select around may read from as well: users, say."""
+def _exists(*conditions: Any) -> ColumnElement[bool]:
+    """Return an EXISTS that refers to the outer statement's offer, and selects other tables anew."""
     return exists(select(1).where(*conditions).correlate(LeadOffer))

@@ -1,22 +1,43 @@
-"""Lead routes: who the leads of a source are distributed to."""
+"""Lead sources and lead routes: where leads come from, and the user or team that they are distributed to."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.lead_targets import FIELDS, check_source, check_target, target_of
-from app.db.models import LeadRoute
-from app.domain.validation import checking, fold
+from app.db.models import Lead, LeadRoute, LeadSource, Team
+from app.domain.distribution_targets import TARGET_FIELDS, Target
+from app.domain.validation import Check, checking, fold
 from app.errors import ApiError, Code
 
 
+async def create_lead_source(session: AsyncSession, viewer_id: int, name: str) -> LeadSource:
+    """Return the viewer's lead source of this name, and create it if there is none.
+
+    Names are compared trimmed and case folded. Raises BAD_USER_INPUT.
+    """
+    with checking() as check:
+        name = check.name("name", name)
+    key = fold(name)
+
+    # SQLite accepts PostgreSQL's ON CONFLICT. It makes two simultaneous requests for one name get the same source.
+    new = postgresql.insert(LeadSource).values(creator_id=viewer_id, name=name, name_key=key)
+    await session.exec(new.on_conflict_do_nothing(index_elements=["creator_id", "name_key"]))
+
+    found = select(LeadSource).where(col(LeadSource.creator_id) == viewer_id, col(LeadSource.name_key) == key)
+    return (await session.exec(found)).one()
+
+
 async def create_lead_route(session: AsyncSession, viewer_id: int, new: Mapping[str, Any]) -> LeadRoute:
-    """A route of the viewer's. BAD_USER_INPUT, CONFLICT where the source has one for this type."""
+    """Create a route for one of the viewer's lead sources.
+
+    Raises BAD_USER_INPUT, and CONFLICT if the source already has a route for this lead type.
+    """
     with checking() as check:
         check.given("lead_source_id", new["lead_source_id"])
         source_id = await check_source(session, viewer_id, check, "lead_source_id", new["lead_source_id"])
@@ -31,32 +52,32 @@ async def create_lead_route(session: AsyncSession, viewer_id: int, new: Mapping[
         **asdict(target),
     )
     session.add(route)
-    return await _written(session, route)
+    await _flush(session, route)
+    return route
 
 
 async def update_lead_route(
     session: AsyncSession, viewer_id: int, route_id: int, changes: Mapping[str, Any]
 ) -> LeadRoute:
-    """Changes what `changes` names. NOT_FOUND, BAD_USER_INPUT, CONFLICT as for a new one."""
+    """Change the fields that `changes` names. Raises NOT_FOUND, BAD_USER_INPUT, and CONFLICT as for a new route."""
     route = await _own_route(session, viewer_id, route_id)
     with checking() as check:
         if "lead_source_id" in changes:
-            check.given("lead_source_id", changes["lead_source_id"])
-            route.lead_source_id = await check_source(
-                session, viewer_id, check, "lead_source_id", changes["lead_source_id"]
-            )
-        if FIELDS & changes.keys():
+            source_id = check.given("lead_source_id", changes["lead_source_id"])
+            route.lead_source_id = await check_source(session, viewer_id, check, "lead_source_id", source_id)
+        if changes.keys() & set(TARGET_FIELDS):
             target = await check_target(session, viewer_id, check, changes, target_of(route))
             if target is not None:
-                target.give(route)
+                set_target(route, target)
         if "lead_type" in changes:
             route.lead_type = check.text("lead_type", changes["lead_type"])
             route.lead_type_key = fold(route.lead_type)
-    return await _written(session, route)
+    await _flush(session, route)
+    return route
 
 
 async def delete_lead_route(session: AsyncSession, viewer_id: int, route_id: int) -> None:
-    """NOT_FOUND. Leads that came by the route stay as they are."""
+    """Delete one of the viewer's routes. Leads that it has already routed do not change. Raises NOT_FOUND."""
     await session.delete(await _own_route(session, viewer_id, route_id))
     await session.flush()
 
@@ -65,15 +86,56 @@ async def _own_route(session: AsyncSession, viewer_id: int, route_id: int) -> Le
     found = select(LeadRoute).where(col(LeadRoute.id) == route_id, visibility.lead_routes(viewer_id))
     route = (await session.exec(found.with_for_update(of=LeadRoute))).one_or_none()
     if route is None:
-        raise ApiError(Code.NOT_FOUND, "There is no such lead route.")
+        raise ApiError(Code.NOT_FOUND, "There is no lead route with this id.")
     return route
 
 
-async def _written(session: AsyncSession, route: LeadRoute) -> LeadRoute:
-    """The database decides: of two routes for one source and type, entered at once, one is refused."""
+async def _flush(session: AsyncSession, route: LeadRoute) -> None:
+    """Write the route. The database refuses a second route for one source and type, even a simultaneous one."""
     served = "leads of this type" if route.lead_type else "leads of all types"
     try:
         await session.flush()
     except IntegrityError as error:
-        raise ApiError(Code.CONFLICT, f"The lead source has a route for {served} already.") from error
-    return route
+        raise ApiError(Code.CONFLICT, f"The lead source already has a route for {served}.") from error
+
+
+async def check_source(
+    session: AsyncSession, viewer_id: int, check: Check, field: str, source_id: int | None
+) -> int | None:
+    """Return the id, and note a problem unless it is null or belongs to one of the viewer's lead sources."""
+    own = select(LeadSource.id).where(col(LeadSource.id) == source_id, visibility.lead_sources(viewer_id))
+    if source_id is not None and (await session.exec(own)).one_or_none() is None:
+        check.refuse(field, "is not the id of a lead source that you entered")
+    return source_id
+
+
+async def check_target(
+    session: AsyncSession, viewer_id: int, check: Check, sent: Mapping[str, Any], before: Target | None = None
+) -> Target | None:
+    """Return the target that an input asks for, or None if it has a problem, which is noted.
+
+    Fields that the input leaves out are those of `before`. A team that is named must be the viewer's own; its row is
+    share-locked, so that it is not deleted before the transaction ends.
+    """
+    wanted = {field: sent.get(field, getattr(before, field, None)) for field in TARGET_FIELDS}
+    noted = len(check.problems)
+    check.given("distribution_target", wanted["distribution_target"])
+
+    target = Target(**wanted).normalized()
+    check.problems += target.problems()
+
+    for team_id in {sent.get("team_id"), None if target == before else target.team_id} - {None}:
+        own = select(Team).where(col(Team.id) == team_id, visibility.usable_teams(viewer_id))
+        if (await session.exec(own.with_for_update(read=True, of=Team))).one_or_none() is None:
+            check.refuse("team_id", "is not the id of a team that you created")
+    return target if len(check.problems) == noted else None
+
+
+def target_of(row: Lead | LeadRoute) -> Target:
+    return Target(row.distribution_target, row.team_selection_method, row.team_id)
+
+
+def set_target(row: Lead | LeadRoute, target: Target) -> None:
+    row.distribution_target = target.distribution_target
+    row.team_selection_method = target.team_selection_method
+    row.team_id = target.team_id

@@ -1,4 +1,4 @@
-"""Leads: entered and mended by their creator."""
+"""Leads: created and changed by their creator."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,9 +11,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands import contacts
-from app.commands.lead_targets import FIELDS, Target, check_source, check_target, target_of
+from app.commands.lead_routes import check_source, check_target, set_target, target_of
+from app.commands.locks import lock_lead
 from app.db.models import Contact, Lead, LeadOffer, LeadRoute
-from app.domain.enums import OPEN_STATUSES, DistributionTarget
+from app.domain.distribution_targets import MYSELF, TARGET_FIELDS, Target, routed_target
+from app.domain.enums import OPEN_STATUSES
 from app.domain.validation import Check, Rules, checking, fold
 from app.errors import ApiError, Code
 
@@ -21,9 +23,9 @@ _RULES: Rules = {"type": Check.text, "zipcode": Check.zipcode}
 
 
 async def create_lead(session: AsyncSession, viewer_id: int, new: Mapping[str, Any], now: datetime) -> Lead:
-    """A lead of the viewer's, for a contact of theirs or a new one.
+    """Create a lead for one of the viewer's contacts, or for a new contact.
 
-    Without a target it goes where the route of its source says, to the viewer where there is none. BAD_USER_INPUT.
+    If `new` has no distribution target, the routes of its source decide. Raises BAD_USER_INPUT.
     """
     with checking() as check:
         contact = await _contact(session, viewer_id, check, new)
@@ -32,6 +34,7 @@ async def create_lead(session: AsyncSession, viewer_id: int, new: Mapping[str, A
         target = await _target(session, viewer_id, check, new)
     assert contact is not None
     assert target is not None
+
     session.add(contact)
     await session.flush()
     lead = Lead(
@@ -51,14 +54,14 @@ async def create_lead(session: AsyncSession, viewer_id: int, new: Mapping[str, A
 async def _contact(session: AsyncSession, viewer_id: int, check: Check, new: Mapping[str, Any]) -> Contact | None:
     contact_id, sent = new.get("contact_id"), new.get("contact")
     if (contact_id is None) == (sent is None):
-        check.refuse("contact_id", "is needed, or else contact: one of the two")
+        check.refuse("contact_id", "is required unless contact is given, and only one of them may be given")
         return None
     if sent is not None:
         return Contact(owner_id=viewer_id, **check.each(contacts.RULES, sent, "contact."))
     found = select(Contact).where(col(Contact.id) == contact_id, visibility.contacts(viewer_id))
     contact = (await session.exec(found)).one_or_none()
     if contact is None:
-        check.refuse("contact_id", "is the id of no contact that you entered")
+        check.refuse("contact_id", "is not the id of a contact that you entered")
     return contact
 
 
@@ -69,59 +72,62 @@ async def _target(session: AsyncSession, viewer_id: int, check: Check, new: Mapp
         if new.get(field) is not None:
             check.refuse(field, "must not be given without distributionTarget")
     if new.get("source_id") is None:
-        return Target(DistributionTarget.MYSELF)
-    return await _of_route(session, viewer_id, new["source_id"], new.get("type"))
+        return MYSELF
 
-
-async def _of_route(session: AsyncSession, viewer_id: int, source_id: int, lead_type: str | None) -> Target:
-    """The target of the source's route for this type, else of the one for all types."""
+    lead_type = new.get("type")
     serving = select(LeadRoute).where(
         visibility.lead_routes(viewer_id),
-        col(LeadRoute.lead_source_id) == source_id,
+        col(LeadRoute.lead_source_id) == new["source_id"],
         col(LeadRoute.lead_type_key).in_({fold(lead_type), ""}),
     )
-    route = (await session.exec(serving.order_by(col(LeadRoute.lead_type_key).desc()).limit(1))).one_or_none()
-    return Target(DistributionTarget.MYSELF) if route is None else target_of(route)
+    routes = {route.lead_type_key: target_of(route) for route in await session.exec(serving)}
+    return routed_target(routes, lead_type)
 
 
 async def update_lead(
     session: AsyncSession, viewer_id: int, lead_id: int, changes: Mapping[str, Any], now: datetime
 ) -> Lead:
-    """Changes what `changes` names; null clears.
+    """Change the fields that `changes` names; null clears a field.
 
-    NOT_FOUND, FORBIDDEN, BAD_USER_INPUT. CONFLICT where target, method, team or zipcode would change while somebody
-    has the lead or is offered it.
+    Raises NOT_FOUND, FORBIDDEN, BAD_USER_INPUT, and CONFLICT if the target, method, team or zipcode of a lead would
+    change while it is claimed or has a SCHEDULED or SENT offer.
     """
-    lead = await _own_lead(session, viewer_id, lead_id, now)
+    lead = await lock_own_lead(session, viewer_id, lead_id, now, to="change")
     with checking() as check:
         checked = check.each(_RULES, changes)
         target = target_of(lead)
-        if FIELDS & changes.keys():
+        if changes.keys() & set(TARGET_FIELDS):
             target = await check_target(session, viewer_id, check, changes, target) or target
         if "source_id" in changes:
             lead.source_id = await check_source(session, viewer_id, check, "source_id", changes["source_id"])
+
     if target != target_of(lead) or checked.get("zipcode", lead.zipcode) != lead.zipcode:
-        await _require_idle(session, lead)
-    target.give(lead)
+        await _refuse_while_offered(session, lead)
+    set_target(lead, target)
     for name, value in checked.items():
         setattr(lead, name, value)
     await session.flush()
     return lead
 
 
-async def _own_lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime) -> Lead:
-    found = select(Lead).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
-    lead = (await session.exec(found.with_for_update(of=Lead))).one_or_none()
-    if lead is None:
-        raise ApiError(Code.NOT_FOUND, "There is no such lead.")
-    if lead.creator_id != viewer_id:
-        raise ApiError(Code.FORBIDDEN, "Only the creator of a lead may change it.")
-    return lead
+async def lock_own_lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime, *, to: str) -> Lead:
+    """Lock and return a lead that the viewer created; `to` is the verb for the error message.
+
+    Raises NOT_FOUND if the viewer cannot see the lead, FORBIDDEN if somebody else created it.
+    """
+    found = select(Lead.creator_id).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
+    creator_id = (await session.exec(found)).one_or_none()
+    if creator_id is None:
+        raise ApiError(Code.NOT_FOUND, "There is no lead with this id.")
+    if creator_id != viewer_id:
+        raise ApiError(Code.FORBIDDEN, f"Only the creator of a lead may {to} it.")
+    return await lock_lead(session, lead_id)
 
 
-async def _require_idle(session: AsyncSession, lead: Lead) -> None:
+async def _refuse_while_offered(session: AsyncSession, lead: Lead) -> None:
     is_offered = exists(select(1).where(col(LeadOffer.lead_id) == lead.id, col(LeadOffer.status).in_(OPEN_STATUSES)))
     if lead.claimed_by_id is not None or (await session.exec(select(is_offered))).one():
         raise ApiError(
-            Code.CONFLICT, "Target, method, team and zipcode stay as they are while the lead is claimed or offered."
+            Code.CONFLICT,
+            "The target, method, team and zipcode cannot change while the lead is claimed or has an open offer.",
         )

@@ -1,4 +1,4 @@
-"""What a submit would do: the same checks and the same planner, nothing written."""
+"""Previews a submit: the same checks and the same planner, and nothing is written."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.preparation import prepare
+from app.commands.submit import prepare_submission
 from app.commands.team_warnings import fetch_people
 from app.db.models import Lead, Team
 from app.domain.enums import Channel
 from app.domain.planner import PlannedOffer, Skipped
-from app.domain.team_warnings import TeamWarning, TeamWarningCode, warnings
+from app.domain.team_warnings import TeamWarning, TeamWarningCode, find_warnings
 from app.domain.timestamps import format_instant
 from app.errors import Problem, bad_input
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A submit that was not made. `warnings` are those of the team that bear on this lead."""
+    """The result of a submit that was not made. `warnings` are the team's warnings that concern this lead."""
 
     lead: Lead
     team: Team
@@ -35,23 +35,23 @@ async def preview_lead_offers(
     now: datetime,
     unserved: Collection[Channel],
 ) -> Preview:
-    """What a submit `at` another moment, or now, would do as things stand.
+    """Return the offers that a submit at the time `at`, by default now, would make.
 
-    Refuses as a submit does, except that nobody eligible is an answer. BAD_USER_INPUT for a moment before now, or
-    so late that time ends before the last offer. `unserved` are channels that this server is not set up for.
+    `unserved` are the channels that this server cannot send on. Raises the errors of a submit except
+    NO_ELIGIBLE_MEMBERS, and BAD_USER_INPUT if `at` is in the past, or the last offer would be after the year 9999.
     """
     if at is not None and at < now:
-        raise bad_input(Problem("at", f"must not be before now, {format_instant(now)}"))
+        raise bad_input(Problem("at", f"must not be before {format_instant(now)}, which is now"))
     try:
-        prepared = await prepare(session, viewer_id, lead_id, now, at=at, lock=False)
+        submission = await prepare_submission(session, viewer_id, lead_id, now, at=at, lock=False)
     except OverflowError as error:
-        raise bad_input(Problem("at", "is so late that offers would be made after the year 9999")) from error
-    people = (await fetch_people(session, [prepared.team.id]))[prepared.team.id]
-    offers, skipped = prepared.plan.offers, prepared.plan.skipped
-    planned = {offer.user_id for offer in offers}
-    applying = tuple(
+        raise bad_input(Problem("at", "is too late: offers would be due after the year 9999")) from error
+    team, planned = submission.team, submission.plan
+    people = (await fetch_people(session, [team.id]))[team.id]
+    offered_to = {offer.user_id for offer in planned.offers}
+    warnings = tuple(
         warning
-        for warning in warnings(people, offers, {}, unserved)
-        if warning.code is TeamWarningCode.INVITATION_NOT_ACCEPTED or warning.user_id in planned
+        for warning in find_warnings(people, planned.offers, {}, unserved)
+        if warning.code is TeamWarningCode.INVITATION_NOT_ACCEPTED or warning.user_id in offered_to
     )
-    return Preview(prepared.lead, prepared.team, offers, skipped, applying)
+    return Preview(submission.lead, team, planned.offers, planned.skipped, warnings)

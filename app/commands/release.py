@@ -1,112 +1,90 @@
-"""Releasing: a lead is given back, and the offers that its claim had ended come back."""
+"""Releases leads: the holder loses the lead, and the offers that the claim had ended are open again."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, or_, update
-from sqlmodel import SQLModel, col, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands import outbox
-from app.commands.auto_assign import assign_automatically
-from app.commands.eligibility import obstacle
+from app.commands.auto_assign import auto_assign
+from app.commands.eligibility import ineligibility
 from app.commands.locks import lock_lead, lock_leads
+from app.db.alert_columns import alerts_of
 from app.db.models import Lead, LeadOffer
-from app.domain.alert_channels import alerted_on
 from app.domain.enums import EndReason, LeadOfferStatus
+from app.domain.offer_states import after_release
 from app.errors import ApiError, Code
 
 
 async def release_lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime) -> Lead:
-    """Takes the lead from its holder and offers it again to those whom the claim had shut out.
+    """Take the lead from its holder and reopen the offers that the claim had ended.
 
-    Raises a ApiError: NOT_FOUND, CONFLICT where nobody has the lead, FORBIDDEN for who neither has nor created it.
+    Raises NOT_FOUND, CONFLICT if nobody has the lead, and FORBIDDEN for users other than its holder and its creator.
     """
     found = select(Lead.id).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
     if (await session.exec(found)).one_or_none() is None:
-        raise ApiError(Code.NOT_FOUND, "There is no such lead.")
+        raise ApiError(Code.NOT_FOUND, "There is no lead with this id.")
     lead = await lock_lead(session, lead_id)
     if lead.claimed_by_id is None:
-        raise ApiError(Code.CONFLICT, "Nobody has this lead.")
+        raise ApiError(Code.CONFLICT, "Nobody has claimed this lead.")
     if viewer_id not in (lead.claimed_by_id, lead.creator_id):
-        raise ApiError(Code.FORBIDDEN, "Only who has a lead and its creator may release it.")
+        raise ApiError(Code.FORBIDDEN, "Only the holder and the creator of a lead may release it.")
     await _release(session, lead, now)
     return lead
 
 
 async def release_leads(session: AsyncSession, holder_id: int, lead_ids: Sequence[int], now: datetime) -> None:
-    """Releases those of the leads that the user still has: an operator does, in their place."""
+    """Release those of the leads that the user still holds, on behalf of an operator."""
     for lead in await lock_leads(session, lead_ids):
         if lead.claimed_by_id == holder_id:
             await _release(session, lead, now)
 
 
 async def _release(session: AsyncSession, lead: Lead, now: datetime) -> None:
-    ended = await _ended_by_the_claim(session, lead, now)
-    await session.exec(
-        update(LeadOffer)
-        .where(col(LeadOffer.lead_id) == lead.id, col(LeadOffer.user_id) == lead.claimed_by_id)
-        .values(status=LeadOfferStatus.DECLINED, end_reason=None),
-        execution_options={"synchronize_session": False},
-    )
+    of_lead = col(LeadOffer.lead_id) == lead.id
+    statement = select(LeadOffer, ineligibility(now)).where(of_lead).order_by(col(LeadOffer.id))
+    offers = (await session.exec(statement, execution_options={"populate_existing": True})).all()
+    await outbox.cancel_deliveries(session, of_lead)
+
+    reopened: list[tuple[LeadOffer, LeadOfferStatus]] = []
+    for offer, reason in offers:
+        status = after_release(offer.status, offer.end_reason)
+        if offer.user_id == lead.claimed_by_id:
+            offer.status, offer.end_reason = LeadOfferStatus.DECLINED, None
+        elif status is not None and offer.user_id is None:
+            offer.status, offer.end_reason = LeadOfferStatus.CANCELLED, EndReason.LEFT
+        elif status is not None and reason not in (None, EndReason.AWAY):
+            offer.status, offer.end_reason = LeadOfferStatus.CANCELLED, reason
+        elif status is not None:  # the worker checks again before it sends whether the user is away
+            reopened.append((offer, status))
+    work = _reopen(reopened, now)
+
     lead.claimed_by_id = lead.claimed_at = lead.claimed_via = lead.exhausted_at = None
     await session.flush()
-    await outbox.cancel_deliveries(session, col(LeadOffer.lead_id) == lead.id)
-    await _bring_back(session, [offer for offer, gone in ended if gone is None], now)
-    await _give_up(session, [(offer, gone) for offer, gone in ended if gone is not None])
-    await assign_automatically(session, lead.id, now)
+    await outbox.schedule_deliveries(session, work)
+    await auto_assign(session, lead.id, now)
     await session.refresh(lead)
 
 
-async def _ended_by_the_claim(
-    session: AsyncSession, lead: Lead, now: datetime
-) -> list[tuple[LeadOffer, EndReason | None]]:
-    """The offers that the claim had ended, each with why it stays so: its user is switched off or not in the team."""
-    cancelled = and_(col(LeadOffer.status) == LeadOfferStatus.CANCELLED, col(LeadOffer.end_reason) == EndReason.CLAIMED)
-    ended = select(LeadOffer, obstacle(now)).where(
-        col(LeadOffer.lead_id) == lead.id, or_(col(LeadOffer.status) == LeadOfferStatus.EXPIRED, cancelled)
-    )
-    rows = (await session.exec(ended, execution_options={"populate_existing": True})).all()
-    return [(offer, _gone(offer, reason)) for offer, reason in rows]
+def _reopen(offers: Sequence[tuple[LeadOffer, LeadOfferStatus]], now: datetime) -> list[outbox.DeliveryDue]:
+    """Give the offers their status back, and return the deliveries to schedule.
 
-
-def _gone(offer: LeadOffer, reason: EndReason | None) -> EndReason | None:
-    """Who is away comes back all the same, and is looked at again before anything is sent."""
-    if offer.user_id is None:
-        return EndReason.LEFT
-    return None if reason is EndReason.AWAY else reason
-
-
-async def _bring_back(session: AsyncSession, offers: Sequence[LeadOffer], now: datetime) -> None:
-    """Sent offers are sent again; scheduled ones keep their spacing, the first due now. Their users are told."""
-    scheduled = [o.notify_at for o in offers if o.status is LeadOfferStatus.CANCELLED and o.notify_at is not None]
+    Offers that were sent are sent again now. Scheduled offers keep their spacing, and the first of them is due now.
+    """
+    scheduled = [
+        offer.notify_at
+        for offer, status in offers
+        if status is LeadOfferStatus.SCHEDULED and offer.notify_at is not None
+    ]
     shift = now - min(scheduled, default=now)
     work: list[outbox.DeliveryDue] = []
-    for offer in offers:
-        if offer.status is LeadOfferStatus.EXPIRED:
-            status, notify_at, told_at = LeadOfferStatus.SENT, offer.notify_at, now
-        else:
-            told_at = now if offer.notify_at is None else offer.notify_at + shift
-            status, notify_at = LeadOfferStatus.SCHEDULED, told_at
-        await session.exec(_REOPEN, params={"offer": offer.id, "status": status, "notify_at": notify_at})
-        work += [(offer.id, channel, told_at) for channel in alerted_on(offer)]
-    await outbox.schedule_deliveries(session, work)
-
-
-async def _give_up(session: AsyncSession, offers: Sequence[tuple[LeadOffer, EndReason]]) -> None:
-    for offer, gone in offers:
-        await session.exec(_CANCEL, params={"offer": offer.id, "end_reason": gone})
-
-
-_OFFERS = SQLModel.metadata.tables["lead_offers"]
-_REOPEN = (
-    update(_OFFERS)
-    .where(_OFFERS.c.id == bindparam("offer"))
-    .values(status=bindparam("status"), notify_at=bindparam("notify_at"), end_reason=None, held_until=None)
-)
-_CANCEL = (
-    update(_OFFERS)
-    .where(_OFFERS.c.id == bindparam("offer"))
-    .values(status=LeadOfferStatus.CANCELLED, end_reason=bindparam("end_reason"))
-)
+    for offer, status in offers:
+        send_at = now
+        if status is LeadOfferStatus.SCHEDULED:
+            send_at = now if offer.notify_at is None else offer.notify_at + shift
+            offer.notify_at = send_at
+        offer.status, offer.end_reason, offer.held_until = status, None, None
+        work += [(offer.id, channel, send_at) for channel in alerts_of(offer).channels]
+    return work

@@ -1,4 +1,4 @@
-"""The warnings of teams, from the database: two statements for any number of teams."""
+"""Reads what the warnings of teams depend on: two statements for any number of teams."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -10,75 +10,65 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.access import visibility
 from app.commands.text_opt_outs import has_opted_out
+from app.db.alert_columns import alerts_of
 from app.db.functions import member_of
 from app.db.models import DistributionOption, Team, TeamMember, TeamZipcode, User
 from app.domain.enums import Channel, RequestStatus
 from app.domain.planner import Candidate, Option, PlannedOffer, plan
-from app.domain.team_warnings import Person, TeamWarning, warnings
+from app.domain.team_warnings import Person, TeamWarning, find_warnings
 
-SOME_MOMENT = datetime(2000, 1, 1, tzinfo=UTC)
-"""Settings are looked at apart from any lead; only what comes after what matters."""
+ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+"""Warnings depend on the order of the offers, not on the time of the submit."""
 
 
 async def fetch_warnings(
     session: AsyncSession, teams: Collection[Team], unserved: Collection[Channel]
 ) -> dict[int, list[TeamWarning]]:
-    """What is wrong with each team, by its id; `unserved` are channels that this server is not set up for."""
+    """Return the warnings of each team by its id. `unserved` are the channels that this server cannot send on."""
     ids = [team.id for team in teams]
     people, older_teams = await fetch_people(session, ids), await _fetch_older_teams(session, ids)
     return {
-        team.id: list(warnings(people[team.id], _planned(team, people[team.id]), older_teams[team.id], unserved))
+        team.id: list(find_warnings(people[team.id], _planned(team, people[team.id]), older_teams[team.id], unserved))
         for team in teams
     }
 
 
 async def fetch_people(session: AsyncSession, team_ids: Collection[int]) -> dict[int, list[Person]]:
-    """The active users with an option in each team, by the team's id, in the order of their own."""
-    of_user, of_team = (
+    """Return the active users with a distribution option in each team, by the team's id and in order of user id."""
+    same_member = and_(
         col(TeamMember.user_id) == col(DistributionOption.user_id),
         col(TeamMember.team_id) == col(DistributionOption.team_id),
     )
-    has_accepted = or_(
-        col(TeamMember.request_status) == RequestStatus.ACCEPTED, col(Team.creator_id) == col(User.id)
-    ).is_(True)
+    accepted = or_(col(TeamMember.request_status) == RequestStatus.ACCEPTED, col(Team.creator_id) == col(User.id))
     statement = (
-        select(DistributionOption, User, has_accepted, has_opted_out())
+        select(DistributionOption, User, accepted.is_(True), has_opted_out())
         .join(User, col(User.id) == col(DistributionOption.user_id))
         .join(Team, col(Team.id) == col(DistributionOption.team_id))
-        .outerjoin(TeamMember, and_(of_user, of_team))
+        .outerjoin(TeamMember, same_member)
         .where(member_of(col(DistributionOption.team_id), team_ids), col(User.is_active))
         .order_by(col(User.id))
     )
     people: dict[int, list[Person]] = defaultdict(list)
-    for option, user, accepted, no_texts in await session.exec(statement):
-        people[option.team_id].append(_person(option, user, has_accepted=accepted, takes_texts=not no_texts))
+    for option, user, has_accepted, no_texts in await session.exec(statement):
+        person = Person(
+            user_id=user.id,
+            name=f"{user.first_name} {user.last_name}",
+            has_phone=bool(user.phone),
+            takes_texts=not no_texts,
+            has_email=bool(user.email),
+            has_quiet_hours=user.quiet_hours_start is not None,
+            has_accepted=has_accepted,
+            option=Option(option.rank, option.mins_until_lead_offer, option.assign_automatically, alerts_of(option)),
+        )
+        people[option.team_id].append(person)
     return people
 
 
-def _person(option: DistributionOption, user: User, *, has_accepted: bool, takes_texts: bool) -> Person:
-    return Person(
-        user_id=user.id,
-        name=f"{user.first_name} {user.last_name}",
-        has_phone=bool(user.phone),
-        takes_texts=takes_texts,
-        has_email=bool(user.email),
-        has_quiet_hours=user.quiet_hours_start is not None,
-        has_accepted=has_accepted,
-        option=Option(
-            option.rank,
-            option.mins_until_lead_offer,
-            option.assign_automatically,
-            option.has_call_alert,
-            option.has_text_alert,
-            option.has_email_alert,
-        ),
-    )
-
-
 async def _fetch_older_teams(session: AsyncSession, team_ids: Collection[int]) -> dict[int, dict[str, str]]:
-    """Of each team and zipcode the name of the team that gets its leads: the creator's oldest with it."""
-    older, of_older = aliased(Team), aliased(TeamZipcode)
+    """Return, by team and zipcode, the name of the creator's oldest team with the zipcode: it gets the leads."""
+    older, older_zipcode = aliased(Team), aliased(TeamZipcode)
     is_older = or_(
         col(older.created_at) < col(Team.created_at),
         and_(col(older.created_at) == col(Team.created_at), col(older.id) < col(Team.id)),
@@ -86,15 +76,15 @@ async def _fetch_older_teams(session: AsyncSession, team_ids: Collection[int]) -
     statement: Any = (
         select(TeamZipcode.team_id, TeamZipcode.zipcode, older.name)
         .join(Team, col(Team.id) == col(TeamZipcode.team_id))
-        .join(of_older, col(of_older.zipcode) == col(TeamZipcode.zipcode))
-        .join(older, col(older.id) == col(of_older.team_id))
-        .where(member_of(col(TeamZipcode.team_id), team_ids), is_older)
-        .where(col(older.creator_id) == col(Team.creator_id), col(older.deleted_at).is_(None))
+        .join(older_zipcode, col(older_zipcode.zipcode) == col(TeamZipcode.zipcode))
+        .join(older, col(older.id) == col(older_zipcode.team_id))
+        .where(member_of(col(TeamZipcode.team_id), team_ids))
+        .where(is_older, visibility.usable_teams(col(Team.creator_id), older))
         .order_by(col(older.created_at).desc(), col(older.id).desc())
     )
     names: dict[int, dict[str, str]] = defaultdict(dict)
     for team_id, zipcode, name in await session.exec(statement):
-        names[team_id][zipcode] = name
+        names[team_id][zipcode] = name  # the oldest comes last and wins
     return names
 
 
@@ -110,4 +100,4 @@ def _planned(team: Team, people: Sequence[Person]) -> Sequence[PlannedOffer]:
         )
         for person in people
     ]
-    return plan(candidates, (), team.order_method, team.mins_until_next_alert, SOME_MOMENT).offers
+    return plan(candidates, (), team.order_method, team.mins_until_next_alert, ANY_TIME).offers

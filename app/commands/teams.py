@@ -1,4 +1,4 @@
-"""Teams: only their creator changes them."""
+"""Teams. Only the creator of a team may change it."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -9,7 +9,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.leaving import lock_open_leads, withdraw_open
+from app.commands.locks import lock_leads_of_open_offers
+from app.commands.withdrawal import withdraw_open
 from app.db.functions import member_of
 from app.db.models import DistributionOption, LeadOffer, LeadRoute, Team, TeamZipcode
 from app.domain.enums import EndReason, OrderMethod
@@ -25,22 +26,22 @@ _RULES: Rules = {
 
 
 async def own_team(session: AsyncSession, viewer_id: int, team_id: int, *, lock: bool = True) -> Team:
-    """The viewer's own team, locked until the end of the transaction.
+    """Return one of the viewer's teams, by default locked until the transaction ends.
 
-    NOT_FOUND where the viewer may not find it, FORBIDDEN where they did not create it.
+    Raises NOT_FOUND if the viewer cannot see the team, and FORBIDDEN if somebody else created it.
     """
     found = select(Team).where(col(Team.id) == team_id, visibility.teams(viewer_id))
     found = found.with_for_update(of=Team).execution_options(populate_existing=True) if lock else found
     team = (await session.exec(found)).one_or_none()
     if team is None:
-        raise ApiError(Code.NOT_FOUND, "There is no such team.")
+        raise ApiError(Code.NOT_FOUND, "There is no team with this id.")
     if team.creator_id != viewer_id:
         raise ApiError(Code.FORBIDDEN, "Only the creator of a team may change it.")
     return team
 
 
 async def create_team(session: AsyncSession, viewer_id: int, new: Mapping[str, Any], now: datetime) -> Team:
-    """A team of the viewer's. `new` has a name, an order method, a gap in minutes and zipcodes."""
+    """Create a team of the viewer's. `new` has every field of `_RULES`. Raises BAD_USER_INPUT."""
     checked = _checked(new, None)
     zipcodes = checked.pop("distribution_zipcodes")
     team = Team(creator_id=viewer_id, created_at=now, **checked)
@@ -51,9 +52,10 @@ async def create_team(session: AsyncSession, viewer_id: int, new: Mapping[str, A
 
 
 async def update_team(session: AsyncSession, viewer_id: int, team_id: int, changes: Mapping[str, Any]) -> Team:
-    """Changes what `changes` names. Another order method sets what only the old one used to zero.
+    """Change the fields that `changes` names.
 
-    NOT_FOUND, FORBIDDEN, BAD_USER_INPUT.
+    A new order method zeroes the minutes that it does not use: of each option by rank, and of the team by time.
+    Raises NOT_FOUND, FORBIDDEN and BAD_USER_INPUT.
     """
     team = await own_team(session, viewer_id, team_id)
     checked = _checked(changes, team.order_method)
@@ -63,7 +65,8 @@ async def update_team(session: AsyncSession, viewer_id: int, team_id: int, chang
     if team.order_method is OrderMethod.TIME:
         team.mins_until_next_alert = 0
     elif "order_method" in checked:
-        await _forget_minutes(session, team_id)
+        of_team = col(DistributionOption.team_id) == team_id
+        await session.exec(update(DistributionOption).where(of_team).values(mins_until_lead_offer=0))
     if zipcodes is not None:
         await _replace_zipcodes(session, team_id, zipcodes)
     await session.flush()
@@ -71,16 +74,18 @@ async def update_team(session: AsyncSession, viewer_id: int, team_id: int, chang
 
 
 async def delete_team(session: AsyncSession, viewer_id: int, team_id: int, now: datetime) -> None:
-    """Marks the team as deleted and withdraws its open offers. CONFLICT while a lead route names it.
+    """Mark a team as deleted and withdraw its open offers.
 
-    NOT_FOUND, FORBIDDEN. The leads are locked before the team, as a submit does.
+    Raises NOT_FOUND, FORBIDDEN, and CONFLICT while a lead route names the team. The leads are locked before the team,
+    in the order of a submit.
     """
     await own_team(session, viewer_id, team_id, lock=False)
     offers = col(LeadOffer.team_id) == team_id
-    leads = await lock_open_leads(session, offers)
+    leads = await lock_leads_of_open_offers(session, offers)
     team = await own_team(session, viewer_id, team_id)
     if (await session.exec(select(LeadRoute.id).where(col(LeadRoute.team_id) == team_id).limit(1))).first():
-        raise ApiError(Code.CONFLICT, f"A lead route sends leads to the team {team.name}: change the route first.")
+        message = f"A lead route sends leads to the team {team.name}. Change or delete the route first."
+        raise ApiError(Code.CONFLICT, message)
     team.deleted_at = now
     await session.flush()
     await withdraw_open(session, leads, offers, EndReason.TEAM_DELETED, now)
@@ -91,13 +96,8 @@ def _checked(values: Mapping[str, Any], order_method: OrderMethod | None) -> dic
         checked = check.each(_RULES, values)
         method = checked.get("order_method") or order_method
         if method is OrderMethod.TIME and checked.get("mins_until_next_alert"):
-            check.refuse("mins_until_next_alert", "must be 0: a team by time has no ranks that follow each other")
+            check.refuse("mins_until_next_alert", "must be 0 in a team that orders its members by time")
     return checked
-
-
-async def _forget_minutes(session: AsyncSession, team_id: int) -> None:
-    option = DistributionOption
-    await session.exec(update(option).where(col(option.team_id) == team_id).values(mins_until_lead_offer=0))
 
 
 async def _replace_zipcodes(session: AsyncSession, team_id: int, zipcodes: Sequence[str]) -> None:

@@ -1,14 +1,14 @@
-"""Accounts of people who sign in with a bearer token."""
+"""User accounts, which an operator creates, deactivates and activates from the command line."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.leaving import lock_open_leads, withdraw_open
+from app.commands.locks import lock_leads_of_open_offers
+from app.commands.withdrawal import withdraw_open
 from app.db.models import Contact, Lead, LeadOffer, User
 from app.domain.enums import EndReason
 from app.domain.validation import checking
@@ -17,7 +17,7 @@ from app.errors import ApiError, Code
 
 @dataclass(frozen=True, slots=True)
 class HeldLead:
-    """A lead that somebody has, and whose enquiry it is."""
+    """A lead that a user has claimed, and its contact."""
 
     lead: Lead
     contact: Contact
@@ -26,18 +26,14 @@ class HeldLead:
 async def create_user(
     session: AsyncSession, *, email: str, first_name: str, last_name: str, timezone: str, phone: str | None = None
 ) -> User:
-    """A new, active user.
-
-    BAD_USER_INPUT for what is no address, phone number or time zone, CONFLICT where somebody has the address.
-    """
+    """Create an active user. Raises BAD_USER_INPUT, and CONFLICT if a user has the address already."""
     with checking() as check:
         email = (check.email("email", email) or "").lower()
         first_name, last_name = check.name("first_name", first_name), check.name("last_name", last_name)
         phone = check.phone("phone", phone)
-        if not _is_timezone(timezone):
-            check.refuse("timezone", f"{timezone!r} is no IANA time zone, as America/Los_Angeles is")
+        timezone = check.timezone("timezone", timezone)
     if await find_user(session, email) is not None:
-        raise ApiError(Code.CONFLICT, f"There is a user {email} already.")
+        raise ApiError(Code.CONFLICT, f"A user with the e-mail address {email} already exists.")
     user = User(email=email, first_name=first_name, last_name=last_name, timezone=timezone, phone=phone)
     session.add(user)
     await session.flush()
@@ -45,18 +41,18 @@ async def create_user(
 
 
 async def find_user(session: AsyncSession, email: str) -> User | None:
-    """The user of an address, switched off or not."""
+    """Return the user with this address, active or not."""
     return (await session.exec(select(User).where(col(User.email) == email.strip().lower()))).one_or_none()
 
 
 async def deactivate_user(session: AsyncSession, email: str, now: datetime) -> Sequence[HeldLead]:
-    """Switches the user off and withdraws their open offers; the leads that they hold and keep, oldest first.
+    """Deactivate a user and withdraw their open offers. Their tokens are no longer accepted.
 
-    Their tokens open nothing any more. NOT_FOUND where nobody has the address.
+    Return the leads that the user holds and keeps, by id. Raises NOT_FOUND.
     """
-    user = await _known_user(session, email)
+    user = await _user_with(session, email)
     offers = col(LeadOffer.user_id) == user.id
-    leads = await lock_open_leads(session, offers)
+    leads = await lock_leads_of_open_offers(session, offers)
     user.is_active = False
     await session.flush()
     await withdraw_open(session, leads, offers, EndReason.SWITCHED_OFF, now)
@@ -65,22 +61,14 @@ async def deactivate_user(session: AsyncSession, email: str, now: datetime) -> S
 
 
 async def activate_user(session: AsyncSession, email: str) -> None:
-    """Switches the user on again. A new submit offers what was withdrawn. NOT_FOUND where nobody has the address."""
-    user = await _known_user(session, email)
+    """Activate a user again. Withdrawn offers come back only by a new submit. Raises NOT_FOUND."""
+    user = await _user_with(session, email)
     user.is_active = True
     await session.flush()
 
 
-async def _known_user(session: AsyncSession, email: str) -> User:
+async def _user_with(session: AsyncSession, email: str) -> User:
     user = await find_user(session, email)
     if user is None:
-        raise ApiError(Code.NOT_FOUND, f"No user has the address {email}.")
+        raise ApiError(Code.NOT_FOUND, f"No user has the e-mail address {email}.")
     return user
-
-
-def _is_timezone(timezone: str) -> bool:
-    try:
-        ZoneInfo(timezone)
-    except (KeyError, ValueError, OSError):  # unknown, no relative path, a folder of zones
-        return False
-    return True

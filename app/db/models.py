@@ -7,6 +7,7 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.db.types import Id, Text, UTCDateTime, enum_type
+from app.domain.alert_channels import ALERT_FIELDS
 from app.domain.enums import (
     Channel,
     ClaimedVia,
@@ -260,9 +261,11 @@ class RolloutSkip(SQLModel, table=True):
     reason: SkipReason = Field(sa_type=enum_type(SkipReason))
 
 
-WANTS_ATTENTION = """
-status = 'SCHEDULED' AND (assign_automatically OR NOT (coalesce(has_call_alert, false)
-OR coalesce(has_text_alert, false) OR coalesce(has_email_alert, false))) OR status = 'SENT' AND held_until IS NOT NULL
+HAS_NO_ALERT = f"NOT ({' OR '.join(f'coalesce({name}, false)' for name in ALERT_FIELDS.values())})"
+"""No channel is on; an imported offer may have null for off."""
+
+WANTS_ATTENTION = f"""
+status = 'SCHEDULED' AND (assign_automatically OR {HAS_NO_ALERT}) OR status = 'SENT' AND held_until IS NOT NULL
 """
 """Offers that need more from the worker than their deliveries: automatic ones, and those without a channel."""
 

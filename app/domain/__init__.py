@@ -1,1 +1,1 @@
-"""Warnings of teams: the rules, which are pure, and the facts that they go by."""
+"""The rules of lead distribution, as pure functions: no SQL, no I/O, and the current time is a parameter."""

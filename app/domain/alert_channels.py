@@ -1,33 +1,40 @@
-"""Channels: which of them an option or an offer alerts on, and which this server is set up for."""
+"""Alert channels: which channels an option or an offer alerts on, and which channels this server can send on."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from app.domain.enums import Channel
 
+ALERT_FIELDS = {
+    Channel.CALL: "has_call_alert",
+    Channel.TEXT: "has_text_alert",
+    Channel.EMAIL: "has_email_alert",
+}
+"""The flag of each channel, as the tables and the REST API name it."""
 
-class Alerts(Protocol):
-    """An option, an offer, or one that is planned."""
+
+@dataclass(frozen=True, slots=True)
+class Alerts:
+    """The channels on which a user is told of an offer."""
+
+    call: bool = False
+    text: bool = False
+    email: bool = False
 
     @property
-    def has_call_alert(self) -> bool | None: ...
-    @property
-    def has_text_alert(self) -> bool | None: ...
-    @property
-    def has_email_alert(self) -> bool | None: ...
+    def channels(self) -> list[Channel]:
+        """The channels that are on."""
+        flags = {Channel.CALL: self.call, Channel.TEXT: self.text, Channel.EMAIL: self.email}
+        return [channel for channel, is_on in flags.items() if is_on]
 
-
-def alerted_on(alerts: Alerts) -> list[Channel]:
-    """The channels that are switched on."""
-    switches = {
-        Channel.CALL: alerts.has_call_alert,
-        Channel.TEXT: alerts.has_text_alert,
-        Channel.EMAIL: alerts.has_email_alert,
-    }
-    return [channel for channel, is_on in switches.items() if is_on]
+    def fields(self) -> dict[str, bool]:
+        """Return the flags by the names of `ALERT_FIELDS`."""
+        on = self.channels
+        return {name: channel in on for channel, name in ALERT_FIELDS.items()}
 
 
 class ChannelSettings(Protocol):
-    """The settings that say which channels a worker can send on."""
+    """The settings that decide which channels a worker can send on."""
 
     @property
     def fallback(self) -> object | None: ...
@@ -38,7 +45,7 @@ class ChannelSettings(Protocol):
 
 
 def served(settings: ChannelSettings) -> frozenset[Channel]:
-    """Those on which a worker with these settings reaches people."""
+    """Return the channels that a worker with these settings can send on."""
     if settings.fallback is not None:
         return frozenset(Channel)
     by_mail = {Channel.EMAIL} if settings.smtp_url is not None else set()
@@ -47,6 +54,9 @@ def served(settings: ChannelSettings) -> frozenset[Channel]:
 
 
 def unserved(settings: ChannelSettings) -> frozenset[Channel]:
-    """Those to warn of. A server that was given no channel at all leaves sending to others, and knows of none."""
+    """Return the channels to warn of because nothing sends on them.
+
+    A server without any channel leaves sending to workers with their own settings, so it warns of none.
+    """
     known = served(settings)
     return frozenset(Channel) - known if known else frozenset()

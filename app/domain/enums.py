@@ -1,4 +1,4 @@
-"""The enums of the tables, each member with the REST API's spelling as its value. They are stored by name."""
+"""Enums of the tables. A member's value is its spelling in the REST API; the database stores its name."""
 
 from enum import StrEnum
 
@@ -43,11 +43,11 @@ class LeadOfferStatus(StrEnum):
 
 
 OPEN_STATUSES = (LeadOfferStatus.SCHEDULED, LeadOfferStatus.SENT)
-"""An offer that is neither answered nor ended."""
+"""Statuses of an offer that the user has not answered and that has not ended."""
 
 
 class EndReason(StrEnum):
-    """Why an offer ended; a release brings back only what a claim had ended."""
+    """The reason why an offer ended. A release reopens only the offers that a claim had ended."""
 
     CLAIMED = "Claimed"
     LEFT = "Left"
@@ -58,7 +58,7 @@ class EndReason(StrEnum):
 
 
 class SkipReason(StrEnum):
-    """In the order of precedence: of several reasons the first is named."""
+    """The reason why a submit skipped a user, in the order of precedence: the first that applies is reported."""
 
     ALREADY_OFFERED = "Already offered"
     USER_INACTIVE = "User inactive"

@@ -1,4 +1,4 @@
-"""Ids as clients write them."""
+"""Ids as clients write them: decimal numbers in text."""
 
 import re
 
@@ -11,7 +11,7 @@ _DECIMAL = re.compile(r"0*([1-9][0-9]{0,18})", re.ASCII)
 
 
 def parse_id(text: str) -> int | None:
-    """The number of an id, 1 to 2⁶³-1; None for any other text, which is the id of nothing."""
+    """Return the number of an id, from 1 to 2⁶³-1, or None for any other text, which no row has as its id."""
     match = _DECIMAL.fullmatch(text)
     number = int(match[1]) if match else None
     return number if number is not None and number <= LARGEST else None

@@ -1,13 +1,14 @@
-"""Who is offered a lead, when, and who is left out and why: the rules of submitting a lead, as one pure function.
+"""The planner decides which users are offered a lead, and when, and names the reason for everybody else.
 
-Everything known goes in, everything to be written comes out; nothing here reads a clock or a database. A submit and
-its preview share it, so that they cannot disagree.
+It is one pure function: everything known goes in, and everything to be written comes out. Submit and preview share it,
+so that they cannot disagree.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from app.domain.alert_channels import Alerts
 from app.domain.enums import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus, SkipReason
 
 
@@ -18,14 +19,12 @@ class Option:
     rank: int | None
     minutes: int
     assign_automatically: bool
-    has_call_alert: bool
-    has_text_alert: bool
-    has_email_alert: bool
+    alerts: Alerts
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A member of the team, or somebody with an option in it. `membership` is None where there is none."""
+    """A member of the team, or another user with an option in it, whose `membership` may be None."""
 
     user_id: int
     membership: RequestStatus | None
@@ -37,7 +36,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class EarlierOffer:
-    """An offer of this lead that exists already, by whatever team."""
+    """An existing offer of the lead, by any team."""
 
     user_id: int | None
     status: LeadOfferStatus
@@ -50,9 +49,7 @@ class PlannedOffer:
     notify_at: datetime
     rank: int | None
     assign_automatically: bool
-    has_call_alert: bool
-    has_text_alert: bool
-    has_email_alert: bool
+    alerts: Alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +59,8 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The offers in the order of their moments, then ranks (none last), then users; the skipped in that of users."""
+class RolloutPlan:
+    """Offers by `notify_at`, rank (null last) and user id, and skipped users by user id."""
 
     offers: tuple[PlannedOffer, ...]
     skipped: tuple[Skipped, ...]
@@ -82,10 +79,10 @@ def plan(
     order_method: OrderMethod,
     gap_minutes: int,
     now: datetime,
-) -> Plan:
-    """Plans the offers of a lead submitted at `now` (aware, UTC) to a team whose tiers are `gap_minutes` apart.
+) -> RolloutPlan:
+    """Plan the offers of a lead submitted at `now` (aware, UTC) to a team whose tiers are `gap_minutes` apart.
 
-    Each user is a candidate once. The order of the candidates and of the earlier offers does not matter.
+    `candidates` has each user once. The order of the candidates and of the earlier offers does not matter.
     """
     offered = {offer.user_id for offer in earlier if offer.status is not LeadOfferStatus.CANCELLED}
     eligible: dict[int, Option] = {}
@@ -101,11 +98,11 @@ def plan(
         offers = _by_rank(eligible, _first_tier_at(earlier, gap, now), gap)
     else:
         offers = _by_time(eligible, now)
-    return Plan(tuple(sorted(offers, key=_moment)), tuple(sorted(skipped, key=lambda skip: skip.user_id)))
+    return RolloutPlan(tuple(sorted(offers, key=_order)), tuple(sorted(skipped, key=lambda skip: skip.user_id)))
 
 
 def _reasons(candidate: Candidate, is_offered: bool, now: datetime) -> Iterator[SkipReason]:
-    """Everything that speaks against an offer, in the order of precedence."""
+    """Yield the reasons against an offer, in the order of precedence."""
     if is_offered:
         yield SkipReason.ALREADY_OFFERED
     if not candidate.is_active:
@@ -119,13 +116,13 @@ def _reasons(candidate: Candidate, is_offered: bool, now: datetime) -> Iterator[
 
 
 def _first_tier_at(earlier: Iterable[EarlierOffer], gap: timedelta, now: datetime) -> datetime:
-    """Now, or a gap after the last open offer: who is offered the lead again never overtakes who waits for it."""
+    """Return now, or a gap after the last open offer, so that new offers never overtake those that already wait."""
     waiting = [offer.notify_at for offer in earlier if offer.status in OPEN_STATUSES and offer.notify_at is not None]
     return max(now, max(waiting) + gap) if waiting else now
 
 
 def _by_rank(eligible: Mapping[int, Option], start: datetime, gap: timedelta) -> list[PlannedOffer]:
-    """Equal ranks are one tier; tiers follow by position, whatever the gaps between the rank numbers."""
+    """Offer the lead tier by tier. Equal ranks are one tier, and tiers follow by position, not by rank number."""
     ranks = sorted({option.rank for option in eligible.values()}, key=_nulls_last)
     tier_at = {rank: start + position * gap for position, rank in enumerate(ranks)}
     return [_offer(user_id, option, option.rank, tier_at[option.rank]) for user_id, option in eligible.items()]
@@ -143,13 +140,11 @@ def _offer(user_id: int, option: Option, rank: int | None, notify_at: datetime) 
         notify_at=notify_at,
         rank=rank,
         assign_automatically=option.assign_automatically,
-        has_call_alert=option.has_call_alert,
-        has_text_alert=option.has_text_alert,
-        has_email_alert=option.has_email_alert,
+        alerts=option.alerts,
     )
 
 
-def _moment(offer: PlannedOffer) -> tuple[datetime, tuple[bool, int], int]:
+def _order(offer: PlannedOffer) -> tuple[datetime, tuple[bool, int], int]:
     return offer.notify_at, _nulls_last(offer.rank), offer.user_id
 
 

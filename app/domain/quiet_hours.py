@@ -1,7 +1,7 @@
-"""Quiet hours: a daily span in a user's own time zone in which nobody wakes them.
+"""Quiet hours: a daily span in a user's own time zone in which nothing is sent or assigned to them.
 
-The span is counted on the wall clock and answered in UTC. A start or an end that a clock change skips is the first
-instant after the gap; one that comes twice is its first time.
+The span is read on the wall clock. A start or an end that a clock change skips is the first instant after the gap; one
+that occurs twice is its first occurrence.
 """
 
 import re
@@ -14,9 +14,11 @@ from app.domain.time_zones import find_zone
 _HH_MM = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
 
-def is_time_of_day(text: str) -> bool:
-    """Whether it is HH:MM, 00:00 to 23:59."""
-    return _HH_MM.fullmatch(text) is not None
+def parse_time_of_day(text: str) -> str:
+    """Return a text of the form HH:MM, 00:00 to 23:59. Raises ValueError with a message that follows the value."""
+    if not _HH_MM.fullmatch(text):
+        raise ValueError("is not a time of day from 00:00 to 23:59")
+    return text
 
 
 def quiet_until(start: str | None, end: str | None, timezone: str, now: datetime) -> datetime | None:
@@ -47,7 +49,7 @@ def _instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
 
 
 def _first_after_gap(skipped: datetime, zone: ZoneInfo) -> datetime:
-    """The instant at which the clocks went forward over a wall time. Both readings of that time embrace it."""
+    """Return the instant at which the clocks skipped a wall time. It lies between the two readings of that time."""
     earlier, later = sorted(skipped.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     after = later.astimezone(zone).utcoffset()
     seconds = range(int((later - earlier).total_seconds()) + 1)

@@ -1,14 +1,12 @@
-"""What in a team's settings will not do what it seems to: pure, as the planner is whose answer it reads.
+"""Team warnings: settings of a team that do not do what they seem to. A pure function finds them.
 
-A warning forbids nothing. Whoever is only away says nothing of the settings, and nobody who is switched off is looked
-at: a submit names both.
+A warning forbids nothing. Users who are away or deactivated are no warning: a submit names them as skipped.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain.alert_channels import alerted_on
 from app.domain.enums import Channel
 from app.domain.planner import Option, PlannedOffer
 
@@ -29,7 +27,7 @@ class Person:
     name: str
     has_phone: bool
     takes_texts: bool
-    """Unless they have replied STOP."""
+    """False once they have replied STOP to a text."""
     has_email: bool
     has_quiet_hours: bool
     has_accepted: bool
@@ -44,73 +42,66 @@ class TeamWarning:
     zipcode: str | None = None
 
 
-def warnings(
+def find_warnings(
     people: Collection[Person],
     offers: Sequence[PlannedOffer],
     older_teams: Mapping[str, str],
     unserved: Collection[Channel] = (),
 ) -> Iterator[TeamWarning]:
-    """What is wrong with a team.
+    """Yield the warnings of a team.
 
-    `offers` are what a lead would be planned as if all were there, in the order of a plan; `older_teams` has the name
-    of the older team of the same creator by each zipcode that both have; `unserved` are channels that this server is
-    not set up for.
+    `offers` are the offers of a lead submitted while nobody is away, in the planner's order. `older_teams` maps each
+    zipcode that an older team of the same creator also has to that team's name. `unserved` are the channels that this
+    server cannot send on.
     """
-    yield from map(_not_accepted, (person for person in people if not person.has_accepted))
-    yield from map(_unreachable, (person for person in people if not _can_be_told(person)))
-    yield from (_not_set_up(person, used) for person in people if (used := {*alerted_on(person.option)} & {*unserved}))
+    for person in people:
+        if not person.has_accepted:
+            message = f"{person.name} gets no offers: they have not accepted an invitation to the team."
+            yield TeamWarning(TeamWarningCode.INVITATION_NOT_ACCEPTED, message, person.user_id)
+    for person in people:
+        if not _is_reachable(person):
+            message = f"No message tells {person.name} of an offer: {_why_unreachable(person)}."
+            yield TeamWarning(TeamWarningCode.NO_USABLE_CHANNEL, message, person.user_id)
+    for person in people:
+        if channels := {*person.option.alerts.channels}.intersection(unserved):
+            names = " and ".join(sorted(channel.lower() for channel in channels))
+            message = f"{person.name} is alerted by {names}, but this server has no {names} channel configured."
+            yield TeamWarning(TeamWarningCode.CHANNEL_NOT_SET_UP, message, person.user_id)
     yield from _never_reached({person.user_id: person for person in people}, offers)
     for zipcode, name in sorted(older_teams.items()):
-        message = f"Leads of {zipcode} go to the older team {name}, which has this zipcode, too."
+        message = f"Leads with the zipcode {zipcode} go to the older team {name}, which has this zipcode too."
         yield TeamWarning(TeamWarningCode.ZIPCODE_OF_AN_OLDER_TEAM, message, zipcode=zipcode)
 
 
-def _not_accepted(person: Person) -> TeamWarning:
-    message = f"{person.name} has an option, but has not accepted an invitation to the team, and is offered no leads."
-    return TeamWarning(TeamWarningCode.INVITATION_NOT_ACCEPTED, message, person.user_id)
-
-
-def _can_be_told(person: Person) -> bool:
-    leads_to_them = {
+def _is_reachable(person: Person) -> bool:
+    reaches = {
         Channel.CALL: person.has_phone,
         Channel.TEXT: person.has_phone and person.takes_texts,
         Channel.EMAIL: person.has_email,
     }
-    return any(leads_to_them[channel] for channel in alerted_on(person.option))
+    return any(reaches[channel] for channel in person.option.alerts.channels)
 
 
-def _unreachable(person: Person) -> TeamWarning:
-    option = person.option
-    if option.has_text_alert and person.has_phone:
-        why = "they have asked for no texts to their number"
-    elif option.has_call_alert or option.has_text_alert:
-        why = "a call or a text needs a phone number, which they have not entered"
-    else:
-        why = "their account has no address" if option.has_email_alert else "no channel is switched on"
-    message = f"Nothing tells {person.name} of an offer: {why}. It shows in their list alone."
-    return TeamWarning(TeamWarningCode.NO_USABLE_CHANNEL, message, person.user_id)
-
-
-def _not_set_up(person: Person, channels: Collection[Channel]) -> TeamWarning:
-    names = " and ".join(sorted(channel.lower() for channel in channels))
-    message = f"{person.name} is to be alerted by {names}, which this server is not set up for."
-    return TeamWarning(TeamWarningCode.CHANNEL_NOT_SET_UP, message, person.user_id)
+def _why_unreachable(person: Person) -> str:
+    alerts = person.option.alerts
+    if alerts.text and person.has_phone:
+        return "they have opted out of texts to their number"
+    if alerts.call or alerts.text:
+        return "calls and texts need a phone number, and they have not entered one"
+    return "their account has no e-mail address" if alerts.email else "no channel is switched on"
 
 
 def _never_reached(people: Mapping[int, Person], offers: Sequence[PlannedOffer]) -> Iterator[TeamWarning]:
-    """Those whose turn comes with or after an automatic assignment: the lead is given away before they are told.
+    """Warn of offers that are due with or after an automatic assignment, which takes the lead before they are sent.
 
-    Quiet hours hold an assignment back, so that others are reached meanwhile.
+    A user with quiet hours takes no lead for certain: during quiet hours the assignment waits and others are told.
     """
-    taker = _first_taker(people, offers)
+    automatic = (offer for offer in offers if offer.assign_automatically)
+    taker = next((offer for offer in automatic if not people[offer.user_id].has_quiet_hours), None)
+    if taker is None:
+        return
     for offer in offers:
-        if taker is not None and offer is not taker and offer.notify_at >= taker.notify_at:
+        if offer is not taker and offer.notify_at >= taker.notify_at:
             name, taken_by = people[offer.user_id].name, people[taker.user_id].name
-            message = f"{name} is never told of a lead: it is assigned to {taken_by} automatically before."
+            message = f"{name} never gets a lead: each one is assigned to {taken_by} automatically first."
             yield TeamWarning(TeamWarningCode.NEVER_REACHED, message, offer.user_id)
-
-
-def _first_taker(people: Mapping[int, Person], offers: Iterable[PlannedOffer]) -> PlannedOffer | None:
-    return next(
-        (offer for offer in offers if offer.assign_automatically and not people[offer.user_id].has_quiet_hours), None
-    )

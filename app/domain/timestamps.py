@@ -1,4 +1,4 @@
-"""Instants as text: what clients and imports may write, and the one spelling in which they are answered."""
+"""Timestamps as text: the forms that clients and imports may write, and the one form that the server writes."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,16 +11,16 @@ _PATTERN = re.compile(
 
 
 def parse_instant(text: str) -> datetime:
-    """The instant of an ISO 8601 text in UTC, cut to the millisecond.
+    """Parse a date, or a date with a time and an offset, in ISO 8601. Return UTC, cut to the millisecond.
 
-    A date alone is its midnight in UTC. Raises ValueError, in words for whoever wrote the text, if it is anything
-    else than a date or a date with a time and `Z` or an offset, or is not in the years 1 to 9999 of UTC.
+    A date alone is its midnight in UTC. Raises ValueError with a message that follows the text, also for times outside
+    the years 1 to 9999 in UTC.
     """
     match = _PATTERN.fullmatch(text)
     if match is None:
-        raise ValueError("is no ISO 8601 date (2012-09-27, 2012-09-27T09:15:00Z, 2012-09-27T09:15:00-07:00)")
+        raise ValueError("is not an ISO 8601 date (2012-09-27, 2012-09-27T09:15:00Z, 2012-09-27T09:15:00-07:00)")
     if match["time"] and not match["offset"]:
-        raise ValueError("needs Z or an offset behind the time (2012-09-27T09:15:00Z, 2012-09-27T09:15:00-07:00)")
+        raise ValueError("needs Z or an offset after the time, as in 2012-09-27T09:15:00Z or 2012-09-27T09:15:00-07:00")
     try:
         day = datetime.fromisoformat(match["date"])
         local = day.replace(
@@ -31,11 +31,11 @@ def parse_instant(text: str) -> datetime:
             tzinfo=_zone(match),
         )
     except ValueError as error:
-        raise ValueError("names a day or a time that does not exist") from error
+        raise ValueError("is a day or a time that does not exist") from error
     try:
         return local.astimezone(UTC)
     except OverflowError as error:
-        raise ValueError("is outside the years 1 to 9999 of UTC") from error
+        raise ValueError("is outside the years 1 to 9999 in UTC") from error
 
 
 def _zone(match: re.Match[str]) -> timezone:
@@ -43,11 +43,11 @@ def _zone(match: re.Match[str]) -> timezone:
         return UTC
     hours, minutes = int(match["hours"]), int(match["minutes"])
     if minutes > 59:
-        raise ValueError("minutes of an offset go to 59")
+        raise ValueError("the minutes of an offset end at 59")
     offset = timedelta(hours=hours, minutes=minutes)
     return timezone(-offset if match["sign"] == "-" else offset)
 
 
 def format_instant(instant: datetime) -> str:
-    """An aware datetime as `2018-01-16T09:09:09.000Z`."""
+    """Return an aware datetime as `2018-01-16T09:09:09.000Z`."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

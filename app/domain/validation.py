@@ -1,15 +1,19 @@
-"""What is written is looked at here: one set of limits and words for every input.
+"""Validates what users write: one set of limits and messages for the API, the command line and imports.
 
-`checking` gathers all mistakes of an input and refuses them together. A field's name is the command's own, `team_id`;
-a transport tells it in its spelling, `input.teamId`.
+The `parse_…` functions take one value and raise ValueError with a message that follows the value, as in
+`"Mars" is not an IANA time zone name`. `Check` gathers all problems of an input, so that a client sees them at once.
+Fields have the names of the commands, `team_id`; a transport reports them in its own spelling, `input.teamId`.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import cache
+from typing import Any, TypeVar
+from zoneinfo import available_timezones
 
 from app.domain.phones import parse_phone
+from app.domain.quiet_hours import parse_time_of_day
 from app.domain.zipcodes import parse_zipcode
 from app.errors import Problem, bad_input
 
@@ -21,12 +25,67 @@ MOST_ZIPCODES = 5_000
 
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 
+T = TypeVar("T")
+
+
+def parse_text(text: str) -> str:
+    """Return the text if it can be stored."""
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"has {len(text):,} characters, and at most {LONGEST_TEXT} are allowed")
+    if "\0" in text:
+        raise ValueError("contains the character NUL, which cannot be stored")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("contains half of a surrogate pair, which cannot be stored") from error
+    return text
+
+
+def parse_email(text: str) -> str:
+    if not _EMAIL.fullmatch(parse_text(text)):
+        raise ValueError("is not an e-mail address such as dorothy@example.com")
+    return text
+
+
+def parse_timezone(text: str) -> str:
+    """Return the name of an IANA time zone.
+
+    `Factory` and `localtime` are refused: the first stands for a computer that has not been set up, the second for the
+    server's own zone.
+    """
+    if text not in _timezones():
+        raise ValueError("is not an IANA time zone name such as America/Los_Angeles")
+    return text
+
+
+@cache
+def _timezones() -> set[str]:
+    return available_timezones() - {"Factory", "localtime"}
+
+
+def parse_minutes(number: int) -> int:
+    if not 0 <= number <= YEAR_IN_MINUTES:
+        raise ValueError(f"is not a number of minutes from 0 to {YEAR_IN_MINUTES:,}, which is a year")
+    return number
+
+
+def parse_rank(number: int) -> int:
+    if not 0 <= number <= HIGHEST_RANK:
+        raise ValueError(f"is not a rank from 0 to {HIGHEST_RANK:,}")
+    return number
+
+
+def fold(text: str | None) -> str:
+    """Return the key by which names and types are compared: trimmed, case folded, and empty for null."""
+    return (text or "").strip().casefold()
+
+
 Rules = Mapping[str, Callable[["Check", str, Any], Any]]
-"""How each field of an input is looked at: a method of Check."""
+"""The method of Check that validates each field of an input."""
 
 
 class Check:
-    """The mistakes found so far. Each method gives its value as it is stored, or notes what is wrong with it."""
+    """The problems of one input. Each method returns the value to store, or notes a problem."""
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
@@ -34,90 +93,75 @@ class Check:
     def refuse(self, field: str, message: str) -> None:
         self.problems.append(Problem(field, message))
 
-    def text(self, field: str, value: str | None) -> str | None:
-        """A text without the blanks around it, or null."""
-        return None if value is None else self.name(field, value)
+    def given(self, field: str, value: Any) -> Any:
+        """Return the value, which must not be null."""
+        if value is None:
+            self.refuse(field, "must not be null")
+        return value
 
     def name(self, field: str, value: str | None) -> str:
-        """A text that must be there, without the blanks around it."""
-        name = (value or "").strip()
+        """Return a trimmed text, which must be neither null nor empty."""
         if value is None:
             self.refuse(field, "must not be null")
-        elif not name:
+        elif not value.strip():
             self.refuse(field, "must not be empty")
-        elif len(name) > LONGEST_TEXT:
-            self.refuse(field, f"must have at most {LONGEST_TEXT} characters, not {len(name)}")
-        elif "\0" in name:
-            self.refuse(field, "must not contain the character NUL")
-        return name
+        return self._parsed(field, (value or "").strip(), parse_text) or ""
+
+    def text(self, field: str, value: str | None) -> str | None:
+        """Return a trimmed text, which must not be empty, or null."""
+        return None if value is None else self.name(field, value) or None
 
     def email(self, field: str, value: str | None) -> str | None:
-        email = self.text(field, value)
-        if email and len(email) <= LONGEST_TEXT and "\0" not in email and not _EMAIL.fullmatch(email):
-            self.refuse(field, f"{email!r} is no e-mail address")
-        return email
+        return self._parsed(field, self.text(field, value), parse_email)
 
     def phone(self, field: str, value: str | None) -> str | None:
-        """In E.164, or null."""
-        phone = self.text(field, value)
-        try:
-            return parse_phone(phone) if phone and len(phone) <= LONGEST_TEXT else None
-        except ValueError as error:
-            self.refuse(field, f"{phone!r} {error}")
-            return None
+        """Return a phone number in E.164, or null."""
+        return self._parsed(field, self.text(field, value), parse_phone)
+
+    def timezone(self, field: str, value: str) -> str:
+        return self._parsed(field, value, parse_timezone) or ""
+
+    def time_of_day(self, field: str, value: str) -> str:
+        return self._parsed(field, value, parse_time_of_day) or ""
 
     def zipcode(self, field: str, value: str | None) -> str | None:
-        """The first five digits of `ddddd` or `ddddd-dddd`, or null."""
-        if value is None:
-            return None
-        try:
-            return parse_zipcode(value)
-        except ValueError as error:
-            self.refuse(field, f"{value[:20]!r} {error}")
-            return None
+        """Return the first five digits of a zipcode, or null."""
+        return self._parsed(field, value, parse_zipcode)
 
     def zipcodes(self, field: str, values: Sequence[str] | None) -> list[str]:
-        """Five digits each, every one once, in ascending order."""
-        if values is None:
-            self.refuse(field, "must not be null")
-        checked = [self.zipcode(f"{field}.{i}", value) for i, value in enumerate(values or ())]
+        """Return each zipcode once, in ascending order."""
+        checked = [self.zipcode(f"{field}.{i}", value) for i, value in enumerate(self.given(field, values) or ())]
         zipcodes = sorted({zipcode for zipcode in checked if zipcode is not None})
         if len(zipcodes) > MOST_ZIPCODES:
-            self.refuse(field, f"must have at most {MOST_ZIPCODES:,} zipcodes, not {len(zipcodes):,}")
+            self.refuse(field, f"has {len(zipcodes):,} zipcodes, and at most {MOST_ZIPCODES:,} are allowed")
         return zipcodes
 
     def minutes(self, field: str, value: int | None) -> int:
-        """Minutes from none to a year."""
-        minutes = self.given(field, value) or 0
-        if not 0 <= minutes <= YEAR_IN_MINUTES:
-            self.refuse(field, f"must be from 0 to {YEAR_IN_MINUTES:,} minutes, not {minutes:,}")
-        return minutes
+        return self._parsed(field, self.given(field, value), parse_minutes) or 0
 
     def rank(self, field: str, value: int | None) -> int | None:
-        if value is not None and not 0 <= value <= HIGHEST_RANK:
-            self.refuse(field, f"must not be below 0 or above {HIGHEST_RANK:,}")
-        return value
-
-    def given(self, field: str, value: Any) -> Any:
-        """The value, which must not be null."""
-        if value is None:
-            self.refuse(field, "must not be null")
-        return value
+        return self._parsed(field, value, parse_rank)
 
     def each(self, rules: Rules, values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
-        """The values of an input as they are stored, by the rule of each; `path` stands before the fields' names."""
+        """Return the values of an input's fields, each checked by its rule; `path` is a prefix of the fields' names."""
         return {field: rules[field](self, path + field, value) for field, value in values.items() if field in rules}
+
+    def _parsed(self, field: str, value: Any, parse: Callable[[Any], T]) -> T | None:
+        """Return the parsed value. Return None for null, and for an invalid value after noting the problem."""
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except ValueError as error:
+            shown = value if not isinstance(value, str) or len(value) <= 60 else f"{value[:57]}..."
+            self.refuse(field, f"{shown!r} {error}")
+            return None
 
 
 @contextmanager
 def checking() -> Iterator[Check]:
-    """Gathers the mistakes of one input: BAD_USER_INPUT at the end where there are any."""
+    """Gather the problems of one input, and raise BAD_USER_INPUT with all of them at the end."""
     check = Check()
     yield check
     if check.problems:
         raise bad_input(*check.problems)
-
-
-def fold(text: str | None) -> str:
-    """How names and types compare: trimmed and case folded, empty where there is none."""
-    return (text or "").strip().casefold()

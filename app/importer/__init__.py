@@ -1,4 +1,8 @@
-"""Data of the REST API that this server takes after, from a JSON file: whoever leaves that service brings it in."""
+"""Imports data of the REST API from a JSON file, for users who move to this server.
+
+The stages are modules: `spec` lists what may be imported, `parse` reads the file with the `parsers` of single values,
+`resolve` checks rows against each other and the database, with `normalize` and `duplicates`, and `write` inserts them.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,28 +12,29 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.bulk import Advance
 from app.importer.parse import count, parse, read
-from app.importer.report import Findings, NotImported
+from app.importer.report import NotImported, Report
 from app.importer.resolve import resolve
 from app.importer.write import lock, write
 
-__all__ = ["STEPS", "Findings", "NotImported", "count", "import_lists", "parse"]
+__all__ = ["STEPS", "NotImported", "Report", "count", "import_lists", "parse"]
 
 STEPS = 3
-"""How often each row is counted by `advance`: when it is read, checked and written."""
+"""How often `advance` counts each row: when it is read, checked and written."""
 
 
 async def import_lists(
     session: AsyncSession, document: Mapping[str, Any], now: datetime, advance: Advance = lambda _rows: None
-) -> Findings:
-    """Write the rows that are not there yet, of lists as `parse` gives them; what is due after `now` is still to come.
+) -> Report:
+    """Insert the rows that the database does not have yet, from the lists that `parse` returns.
 
-    NotImported, with nothing written, if the file has mistakes.
+    Offers whose `notify_at` is after `now` are scheduled. Raises NotImported, and writes nothing, if the file has
+    problems.
     """
-    findings = Findings()
-    rows = read(document, findings, advance)
+    report = Report()
+    rows = read(document, report, advance)
     await lock(await session.connection())
-    new = await resolve(session, rows, findings, now, advance)
-    findings.refuse_mistakes()
+    new = await resolve(session, rows, report, now, advance)
+    report.raise_problems()
     await write(await session.connection(), new, advance)
-    findings.added.update({name: len(added) for name, added in new.items()})
-    return findings
+    report.added.update({name: len(added) for name, added in new.items()})
+    return report

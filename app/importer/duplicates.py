@@ -1,4 +1,4 @@
-"""What may be there once: in the file, and beside what the database holds."""
+"""Finds imported rows whose unique columns repeat those of another row of the file or of the database."""
 
 from collections import Counter
 from typing import Any
@@ -8,39 +8,42 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.functions import member_of
+from app.domain.validation import MOST_OPTIONS
 from app.importer.parse import Row
-from app.importer.report import Findings, shown
+from app.importer.report import Report, shown
 from app.importer.spec import ImportList
 
-MOST_OPTIONS = 200
-"""Of one team."""
-
 Key = tuple[Any, ...]
+"""The values of a list's unique columns."""
 
-_KEYS_OF = {"name_key": "name", "lead_type_key": "filter"}
-"""Columns made from fields of other names."""
+_FIELD_OF = {"name_key": "name", "lead_type_key": "filter"}
+"""The field from which a unique column is made, if its name differs."""
 
 
-async def without_repetitions(
-    session: AsyncSession, kind: ImportList, rows: list[Row], findings: Findings
-) -> list[Row]:
-    """The rows but those that brought no id and are in the database; any other repetition is a mistake."""
+async def without_duplicates(session: AsyncSession, kind: ImportList, rows: list[Row], report: Report) -> list[Row]:
+    """Return the rows that are new.
+
+    A row without an id that the database has already is counted as present. Any other repetition is a problem.
+    """
     if not kind.unique:
         return rows
     stored = await _stored(session, kind, rows)
     kept = [row for row in rows if row.values["id"] is not None or _key(kind, row) not in stored]
-    findings.present[kind.name] += len(rows) - len(kept)
+    report.present[kind.name] += len(rows) - len(kept)
+
     first = dict(stored)
     for row in kept:
         key = _key(kind, row)
         if None not in key and (before := first.setdefault(key, row.where)) != row.where:
-            findings.mistake(row.where, f"{_described(kind, key)} stands in {before} too")
+            named = zip((_FIELD_OF.get(column, column) for column in kind.unique), map(shown, key), strict=True)
+            report.problem(row.where, f"{', '.join(map(' '.join, named))} is already in {before}")
     if kind.table == "distribution_options":
-        _limit_options(kept, stored, findings)
+        _check_option_counts(kept, stored, report)
     return kept
 
 
 async def _stored(session: AsyncSession, kind: ImportList, rows: list[Row]) -> dict[Key, str]:
+    """Return the database's keys that have the first column of one of the rows, each with its row for a message."""
     table = SQLModel.metadata.tables[kind.table]
     first = kind.unique[0]
     values = {row.values[first] for row in rows} - {None}
@@ -53,16 +56,10 @@ def _key(kind: ImportList, row: Row) -> Key:
     return tuple(row.values[column] for column in kind.unique)
 
 
-def _described(kind: ImportList, key: Key) -> str:
-    return ", ".join(
-        f"{_KEYS_OF.get(column, column)} {shown(value)}" for column, value in zip(kind.unique, key, strict=True)
-    )
-
-
-def _limit_options(rows: list[Row], stored: dict[Key, str], findings: Findings) -> None:
-    counts = Counter(team for team, _user in stored)
+def _check_option_counts(rows: list[Row], stored: dict[Key, str], report: Report) -> None:
+    counts = Counter(team_id for team_id, _user_id in stored)
     for row in rows:
-        team = row.values["team_id"]
-        counts[team] += 1
-        if counts[team] > MOST_OPTIONS:
-            findings.mistake(f"{row.where}.team_id", f"has more than {MOST_OPTIONS} options", team)
+        team_id = row.values["team_id"]
+        counts[team_id] += 1
+        if counts[team_id] > MOST_OPTIONS:
+            report.problem(f"{row.where}.team_id", f"has more than {MOST_OPTIONS} distribution options", team_id)

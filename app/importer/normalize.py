@@ -1,178 +1,158 @@
-"""What the REST API leaves unsaid, row by row: defaults from other rows, and what this server states more strictly.
+"""Normalizes imported rows: defaults that depend on other rows, and the stricter rules of this server.
 
-The rules are those of imports; each function fills in a row's values and says whether the row is to be kept.
+Each function changes a row's values in place. What it changes of what the file says is reported.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from app.domain.enums import (
-    ClaimedVia,
-    DistributionTarget,
-    EndReason,
-    LeadOfferStatus,
-    OrderMethod,
-    TeamSelectionMethod,
-)
+from app.domain import offer_states
+from app.domain.distribution_targets import TARGET_FIELDS, Target, routed_target
+from app.domain.enums import ClaimedVia, OrderMethod, TeamSelectionMethod
 from app.domain.phones import parse_phone
 from app.domain.validation import fold
 from app.importer.parse import Row
-from app.importer.report import Findings
+from app.importer.report import Report
 
-RouteKey = tuple[int | None, int | None, str]
-"""Creator, source and type of a route."""
+Known = Mapping[str, Mapping[int, Mapping[str, Any]]]
+"""By list and id, the rows that others may refer to. Rows of the database take precedence over rows of the file."""
 
-TARGET = ("distribution_target", "team_selection_method", "team_id")
+RoutesOfSource = dict[str, Target]
+"""The targets of a source's routes by folded lead type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    known: Mapping[str, Mapping[int, Mapping[str, Any]]]
-    """By list and id, the rows of the file and those of the database that it names; the database's stand."""
-    routes: dict[RouteKey, Mapping[str, Any]]
-    """Of the database, joined by those of the file as they are completed."""
+    known: Known
+    routes: dict[tuple[int | None, int | None], RoutesOfSource]
+    """By creator and source: routes of the database, and those of the file once they are normalized."""
     now: datetime
-    findings: Findings
+    report: Report
 
     def fact(self, name: str, number: int | None, column: str) -> Any:
-        """A column of a row that another names; None if there is no such row, which is noted elsewhere."""
+        """Return a column of the row with this id, or None if there is none, which `resolve` reports."""
         return self.known[name].get(number, {}).get(column) if number is not None else None
 
     def adjust(self, row: Row, column: str, value: Any, change: str) -> None:
-        """Gives the column this value and reports it, if that changes anything."""
+        """Set a column, and report the change if it is one."""
         if row.values[column] != value:
             row.values[column] = value
-            self.findings.adjusted[row.where.partition("[")[0], change] += 1
+            self.report.adjusted[row.list_name, change] += 1
 
 
-def user(row: Row, context: Context) -> bool:
-    _write_in_full(row, "phone", context)
-    return True
+Normalizer = Callable[[Row, Context], None]
 
 
-def contact(row: Row, context: Context) -> bool:
-    _write_in_full(row, "mobile_phone", context)
-    return True
+def _phone(column: str) -> Normalizer:
+    """Return a normalizer to E.164. An invalid number is kept, so that nobody is lost for a digit."""
+
+    def normalize(row: Row, context: Context) -> None:
+        if row.values[column] is None:
+            return
+        try:
+            row.values[column] = parse_phone(row.values[column])
+        except ValueError:
+            context.report.adjusted[row.list_name, f"with an invalid {column}: kept as it is"] += 1
+
+    return normalize
 
 
-def team(row: Row, context: Context) -> bool:
+def _team(row: Row, context: Context) -> None:
     row.values["created_at"] = row.values["created_at"] or context.now
     if row.values["order_method"] is OrderMethod.TIME:
-        context.adjust(row, "mins_until_next_alert", 0, "by time: mins_until_next_alert set to 0")
-    return True
+        context.adjust(row, "mins_until_next_alert", 0, "ordered by time: mins_until_next_alert set to 0")
 
 
-def member(row: Row, context: Context) -> bool:
-    own = context.fact("teams", row.values["team_id"], "creator_id")
-    if own is not None and own == row.values["user_id"]:
-        context.findings.adjusted["team_members", "of a team's own creator left out: they need no membership"] += 1
-        return False
-    return True
-
-
-def option(row: Row, context: Context) -> bool:
+def _option(row: Row, context: Context) -> None:
     if context.fact("teams", row.values["team_id"], "order_method") is OrderMethod.RANK:
-        context.adjust(row, "mins_until_lead_offer", 0, "of a team by rank: mins_until_lead_offer set to 0")
-    return True
+        context.adjust(row, "mins_until_lead_offer", 0, "of a team ordered by rank: mins_until_lead_offer set to 0")
 
 
-def source(row: Row, _context: Context) -> bool:
+def _source(row: Row, _context: Context) -> None:
     row.values["name_key"] = fold(row.values["name"])
-    return True
 
 
-def route(row: Row, context: Context) -> bool:
+def _route(row: Row, context: Context) -> None:
     values = row.values
+    values["creator_id"] = (
+        values["creator_id"]
+        or context.fact("teams", values["team_id"], "creator_id")
+        or context.fact("lead_sources", values["lead_source_id"], "creator_id")
+    )
     if values["creator_id"] is None:
-        values["creator_id"] = context.fact("teams", values["team_id"], "creator_id") or context.fact(
-            "lead_sources", values["lead_source_id"], "creator_id"
-        )
-    if values["creator_id"] is None:
-        context.findings.mistake(f"{row.where}.creator_id", "is missing, and no team or source says whose route it is")
+        context.report.problem(f"{row.where}.creator_id", "is missing, and no team or source has it either")
     values["lead_type_key"] = fold(values["lead_type"])
-    _straighten_target(row, context)
-    context.routes[values["creator_id"], values["lead_source_id"], values["lead_type_key"]] = values
-    return True
+    target = _normalize_target(row, context)
+    if target is not None:
+        routes = context.routes.setdefault((values["creator_id"], values["lead_source_id"]), {})
+        routes[values["lead_type_key"]] = target
 
 
-def lead(row: Row, context: Context) -> bool:
+def _lead(row: Row, context: Context) -> None:
     values = row.values
     values["creator_id"] = values["creator_id"] or context.fact("contacts", values["contact_id"], "owner_id")
     values["created_at"] = values["created_at"] or context.now
+
     if values["distribution_target"] is None:
-        _take_target(row, context)
-    _straighten_target(row, context)
+        for column in ("team_selection_method", "team_id"):
+            if values[column] is not None:
+                path = f"{row.where}.{column}"
+                context.report.problem(path, "is given without a distribution_target", values[column])
+        routes = context.routes.get((values["creator_id"], values["source_id"]), {})
+        values.update(asdict(routed_target(routes, values["type"])))
+    else:
+        _normalize_target(row, context)
+
     if values["claimed_by_id"] is not None:
         values["claimed_via"] = values["claimed_via"] or ClaimedVia.APP
     else:
-        values["claimed_via"] = None  # "None", which the REST API answers of every lead that nobody has
-        context.adjust(row, "claimed_at", None, "that nobody has: claimed_at left out")
-    return True
+        values["claimed_via"] = None  # the REST API says "None" for every unclaimed lead
+        context.adjust(row, "claimed_at", None, "that nobody has claimed: claimed_at removed")
 
 
-def offer(row: Row, context: Context) -> bool:
+def _offer(row: Row, context: Context) -> None:
     values = row.values
     values["offered_by_id"] = context.fact("teams", values["team_id"], "creator_id") or context.fact(
         "leads", values["lead_id"], "creator_id"
     )
-    ahead = values["notify_at"] is not None and values["notify_at"] > context.now
-    holder = context.fact("leads", values["lead_id"], "claimed_by_id")
-    values["status"], values["end_reason"] = _status(values["user_id"], holder, ahead=ahead)
-    return True
+    is_ahead = values["notify_at"] is not None and values["notify_at"] > context.now
+    holder_id = context.fact("leads", values["lead_id"], "claimed_by_id")
+    values["status"], values["end_reason"] = offer_states.imported(values["user_id"], holder_id, is_ahead=is_ahead)
 
 
-COMPLETE: Mapping[str, Callable[[Row, Context], bool]] = {
-    "users": user,
-    "contacts": contact,
-    "teams": team,
-    "team_members": member,
-    "team_member_distribution_options": option,
-    "lead_sources": source,
-    "lead_routes": route,
-    "leads": lead,
-    "lead_offers": offer,
+NORMALIZERS: Mapping[str, Normalizer] = {
+    "users": _phone("phone"),
+    "contacts": _phone("mobile_phone"),
+    "teams": _team,
+    "team_member_distribution_options": _option,
+    "lead_sources": _source,
+    "lead_routes": _route,
+    "leads": _lead,
+    "lead_offers": _offer,
 }
 
 
-def _write_in_full(row: Row, column: str, context: Context) -> None:
-    """A phone number in E.164. What is none is kept as it stands and reported: people are not lost for a digit."""
-    if row.values[column] is None:
-        return
-    try:
-        row.values[column] = parse_phone(row.values[column])
-    except ValueError:
-        name = row.where.partition("[")[0]
-        context.findings.adjusted[name, f"with a {column} that is no phone number: kept as it stands"] += 1
+def is_superfluous(row: Row, context: Context) -> bool:
+    """Return whether to leave the row out, and report it: the membership of a team's own creator."""
+    if row.list_name != "team_members":
+        return False
+    creator_id = context.fact("teams", row.values["team_id"], "creator_id")
+    if creator_id is None or creator_id != row.values["user_id"]:
+        return False
+    context.report.adjusted["team_members", "of a team's own creator left out: the creator needs no membership"] += 1
+    return True
 
 
-def _take_target(row: Row, context: Context) -> None:
-    """From the route of the lead's source and type, else from the one for all types, else it is its creator's alone."""
-    values = row.values
-    for column in ("team_selection_method", "team_id"):
-        if values[column] is not None:
-            context.findings.mistake(f"{row.where}.{column}", "stands without a distribution_target", values[column])
-    routes = (
-        context.routes.get((values["creator_id"], values["source_id"], key)) for key in (fold(values["type"]), "")
-    )
-    found = next(filter(None, routes), {"distribution_target": DistributionTarget.MYSELF})
-    values.update({column: found.get(column) for column in TARGET})
-
-
-def _straighten_target(row: Row, context: Context) -> None:
-    if row.values["distribution_target"] is DistributionTarget.MYSELF:
-        context.adjust(row, "team_selection_method", None, "for Myself: team_selection_method left out")
-        context.adjust(row, "team_id", None, "for Myself: team_id left out")
-    if row.values["team_selection_method"] is TeamSelectionMethod.ZIPCODE:
-        context.adjust(row, "team_id", None, "by Zipcode: team_id left out")
-
-
-def _status(user: int | None, holder: int | None, *, ahead: bool) -> tuple[LeadOfferStatus, EndReason | None]:
-    if ahead and user is None:
-        return LeadOfferStatus.CANCELLED, EndReason.IMPORTED
-    if holder is None:
-        return (LeadOfferStatus.SCHEDULED if ahead else LeadOfferStatus.SENT), None
-    if user == holder:
-        return LeadOfferStatus.CLAIMED, None
-    return (LeadOfferStatus.CANCELLED if ahead else LeadOfferStatus.EXPIRED), EndReason.CLAIMED
+def _normalize_target(row: Row, context: Context) -> Target | None:
+    """Remove the method and the team that the row's target does not use, and return the target if it has one."""
+    values = [row.values[column] for column in TARGET_FIELDS]
+    if values[0] is None:
+        return None  # a required field that is missing is reported already
+    target = Target(*values).normalized()
+    method = target.team_selection_method
+    goes = "by Zipcode" if method is TeamSelectionMethod.ZIPCODE else "to Myself"
+    context.adjust(row, "team_selection_method", method, f"{goes}: team_selection_method removed")
+    context.adjust(row, "team_id", target.team_id, f"{goes}: team_id removed")
+    return target

@@ -1,42 +1,31 @@
-"""How one value of an import is read. Each raises ValueError with words that follow the value in the message."""
+"""Parses single values of an import. Each parser raises ValueError with a message that follows the value.
+
+The REST API is less strict than JSON types: numbers and booleans may also be text. What a value may be is decided in
+`app.domain.validation`, as for every other input.
+"""
 
 import re
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from functools import cache
 from typing import Any, TypeVar
-from zoneinfo import available_timezones
 
+from app.domain import validation
 from app.domain.identifiers import LARGEST
 from app.domain.timestamps import parse_instant
-from app.domain.validation import HIGHEST_RANK, LONGEST_TEXT, MOST_ZIPCODES, YEAR_IN_MINUTES
 from app.domain.zipcodes import parse_zipcode
 from app.importer.report import shown
 
 Parser = Callable[[Any], Any]
 Choice = TypeVar("Choice", bound=StrEnum)
 
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 def text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError("is no text")
-    if len(value) > LONGEST_TEXT:
-        raise ValueError(f"is longer than {LONGEST_TEXT} characters")
-    if "\0" in value or not _encodes(value):
-        raise ValueError("has a character that cannot be stored (NUL, or half of a pair)")
-    return value
-
-
-def _encodes(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+        raise ValueError("is not a string")
+    return validation.parse_text(value)
 
 
 def name(value: Any) -> str:
@@ -46,33 +35,43 @@ def name(value: Any) -> str:
 
 
 def email(value: Any) -> str:
-    """In lower case, as addresses are compared."""
-    if not _EMAIL.fullmatch(text(value)):
-        raise ValueError("is no e-mail address")
-    return text(value).lower()
+    """Return the address in lower case, as addresses are compared."""
+    return validation.parse_email(text(value)).lower()
+
+
+def timezone(value: Any) -> str:
+    return validation.parse_timezone(text(value))
 
 
 def boolean(value: Any) -> bool:
     if isinstance(value, str) and value.lower() in ("true", "false"):
         return value.lower() == "true"
     if not isinstance(value, bool):
-        raise ValueError("is neither true nor false")
+        raise ValueError("is not true or false")
     return value
 
 
-def integer(lowest: int, highest: int) -> Parser:
-    def read(value: Any) -> int:
-        number = int(value) if isinstance(value, str) and _INTEGER.fullmatch(value) else value
-        if not isinstance(number, int) or isinstance(number, bool) or not lowest <= number <= highest:
-            raise ValueError(f"is no whole number from {lowest} to {highest}")
-        return number
-
-    return read
+def integer(value: Any) -> int:
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("is not a whole number")
+    return value
 
 
-identifier = integer(1, LARGEST)
-minutes = integer(0, YEAR_IN_MINUTES)
-rank = integer(0, HIGHEST_RANK)
+def identifier(value: Any) -> int:
+    number = integer(value)
+    if not 1 <= number <= LARGEST:
+        raise ValueError(f"is not an id from 1 to {LARGEST}")
+    return number
+
+
+def minutes(value: Any) -> int:
+    return validation.parse_minutes(integer(value))
+
+
+def rank(value: Any) -> int:
+    return validation.parse_rank(integer(value))
 
 
 def instant(value: Any) -> datetime:
@@ -80,52 +79,37 @@ def instant(value: Any) -> datetime:
 
 
 def zipcode(value: Any) -> str:
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise ValueError("is no zipcode (02138 or 02138-1234)")
-    return parse_zipcode(value)
+    return parse_zipcode(value if type(value) in (str, int) else "")  # the message is about the value as it is shown
 
 
 def zipcodes(value: Any) -> list[str]:
-    """Without repetitions."""
+    """Return each zipcode of a list once."""
     if not isinstance(value, list):
-        raise ValueError("is no list of zipcodes")
-    found = dict.fromkeys(_item(position, item) for position, item in enumerate(value))
-    if len(found) > MOST_ZIPCODES:
-        raise ValueError(f"has more than {MOST_ZIPCODES} zipcodes")
+        raise ValueError("is not a list of zipcodes")
+    found: dict[str, None] = {}
+    for position, item in enumerate(value):
+        try:
+            found[zipcode(item)] = None
+        except ValueError as error:
+            raise ValueError(f"has a mistake at [{position}]: {shown(item)} {error}") from error
+    if len(found) > validation.MOST_ZIPCODES:
+        raise ValueError(f"has {len(found):,} zipcodes, and at most {validation.MOST_ZIPCODES:,} are allowed")
     return list(found)
 
 
-def _item(position: int, value: Any) -> str:
-    try:
-        return zipcode(value)
-    except ValueError as error:
-        raise ValueError(f"has a mistake at [{position}]: {shown(value)} {error}") from error
-
-
-def timezone(value: Any) -> str:
-    if text(value) not in _timezones():
-        raise ValueError("is no IANA time zone (America/Los_Angeles)")
-    return text(value)
-
-
-@cache
-def _timezones() -> set[str]:
-    return available_timezones() - {"Factory", "localtime"}
-
-
 def choice(kind: type[Choice]) -> Parser:
-    """One of an enum's values, which are the REST API's spelling."""
+    """Return a parser of an enum's values, which are spelled as in the REST API."""
     named = {member.value: member for member in kind}
 
-    def read(value: Any) -> Choice:
+    def parse(value: Any) -> Choice:
         if not isinstance(value, str) or value not in named:
-            raise ValueError(f"is none of {', '.join(named)}")
+            raise ValueError(f"is not one of {', '.join(named)}")
         return named[value]
 
-    return read
+    return parse
 
 
 def choice_or_none(kind: type[Choice]) -> Parser:
-    """As `choice`, where the REST API says "None" for null."""
-    read = choice(kind)
-    return lambda value: None if value == "None" else read(value)
+    """Return a parser like `choice` for a field that the REST API sets to "None" for null."""
+    parse = choice(kind)
+    return lambda value: None if value == "None" else parse(value)

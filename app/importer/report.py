@@ -1,4 +1,4 @@
-"""What an import found: mistakes, for which nothing is written, and what whoever runs it should know."""
+"""Reports an import: the problems that prevent it, and what it added, changed or ignored."""
 
 import json
 from collections import Counter
@@ -10,55 +10,54 @@ MOST_SHOWN = 20
 
 
 class NotImported(Exception):
-    """The file has mistakes; nothing was written. `mistakes` are the first of them, each one line."""
+    """The file has problems, and nothing was written. `problems` are the first of them, one line each."""
 
-    def __init__(self, mistakes: Sequence[str], count: int = 1) -> None:
-        more = f"\n... and {count - len(mistakes)} more" if count > len(mistakes) else ""
-        super().__init__("\n".join(mistakes) + more)
-        self.mistakes = tuple(mistakes)
+    def __init__(self, problems: Sequence[str], count: int = 1) -> None:
+        more = f"\n... and {count - len(problems)} more" if count > len(problems) else ""
+        super().__init__("\n".join(problems) + more)
+        self.problems = tuple(problems)
 
 
 @dataclass(slots=True)
-class Findings:
+class Report:
     added: Counter[str] = field(default_factory=Counter)
-    """Rows by list."""
+    """Inserted rows by list."""
     present: Counter[str] = field(default_factory=Counter)
-    """Rows by list that were there already and are left as they are."""
+    """Rows by list that the database already had."""
     unknown: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Fields by list and name that are left alone."""
+    """Ignored fields by list and name."""
     adjusted: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Rows by list and what was changed in them."""
-    mistakes: list[str] = field(default_factory=list)
-    mistake_count: int = 0
+    """Changed rows by list and description of the change."""
+    problems: list[str] = field(default_factory=list)
+    """The first MOST_SHOWN problems, one line each."""
+    problem_count: int = 0
 
-    def mistake(self, where: str, message: str, *value: Any) -> None:
-        """`where` is as in `lead_offers[3].rank`, counted from 0; `value`, if there is one, is what stands there."""
-        self.mistake_count += 1
-        if len(self.mistakes) < MOST_SHOWN:
-            self.mistakes.append(" ".join([f"{where}:", *map(shown, value), message]))
+    def problem(self, where: str, message: str, *value: Any) -> None:
+        """Note a problem at a path such as `lead_offers[3].rank`, counted from 0, with the value there if any."""
+        self.problem_count += 1
+        if len(self.problems) < MOST_SHOWN:
+            self.problems.append(" ".join([f"{where}:", *map(shown, value), message]))
 
-    def refuse_mistakes(self) -> None:
-        if self.mistakes:
-            raise NotImported(self.mistakes, self.mistake_count)
+    def raise_problems(self) -> None:
+        """Raise NotImported if there are problems."""
+        if self.problems:
+            raise NotImported(self.problems, self.problem_count)
 
     def lines(self) -> list[str]:
-        """The report, for people."""
+        """Return the report as lines of text."""
         return [
             *(
-                f"{name}: {self.added[name]} added, {self.present[name]} there already"
+                f"{name}: {self.added[name]} added, {self.present[name]} already present"
                 for name in self.added
                 if self.added[name] or self.present[name]
             ),
             *(f"{name}: {count} {change}" for (name, change), count in self.adjusted.items()),
-            *(
-                f"{name}: unknown field {shown(key)} left alone ({count})"
-                for (name, key), count in self.unknown.items()
-            ),
+            *(f"{name}: unknown field {shown(key)} ignored ({count})" for (name, key), count in self.unknown.items()),
         ]
 
 
 def shown(value: Any) -> str:
-    """As it stands in the file, cut to a length that a line bears, and fit for every terminal."""
+    """Return the value as JSON, cut to 80 characters and without characters that a terminal would interpret."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     cut = text if len(text) <= 80 else f"{text[:77]}..."
     return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in cut)

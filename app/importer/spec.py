@@ -1,9 +1,10 @@
-"""The lists of an import and their fields, in the order in which rows may name each other."""
+"""Specifies the lists of an import and their fields. A row may refer to rows of its own list and of earlier ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.domain.alert_channels import ALERT_FIELDS, Alerts
 from app.domain.enums import ClaimedVia, DistributionTarget, OrderMethod, RequestStatus, TeamSelectionMethod
 from app.importer import parsers
 from app.importer.parsers import Parser
@@ -11,15 +12,15 @@ from app.importer.parsers import Parser
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field under its REST name. Left out or null, it is its default; one that is required is a mistake then."""
+    """A field by its REST name. If it is left out or null, it takes its default, or is a problem if it is required."""
 
     name: str
-    read: Parser
+    parse: Parser
     column: str
     default: Any = None
     required: bool = False
     to: str | None = None
-    """The list that a reference names a row of: by `team_id: 8` or by `team: {id: 8}`."""
+    """For a reference, the list that it refers to: `team_id: 8` or `team: {id: 8}`."""
 
     @property
     def nested(self) -> str:
@@ -32,13 +33,13 @@ class ImportList:
     table: str
     fields: Sequence[Field]
     facts: Sequence[str] = ()
-    """Columns that rows of later lists ask of the rows they name."""
+    """Columns that the normalization of later lists needs."""
     unique: Sequence[str] = ()
-    """Columns that no two rows share."""
+    """Columns that identify a row, besides its id."""
     numbered: bool = True
-    """Whether each row brings its id; one that does not is known by its unique columns."""
+    """Whether every row has an id. Otherwise a row may be identified by its unique columns alone."""
     answers: frozenset[str] = frozenset()
-    """Fields that the REST API works out; left alone without a word."""
+    """Fields that the REST API computes. They are ignored, and not reported as unknown."""
 
     @property
     def references(self) -> list[Field]:
@@ -50,8 +51,8 @@ class ImportList:
         return frozenset(names | {"id"} | self.answers)
 
 
-def _field(name: str, read: Parser, *, column: str = "", default: Any = None, required: bool = False) -> Field:
-    return Field(name, read, column or name, default, required)
+def _field(name: str, parse: Parser, *, column: str = "", default: Any = None, required: bool = False) -> Field:
+    return Field(name, parse, column or name, default, required)
 
 
 def _reference(name: str, to: str, *, column: str = "", required: bool = False) -> Field:
@@ -108,9 +109,7 @@ LISTS = (
             _field("rank", parsers.rank),
             _field("mins_until_lead_offer", parsers.minutes, default=0),
             _field("assign_automatically", parsers.boolean, default=False),
-            _field("has_call_alert", parsers.boolean, default=False),
-            _field("has_text_alert", parsers.boolean, default=False),
-            _field("has_email_alert", parsers.boolean, default=True),
+            *(_field(name, parsers.boolean, default=default) for name, default in Alerts(email=True).fields().items()),
         ),
         unique=("team_id", "user_id"),
         numbered=False,
@@ -177,9 +176,7 @@ LISTS = (
             _field("notify_at", parsers.instant),
             _field("rank", parsers.rank),
             _field("assign_automatically", parsers.boolean, default=False),
-            _field("has_call_alert", parsers.boolean),
-            _field("has_text_alert", parsers.boolean),
-            _field("has_email_alert", parsers.boolean),
+            *(_field(name, parsers.boolean) for name in ALERT_FIELDS.values()),
         ),
         unique=("lead_id", "user_id"),
     ),

@@ -1,7 +1,4 @@
-"""The rows of an import into the database."""
-
-from collections.abc import Mapping, Sequence
-from typing import Any
+"""Writes the rows of an import."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
@@ -12,9 +9,9 @@ from app.importer.spec import LISTS
 
 
 async def lock(connection: AsyncConnection) -> None:
-    """Holds other writers back to the end of the transaction: what was checked stays true, and no id is taken twice.
+    """Exclude other writers until the transaction ends, so that what was checked stays true and no id is taken twice.
 
-    SQLite lets no two write at once anyway.
+    SQLite never has two writers.
     """
     if connection.dialect.name == "postgresql":
         names = ", ".join(dict.fromkeys([*(kind.table for kind in LISTS), "team_zipcodes"]))
@@ -22,6 +19,7 @@ async def lock(connection: AsyncConnection) -> None:
 
 
 async def write(connection: AsyncConnection, rows: Rows, advance: Advance) -> None:
+    """Insert the rows. Rows without an id get the ids after the highest one."""
     tables = SQLModel.metadata.tables
     for kind in LISTS:
         table = tables[kind.table]
@@ -30,8 +28,9 @@ async def write(connection: AsyncConnection, rows: Rows, advance: Advance) -> No
         await continue_ids(connection, table)
         await insert_rows(connection, table, [row for row in values if row["id"] is None], advance)
         if kind.name == "teams":
-            await insert_rows(connection, tables["team_zipcodes"], _zipcodes(values))
-
-
-def _zipcodes(teams: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{"team_id": team["id"], "zipcode": zipcode} for team in teams for zipcode in team["distribution_zipcodes"]]
+            zipcodes = [
+                {"team_id": team["id"], "zipcode": zipcode}
+                for team in values
+                for zipcode in team["distribution_zipcodes"]
+            ]
+            await insert_rows(connection, tables["team_zipcodes"], zipcodes)

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from app.db.engine import refusal_of
 from app.errors import ApiError, Code
 
 logger = logging.getLogger(__name__)
@@ -22,15 +21,10 @@ async def isolate_failures(
     try:
         await process(ids)
     except Exception as error:
-        if _is_unavailable(error):
+        if isinstance(error, ApiError) and error.code is Code.UNAVAILABLE:
             raise
         if len(ids) == 1:
             logger.exception("%s %d failed unexpectedly", kind, ids[0])
             return [*ids]
         return [failed for row_id in ids for failed in await isolate_failures(process, [row_id], kind)]
     return []
-
-
-def _is_unavailable(error: Exception) -> bool:
-    refusal = error if isinstance(error, ApiError) else refusal_of(error)
-    return refusal is not None and refusal.code is Code.UNAVAILABLE

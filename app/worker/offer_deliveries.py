@@ -12,8 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.claim_links import ClaimLink, claim_url
 from app.commands import outbox
-from app.commands.eligibility import obstacle
-from app.commands.escalation import move_up
+from app.commands.eligibility import ineligibility
+from app.commands.escalation import escalate
 from app.commands.locks import lock_leads
 from app.commands.text_opt_outs import has_opted_out
 from app.commands.withdrawal import withdraw_unsent
@@ -39,13 +39,13 @@ class DueDelivery:
     lead: Lead
     user: User
     contact: Contact
-    obstacle: EndReason | None
+    ineligibility: EndReason | None
     has_opted_out: bool
 
     @property
     def is_wanted(self) -> bool:
         """Whether the user is still to be told: the lead is theirs, or it is unclaimed and still offered to them."""
-        if self.obstacle is not None:
+        if self.ineligibility is not None:
             return False
         if self.lead.claimed_by_id is not None:
             return self.lead.claimed_by_id == self.user.id
@@ -87,7 +87,7 @@ async def _select_due(
 ) -> list[DueDelivery]:
     """Return the deliveries that are still leased and pending now that their leads are locked."""
     found: Any = (
-        select_rows(Delivery, LeadOffer, Lead, User, Contact, obstacle(now), has_opted_out())
+        select_rows(Delivery, LeadOffer, Lead, User, Contact, ineligibility(now), has_opted_out())
         .join(LeadOffer, col(LeadOffer.id) == col(Delivery.offer_id))
         .join(Lead, col(Lead.id) == col(LeadOffer.lead_id))
         .join(User, col(User.id) == col(LeadOffer.user_id))
@@ -107,9 +107,11 @@ async def _cancel(session: AsyncSession, lease: Lease, unwanted: Sequence[DueDel
     """Cancel the deliveries, withdraw the offers of users who can no longer take them, and offer their leads on."""
     for each in unwanted:
         await lease.cancel(session, each.delivery.id)
-    await withdraw_unsent(session, {each.offer.id: each.obstacle for each in unwanted if each.obstacle is not None})
-    for lead_id in sorted({each.lead.id for each in unwanted if each.obstacle is not None}):
-        await move_up(session, lead_id, now)
+    await withdraw_unsent(
+        session, {each.offer.id: each.ineligibility for each in unwanted if each.ineligibility is not None}
+    )
+    for lead_id in sorted({each.lead.id for each in unwanted if each.ineligibility is not None}):
+        await escalate(session, lead_id, now)
 
 
 async def _send(channel: DeliveryChannel, due: DueDelivery, settings: Settings, now: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
-from app.commands.auto_assign import assign_automatically
+from app.commands.auto_assign import auto_assign
 from app.commands.claim import claim_lead_offer, take_lead
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, Team, TeamMember, User
@@ -28,7 +28,7 @@ async def take(database: Database, lead: Lead, user: User, via: ClaimedVia = Cla
 
 async def assign(database: Database, lead: Lead) -> bool:
     async with database.write() as session:
-        return await assign_automatically(session, lead.id, LATER)
+        return await auto_assign(session, lead.id, LATER)
 
 
 async def holder(database: Database, lead: Lead) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.assign import assign_lead
-from app.commands.auto_assign import assign_automatically
+from app.commands.auto_assign import auto_assign
 from app.commands.availability import clear_away, clear_quiet_hours, set_away, set_quiet_hours
 from app.commands.claim import claim_lead_offer, decline_lead_offer
 from app.commands.eligibility import claim_succeeds
@@ -32,6 +32,7 @@ from app.commands.release import release_lead
 from app.commands.submit import submit_lead_offers
 from app.db.engine import Database, connect
 from app.db.models import Lead, LeadOffer, TeamMember, User
+from app.domain.alert_channels import Alerts
 from app.domain.enums import ClaimedVia, OrderMethod, RequestStatus
 from app.domain.planner import Option
 from app.errors import ApiError, Code
@@ -76,7 +77,7 @@ class Claiming(RuleBasedStateMachine):
                 self.team, user, rank=rank, mins_until_lead_offer=after, assign_automatically=automatic
             )
             membership = None if user is creator else RequestStatus.ACCEPTED
-            option = Option(rank, after, automatic, False, False, True)
+            option = Option(rank, after, automatic, Alerts(email=True))
             people[user.id] = Person(option, membership, is_creator=user is creator)
         self.model = Rules(people, order_method, self.team.mins_until_next_alert, creator.id)
 
@@ -205,7 +206,7 @@ class Claiming(RuleBasedStateMachine):
     async def _assign_automatically(self, session: AsyncSession) -> None:
         lead = await lock_lead(session, self.lead.id)
         if lead.claimed_by_id is None:
-            await assign_automatically(session, self.lead.id, self.now)
+            await auto_assign(session, self.lead.id, self.now)
 
     @invariant()
     def both_say_the_same(self) -> None:

@@ -9,8 +9,7 @@ from sqlalchemy import inspect
 from sqlmodel import SQLModel, col, func, select
 
 from app.commands.claim import take_lead
-from app.commands.preparation import prepare
-from app.commands.submit import Submitted, submit_lead_offers
+from app.commands.submit import Submitted, prepare_submission, submit_lead_offers
 from app.db.engine import Database
 from app.db.models import Delivery, DistributionOption, Lead, LeadOffer, LeadRollout, RolloutOffer, RolloutSkip, User
 from app.domain.enums import (
@@ -354,7 +353,7 @@ async def test_preparing_writes_nothing_and_plans_what_a_submit_does(
     await world.offer(lead, carol, status=LeadOfferStatus.CANCELLED)
     before = await written(database)
     async with database.read() as session:
-        planned = (await prepare(session, cast.alice.id, lead.id, NOW, lock=False)).plan
+        planned = (await prepare_submission(session, cast.alice.id, lead.id, NOW, lock=False)).plan
     assert await written(database) == before
     answer = await submit(database, cast.alice, lead.id)
     assert [(o.user_id, o.notify_at) for o in planned.offers] == [(o.user_id, o.notify_at) for o in answer.offers]

@@ -152,7 +152,7 @@ async def test_who_is_switched_off_keeps_their_leads(world: World, cast: Cast, d
             kept = await deactivate_user(session, f" {cast.bob.email} ".upper(), NOW)
         assert [(one.lead.id, one.contact.first_name) for one in kept] == [(lead.id, "Mary") for lead in held]
     async with database.write() as session:
-        with pytest.raises(ApiError, match="No user has the address"):
+        with pytest.raises(ApiError, match="No user has the e-mail address"):
             await deactivate_user(session, "nobody@example.com", NOW)
 
 

@@ -12,7 +12,7 @@ from app.db.engine import Database
 from app.db.models import LeadOffer, Team
 from app.domain.enums import LeadOfferStatus, OrderMethod, SkipReason
 from app.errors import ApiError, Code
-from app.importer import Findings, import_lists, parse
+from app.importer import Report, import_lists, parse
 
 KATHERINE, DOROTHY = 1, 5
 
@@ -23,7 +23,7 @@ def now() -> datetime:
 
 
 @pytest.fixture
-async def findings(database: Database, demo_data: bytes, now: datetime) -> Findings:
+async def findings(database: Database, demo_data: bytes, now: datetime) -> Report:
     async with database.write() as session:
         return await import_lists(session, parse(demo_data), now)
 
@@ -33,22 +33,22 @@ async def submit(database: Database, lead: int, now: datetime) -> Submitted:
         return await submit_lead_offers(session, KATHERINE, lead, now)
 
 
-def test_no_field_is_unknown_or_adjusted(findings: Findings) -> None:
+def test_no_field_is_unknown_or_adjusted(findings: Report) -> None:
     assert (findings.unknown, findings.adjusted) == ({}, {})
 
 
-async def test_a_lead_for_each_order_method(database: Database, findings: Findings, now: datetime) -> None:
+async def test_a_lead_for_each_order_method(database: Database, findings: Report, now: datetime) -> None:
     assert (await submit(database, 2, now)).team.order_method is OrderMethod.RANK
     assert (await submit(database, 3, now)).team.order_method is OrderMethod.TIME
 
 
-async def test_a_member_for_each_reason_to_be_skipped(database: Database, findings: Findings, now: datetime) -> None:
+async def test_a_member_for_each_reason_to_be_skipped(database: Database, findings: Report, now: datetime) -> None:
     await submit(database, 2, now)
     reasons = {skip.reason for skip in (await submit(database, 2, now)).skipped}
     assert reasons == set(SkipReason) - {SkipReason.USER_AWAY}
 
 
-async def test_offers_of_every_stage(database: Database, findings: Findings) -> None:
+async def test_offers_of_every_stage(database: Database, findings: Report) -> None:
     statuses = defaultdict(list)
     async with database.read() as session:
         for offer in await session.exec(select(LeadOffer).order_by(col(LeadOffer.notify_at), col(LeadOffer.id))):
@@ -61,7 +61,7 @@ async def test_offers_of_every_stage(database: Database, findings: Findings) -> 
 
 
 async def test_the_rollout_in_progress_has_the_tiers_of_a_submit(
-    database: Database, findings: Findings, now: datetime
+    database: Database, findings: Report, now: datetime
 ) -> None:
     submitted = await submit(database, 2, now)
     async with database.read() as session:
@@ -95,7 +95,7 @@ def tiers(offers: Sequence[LeadOffer]) -> dict[int | None, tuple[int | None, int
         (7, Code.NOT_FOUND),
     ],
 )
-async def test_refusals(database: Database, findings: Findings, now: datetime, lead: int, code: Code) -> None:
+async def test_refusals(database: Database, findings: Report, now: datetime, lead: int, code: Code) -> None:
     with pytest.raises(ApiError) as refused:
         await submit(database, lead, now)
     assert refused.value.code is code

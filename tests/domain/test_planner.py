@@ -9,8 +9,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from app.domain.alert_channels import Alerts
 from app.domain.enums import LeadOfferStatus, OrderMethod, RequestStatus, SkipReason
-from app.domain.planner import Candidate, EarlierOffer, Option, Plan, PlannedOffer, Skipped, plan
+from app.domain.planner import Candidate, EarlierOffer, Option, PlannedOffer, RolloutPlan, Skipped, plan
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -19,9 +20,7 @@ BY_EMAIL = Option(
     rank=None,
     minutes=0,
     assign_automatically=False,
-    has_call_alert=False,
-    has_text_alert=False,
-    has_email_alert=True,
+    alerts=Alerts(email=True),
 )
 
 
@@ -37,15 +36,15 @@ def member(user_id: int, rank: int | None = None, minutes: int = 0) -> Candidate
     )
 
 
-def by_rank(candidates: Sequence[Candidate], *earlier: EarlierOffer, gap: int = 15, now: datetime = NOW) -> Plan:
+def by_rank(candidates: Sequence[Candidate], *earlier: EarlierOffer, gap: int = 15, now: datetime = NOW) -> RolloutPlan:
     return plan(candidates, earlier, OrderMethod.RANK, gap, now)
 
 
-def by_time(candidates: Sequence[Candidate], *earlier: EarlierOffer, now: datetime = NOW) -> Plan:
+def by_time(candidates: Sequence[Candidate], *earlier: EarlierOffer, now: datetime = NOW) -> RolloutPlan:
     return plan(candidates, earlier, OrderMethod.TIME, 0, now)
 
 
-def minutes(planned: Plan) -> dict[int, float]:
+def minutes(planned: RolloutPlan) -> dict[int, float]:
     """Minutes from NOW to each user's offer."""
     return {offer.user_id: (offer.notify_at - NOW) / MINUTE for offer in planned.offers}
 
@@ -73,9 +72,7 @@ def test_by_time_each_has_their_own_minutes_and_no_rank() -> None:
 
 
 def test_an_offer_copies_the_flags_and_channels_of_its_option() -> None:
-    option = Option(
-        rank=4, minutes=0, assign_automatically=True, has_call_alert=True, has_text_alert=True, has_email_alert=False
-    )
+    option = Option(rank=4, minutes=0, assign_automatically=True, alerts=Alerts(call=True, text=True))
     planned = by_rank([replace(member(1), option=option)])
     assert planned.offers == (
         PlannedOffer(
@@ -83,15 +80,13 @@ def test_an_offer_copies_the_flags_and_channels_of_its_option() -> None:
             notify_at=NOW,
             rank=4,
             assign_automatically=True,
-            has_call_alert=True,
-            has_text_alert=True,
-            has_email_alert=False,
+            alerts=Alerts(call=True, text=True),
         ),
     )
 
 
 def test_a_member_without_a_channel_is_offered_the_lead() -> None:
-    silent = replace(member(1), option=replace(BY_EMAIL, has_email_alert=False))
+    silent = replace(member(1), option=replace(BY_EMAIL, alerts=Alerts()))
     assert [offer.user_id for offer in by_rank([silent]).offers] == [1]
 
 
@@ -151,11 +146,11 @@ def test_a_cancelled_offer_is_planned_anew_in_the_tier_of_its_rank() -> None:
 def test_a_cancelled_offer_of_somebody_not_eligible_keeps_their_own_reason() -> None:
     cancelled = EarlierOffer(1, LeadOfferStatus.CANCELLED, NOW)
     planned = by_rank([replace(member(1), is_active=False)], cancelled)
-    assert planned == Plan((), (Skipped(1, SkipReason.USER_INACTIVE),))
+    assert planned == RolloutPlan((), (Skipped(1, SkipReason.USER_INACTIVE),))
 
 
 def test_nobody_gives_nothing() -> None:
-    assert by_rank([]) == by_time([]) == Plan((), ())
+    assert by_rank([]) == by_time([]) == RolloutPlan((), ())
 
 
 # Properties
@@ -167,9 +162,7 @@ options = st.builds(
     rank=st.none() | st.integers(0, 5),
     minutes=st.integers(0, 200),
     assign_automatically=st.booleans(),
-    has_call_alert=st.booleans(),
-    has_text_alert=st.booleans(),
-    has_email_alert=st.booleans(),
+    alerts=st.builds(Alerts, st.booleans(), st.booleans(), st.booleans()),
 )
 good_members = st.builds(member, user_ids).flatmap(lambda who: options.map(lambda own: replace(who, option=own)))
 any_candidates = st.builds(
@@ -256,8 +249,7 @@ def test_each_offer_is_a_copy_of_its_option(
         option = own[offer.user_id]
         assert option is not None
         assert offer.rank == (option.rank if method is OrderMethod.RANK else None)
-        flags = ("assign_automatically", "has_call_alert", "has_text_alert", "has_email_alert")
-        assert [getattr(offer, flag) for flag in flags] == [getattr(option, flag) for flag in flags]
+        assert (offer.assign_automatically, offer.alerts) == (option.assign_automatically, option.alerts)
 
 
 @given(teams.flatmap(lambda team: st.tuples(st.just(team), st.permutations(team))), earlier_offers, order_methods, gaps)

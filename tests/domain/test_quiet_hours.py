@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from app.domain.quiet_hours import is_time_of_day, quiet_until
+from app.domain.quiet_hours import parse_time_of_day, quiet_until
 
 
 def until(start: str | None, end: str | None, now: str, timezone: str = "America/Los_Angeles") -> str | None:
@@ -56,10 +56,11 @@ def test_a_gap_of_half_an_hour() -> None:
 
 
 @pytest.mark.parametrize("text", ["7:00", "24:00", "07:60", "07:00:00", "0700", "", "٠٧:٠٠", "07:00 "])  # noqa: RUF001
-def test_what_is_no_time_of_day(text: str) -> None:
-    assert not is_time_of_day(text)
+def test_other_texts_are_not_times_of_day(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a time of day"):
+        parse_time_of_day(text)
 
 
 @pytest.mark.parametrize("text", ["00:00", "23:59"])
-def test_what_is_a_time_of_day(text: str) -> None:
-    assert is_time_of_day(text)
+def test_a_day_has_times_from_0000_to_2359(text: str) -> None:
+    assert parse_time_of_day(text) == text

@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from app.db.models import LeadOffer, LeadRollout
 from app.domain.alert_channels import served
 from app.domain.enums import DistributionTarget, LeadOfferStatus, OrderMethod, RequestStatus
-from app.domain.planner import Option
-from app.domain.team_warnings import Person, TeamWarningCode, warnings
 from app.domain.timestamps import format_instant
 from app.worker.channels.base import UnconfiguredChannel
 from app.worker.channels.registry import make_channels
@@ -246,37 +244,10 @@ async def test_a_team_has_warnings(api: Api, world: World, cast: Cast) -> None:
     assert plan["warnings"] == found[:3]
 
 
-def person(user_id: int, **facts: Any) -> Person:
-    option: dict[str, Any] = {"rank": user_id, "minutes": 0, "assign_automatically": False} | {
-        f"has_{channel}_alert": channel == "email" for channel in ("call", "text", "email")
-    }
-    option |= {name: facts.pop(name) for name in list(facts) if name in option}
-    known = {"has_phone": False, "takes_texts": True, "has_email": True, "has_quiet_hours": False, "has_accepted": True}
-    return Person(user_id=user_id, name=f"User {user_id}", option=Option(**option), **(known | facts))
-
-
-@pytest.mark.parametrize(
-    ("facts", "is_told"),
-    [
-        ({}, True),
-        ({"has_email": False}, False),
-        ({"has_email_alert": False}, False),
-        ({"has_email_alert": False, "has_text_alert": True}, False),
-        ({"has_email_alert": False, "has_call_alert": True, "has_phone": True}, True),
-        ({"has_text_alert": True}, True),
-        ({"has_email_alert": False, "has_phone": True}, False),
-        ({"has_email_alert": False, "has_text_alert": True, "has_phone": True}, True),
-        ({"has_email_alert": False, "has_text_alert": True, "has_phone": True, "takes_texts": False}, False),
-        ({"has_email_alert": False, "has_call_alert": True, "has_phone": True, "takes_texts": False}, True),
-    ],
-)
-def test_a_channel_is_usable_if_it_is_on_and_reaches_the_user(facts: dict[str, Any], is_told: bool) -> None:
-    codes = [warning.code for warning in warnings([person(1, **facts)], (), {})]
-    assert codes == ([] if is_told else [TeamWarningCode.NO_USABLE_CHANNEL])
-
-
-async def test_a_channel_that_is_not_configured_is_a_warning(database_url: str, world: World, cast: Cast) -> None:
-    """A server without any channel leaves sending to others, so it cannot tell which channels work."""
+async def test_a_channel_that_the_server_is_not_set_up_for_is_a_warning(
+    database_url: str, world: World, cast: Cast
+) -> None:
+    """A server without any channel leaves sending to others, and does not know which they have."""
     await world.member(cast.team, cast.charlie, rank=2, has_text_alert=True, has_call_alert=True)
     lead = await world.lead(cast.alice, cast.team)
     mail = {"smtp_url": "smtp://127.0.0.1", "email_from": "leads@example.org"}

@@ -22,7 +22,7 @@ from app.domain.enums import (
     RequestStatus,
     TeamSelectionMethod,
 )
-from app.importer import Findings, import_lists, parse
+from app.importer import Report, import_lists, parse
 from tests.support.world import NOW, World
 
 Document = dict[str, list[dict[str, Any]]]
@@ -78,7 +78,7 @@ async def load(
     document: Mapping[str, Any],
     now: datetime = NOW,
     advance: Callable[[int], None] = lambda _rows: None,
-) -> Findings:
+) -> Report:
     async with database.write() as session:
         return await import_lists(session, parse(json.dumps(document).encode()), now, advance)
 
@@ -99,15 +99,15 @@ async def everything(database: Database) -> dict[str, list[dict[str, Any]]]:
 
 
 async def test_every_field_arrives(database: Database) -> None:
-    findings = await load(database, ibm())
-    assert findings.lines() == [
-        "users: 2 added, 0 there already",
-        "teams: 1 added, 0 there already",
-        "team_members: 1 added, 0 there already",
-        "team_member_distribution_options: 1 added, 0 there already",
-        "contacts: 1 added, 0 there already",
-        "leads: 1 added, 0 there already",
-        "lead_offers: 1 added, 0 there already",
+    report = await load(database, ibm())
+    assert report.lines() == [
+        "users: 2 added, 0 already present",
+        "teams: 1 added, 0 already present",
+        "team_members: 1 added, 0 already present",
+        "team_member_distribution_options: 1 added, 0 already present",
+        "contacts: 1 added, 0 already present",
+        "leads: 1 added, 0 already present",
+        "lead_offers: 1 added, 0 already present",
     ]
     katherine, dorothy = await rows(database, "users")
     assert (dorothy["id"], dorothy["email"], dorothy["timezone"]) == (5, "dot@example.com", "UTC")
@@ -149,22 +149,22 @@ async def test_reading_twice_changes_nothing(database: Database) -> None:
     changed["lead_offers"][0]["rank"] = 99
     for row in (*changed["team_members"], *changed["team_member_distribution_options"]):
         del row["id"]
-    findings = await load(database, changed, NOW + timedelta(days=400))
+    report = await load(database, changed, NOW + timedelta(days=400))
     assert await everything(database) == before
-    assert findings.added.total() == 0
-    assert findings.present.total() == 8
+    assert report.added.total() == 0
+    assert report.present.total() == 8
 
 
 async def test_new_rows_join_those_that_are_there(database: Database) -> None:
     await load(database, ibm())
-    findings = await load(
+    report = await load(
         database,
         {
             "users": [{"id": 9, "email": "mj@example.com"}],
             "lead_offers": [{"id": 2, "lead_id": 2, "user_id": 9, "team_id": 6, "notify_at": AHEAD}, AS_ANSWERED],
         },
     )
-    assert (findings.added["lead_offers"], findings.present["lead_offers"]) == (1, 1)
+    assert (report.added["lead_offers"], report.present["lead_offers"]) == (1, 1)
     assert [offer["status"] for offer in await rows(database, "lead_offers")] == [
         LeadOfferStatus.SENT,
         LeadOfferStatus.SCHEDULED,
@@ -310,29 +310,29 @@ async def test_what_an_order_method_does_not_use_is_zeroed_and_reported(database
     document["team_member_distribution_options"].append(
         {"id": 9, "team_id": 7, "user_id": 5, "mins_until_lead_offer": 15}
     )
-    findings = await load(database, document)
+    report = await load(database, document)
     assert [team["mins_until_next_alert"] for team in await rows(database, "teams")] == [20, 0]
     assert [row["mins_until_lead_offer"] for row in await rows(database, "distribution_options")] == [0, 15]
-    assert findings.lines()[-2:] == [
-        "teams: 1 by time: mins_until_next_alert set to 0",
-        "team_member_distribution_options: 1 of a team by rank: mins_until_lead_offer set to 0",
+    assert report.lines()[-2:] == [
+        "teams: 1 ordered by time: mins_until_next_alert set to 0",
+        "team_member_distribution_options: 1 of a team ordered by rank: mins_until_lead_offer set to 0",
     ]
 
 
 async def test_a_creator_needs_no_membership(database: Database) -> None:
     document = ibm()
     document["team_members"].append({"id": 9, "team_id": 6, "user_id": 4, "request_status": "Accepted"})
-    findings = await load(database, document)
+    report = await load(database, document)
     assert (await row(database, "team_members"))["user_id"] == 5
-    assert findings.added["team_members"] == 1
+    assert report.added["team_members"] == 1
 
 
 async def test_unknown_fields_are_named_and_left_alone(database: Database) -> None:
     document = ibm()
     for user in document["users"]:
         user["shoe\n[size]"] = 38
-    findings = await load(database, document)
-    assert findings.lines()[-1] == 'users: unknown field "shoe\\n[size]" left alone (2)'
+    report = await load(database, document)
+    assert report.lines()[-1] == 'users: unknown field "shoe\\n[size]" ignored (2)'
 
 
 async def test_an_empty_object_is_nothing_to_do(database: Database) -> None:
@@ -340,7 +340,7 @@ async def test_an_empty_object_is_nothing_to_do(database: Database) -> None:
 
 
 async def test_phone_numbers_are_written_in_full_and_what_is_none_is_kept(database: Database) -> None:
-    findings = await load(
+    report = await load(
         database,
         {
             "users": [{"id": 1, "phone": "(202) 555-0142"}, {"id": 2, "phone": "at home"}, {"id": 3}],
@@ -352,8 +352,8 @@ async def test_phone_numbers_are_written_in_full_and_what_is_none_is_kept(databa
     )
     assert [user["phone"] for user in await rows(database, "users")] == ["+12025550142", "at home", None]
     assert [contact["mobile_phone"] for contact in await rows(database, "contacts")] == ["+12025550143", "555-01"]
-    assert "users: 1 with a phone that is no phone number: kept as it stands" in findings.lines()
-    assert "contacts: 1 with a mobile_phone that is no phone number: kept as it stands" in findings.lines()
+    assert "users: 1 with an invalid phone: kept as it is" in report.lines()
+    assert "contacts: 1 with an invalid mobile_phone: kept as it is" in report.lines()
 
 
 async def test_more_rows_than_one_statement_takes(database: Database) -> None:
@@ -372,9 +372,9 @@ def test_the_command(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_pat
     file.write_text(json.dumps(ibm()), "utf-8-sig")
     result = CliRunner().invoke(cli.app, ["import", str(file)])
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "lead_offers: 1 added, 0 there already\n" in result.stdout
+    assert "lead_offers: 1 added, 0 already present\n" in result.stdout
     file.write_text(json.dumps({"users": [{"id": 5, "timezone": "Mars"}]}))
     result = CliRunner().invoke(cli.app, ["import", str(file)])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == 'users[0].timezone: "Mars" is no IANA time zone (America/Los_Angeles)\n'
+    assert result.stderr == 'users[0].timezone: "Mars" is not an IANA time zone name such as America/Los_Angeles\n'
     assert CliRunner().invoke(cli.app, ["import", str(tmp_path / "missing.json")]).exit_code == 2

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from app.db.engine import Database
 from app.importer.parse import parse, read
-from app.importer.report import Findings, NotImported
+from app.importer.report import NotImported, Report
 from app.importer.spec import LISTS, ImportList
 from tests.importer.test_import import SOURCES, Document, everything, ibm, load
 
@@ -28,10 +28,10 @@ def more(name: str, *rows: dict[str, Any]) -> Document:
     return document
 
 
-ID = "is no whole number from 1 to 9223372036854775807"
-DATE = "is no ISO 8601 date (2012-09-27, 2012-09-27T09:15:00Z, 2012-09-27T09:15:00-07:00)"
-ZIPCODE = "is no zipcode (02138 or 02138-1234)"
-STORED = "has a character that cannot be stored (NUL, or half of a pair)"
+ID = "is not an id from 1 to 9223372036854775807"
+WHOLE = "is not a whole number"
+DATE = "is not an ISO 8601 date (2012-09-27, 2012-09-27T09:15:00Z, 2012-09-27T09:15:00-07:00)"
+ZIPCODE = "is not a zipcode such as 02138 or 02138-1234"
 
 
 def _rows_of_anything(kind: ImportList) -> st.SearchStrategy[dict[str, Any]]:
@@ -47,75 +47,98 @@ VALUES = [
     (changed("users", id=0), f"users[0].id: 0 {ID}"),
     (changed("users", id=-1), f"users[0].id: -1 {ID}"),
     (changed("users", id=2**63), f"users[0].id: 9223372036854775808 {ID}"),
-    (changed("users", id=True), f"users[0].id: true {ID}"),
-    (changed("users", id=5.0), f"users[0].id: 5.0 {ID}"),
-    (changed("users", id="5_0"), f'users[0].id: "5_0" {ID}'),
-    (changed("users", id="\uff15"), f'users[0].id: "\uff15" {ID}'),
-    (changed("users", email="dorothy"), 'users[0].email: "dorothy" is no e-mail address'),
-    (changed("users", first_name=7), "users[0].first_name: 7 is no text"),
-    (changed("users", first_name="a\0"), f'users[0].first_name: "a\\u0000" {STORED}'),
-    (changed("users", first_name="\ud800"), f'users[0].first_name: "\\ud800" {STORED}'),
-    (changed("users", phone="5" * 256), f'users[0].phone: "{"5" * 76}... is longer than 255 characters'),
-    (changed("users", timezone="PST"), 'users[0].timezone: "PST" is no IANA time zone (America/Los_Angeles)'),
-    (changed("users", is_active="yes"), 'users[0].is_active: "yes" is neither true nor false'),
+    (changed("users", id=True), f"users[0].id: true {WHOLE}"),
+    (changed("users", id=5.0), f"users[0].id: 5.0 {WHOLE}"),
+    (changed("users", id="5_0"), f'users[0].id: "5_0" {WHOLE}'),
+    (changed("users", id="\uff15"), f'users[0].id: "\uff15" {WHOLE}'),
+    (
+        changed("users", email="dorothy"),
+        'users[0].email: "dorothy" is not an e-mail address such as dorothy@example.com',
+    ),
+    (changed("users", first_name=7), "users[0].first_name: 7 is not a string"),
+    (
+        changed("users", first_name="a\0"),
+        'users[0].first_name: "a\\u0000" contains the character NUL, which cannot be stored',
+    ),
+    (
+        changed("users", first_name="\ud800"),
+        'users[0].first_name: "\\ud800" contains half of a surrogate pair, which cannot be stored',
+    ),
+    (
+        changed("users", phone="5" * 256),
+        f'users[0].phone: "{"5" * 76}... has 256 characters, and at most 255 are allowed',
+    ),
+    (
+        changed("users", timezone="PST"),
+        'users[0].timezone: "PST" is not an IANA time zone name such as America/Los_Angeles',
+    ),
+    (
+        changed("users", timezone="Factory"),
+        'users[0].timezone: "Factory" is not an IANA time zone name such as America/Los_Angeles',
+    ),
+    (changed("users", is_active="yes"), 'users[0].is_active: "yes" is not true or false'),
     (changed("teams", name=" "), 'teams[0].name: " " is blank'),
     (changed("teams", name=None), "teams[0].name: is missing"),
-    (changed("teams", order_method="rank"), 'teams[0].order_method: "rank" is none of Rank, Time'),
+    (changed("teams", order_method="rank"), 'teams[0].order_method: "rank" is not one of Rank, Time'),
     (
         changed("teams", mins_until_next_alert=525_601),
-        "teams[0].mins_until_next_alert: 525601 is no whole number from 0 to 525600",
+        "teams[0].mins_until_next_alert: 525601 is not a number of minutes from 0 to 525,600, which is a year",
     ),
-    (changed("teams", distribution_zipcodes="94105"), 'teams[0].distribution_zipcodes: "94105" is no list of zipcodes'),
+    (
+        changed("teams", distribution_zipcodes="94105"),
+        'teams[0].distribution_zipcodes: "94105" is not a list of zipcodes',
+    ),
     (
         changed("teams", distribution_zipcodes=[94105, "9410"]),
         f'teams[0].distribution_zipcodes: [94105, "9410"] has a mistake at [1]: "9410" {ZIPCODE}',
     ),
     (
         changed("teams", distribution_zipcodes=[*range(5_001)]),
-        f"teams[0].distribution_zipcodes: {str([*range(5_001)])[:77]}... has more than 5000 zipcodes",
+        f"teams[0].distribution_zipcodes: {str([*range(5_001)])[:77]}... has 5,001 zipcodes, "
+        "and at most 5,000 are allowed",
     ),
     (changed("leads", zipcode=True), f"leads[0].zipcode: true {ZIPCODE}"),
     (changed("leads", zipcode=100_000), f"leads[0].zipcode: 100000 {ZIPCODE}"),
     (changed("leads", zipcode=-1), f"leads[0].zipcode: -1 {ZIPCODE}"),
     (changed("leads", created_at="16.1.2018"), f'leads[0].created_at: "16.1.2018" {DATE}'),
-    (changed("leads", created_at=1516093749), "leads[0].created_at: 1516093749 is no text"),
+    (changed("leads", created_at=1516093749), "leads[0].created_at: 1516093749 is not a string"),
     (
         changed("leads", distribution_target="Team"),
-        'leads[0].distribution_target: "Team" is none of Myself, Team Rollout',
+        'leads[0].distribution_target: "Team" is not one of Myself, Team Rollout',
     ),
     (
         changed("leads", claimed_via="APP"),
-        'leads[0].claimed_via: "APP" is none of None, Email, Text, Phone, Assigned, Auto',
+        'leads[0].claimed_via: "APP" is not one of None, Email, Text, Phone, Assigned, Auto',
     ),
     (
         changed("lead_offers", rank=2**31),
-        "lead_offers[0].rank: 2147483648 is no whole number from 0 to 2147483647",
+        "lead_offers[0].rank: 2147483648 is not a rank from 0 to 2,147,483,647",
     ),
     (
         changed("lead_offers", assign_automatically=1),
-        "lead_offers[0].assign_automatically: 1 is neither true nor false",
+        "lead_offers[0].assign_automatically: 1 is not true or false",
     ),
     (changed("lead_offers", id=None), "lead_offers[0].id: is missing"),
 ]
 
 ROWS = [
-    (more("users", 5), "users[2]: 5 is no object"),  # type: ignore[arg-type]
-    (more("users", {"id": "5"}), 'users[2].id: "5" is the id of users[0] too'),
+    (more("users", 5), "users[2]: 5 is not an object"),  # type: ignore[arg-type]
+    (more("users", {"id": "5"}), 'users[2].id: "5" is also the id of users[0]'),
     (
         more("users", {"id": 9, "email": "DOT@EXAMPLE.COM"}),
-        'users[2]: email "dot@example.com" stands in users[0] too',
+        'users[2]: email "dot@example.com" is already in users[0]',
     ),
     (
         more("team_members", {"id": 9, "team_id": 6, "user_id": 5}),
-        "team_members[1]: team_id 6, user_id 5 stands in team_members[0] too",
+        "team_members[1]: team_id 6, user_id 5 is already in team_members[0]",
     ),
     (
         more("team_member_distribution_options", {"team_id": 6, "user_id": 5}),
-        "team_member_distribution_options[1]: team_id 6, user_id 5 stands in team_member_distribution_options[0] too",
+        "team_member_distribution_options[1]: team_id 6, user_id 5 is already in team_member_distribution_options[0]",
     ),
     (
         more("lead_sources", *SOURCES, {"id": 3, "name": "website", "creator_id": 4}),
-        'lead_sources[2]: creator_id 4, name "website" stands in lead_sources[0] too',
+        'lead_sources[2]: creator_id 4, name "website" is already in lead_sources[0]',
     ),
     (
         ibm()
@@ -126,47 +149,47 @@ ROWS = [
                 {"id": 2, "lead_source_id": 1, "distribution_target": "Myself", "filter": "buyer "},
             ],
         },
-        'lead_routes[1]: creator_id 4, lead_source_id 1, filter "buyer" stands in lead_routes[0] too',
+        'lead_routes[1]: creator_id 4, lead_source_id 1, filter "buyer" is already in lead_routes[0]',
     ),
     (
         more("lead_offers", {"id": 2, "lead_id": 2, "user_id": 5}),
-        "lead_offers[1]: lead_id 2, user_id 5 stands in lead_offers[0] too",
+        "lead_offers[1]: lead_id 2, user_id 5 is already in lead_offers[0]",
     ),
-    (changed("teams", creator_id=99), "teams[0].creator_id: 99 is the id of none of users"),
-    (changed("lead_offers", team={"id": 7}), "lead_offers[0].team_id: 7 is the id of none of teams"),
-    (changed("lead_offers", team=7), "lead_offers[0].team: 7 is no object with an id"),
-    (changed("lead_offers", team={"id": "x"}), f'lead_offers[0].team.id: "x" {ID}'),
+    (changed("teams", creator_id=99), "teams[0].creator_id: 99 is not an id in users"),
+    (changed("lead_offers", team={"id": 7}), "lead_offers[0].team_id: 7 is not an id in teams"),
+    (changed("lead_offers", team=7), "lead_offers[0].team: 7 is not an object with an id"),
+    (changed("lead_offers", team={"id": "x"}), f'lead_offers[0].team.id: "x" {WHOLE}'),
     (changed("lead_offers", lead={}), "lead_offers[0].lead.id: is missing"),
     (changed("lead_offers", team_id=7), "lead_offers[0].team_id: 7 differs from the id in team"),
     (
         changed("leads", distribution_target=None, team_selection_method=None),
-        "leads[0].team_id: 6 stands without a distribution_target",
+        "leads[0].team_id: 6 is given without a distribution_target",
     ),
     (
         more("lead_routes", {"id": 1, "distribution_target": "Myself"}),
-        "lead_routes[0].creator_id: is missing, and no team or source says whose route it is",
+        "lead_routes[0].creator_id: is missing, and no team or source has it either",
     ),
 ]
 
 FILES = [
     (b"", "The file is not JSON: Expecting value: line 1 column 1 (char 0)."),
     (b'{"users": [}', "The file is not JSON: Expecting value: line 1 column 12 (char 11)."),
-    (b'{"users": [{"id": NaN}]}', "The file is not JSON: NaN is no JSON value."),
+    (b'{"users": [{"id": NaN}]}', "The file is not JSON: NaN is not a JSON value."),
     (b'{"users": \xff}', "The file is not UTF-8 at byte 10."),
     (b"[" * 100_000, "The file is not JSON: maximum recursion depth exceeded while decoding a JSON array"),
-    (b"[]", "The file must be one JSON object that holds lists."),
-    (b'{"users": {}}', "users: {} is no list"),
-    (b'{"people": []}', '"people": is no known list; they are users, teams, team_members, '),
+    (b"[]", "The file must be one JSON object of lists."),
+    (b'{"users": {}}', "users: {} is not a list"),
+    (b'{"people": []}', '"people": is not a known list; the lists are users, teams, team_members, '),
 ]
 
 
 @pytest.mark.parametrize(("document", "mistake"), VALUES, ids=_name)
 def test_a_value_that_cannot_be_read_is_told(document: Document, mistake: str) -> None:
-    findings = Findings()
-    read(parse(json.dumps(document).encode()), findings, lambda _rows: None)
-    assert findings.mistakes == [mistake]
+    report = Report()
+    read(parse(json.dumps(document).encode()), report, lambda _rows: None)
+    assert report.problems == [mistake]
     with pytest.raises(NotImported):
-        findings.refuse_mistakes()
+        report.raise_problems()
 
 
 @pytest.mark.parametrize(("document", "mistake"), [VALUES[0], *ROWS], ids=_name)
@@ -174,7 +197,7 @@ async def test_a_mistake_is_told_and_nothing_written(database: Database, documen
     before = await everything(database)
     with pytest.raises(NotImported) as refused:
         await load(database, document)
-    assert mistake in refused.value.mistakes
+    assert mistake in refused.value.problems
     assert await everything(database) == before
 
 
@@ -193,12 +216,12 @@ ANYTHING = st.recursive(
 
 @given(st.sampled_from(LISTS).flatmap(_rows_of_anything))
 def test_any_json_is_read_or_told_in_lines(document: dict[str, Any]) -> None:
-    findings = Findings()
-    rows = read(parse(json.dumps(document).encode()), findings, lambda _rows: None)
+    report = Report()
+    rows = read(parse(json.dumps(document).encode()), report, lambda _rows: None)
     for kind in LISTS:
         for row in rows[kind.name]:
             assert row.values.keys() == {"id", *(field.column for field in kind.fields)}
-    for line in findings.mistakes + findings.lines():
+    for line in report.problems + report.lines():
         assert line.isprintable()
 
 
@@ -220,10 +243,10 @@ async def test_mistakes_against_the_database(database: Database) -> None:
                 "lead_offers": [{"id": 9, "lead_id": 2, "user_id": 5}],
             },
         )
-    assert refused.value.mistakes == (
-        'users[0]: email "dot@example.com" stands in the database (id 5) too',
-        "team_members[0]: team_id 6, user_id 5 stands in the database (id 7) too",
-        "lead_offers[0]: lead_id 2, user_id 5 stands in the database (id 1) too",
+    assert refused.value.problems == (
+        'users[0]: email "dot@example.com" is already in the database (id 5)',
+        "team_members[0]: team_id 6, user_id 5 is already in the database (id 7)",
+        "lead_offers[0]: lead_id 2, user_id 5 is already in the database (id 1)",
     )
 
 
@@ -235,13 +258,15 @@ async def test_a_team_has_at_most_200_options(database: Database) -> None:
     document["team_member_distribution_options"].append({"team_id": 6, "user_id": 299})
     with pytest.raises(NotImported) as refused:
         await load(database, document)
-    assert refused.value.mistakes == ("team_member_distribution_options[200].team_id: 6 has more than 200 options",)
+    assert refused.value.problems == (
+        "team_member_distribution_options[200].team_id: 6 has more than 200 distribution options",
+    )
 
 
 async def test_many_mistakes_are_told_up_to_a_number(database: Database) -> None:
     with pytest.raises(NotImported) as refused:
         await load(database, {"users": [{"id": number, "timezone": "Mars"} for number in range(1, 101)]})
-    assert len(refused.value.mistakes) == 20
+    assert len(refused.value.problems) == 20
     assert str(refused.value).endswith("\n... and 80 more")
 
 

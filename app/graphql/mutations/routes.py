@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import argument
 
-from app.commands import lead_routes, lead_sources
+from app.commands import lead_routes
 from app.graphql.context import Info
 from app.graphql.fields import column, payload, resolved
 from app.graphql.inputs.fields import Input, LeadRouteId
@@ -39,7 +39,7 @@ class DeleteLeadRoutePayload:
 
 async def _create_lead_source(info: Info, name: Name) -> Any:
     async with writing(info) as session:
-        source = await lead_sources.create_lead_source(session, info.context.viewer.id, name)
+        source = await lead_routes.create_lead_source(session, info.context.viewer.id, name)
     return payload(CreateLeadSourcePayload, lead_source=source)
 
 

@@ -1,11 +1,13 @@
 """The preview of a submit."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 import strawberry
 
 from app.db import models
 from app.domain import planner
+from app.domain.enums import Channel
 from app.graphql.context import Info
 from app.graphql.fields import column, resolved
 from app.graphql.types.leads import Lead, SkippedMember
@@ -18,6 +20,13 @@ async def _user(planned: strawberry.Parent[planner.PlannedOffer], info: Info) ->
     return user
 
 
+def _alert(channel: Channel) -> Callable[[strawberry.Parent[planner.PlannedOffer]], bool]:
+    def is_on(planned: strawberry.Parent[planner.PlannedOffer]) -> bool:
+        return channel in planned.alerts.channels
+
+    return is_on
+
+
 @strawberry.type(description="An offer that a submit would make.")
 class PlannedOffer:
     user: User = resolved(_user, "The user to whom the lead would be offered.")
@@ -26,9 +35,9 @@ class PlannedOffer:
     assign_automatically: bool = column(
         "Whether the lead, if still unclaimed, would be assigned to the user at notifyAt."
     )
-    has_call_alert: bool = column("Whether the user would be notified by a phone call.")
-    has_text_alert: bool = column("Whether the user would be notified by text message.")
-    has_email_alert: bool = column("Whether the user would be notified by e-mail.")
+    has_call_alert: bool = resolved(_alert(Channel.CALL), "Whether the user would be notified by a phone call.")
+    has_text_alert: bool = resolved(_alert(Channel.TEXT), "Whether the user would be notified by text message.")
+    has_email_alert: bool = resolved(_alert(Channel.EMAIL), "Whether the user would be notified by e-mail.")
 
 
 @strawberry.type(description="What submitLeadOffers would do at a given time. Nothing has been written.")

@@ -1,9 +1,10 @@
 """Creates the channels that the settings configure, and checks that every channel in use is set up."""
 
-from sqlmodel import col, select
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.config import PREFIX, Fallback, Settings, webhook_key
+from app.db.alert_columns import alert_columns
 from app.db.models import DistributionOption
 from app.domain.enums import Channel
 from app.worker.channels.base import Channels, DeliveryChannel, UnconfiguredChannel
@@ -53,11 +54,7 @@ def _attempt_seconds(settings: Settings) -> float:
 
 async def check_channels(session: AsyncSession, channels: Channels) -> None:
     """Raise ValueError, with a line per channel, if distribution options use channels that are not set up."""
-    flags = {
-        Channel.CALL: col(DistributionOption.has_call_alert),
-        Channel.TEXT: col(DistributionOption.has_text_alert),
-        Channel.EMAIL: col(DistributionOption.has_email_alert),
-    }
+    flags = alert_columns(DistributionOption)
     lines = []
     for kind in (kind for kind, channel in channels.items() if isinstance(channel, UnconfiguredChannel)):
         uses = select(DistributionOption.id).where(flags[kind].is_(True)).limit(1)

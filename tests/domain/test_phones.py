@@ -1,0 +1,31 @@
+"""Phone numbers in E.164."""
+
+import pytest
+
+from app.domain.phones import parse_phone
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("(202) 555-0142", "+12025550142"),
+        ("202.555.0142", "+12025550142"),
+        ("+1 202 555 0142", "+12025550142"),
+        ("+44 20 7946 0958", "+442079460958"),
+    ],
+)
+def test_a_number_without_a_country_is_american(text: str, number: str) -> None:
+    assert parse_phone(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("call me", "is not a phone number"),
+        ("+999 1", "is not a phone number"),
+        ("+1 202 555 0142 ext. 5", "has an extension"),
+    ],
+)
+def test_an_invalid_number_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_phone(text)
