@@ -56,7 +56,7 @@ class InvitationAnswer(Enum):
 
 _describe(
     DistributionTarget,
-    "Who a lead is distributed to. REST spelling: Myself, Team Rollout.",
+    "How a lead is distributed. REST spelling: Myself, Team Rollout.",
     MYSELF="Nobody: the lead stays with its creator and cannot be submitted.",
     TEAM_ROLLOUT="The members of a team, in the team's orderMethod.",
 )

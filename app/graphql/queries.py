@@ -199,7 +199,7 @@ class Query:
     )
     preview_lead_offers: LeadOfferPlan | None = resolved(
         _preview_lead_offers,
-        "What submitLeadOffers would do now, or at a later time: who would be notified, when and how, and who would "
+        "Previews submitLeadOffers now, or at a later time: who would be notified, when and how, and who would "
         "not and why. Nothing is written. Fails with the errors of submitLeadOffers, except that nobody being eligible "
         "is a result. A time in the past is BAD_USER_INPUT.",
     )

@@ -66,7 +66,8 @@ class CreateLeadInput:
     type: str | None = optional(f"Type of the lead, {LEAD_TYPE}")
     zipcode: str | None = optional(f"{ZIPCODE} Needed to choose a team by ZIPCODE.")
     distribution_target: DistributionTarget | None = optional(
-        "Who the lead is distributed to. If given, the routes of the source are ignored."
+        "Whether the lead stays with its creator or is offered to a team. If given, the "
+        "routes of the source are ignored."
     )
     team_selection_method: TeamSelectionMethod | None = optional(f"{METHOD} {NEEDS_TARGET}")
     team_id: strawberry.ID | None = optional(f"{TEAM} {NEEDS_TARGET}")
@@ -81,7 +82,8 @@ class UpdateLeadInput:
     type: str | None = optional(f"Type of the lead, {LEAD_TYPE} Null clears it.")
     zipcode: str | None = optional(f"{ZIPCODE} Null clears it.")
     distribution_target: DistributionTarget | None = optional(
-        f"Who the lead is distributed to. MYSELF clears teamSelectionMethod and teamId. {NOT_NULL}"
+        f"Whether the lead stays with its creator or is offered to a team. MYSELF clears "
+        f"teamSelectionMethod and teamId. {NOT_NULL}"
     )
     team_selection_method: TeamSelectionMethod | None = optional(METHOD)
     team_id: strawberry.ID | None = optional(TEAM)

@@ -21,7 +21,7 @@ from app.graphql.subscriptions.context import LiveContext
 from app.graphql.types.offers import LeadOffer
 
 NO_LEAD = 0
-"""What the id of nothing stands for: no offer is of this lead."""
+"""Stands for an invalid lead id, which no offer has."""
 
 
 @strawberry.type(

@@ -91,7 +91,7 @@ class Lead:
     source: LeadSource | None = reference(
         "source_id", models.LeadSource, "The source that the lead came from. Null if none was given."
     )
-    distribution_target: DistributionTarget = column("Who the lead is distributed to.")
+    distribution_target: DistributionTarget = column("Whether the lead stays with its creator or is offered to a team.")
     team_selection_method: TeamSelectionMethod | None = column(
         "How the team is chosen when the lead is submitted. Null unless distributionTarget is TEAM_ROLLOUT."
     )

@@ -40,7 +40,7 @@ class PlannedOffer:
     has_email_alert: bool = resolved(_alert(Channel.EMAIL), "Whether the user would be notified by e-mail.")
 
 
-@strawberry.type(description="What submitLeadOffers would do at a given time. Nothing has been written.")
+@strawberry.type(description="Preview of submitLeadOffers at a given time. Nothing has been written.")
 class LeadOfferPlan:
     lead: Lead = column("The lead.")
     team: Team = column("The team that would be chosen.")

@@ -15,7 +15,7 @@ class LeadSource:
 
 
 @strawberry.type(
-    description="Who the leads of a source are distributed to. A new lead takes target, method and team from the "
+    description="How the leads of a source are distributed. A new lead takes target, method and team from the "
     "route; existing leads keep theirs."
 )
 class LeadRoute:
@@ -23,7 +23,7 @@ class LeadRoute:
     lead_source: LeadSource | None = reference(
         "lead_source_id", models.LeadSource, "The source whose leads the route serves. Null if it was imported without."
     )
-    distribution_target: DistributionTarget = column("Who the leads are distributed to.")
+    distribution_target: DistributionTarget = column("Whether the leads stay with you or are offered to a team.")
     team_selection_method: TeamSelectionMethod | None = column(
         "How the team is chosen. Null unless distributionTarget is TEAM_ROLLOUT."
     )
