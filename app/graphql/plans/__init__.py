@@ -16,17 +16,16 @@ from graphql import GraphQLError
 
 from app.access.auth import Scope
 from app.access.tokens import Identity
-from app.config import Settings
 from app.db.engine import FAILURES, Database, refusal_of
 from app.db.prepared import Prepared
 from app.errors import ApiError, Code
-from app.graphql.document_cache import Documents
-from app.graphql.document_cache import Prepared as KnownDocument
+from app.graphql.document_cache import CachedDocument, DocumentCache
 from app.graphql.plans.plan import Plan
 from app.graphql.plans.selection import Declined, Query
 from app.graphql.plans.statement import ADDRESS, MAY_WRITE, NOW, VIEWER
-from app.graphql.request import Operation
+from app.graphql.request import GraphQLRequest
 from app.graphql.schema import Schema
+from app.graphql.strawberry_internals import core_schema
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +44,13 @@ DECLINED = "declined"
 class Plans:
     """The plans that were used last."""
 
-    def __init__(self, schema: Schema, db: Database, settings: Settings, documents: Documents) -> None:
-        self._schema, self._db, self._settings, self._documents = schema, db, settings, documents
+    def __init__(self, schema: Schema, db: Database, documents: DocumentCache) -> None:
+        self._schema, self._db, self._documents = schema, db, documents
         self._plans: LRUCache[tuple[Query, tuple[Any, ...]], Plan] = LRUCache(PLANS)
         self._statements: LRUCache[Any, Prepared] = LRUCache(STATEMENTS)
         self._ids: LRUCache[str, int] = LRUCache(ADDRESSES)
 
-    def admit(self, operation: Operation, identity: Identity, viewer_id: int) -> None:
+    def admit(self, operation: GraphQLRequest, identity: Identity, viewer_id: int) -> None:
         """Has an operation planned when it comes again. The resolvers have just answered it without an error.
 
         So it is valid, and who sends a new document with every request has nothing planned. A token that says who its
@@ -59,20 +58,20 @@ class Plans:
         """
         if identity.email is not None:
             self._ids[identity.email] = viewer_id
-        document = self._documents.recall(operation.query)
+        document = self._documents.get(operation.query)
         if document is not None and len(operation.query) <= LONGEST_DOCUMENT:
             document.plans.setdefault(operation.operation_name, ANSWERED)
 
-    async def answer(self, operation: Operation, identity: Identity, now: datetime) -> dict[str, Any] | None:
+    async def answer(self, operation: GraphQLRequest, identity: Identity, now: datetime) -> dict[str, Any] | None:
         """The `data` of an answer without errors; None where the resolvers have to answer."""
-        document = self._documents.recall(operation.query)
+        document = self._documents.get(operation.query)
         known: Any = document and document.plans.get(operation.operation_name, DECLINED)
         viewer_id = identity.user_id if identity.email is None else self._ids.get(identity.email)
         if document is None or known == DECLINED or viewer_id is None or Scope.READ not in identity.scopes:
             return None
         try:
             if known == ANSWERED:
-                known = Query.of(self._schema._schema, document.document, operation.operation_name)
+                known = Query.of(core_schema(self._schema), document.ast, operation.operation_name)
                 document.plans[operation.operation_name] = known
             may_write = Scope.WRITE in identity.scopes
             asker = {VIEWER: viewer_id, ADDRESS: identity.email, NOW: now, MAY_WRITE: may_write}
@@ -88,9 +87,9 @@ class Plans:
         return None
 
     async def _answer(
-        self, document: KnownDocument, query: Query, sent: dict[str, Any], asker: Mapping[str, Any]
+        self, document: CachedDocument, query: Query, sent: dict[str, Any], asker: Mapping[str, Any]
     ) -> dict[str, Any] | None:
-        document.check(query.schema, self._settings, sent)
+        self._documents.check(document, sent)
         variables = query.variables.coerce(sent)
         if variables is None:
             return None
