@@ -38,7 +38,7 @@ class CachedDocument:
     errors: tuple[GraphQLError, ...]
     list_arguments: ListArguments
     plans: dict[str | None, Any]
-    """What `app.graphql.plans` knows of the document's operations, by their names."""
+    """The compiled plans of the document's operations by name, or why there is none; see `app.graphql.plans`."""
     limit_variables: frozenset[str]
     """The variables on which the cost depends."""
     checked: set[Hashable] = field(default_factory=set)
