@@ -22,7 +22,7 @@ from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
 from app.graphql.responses import error_response
 from app.graphql.subscriptions.hub import Hub
-from app.graphql.subscriptions.websocket import LiveEndpoint
+from app.graphql.subscriptions.websocket import WebSocketEndpoint
 from app.observability.logs import configure_logging, request_log
 from app.observability.requests import current
 from app.rest.http import LeadingSlashes, rest_routes
@@ -113,7 +113,7 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 def _lifespan(db: Database, hub: Hub, worker: Worker | None) -> Lifespan:
     def begin_to_end() -> None:
         """While requests that run still do: a stream would never end, and a worker has its own to wait for."""
-        hub.dismiss()
+        hub.close_subscribers()
         if worker is not None:
             worker.stop()
 
@@ -159,10 +159,9 @@ def create_app(
         return await graphiql_page(request, settings, db, clock())
 
     endpoint = GraphQLEndpoint(gate, settings, clock, hub, page if settings.graphiql else None)
-    live = LiveEndpoint(gate, settings, clock, endpoint.documents, hub)
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint),
-        WebSocketRoute("/graphql", live),
+        WebSocketRoute("/graphql", WebSocketEndpoint(endpoint.services)),
         *rest_routes(gate, settings, clock),
         *probes(db, clock),
     ]

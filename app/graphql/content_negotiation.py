@@ -1,4 +1,4 @@
-"""Media types of GraphQL over HTTP: in which one a client is answered."""
+"""Content negotiation: the media type of a response, by the Accept header of its request."""
 
 from functools import lru_cache
 
@@ -6,32 +6,34 @@ JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
 
-_RANGES = {"*/*": JSON, "application/*": JSON, JSON: JSON, GRAPHQL_JSON: GRAPHQL_JSON}
+_ACCEPTABLE = {"*/*": JSON, "application/*": JSON, JSON: JSON, GRAPHQL_JSON: GRAPHQL_JSON}
+"""The media types of a result, by the media ranges that accept them."""
 
 
 @lru_cache(64)
 def negotiate(accept: str) -> str | None:
-    """The media type to answer in: the one the Accept header likes best, the first of equals; None if it takes neither.
+    """Return the JSON media type that the Accept header prefers, the first of equals; None if it accepts neither.
 
-    No header, and any range, means application/json, as clients of before the draft expect. Other types beside them,
-    such as urql's `text/event-stream` and `multipart/mixed`, change nothing.
+    Without a header, or for a wildcard, that is application/json: clients older than the GraphQL-over-HTTP draft
+    expect it. Other types in the header, such as urql's `text/event-stream` and `multipart/mixed`, are ignored.
     """
     if not accept.strip():
         return JSON
     ranges = [_parse(item) for item in accept.split(",")]
     refused = {name for name, quality in ranges if quality <= 0}
-    liked = [(quality, _RANGES[name]) for name, quality in ranges if name in _RANGES and quality > 0]
-    liked = [like for like in liked if like[1] not in refused]
-    return max(liked, key=lambda like: like[0])[1] if liked else None
+    accepted = [(quality, _ACCEPTABLE[name]) for name, quality in ranges if name in _ACCEPTABLE and quality > 0]
+    accepted = [(quality, media_type) for quality, media_type in accepted if media_type not in refused]
+    return max(accepted, key=lambda choice: choice[0])[1] if accepted else None
 
 
 @lru_cache(64)
 def accepts_events(accept: str) -> bool:
-    """Whether a client says that it takes server-sent events: by their name, any range does not mean them."""
+    """Whether the Accept header names server-sent events. Wildcards do not count."""
     return any(name == EVENT_STREAM and quality > 0 for name, quality in map(_parse, accept.split(",")))
 
 
 def _parse(item: str) -> tuple[str, float]:
+    """Return the media range of one item and its quality: 1 by default, 0 if it is malformed."""
     name, *parameters = (part.strip().lower() for part in item.split(";"))
     quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
     try:

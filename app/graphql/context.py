@@ -12,7 +12,7 @@ from app.access.auth import Scope, Viewer
 from app.access.field_access import AccessContext, AccessRule
 from app.config import Settings
 from app.db.engine import Database
-from app.graphql.document_cache import Documents
+from app.graphql.document_cache import DocumentCache
 from app.graphql.loaders import Loaders
 
 
@@ -27,7 +27,7 @@ class Context:
     viewer: Viewer
     now: datetime
     settings: Settings
-    documents: Documents
+    documents: DocumentCache
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Documents, each parsed, measured and validated once and kept while there is room."""
+"""The cache of documents. A document is parsed, measured and validated once, when it is first requested."""
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,118 +14,124 @@ from graphql import (
     parse,
     validate,
 )
-from graphql.validation.validate import ValidationAbortedError
 
 from app.config import Settings
 from app.errors import ApiError, Code
 from app.graphql.complexity import MAX_CHARACTERS, MAX_ERRORS, MAX_TOKENS, ComplexityCalculator, ListArguments
+from app.graphql.core_internals import is_validation_aborted, parser_limit_message
 from app.graphql.validation_rules import RULES
 from app.lists.filters import allow
 
-MAX_KEPT = 1024 * 1024
-"""Characters of documents that are kept. A parsed one takes some hundred times the memory of its text."""
+MAX_CACHED_CHARACTERS = 1024 * 1024
+"""Characters of all cached documents. A parsed document takes about a hundred times the memory of its text."""
 
 MAX_CHECKED = 100
-"""Sets of variables of one document that are remembered to be cheap enough."""
+"""Sets of variables of one document that are remembered to be within the limits."""
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A document that is not too large, and what is wrong with it."""
+class CachedDocument:
+    """A document within the limits, and its validation errors."""
 
-    document: DocumentNode
+    ast: DocumentNode
     characters: int
     errors: tuple[GraphQLError, ...]
-    lists: ListArguments
+    list_arguments: ListArguments
     plans: dict[str | None, Any]
-    """What `app.graphql.plans` knows of its operations, by their names."""
-    _limits: frozenset[str]
-    _checked: set[Hashable] = field(default_factory=set)
-
-    def check(self, schema: GraphQLSchema, settings: Settings, variables: Mapping[str, Any]) -> None:
-        """QUERY_TOO_COMPLEX if it is more than it may be with these variables.
-
-        What its cost depends on is little, mostly nothing: the same variables are measured once.
-        """
-        self.lists.check(variables)
-        limits = _sent(self._limits, variables)
-        if limits not in self._checked:
-            ComplexityCalculator(schema, settings, variables).check(self.document)
-            if len(self._checked) < MAX_CHECKED:
-                self._checked.add(limits)
+    """The compiled plans of the document's operations by name, or why there is none; see `app.graphql.plans`."""
+    limit_variables: frozenset[str]
+    """The variables on which the cost depends."""
+    checked: set[Hashable] = field(default_factory=set)
+    """The values of these variables for which the cost is known to be within the limit."""
 
 
-class Documents:
-    """The documents that were asked for last, by their text. A very large one pushes out many.
+class DocumentCache:
+    """The documents that were requested last, by their text.
 
-    Of `trusted` ones, names and texts, no other is taken.
+    If `trusted` is given, which maps names to documents, every other document is refused.
     """
 
-    def __init__(self, settings: Settings, trusted: Mapping[str, str] | None = None) -> None:
+    def __init__(self, schema: GraphQLSchema, settings: Settings, trusted: Mapping[str, str] | None = None) -> None:
+        self._schema = schema
         self._settings = settings
         self._trusted = None if trusted is None else frozenset(trusted.values())
-        self._kept: LRUCache[str, Prepared] = LRUCache(MAX_KEPT, getsizeof=lambda kept: kept.characters)
+        self._documents: LRUCache[str, CachedDocument] = LRUCache(
+            MAX_CACHED_CHARACTERS, getsizeof=lambda document: document.characters
+        )
 
-    def recall(self, query: str) -> Prepared | None:
-        """The document if it is kept, not checked with any variables."""
-        return self._kept.get(query)
+    def get(self, query: str) -> CachedDocument | None:
+        """Return the document if it is cached. It is not checked with any variables."""
+        return self._documents.get(query)
 
-    def prepare(self, schema: GraphQLSchema, query: str, variables: Mapping[str, Any]) -> Prepared:
-        """The document, checked with these variables.
+    def load(self, query: str, variables: Mapping[str, Any]) -> CachedDocument:
+        """Return the document, checked with these variables; its `errors` say whether it is valid.
 
-        Raises DOCUMENT_NOT_TRUSTED, QUERY_TOO_COMPLEX and GraphQLSyntaxError.
+        Raises DOCUMENT_NOT_TRUSTED, QUERY_TOO_COMPLEX or GraphQLSyntaxError.
         """
-        if prepared := self._kept.get(query):
-            prepared.check(schema, self._settings, variables)
-            return prepared
+        if document := self._documents.get(query):
+            self.check(document, variables)
+            return document
+
         if self._trusted is not None and query not in self._trusted:
-            raise ApiError(Code.DOCUMENT_NOT_TRUSTED, "Only trusted documents are run here, and this is none.")
-        prepared = _prepare(schema, self._settings, query, variables)
-        self._kept[query] = prepared
-        return prepared
+            message = (
+                "This server runs trusted documents only, and this document is not one of them. Send the id of a "
+                "trusted document as documentId, or ask the operator to add this one."
+            )
+            raise ApiError(Code.DOCUMENT_NOT_TRUSTED, message)
 
+        allow(len(query), MAX_CHARACTERS, "characters")
+        ast = _parse(query)
+        calculator = ComplexityCalculator(self._schema, self._settings, variables)
+        calculator.check(ast)
+        list_arguments = calculator.list_arguments()
+        list_arguments.check(variables)
+        limit_variables = frozenset(calculator.limit_variables)
 
-def _prepare(schema: GraphQLSchema, settings: Settings, query: str, variables: Mapping[str, Any]) -> Prepared:
-    allow(len(query), MAX_CHARACTERS, "characters")
-    document = _parse(query)
-    measuring = ComplexityCalculator(schema, settings, variables)
-    measuring.check(document)
-    lists = measuring.list_arguments()
-    lists.check(variables)
-    limits = frozenset(measuring.limit_variables)
-    return Prepared(
-        document, len(query), _errors(schema, settings, document), lists, {}, limits, {_sent(limits, variables)}
-    )
+        document = CachedDocument(ast, len(query), self._validate(ast), list_arguments, {}, limit_variables)
+        document.checked.add(_values_of(limit_variables, variables))
+        self._documents[query] = document
+        return document
 
+    def check(self, document: CachedDocument, variables: Mapping[str, Any]) -> None:
+        """Raise QUERY_TOO_COMPLEX if the document exceeds a limit with these variables.
 
-def _errors(schema: GraphQLSchema, settings: Settings, document: DocumentNode) -> tuple[GraphQLError, ...]:
-    rules = RULES if settings.introspection else (*RULES, NoSchemaIntrospectionCustomRule)
-    errors = validate(
-        schema,
-        document,
-        rules,
-        MAX_ERRORS,
-        hide_suggestions=not settings.suggestions,
-        allow_empty_selection_sets=False,
-    )
-    for error in errors:
-        if isinstance(error, ValidationAbortedError):
-            error.message = "The document is too complex, or has too many mistakes, to be validated to its end."
+        The cost depends on few variables, and mostly on none: it is computed once for each set of their values.
+        """
+        document.list_arguments.check(variables)
+        values = _values_of(document.limit_variables, variables)
+        if values not in document.checked:
+            ComplexityCalculator(self._schema, self._settings, variables).check(document.ast)
+            if len(document.checked) < MAX_CHECKED:
+                document.checked.add(values)
+
+    def _validate(self, document: DocumentNode) -> tuple[GraphQLError, ...]:
+        rules = RULES if self._settings.introspection else (*RULES, NoSchemaIntrospectionCustomRule)
+        errors = validate(
+            self._schema,
+            document,
+            rules,
+            MAX_ERRORS,
+            hide_suggestions=not self._settings.suggestions,
+            allow_empty_selection_sets=False,
+        )
+        for error in filter(is_validation_aborted, errors):
+            error.message = (
+                f"Validation stopped early: the document has more than {MAX_ERRORS} errors, or too many fields that "
+                "share a name. Correct the errors reported so far, or split the document."
+            )
             error.extensions = {"code": Code.QUERY_TOO_COMPLEX}
-    return tuple(errors)
+        return tuple(errors)
 
 
 def _parse(query: str) -> DocumentNode:
     try:
         return parse(query, max_tokens=MAX_TOKENS, allow_empty_selection_sets=False)
     except GraphQLSyntaxError as error:
-        if not error.message.endswith("Parsing aborted."):
-            raise
-        # The parser counts no further than it may: one token too many, or one level.
-        message = error.message.removeprefix("Syntax Error: ").removesuffix(" Parsing aborted.")
-        raise ApiError(Code.QUERY_TOO_COMPLEX, message) from error
+        if message := parser_limit_message(error):
+            raise ApiError(Code.QUERY_TOO_COMPLEX, f"{message} Split the document.") from error
+        raise
 
 
-def _sent(names: Iterable[str], variables: Mapping[str, Any]) -> Hashable:
-    """What was sent for these variables. By its type too: true is no 1, though they are equal."""
+def _values_of(names: Iterable[str], variables: Mapping[str, Any]) -> Hashable:
+    """Return the values of these variables as a key. It includes their types: in Python true equals 1."""
     return frozenset((name, type(variables[name]), str(variables[name])) for name in names if name in variables)

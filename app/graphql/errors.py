@@ -7,7 +7,9 @@ from strawberry.types.execution import ExecutionContext
 
 from app.errors import ApiError, Code, Problem, bad_input, internal_error
 from app.graphql.complexity import MAX_ERRORS
-from app.graphql.validation_rules import shortened, wrong_variables
+from app.graphql.core_internals import is_null_in_non_null_field
+from app.graphql.strawberry_internals import core_schema
+from app.graphql.validation_rules import invalid_variables, shortened
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ def _tell(error: GraphQLError, refusal: ApiError) -> None:
 def _cut(errors: list[GraphQLError]) -> None:
     """As many errors as an answer may have, and one that says how many there were."""
     if (counted := len(errors)) > MAX_ERRORS + 1:
-        message = f"Too many errors: {counted}, where {MAX_ERRORS} are allowed."
+        message = f"Too many errors: {counted}. At most {MAX_ERRORS} are allowed."
         errors[MAX_ERRORS:] = [GraphQLError(message, path=errors[0].path, extensions={"code": Code.QUERY_TOO_COMPLEX})]
 
 
@@ -60,7 +62,7 @@ def _refusal(error: GraphQLError) -> ApiError | None:
     if error.path is None:
         return ApiError(Code.GRAPHQL_VALIDATION_FAILED, error.message)
     # The executor's own: a wrong argument is the client's, a null where none may be is ours.
-    return None if error.message.startswith("Cannot return null") else ApiError(Code.BAD_USER_INPUT, error.message)
+    return None if is_null_in_non_null_field(error) else ApiError(Code.BAD_USER_INPUT, error.message)
 
 
 def _our_fault(error: GraphQLError) -> ApiError:
@@ -77,6 +79,6 @@ def _wrong_variables(errors: list[GraphQLError], execution: ExecutionContext | N
     document = execution.graphql_document
     operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
     named = [o for o in operations if o.name and o.name.value == execution.operation_name]
-    schema = execution.schema._schema
+    schema = core_schema(execution.schema)
     suggestions = execution.context.settings.suggestions
-    return wrong_variables(schema, document, (named or operations)[0], execution.variables or {}, suggestions)
+    return invalid_variables(schema, document, (named or operations)[0], execution.variables or {}, suggestions)

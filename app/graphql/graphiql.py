@@ -1,7 +1,7 @@
-"""GraphiQL, the page on which a browser explores the API.
+"""GraphiQL, the page for exploring the API in a browser.
 
-Its scripts are ours, fetched at set-up by scripts/graphiql: it works without the internet, under a policy that lets
-no other script run. Where they were not fetched, Strawberry's page stands in, which loads its own from a CDN.
+The page serves its own scripts, which scripts/graphiql downloads. It works offline, and its Content-Security-Policy
+allows no other scripts. Without these files Strawberry's page is served, which loads GraphiQL from a CDN.
 """
 
 import re
@@ -27,11 +27,12 @@ VENDORED = STATIC / "vendor" / "graphiql.min.js"
 TEMPLATE = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
 
 TOKEN_HOURS = 12
+"""How long the demo's token is valid."""
 
 FIRST_QUERY = """\
-# Offers made to you, and to the members of
-# teams that you created. Your access token
-# stands in the headers below.
+# Offers made to you and to the members of
+# the teams that you created. Your access
+# token is in the headers below.
 
 query Offers {
   me {
@@ -71,7 +72,7 @@ query Offers {
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
-    "style-src": "'self' 'unsafe-inline'",  # the editors measure and place their lines by inline styles
+    "style-src": "'self' 'unsafe-inline'",  # the editors position their lines with inline styles
     "img-src": "'self' data:",
     "font-src": "data:",
     "connect-src": "'self'",
@@ -82,21 +83,21 @@ POLICY = {
 
 
 def graphiql_assets() -> Mount:
-    """The files that the page loads."""
+    """Return the route of the files that the page loads."""
     return Mount("/static", StaticFiles(directory=STATIC))
 
 
 async def graphiql_page(request: Request, settings: Settings, db: Database, now: datetime) -> HTMLResponse:
-    """The page. In the demo it holds a token of a team's leader, for a browser on this machine alone."""
+    """Return the page. In the demo it contains the token of a team leader, but only for browsers on this machine."""
     if not VENDORED.exists():
-        return _page_by_cdn()
+        return _page_from_cdn()
     token = await _demo_token(settings, db, now) if settings.demo and _is_local(request) else ""
     start = orjson.dumps({"query": FIRST_QUERY, "headers": {"Authorization": f"Bearer {token}"}}).decode()
-    # In a script element `<` alone could end it.
+    # The JSON stands in a script element, which only a `<` could end.
     return _page(TEMPLATE.replace("{{start}}", start.replace("<", "\\u003c")), POLICY)
 
 
-def _page_by_cdn() -> HTMLResponse:
+def _page_from_cdn() -> HTMLResponse:
     html = get_graphql_ide_html("graphiql")
     cdn = " ".join(sorted(set(re.findall(r"https://[^/\"]+(?=/[^\"]+\.(?:js|css)\")", html))))
     return _page(
@@ -129,7 +130,10 @@ async def _demo_token(settings: Settings, db: Database, now: datetime) -> str:
 
 
 def _is_local(request: Request) -> bool:
-    """Whether browser and address are of this machine: no other site reads the token under a name of its own."""
+    """Whether the browser runs on this machine and asked for a loopback host.
+
+    The host matters: a website could point its own name to 127.0.0.1 and read the token (DNS rebinding).
+    """
     names = (request.client.host if request.client else "", request.url.hostname or "")
     return all(name == "localhost" or _is_loopback(name) for name in names)
 

@@ -1,6 +1,6 @@
-"""GraphQL over HTTP, as the working draft of the GraphQL Foundation has it (graphql-over-http).
+"""GraphQL over HTTP, by the working draft of the GraphQL Foundation: https://graphql.github.io/graphql-over-http/draft/
 
-Every answer is JSON, the refusals too, but for the GraphiQL page, which only who accepts text/html gets.
+Every response is JSON, errors included. Browsers get the GraphiQL page, and subscriptions an event stream.
 """
 
 import logging
@@ -13,7 +13,6 @@ from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
@@ -23,127 +22,127 @@ from app.config import Settings
 from app.errors import ApiError, Code, internal_error
 from app.graphql.content_negotiation import JSON, accepts_events, negotiate
 from app.graphql.context import Context
-from app.graphql.document_cache import Documents
+from app.graphql.document_cache import DocumentCache
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
-from app.graphql.request import Operation, is_subscription, read_operation
+from app.graphql.request import GraphQLRequest, is_subscription, read_request
 from app.graphql.responses import error_response, execution_response, request_error_response
 from app.graphql.schema import schema
+from app.graphql.strawberry_internals import CannotGetOperationTypeError, InvalidOperationTypeError, core_schema
+from app.graphql.subscriptions.event_stream import open_event_stream
 from app.graphql.subscriptions.hub import Hub
-from app.graphql.subscriptions.stream import Streams
+from app.graphql.subscriptions.session import Services
 from app.observability import requests
 from app.web.time_limits import time_limit
 
 logger = logging.getLogger(__name__)
 
+FIRST_OPERATION = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)", re.ASCII)
+"""Matches the name of the first operation if the document begins with it, as those of most clients do."""
+
 
 @dataclass(slots=True)
 class GraphQLEndpoint:
-    """The `/graphql` address.
+    """The endpoint `/graphql`. `clock` returns the current time; `page` renders GraphiQL where that is on."""
 
-    `clock` says what time it is, read once per request; `page` makes the GraphiQL page, where there is one.
-    """
-
-    gate: Authenticator
+    authenticator: Authenticator
     settings: Settings
     clock: Callable[[], datetime]
     hub: Hub
     page: Callable[[Request], Awaitable[Response]] | None = None
-    documents: Documents = field(init=False)
     persisted: PersistedDocuments = field(init=False)
+    services: Services = field(init=False)
     plans: Plans = field(init=False)
-    streams: Streams = field(init=False)
 
     def __post_init__(self) -> None:
         self.persisted = PersistedDocuments(self.settings)
-        self.documents = Documents(self.settings, self.persisted.trusted)
-        self.plans = Plans(schema, self.gate.db, self.settings, self.documents)
-        self.streams = Streams(self.gate, self.settings, self.clock, self.documents, self.hub)
+        documents = DocumentCache(core_schema(schema), self.settings, self.persisted.trusted)
+        self.services = Services(self.authenticator, self.settings, self.clock, documents, self.hub)
+        self.plans = Plans(schema, self.authenticator.db, documents)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self.respond(Request(scope, receive))
+        """Respond to a request. Unexpected exceptions are logged and become INTERNAL_SERVER_ERROR."""
+        request = Request(scope, receive)
+        try:
+            response = await self._respond(request)
+        except ApiError as error:
+            response = request_error_response(error, negotiate(request.headers.get("accept", "")) or JSON)
+        except Exception:
+            logger.exception("Unexpected failure of a GraphQL request")
+            response = error_response(internal_error(), negotiate(request.headers.get("accept", "")) or JSON)
         await response(scope, receive, send)
 
-    async def respond(self, request: Request) -> Response:
-        """The answer to any request; what fails unexpectedly is INTERNAL_SERVER_ERROR, and in the log."""
+    async def _respond(self, request: Request) -> Response:
+        """Return GraphiQL's page, the event stream of a subscription, or the result of an operation."""
+        if request.method not in ("GET", "POST"):
+            raise ApiError(Code.BAD_REQUEST, "Use GET or POST.", headers={"Allow": "GET, POST"}, status=405)
+
         accept = request.headers.get("accept", "")
-        media_type = negotiate(accept) or JSON
-        try:
-            if request.method not in ("GET", "POST"):
-                raise ApiError(Code.BAD_REQUEST, "Use GET or POST.", headers={"Allow": "GET, POST"}, status=405)
-            if self.page and request.method == "GET" and "text/html" in accept and "query" not in request.query_params:
-                return await self.page(request)
-            result = await self._execute(request, accept)
-            return result if isinstance(result, Response) else execution_response(result, media_type)
-        except ApiError as error:
-            return request_error_response(error, media_type)
-        except Exception:
-            logger.exception("Unexpected failure before there was an operation")
-            return error_response(internal_error(), media_type)
+        if self.page and request.method == "GET" and "text/html" in accept and "query" not in request.query_params:
+            return await self.page(request)
 
-    async def _execute(self, request: Request, accept: str) -> ExecutionResult | Response:
-        """The result of an operation, or the stream of a subscription's where the client takes one."""
-        takes_events = accepts_events(accept)
-        if not takes_events:
-            _must_take_json(accept)
-        address = request.client.host if request.client else None
-        identity = await self.gate.identify(request.headers.get("authorization"), address)
-        operation = await read_operation(request, self.settings, self.persisted)
-        _note(operation, self.settings)
-        if takes_events and request.method == "POST" and is_subscription(operation, self.documents):
-            return await self.streams.open(operation, request)
-        _must_take_json(accept)
+        media_type, takes_events = negotiate(accept), accepts_events(accept)
+        if media_type is None and not takes_events:
+            raise _not_acceptable()
+
+        authorization = request.headers.get("authorization")
+        identity = await self.authenticator.identify(authorization, request.client.host if request.client else None)
+        asked = await read_request(request, self.settings, self.persisted)
+        first = FIRST_OPERATION.match(asked.query)
+        note = requests.current()
+        note.operation = asked.operation_name or (first[1] if first else "anonymous")
+        note.query = asked.query if self.settings.log_queries else None
+
+        if takes_events and request.method == "POST" and self._is_subscription(asked):
+            return await open_event_stream(self.services, asked, authorization)
+        if media_type is None:
+            raise _not_acceptable()
         async with time_limit(self.settings.request_seconds):
-            return await self._run(operation, identity, request.method)
+            result = await self._execute(asked, identity, request.method)
+        return execution_response(result, media_type)
 
-    async def _run(self, operation: Operation, identity: Identity, method: str) -> ExecutionResult:
-        """The result of an operation. UNAUTHENTICATED where the token's user is not active."""
+    async def _execute(self, asked: GraphQLRequest, identity: Identity, method: str) -> ExecutionResult:
+        """Return the result of an operation: by its compiled plan if it has one, else by the resolvers."""
         now = self.clock()
-        if data := await self.plans.answer(operation, identity, now):
+        if data := await self.plans.answer(asked, identity, now):
             return ExecutionResult(data=data, errors=None)
-        viewer = await find_viewer(self.gate.db, identity)
-        context = Context(self.gate.db, viewer, now, self.settings, self.documents)
-        result = await _execute(operation, context, method)
+
+        db = self.authenticator.db
+        viewer = await find_viewer(db, identity)
+        try:
+            result = await schema.execute(
+                asked.query,
+                variable_values=asked.variables,
+                context_value=Context(db, viewer, now, self.settings, self.services.documents),
+                operation_name=asked.operation_name,
+                operation_extensions=asked.extensions,
+                allowed_operation_types={OperationType.QUERY, *([OperationType.MUTATION] if method == "POST" else [])},
+            )
+        except InvalidOperationTypeError as error:
+            raise _wrong_transport(method) from error
+        except CannotGetOperationTypeError as error:
+            unknown = GraphQLError(error.as_http_error_reason(), extensions={"code": Code.GRAPHQL_VALIDATION_FAILED})
+            return ExecutionResult(data=None, errors=[unknown])
+
         if not result.errors:
-            self.plans.admit(operation, identity, viewer.id)
+            self.plans.admit(asked, identity, viewer.id)
         return result
 
-
-def _must_take_json(accept: str) -> None:
-    if negotiate(accept) is None:
-        message = "Accept application/graphql-response+json or application/json; text/event-stream for subscriptions."
-        raise ApiError(Code.BAD_REQUEST, message, status=406)
+    def _is_subscription(self, asked: GraphQLRequest) -> bool:
+        return is_subscription(self.services.documents, asked.query, asked.variables, asked.operation_name)
 
 
-NAME = re.compile(r"\s*(?:query|mutation|subscription)\s+(\w+)", re.ASCII)
-"""The name of a document's first operation, where the document begins with it as those of most clients do."""
+def _not_acceptable() -> ApiError:
+    message = (
+        "The Accept header allows no media type of this server. Accept application/graphql-response+json or "
+        "application/json, and text/event-stream for subscriptions."
+    )
+    return ApiError(Code.BAD_REQUEST, message, status=406)
 
 
-def _note(operation: Operation, settings: Settings) -> None:
-    first = NAME.match(operation.query)
-    note = requests.current()
-    note.operation = operation.operation_name or (first[1] if first else "anonymous")
-    note.query = operation.query if settings.log_queries else None
-
-
-async def _execute(operation: Operation, context: Context, method: str) -> ExecutionResult:
-    try:
-        return await schema.execute(
-            operation.query,
-            variable_values=operation.variables,
-            context_value=context,
-            operation_name=operation.operation_name,
-            operation_extensions=operation.extensions,
-            allowed_operation_types={OperationType.QUERY} | ({OperationType.MUTATION} if method == "POST" else set()),
-        )
-    except InvalidOperationTypeError as error:
-        if method == "GET":
-            raise ApiError(
-                Code.BAD_REQUEST, "A mutation is sent by POST.", headers={"Allow": "POST"}, status=405
-            ) from error
-        raise ApiError(
-            Code.BAD_REQUEST, "Subscriptions are for WebSockets, and for who accepts text/event-stream."
-        ) from error
-    except CannotGetOperationTypeError as error:
-        unknown = GraphQLError(error.as_http_error_reason(), extensions={"code": Code.GRAPHQL_VALIDATION_FAILED})
-        return ExecutionResult(data=None, errors=[unknown])
+def _wrong_transport(method: str) -> ApiError:
+    if method == "GET":
+        message = "GET executes queries only. Send mutations by POST."
+        return ApiError(Code.BAD_REQUEST, message, headers={"Allow": "POST"}, status=405)
+    message = "Subscribe over a WebSocket, or by POST with text/event-stream in the Accept header."
+    return ApiError(Code.BAD_REQUEST, message)

@@ -1,4 +1,4 @@
-"""Documents that a client names instead of sending: automatic persisted queries, and a manifest of trusted ones."""
+"""Persisted documents, which a client names instead of sending: automatic persisted queries and trusted documents."""
 
 import hashlib
 import json
@@ -11,85 +11,88 @@ from cachetools import LRUCache
 from app.config import PREFIX, Settings
 from app.errors import ApiError, Code
 from app.graphql.complexity import MAX_CHARACTERS
+from app.graphql.validation_rules import shortened
 
-MAX_KEPT = 4 * 1024 * 1024
-"""Characters of the documents that clients have taught us."""
+MAX_CACHED_CHARACTERS = 4 * 1024 * 1024
+"""Characters of all documents that clients have registered."""
 
-NAMES = ("documentId", "doc_id", "id")
-"""Entries of a request that name a document: as the draft of GraphQL over HTTP has it, and as Relay's networks do."""
+NAME_ENTRIES = ("documentId", "doc_id", "id")
+"""Entries of a request that name a document: that of the GraphQL-over-HTTP draft, and those of Relay's networks."""
 
 
 class PersistedDocuments:
-    """The documents behind names: those of the manifest, or else those that clients have sent before.
+    """The documents of the manifest of trusted documents; without a manifest, those that clients have registered.
 
-    ValueError says what is wrong with the manifest.
+    Raises ValueError if the manifest cannot be read.
     """
 
     def __init__(self, settings: Settings) -> None:
         path = settings.trusted_documents
-        self.trusted = None if path is None else _read(path)
-        self._taught: LRUCache[str, str] = LRUCache(MAX_KEPT, getsizeof=len)
+        self.trusted = None if path is None else _read_manifest(path)
+        self._registered: LRUCache[str, str] = LRUCache(MAX_CACHED_CHARACTERS, getsizeof=len)
 
     def find(self, sent: Mapping[str, Any]) -> object:
-        """What a request has as its query, itself or by a name; None if neither.
+        """Return the `query` of a request, or the document that the request names; None if it has neither.
 
-        PERSISTED_QUERY_NOT_FOUND asks the client to send it along, PERSISTED_QUERY_NOT_SUPPORTED not to try again;
-        DOCUMENT_NOT_TRUSTED where the manifest does not have the name. BAD_REQUEST if name and query do not fit.
+        Raises PERSISTED_QUERY_NOT_FOUND if the client should send the document along, PERSISTED_QUERY_NOT_SUPPORTED
+        if it should not try again, DOCUMENT_NOT_TRUSTED if the manifest lacks the name, BAD_REQUEST for a wrong hash.
         """
-        text, automatic = sent.get("query"), _automatic(sent)
-        if text and automatic is None and self.trusted is None:
-            return text
-        name = _name(sent)
+        query = sent.get("query")
+        extensions = sent.get("extensions")
+        automatic = extensions.get("persistedQuery") if isinstance(extensions, dict) else None
+        if query and automatic is None and self.trusted is None:
+            return query
+
+        name = _document_name(sent, automatic)
         if self.trusted is not None:
-            return self._trusted(name, text)
+            return self._find_trusted(name, query)
         if automatic is None and name is None:
-            return text
+            return query
+
+        # The messages of these two errors are Apollo's, which its clients compare.
         if not isinstance(automatic, dict) or automatic.get("version") != 1 or name is None:
             raise ApiError(Code.PERSISTED_QUERY_NOT_SUPPORTED, "PersistedQueryNotSupported")
-        if text is not None:
-            return self._learn(name, text)
-        if name not in self._taught:
+        if query is not None:
+            return self._register(name, query)
+        if name not in self._registered:
             raise ApiError(Code.PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
-        return self._taught[name]
+        return self._registered[name]
 
-    def _trusted(self, name: str | None, text: object) -> object:
-        """Whether a text is trusted is asked where documents are parsed, whatever way they came."""
-        found = (self.trusted or {}).get(name or "")
-        if found is None and not text:
-            raise ApiError(Code.DOCUMENT_NOT_TRUSTED, "There is no trusted document of that name.")
-        return found or text
-
-    def _learn(self, name: str, text: object) -> object:
-        if not isinstance(text, str) or hashlib.sha256(text.encode()).hexdigest() != name:
-            raise ApiError(
-                Code.BAD_REQUEST, "extensions.persistedQuery.sha256Hash is not the SHA-256 of the query, in hex."
+    def _find_trusted(self, name: str | None, query: object) -> object:
+        """Return the trusted document, or else the query: `DocumentCache` checks whether that is a trusted document."""
+        document = (self.trusted or {}).get(name or "")
+        if document is None and not query:
+            message = (
+                "This server runs trusted documents only. Send the id of one as documentId."
+                if name is None
+                else f"There is no trusted document with the id {shortened(name)}. Send the id of a trusted document."
             )
-        if name not in self._taught and len(text) <= MAX_CHARACTERS:
-            self._taught[name] = text
-        return text
+            raise ApiError(Code.DOCUMENT_NOT_TRUSTED, message)
+        return document or query
+
+    def _register(self, name: str, query: object) -> object:
+        if not isinstance(query, str) or hashlib.sha256(query.encode()).hexdigest() != name:
+            message = "extensions.persistedQuery.sha256Hash must be the SHA-256 hash of the query in hexadecimal."
+            raise ApiError(Code.BAD_REQUEST, message)
+        if name not in self._registered and len(query) <= MAX_CHARACTERS:
+            self._registered[name] = query
+        return query
 
 
-def _automatic(sent: Mapping[str, Any]) -> Any:
-    """What Apollo's link sends along."""
-    extensions = sent.get("extensions")
-    return extensions.get("persistedQuery") if isinstance(extensions, dict) else None
+def _document_name(sent: Mapping[str, Any], automatic: object) -> str | None:
+    """Return the name of the document, without a leading `sha256:`."""
+    name = automatic.get("sha256Hash") if isinstance(automatic, dict) else None
+    name = name or next((sent[entry] for entry in NAME_ENTRIES if sent.get(entry)), None)
+    return name.removeprefix("sha256:") if isinstance(name, str) else None
 
 
-def _name(sent: Mapping[str, Any]) -> str | None:
-    """The name of a document; of `sha256:…`, what follows."""
-    automatic = _automatic(sent)
-    named = automatic.get("sha256Hash") if isinstance(automatic, dict) else None
-    named = named or next((sent[name] for name in NAMES if sent.get(name)), None)
-    return named.removeprefix("sha256:") if isinstance(named, str) else None
-
-
-def _read(path: Path) -> Mapping[str, str]:
-    """A manifest as GraphQL Code Generator and Relay's compiler write it: one object, names to documents."""
+def _read_manifest(path: Path) -> Mapping[str, str]:
+    """Return the documents of a manifest by name, as GraphQL Code Generator and Relay's compiler write it."""
     setting = f"{PREFIX}TRUSTED_DOCUMENTS"
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ValueError(f"{setting}: {path} cannot be read: {error}") from error
+        raise ValueError(f"{setting}: cannot read {path}: {error}") from error
     if not isinstance(manifest, dict) or not all(isinstance(text, str) for text in manifest.values()):
-        raise ValueError(f"{setting}: {path} must be one JSON object of names and documents")
+        raise ValueError(f"{setting}: {path} must contain one JSON object that maps names to documents")
     return {name.removeprefix("sha256:"): text for name, text in manifest.items()}

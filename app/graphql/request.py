@@ -1,4 +1,4 @@
-"""What a request asks to run, read from its body or its address."""
+"""The GraphQL request that an HTTP request carries, in its body or in its query string."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,15 +9,14 @@ from starlette.requests import Request
 
 from app.config import Settings
 from app.errors import ApiError, Code
-from app.graphql.document_cache import Documents
+from app.graphql.document_cache import DocumentCache
 from app.graphql.persisted import PersistedDocuments
-from app.graphql.schema import schema
 from app.web.request_body import parse_json, read_json
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """A document, and how to run it."""
+class GraphQLRequest:
+    """A document and how to execute it."""
 
     query: str
     variables: dict[str, Any] | None
@@ -25,49 +24,45 @@ class Operation:
     extensions: dict[str, Any] | None
 
 
-def is_subscription(operation: Operation, documents: Documents) -> bool:
-    """Not where the document cannot be read either: what is wrong with it is told when it is run."""
-    try:
-        known = documents.prepare(schema._schema, operation.query, operation.variables or {})
-    except (ApiError, GraphQLError):
-        return False
-    ast = get_operation_ast(known.document, operation.operation_name)
-    return ast is not None and ast.operation is OperationType.SUBSCRIPTION
+async def read_request(request: Request, settings: Settings, persisted: PersistedDocuments) -> GraphQLRequest:
+    """Return the GraphQL request of a POST with a JSON body, or of a GET with query parameters.
 
-
-async def read_operation(request: Request, settings: Settings, persisted: PersistedDocuments) -> Operation:
-    """The operation of a POST with a JSON body, or of a GET with parameters.
-
-    ApiError: BAD_REQUEST, or as `PersistedDocuments.find` if the document is named.
+    Raises BAD_REQUEST for a malformed request, and the errors of `PersistedDocuments.find`.
     """
-    sent = _parameters(request) if request.method == "GET" else await _body(request, settings)
+    if request.method == "GET":
+        sent: Any = dict(request.query_params)
+        sent |= {name: parse_json(sent[name], name) for name in ("variables", "extensions") if name in sent}
+    else:
+        sent = await read_json(request, settings)
+        if not isinstance(sent, dict):
+            message = "The body must be one JSON object with the entry query. Batches are not supported."
+            raise ApiError(Code.BAD_REQUEST, message)
+
     query = persisted.find(sent)
     if not isinstance(query, str) or not query:
-        raise ApiError(Code.BAD_REQUEST, "The request has no query: a text that is a GraphQL document.")
-    return Operation(
+        raise ApiError(Code.BAD_REQUEST, "The request has no query. It must be a string with a GraphQL document.")
+    return GraphQLRequest(
         query,
-        _of(dict, sent, "variables", "an object"),
-        _of(str, sent, "operationName", "a text"),
-        _of(dict, sent, "extensions", "an object"),
+        _typed(sent, "variables", dict, "an object"),
+        _typed(sent, "operationName", str, "a string"),
+        _typed(sent, "extensions", dict, "an object"),
     )
 
 
-def _parameters(request: Request) -> dict[str, Any]:
-    sent: dict[str, Any] = dict(request.query_params)
-    return sent | {name: parse_json(sent[name], name) for name in ("variables", "extensions") if name in sent}
+def is_subscription(
+    documents: DocumentCache, query: str, variables: Mapping[str, Any] | None, operation_name: str | None
+) -> bool:
+    """Whether the request is a subscription. False if the document is refused: executing it reports the error."""
+    try:
+        document = documents.load(query, variables or {})
+    except (ApiError, GraphQLError):
+        return False
+    operation = get_operation_ast(document.ast, operation_name)
+    return operation is not None and operation.operation is OperationType.SUBSCRIPTION
 
 
-async def _body(request: Request, settings: Settings) -> dict[str, Any]:
-    sent = await read_json(request, settings)
-    if not isinstance(sent, dict):
-        raise ApiError(
-            Code.BAD_REQUEST, "The body must be one JSON object with the entry query; batches are not taken."
-        )
-    return sent
-
-
-def _of(kind: type, sent: Mapping[str, Any], name: str, what: str) -> Any:
+def _typed(sent: Mapping[str, Any], name: str, type_: type, expected: str) -> Any:
     value = sent.get(name)
-    if value is not None and not isinstance(value, kind):
-        raise ApiError(Code.BAD_REQUEST, f"{name} must be {what} or null.")
+    if value is not None and not isinstance(value, type_):
+        raise ApiError(Code.BAD_REQUEST, f"{name} must be {expected} or null.")
     return value

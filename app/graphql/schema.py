@@ -20,6 +20,7 @@ from app.graphql.errors import translate
 from app.graphql.mutations import Mutation
 from app.graphql.queries import Query
 from app.graphql.scalars import DATE_TIME
+from app.graphql.strawberry_internals import requested_operation_name
 from app.graphql.subscriptions import Subscription
 
 
@@ -29,12 +30,11 @@ class OperationRules(SchemaExtension):
     def on_parse(self) -> Iterator[None]:
         execution = self.execution_context
         context: Context = execution.context
-        schema = execution.schema._schema
-        prepared = context.documents.prepare(schema, execution.query or "", execution.variables or {})
-        execution.graphql_document = prepared.document
-        execution.pre_execution_errors = list(prepared.errors) or None
-        operations = [d for d in prepared.document.definitions if isinstance(d, OperationDefinitionNode)]
-        if len(operations) > 1 and execution._provided_operation_name is None:
+        document = context.documents.load(execution.query or "", execution.variables or {})
+        execution.graphql_document = document.ast
+        execution.pre_execution_errors = list(document.errors) or None
+        operations = [d for d in document.ast.definitions if isinstance(d, OperationDefinitionNode)]
+        if len(operations) > 1 and requested_operation_name(execution) is None:
             raise ApiError(
                 Code.GRAPHQL_VALIDATION_FAILED, "The document has several operations. Send operationName to select one."
             )

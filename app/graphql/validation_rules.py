@@ -1,7 +1,7 @@
-"""Wrong values in a request, named by their path from the argument: `where.notifyAt.lt`, `input.zipcodes.2`.
+"""The validation rules of documents, and the validation of variables.
 
-Literals are found wrong while the document is validated, variables when it is executed. Both are BAD_USER_INPUT and
-say which field of which argument is wrong, a variable's mistake at the place where the document uses the variable.
+An invalid value is BAD_USER_INPUT, whether it is a literal or in a variable. The error names the value by its path from
+the argument (`where.notifyAt.lt`, `input.zipcodes.2`); for a variable, from the argument that first uses it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -31,21 +31,23 @@ from graphql import (
 )
 from graphql.language import SKIP, Visitor, visit
 from graphql.type import GraphQLInputType, is_input_type, is_non_null_type
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from app.errors import Code, Problem
+from app.graphql.core_internals import limit_comparisons
+from app.graphql.strawberry_internals import MaybeNullValidationRule, OneOfInputValidationRule
 
 Path = list[str | int]
 
 MAX_COMPARISONS = 50_000
+"""Pairs of fields with the same name that are compared; their number grows with the square of the document."""
 MAX_PROBLEMS = 100
+"""Invalid values that one error lists."""
 MAX_MESSAGE = 200
 """Characters of a message."""
 
 
 class NamedValuesRule(ValuesOfCorrectTypeRule):
-    """Values of the correct type, each error saying which field of which argument is wrong."""
+    """Checks literals like the rule of the specification, and adds `field` and the code to each error."""
 
     argument: str | None = None
 
@@ -67,74 +69,76 @@ class NamedValuesRule(ValuesOfCorrectTypeRule):
 
 
 class BoundedOverlapRule(OverlappingFieldsCanBeMergedRule):
-    """Fields of one name can be merged, as far as comparing them stays cheap: there are as many pairs as squares."""
+    """Checks fields like the rule of the specification, but aborts validation after MAX_COMPARISONS."""
 
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
-        self.rule_context.remaining_complexity_budget = MAX_COMPARISONS
+        limit_comparisons(self, MAX_COMPARISONS)
 
 
-OURS: dict[type[ASTValidationRule], type[ASTValidationRule]] = {
+REPLACEMENTS: dict[type[ASTValidationRule], type[ASTValidationRule]] = {
     ValuesOfCorrectTypeRule: NamedValuesRule,
     OverlappingFieldsCanBeMergedRule: BoundedOverlapRule,
 }
 
-RULES = (*(OURS.get(rule, rule) for rule in specified_rules), MaybeNullValidationRule, OneOfInputValidationRule)
-"""The rules of the specification, with wrong values named, and those of Strawberry."""
+RULES = (*(REPLACEMENTS.get(rule, rule) for rule in specified_rules), MaybeNullValidationRule, OneOfInputValidationRule)
+"""The rules of the specification, two of them replaced, and those of Strawberry."""
 
 
 def shortened(message: str) -> str:
-    """Messages quote what was sent, which may be long."""
+    """Return a message of at most MAX_MESSAGE characters: messages quote values, which may be long."""
     return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
 
 
 def dotted(*path: Any) -> str:
-    """A path with its lists spread out: `where`, `["and", 0]` is `where.and.0`."""
+    """Return a path with its lists expanded, joined by dots: `dotted("where", ["and", 0])` is `where.and.0`."""
     return ".".join(str(part) for item in path for part in (item if isinstance(item, list) else [item]))
 
 
-def wrong_variables(
+def invalid_variables(
     schema: GraphQLSchema,
     document: DocumentNode,
     operation: OperationDefinitionNode,
     variables: Mapping[str, Any],
     suggestions: bool,
 ) -> list[Problem]:
-    """The mistakes in the variables of an operation, at the first place where the document uses each.
+    """Return the invalid values in the variables of an operation, at most MAX_PROBLEMS.
 
-    With `suggestions`, they name what may have been meant. No more than MAX_PROBLEMS are looked for.
+    Each is named by the first place where the document uses its variable. With `suggestions`, messages propose names.
     """
-    uses = _uses(document)
+    first_uses = _first_uses(document)
     problems: list[Problem] = []
     for definition in operation.variable_definitions or ():
         name = definition.variable.name.value
         type_ = type_from_ast(schema, definition.type)
         if not is_input_type(type_):
             continue
-        place = uses.get(name, [f"${name}"])
+        place = first_uses.get(name, [f"${name}"])
         if name in variables:
-            with suppress(_Enough):
-                validate_input_value(variables[name], type_, _into(problems, place), not suggestions)
+            with suppress(_EnoughProblems):
+                validate_input_value(variables[name], type_, _collector(problems, place), not suggestions)
         elif is_non_null_type(type_) and definition.default_value is None:
-            problems.append(Problem(dotted(place), f"is required: the variable ${name} was not sent"))
+            problems.append(Problem(dotted(place), f"is required, but the request has no variable ${name}"))
     return problems[:MAX_PROBLEMS]
 
 
-class _Enough(Exception):
-    """Further mistakes are not looked for."""
+class _EnoughProblems(Exception):
+    """Stops the validation of a variable after MAX_PROBLEMS."""
 
 
-def _into(problems: list[Problem], place: Path) -> Any:
+def _collector(problems: list[Problem], place: Path) -> Any:
+    """Return a callback that appends the errors of a variable that is used at `place`."""
+
     def on_error(error: GraphQLError, path: Path) -> None:
         problems.append(Problem(dotted(place, path), shortened(error.message)))
         if len(problems) >= MAX_PROBLEMS:
-            raise _Enough
+            raise _EnoughProblems
 
     return on_error
 
 
-def _uses(document: DocumentNode) -> dict[str, Path]:
-    """Where each variable is first used in an argument of a field, as a path from that argument."""
+def _first_uses(document: DocumentNode) -> dict[str, Path]:
+    """Return, for each variable, its first use in the arguments of a field as a path that starts with the argument."""
     uses: dict[str, Path] = {}
 
     class Uses(Visitor):
@@ -148,6 +152,7 @@ def _uses(document: DocumentNode) -> dict[str, Path]:
 
 
 def _variables(value: ValueNode, path: Path) -> Iterator[tuple[str, Path]]:
+    """Yield each variable inside a value, with its path."""
     match value:
         case VariableNode():
             yield value.name.value, path

@@ -1,4 +1,4 @@
-"""How much a document may ask for, counted in one pass before it is validated or run."""
+"""The limits of documents, which are checked in one pass before a document is validated or executed."""
 
 from typing import Any
 from unittest.mock import patch
@@ -17,6 +17,7 @@ from graphql import (
 from app.graphql import complexity, document_cache, errors
 from app.graphql.complexity import ASSUMED_ITEMS, ComplexityCalculator
 from app.graphql.schema import schema
+from app.graphql.strawberry_internals import core_schema
 from tests.support.api import Api, serving, settings_for
 from tests.support.world import Cast
 
@@ -38,25 +39,25 @@ def lines(count: int, line: str) -> str:
 @pytest.mark.parametrize(
     ("limit", "allowed", "query", "counted"),
     [
-        ("MAX_CHARACTERS", 11, "{ me { id } }", "characters: 13, where 11"),
-        ("MAX_CHARACTERS", 20, "{ me { id } } # a comment", "characters: 25, where 20"),
+        ("MAX_CHARACTERS", 11, "{ me { id } }", "characters: 13. At most 11"),
+        ("MAX_CHARACTERS", 20, "{ me { id } } # a comment", "characters: 25. At most 20"),
         ("MAX_TOKENS", 5, "{ me { id } }", "more than 5 tokens"),
         ("MAX_TOKENS", 6, "{ me { id } }\n#\n#", "more than 6 tokens"),
-        ("MAX_OPERATIONS", 1, "query A { me { id } } query B { me { id } }", "operations: 2, where 1"),
-        ("MAX_FIELDS", 3, "{ me { id id id } }", "fragments expanded: 4, where 3"),
-        ("MAX_FIELDS", 4, "{ me { ...F ...F } } fragment F on User { id email }", "fragments expanded: 5, where 4"),
-        ("MAX_ALIASES", 1, "{ a: me { ...F } } fragment F on User { b: id }", "aliases: 2, where 1"),
+        ("MAX_OPERATIONS", 1, "query A { me { id } } query B { me { id } }", "operations: 2. At most 1"),
+        ("MAX_FIELDS", 3, "{ me { id id id } }", "fragments expanded: 4. At most 3"),
+        ("MAX_FIELDS", 4, "{ me { ...F ...F } } fragment F on User { id email }", "fragments expanded: 5. At most 4"),
+        ("MAX_ALIASES", 1, "{ a: me { ...F } } fragment F on User { b: id }", "aliases: 2. At most 1"),
         (
             "MAX_DIRECTIVES",
             1,
             "{ me { id @skip(if: false) ...F @skip(if: false) } } fragment F on User { id }",
-            "2, where 1",
+            "2. At most 1",
         ),
-        ("MAX_DIRECTIVES", 0, "query @skip(if: true) { me { id } }", "directives: 1, where 0"),
-        ("MAX_DIRECTIVES_PER_FIELD", 1, "{ me { id @skip(if: false) @include(if: true) } }", "one field: 2, where 1"),
+        ("MAX_DIRECTIVES", 0, "query @skip(if: true) { me { id } }", "directives: 1. At most 0"),
+        ("MAX_DIRECTIVES_PER_FIELD", 1, "{ me { id @skip(if: false) @include(if: true) } }", "one field: 2. At most 1"),
     ],
 )
-async def test_a_fixed_limit(
+async def test_fixed_limits(
     database_url: str,
     cast: Cast,
     monkeypatch: pytest.MonkeyPatch,
@@ -80,15 +81,20 @@ async def test_a_fixed_limit(
 @pytest.mark.parametrize(
     ("setting", "allowed", "query", "counted"),
     [
-        ("max_depth", 3, "{ leadOffers { data { lead { id } } } }", "levels of fields: 4, where 3"),
-        ("max_depth", 1, "{ ...on Query { ...F } } fragment F on Query { me { id } }", "levels of fields: 2, where 1"),
-        ("max_cost", 5, "{ leadOffers(limit: 2) { data { id rank } } }", "may hold: 6, where 5"),
-        ("max_cost", 21, "{ leadOffers { data { id rank } } }", "may hold: 22, where 21"),
-        ("max_cost", 201, "{ leadOffers(limit: 5000) { data { id rank } } }", "may hold: 202, where 201"),
-        ("max_cost", 3, "{ leadOffers(limit: 0) { total skip data { id lead { id } } } }", "may hold: 4, where 3"),
+        ("max_depth", 3, "{ leadOffers { data { lead { id } } } }", "levels of fields: 4. At most 3"),
+        (
+            "max_depth",
+            1,
+            "{ ...on Query { ...F } } fragment F on Query { me { id } }",
+            "levels of fields: 2. At most 1",
+        ),
+        ("max_cost", 5, "{ leadOffers(limit: 2) { data { id rank } } }", "may hold: 6. At most 5"),
+        ("max_cost", 21, "{ leadOffers { data { id rank } } }", "may hold: 22. At most 21"),
+        ("max_cost", 201, "{ leadOffers(limit: 5000) { data { id rank } } }", "may hold: 202. At most 201"),
+        ("max_cost", 3, "{ leadOffers(limit: 0) { total skip data { id lead { id } } } }", "may hold: 4. At most 3"),
     ],
 )
-async def test_a_limit_of_the_settings(
+async def test_limits_of_the_settings(
     database_url: str, cast: Cast, setting: str, allowed: int, query: str, counted: str
 ) -> None:
     """A document is refused by a setting below its size, and accepted by a setting that it fits."""
@@ -113,14 +119,14 @@ async def test_a_limit_of_the_settings(
         ({"n": 10.0}, 10_402),
     ],
 )
-async def test_a_page_costs_its_limit_in_force(
+async def test_a_page_costs_as_many_items_as_its_limit(
     database_url: str, cast: Cast, variables: dict[str, Any], cost: int
 ) -> None:
     async with serving(settings_for(database_url, max_cost=1)) as api:
-        assert f"may hold: {cost}, where 1" in await too_complex(api.user(cast.bob), PAGE, **variables)
+        assert f"may hold: {cost}. At most 1" in await too_complex(api.user(cast.bob), PAGE, **variables)
 
 
-async def test_a_limit_may_hide_in_a_fragment(database_url: str, cast: Cast) -> None:
+async def test_a_limit_variable_inside_a_fragment_counts(database_url: str, cast: Cast) -> None:
     query = """
         query ($n: Int = 50) { ...F }
         fragment F on Query { leadOffers(limit: $n) { ...G } }
@@ -128,14 +134,14 @@ async def test_a_limit_may_hide_in_a_fragment(database_url: str, cast: Cast) -> 
     """
     async with serving(settings_for(database_url, max_cost=10)) as api:
         bob = api.user(cast.bob)
-        assert "may hold: 52, where 10" in await too_complex(bob, query)
-        assert "may hold: 22, where 10" in await too_complex(bob, query, n=20)
+        assert "may hold: 52. At most 10" in await too_complex(bob, query)
+        assert "may hold: 22. At most 10" in await too_complex(bob, query, n=20)
         assert await bob.ask(query, n=8) == {"leadOffers": {"data": []}}
-        assert "may hold: 22, where 10" in await too_complex(bob, query, n=20)
+        assert "may hold: 22. At most 10" in await too_complex(bob, query, n=20)
 
 
-def test_every_list_that_is_no_page_has_an_assumed_length() -> None:
-    types = [t for t in schema._schema.type_map.values() if is_object_type(t) and not t.name.startswith("__")]
+def test_every_list_that_is_not_a_page_has_an_assumed_length() -> None:
+    types = [t for t in core_schema(schema).type_map.values() if is_object_type(t) and not t.name.startswith("__")]
     listed = {
         get_named_type(field.type).name
         for type_ in types
@@ -145,7 +151,7 @@ def test_every_list_that_is_no_page_has_an_assumed_length() -> None:
     assert listed == set(ASSUMED_ITEMS)
 
 
-async def test_graphiql_may_ask_for_the_schema(api: Api, cast: Cast) -> None:
+async def test_the_introspection_query_of_graphiql_is_within_the_limits(api: Api, cast: Cast) -> None:
     query = get_introspection_query(
         specified_by_url=True, directive_is_repeatable=True, schema_description=True, input_value_deprecation=True
     )
@@ -158,7 +164,7 @@ async def test_graphiql_may_ask_for_the_schema(api: Api, cast: Cast) -> None:
     assert "values that the response may hold" in await too_complex(api.user(cast.bob), twice)
 
 
-async def test_introspection_may_be_off(database_url: str, cast: Cast) -> None:
+async def test_introspection_can_be_switched_off(database_url: str, cast: Cast) -> None:
     async with serving(settings_for(database_url, introspection=False)) as api:
         bob = api.user(cast.bob)
         for query in ("{ __schema { types { name } } }", '{ __type(name: "User") { name } }'):
@@ -168,14 +174,14 @@ async def test_introspection_may_be_off(database_url: str, cast: Cast) -> None:
         assert await bob.ask("{ __typename me { __typename } }")
 
 
-async def test_each_definition_is_walked_once(api: Api, cast: Cast) -> None:
+async def test_each_definition_is_measured_once(api: Api, cast: Cast) -> None:
     """A document whose fragments double forty times over is measured in as many steps as it has definitions."""
     query = "{ me { ...F0 } } " + lines(40, "fragment F# on User { id ...F% ...F% }") + " fragment F40 on User { id }"
     with patch.object(
         ComplexityCalculator, "_measure", autospec=True, side_effect=ComplexityCalculator._measure
-    ) as walked:
-        assert "1000000000, where 1000" in await too_complex(api.user(cast.bob), query)
-    assert walked.call_count < 3 * 42
+    ) as measured:
+        assert "1000000000. At most 1000" in await too_complex(api.user(cast.bob), query)
+    assert measured.call_count < 3 * 42
 
 
 @pytest.mark.parametrize(
@@ -191,7 +197,7 @@ async def test_each_definition_is_walked_once(api: Api, cast: Cast) -> None:
         "{ leadOffers { data { ... { ... @skip(if: true) { nope } } } } }",
     ],
 )
-async def test_what_is_not_valid_is_measured_too(api: Api, cast: Cast, query: str) -> None:
+async def test_an_invalid_document_can_be_measured(api: Api, cast: Cast, query: str) -> None:
     refusal = (await api.user(cast.bob).send(query))["errors"][0]["extensions"]
     assert refusal["code"] in ("GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED")
 
@@ -206,19 +212,19 @@ async def test_what_is_not_valid_is_measured_too(api: Api, cast: Cast, query: st
         "{ leadOffers(where: {" + lines(101, "x#: 1") + "}) { total } }",
     ],
 )
-async def test_work_that_grows_faster_than_its_document_is_refused(api: Api, cast: Cast, query: str) -> None:
+async def test_documents_that_are_expensive_to_process_are_refused(api: Api, cast: Cast, query: str) -> None:
     errors = (await api.user(cast.bob).send(query))["errors"]
     assert errors[-1]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
     assert len(errors) <= 51
 
 
-async def test_an_object_has_only_so_many_fields(api: Api, cast: Cast) -> None:
+async def test_the_fields_of_an_input_object_are_limited(api: Api, cast: Cast) -> None:
     query = "query ($where: LeadOfferWhere) { leadOffers(where: $where) { total } }"
     where = {"not": {f"x{i}": 1 for i in range(101)}}
-    assert "fields of one object: 101, where 100" in await too_complex(api.user(cast.bob), query, where=where)
+    assert "fields of one object: 101. At most 100" in await too_complex(api.user(cast.bob), query, where=where)
 
 
-async def test_a_number_of_many_digits_is_a_wrong_value(api: Api, cast: Cast) -> None:
+async def test_a_number_with_thousands_of_digits_is_an_invalid_value(api: Api, cast: Cast) -> None:
     bob = api.user(cast.bob)
     for query in (
         f"{{ leadOffers(limit: {'9' * 5000}) {{ total }} }}",
@@ -229,14 +235,14 @@ async def test_a_number_of_many_digits_is_a_wrong_value(api: Api, cast: Cast) ->
         assert len(error["message"]) < 300
 
 
-async def test_a_response_has_only_so_many_errors(api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_errors_of_a_response_are_limited(api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (document_cache, errors):
         monkeypatch.setattr(module, "MAX_ERRORS", 3)
     bob = api.user(cast.bob)
     failing = "mutation { " + lines(10, "a#: submitLeadOffers(leadId: 999) { createdCount }") + " }"
     failed = (await bob.send(failing))["errors"]
     assert [error["extensions"]["code"] for error in failed] == ["NOT_FOUND"] * 3 + ["QUERY_TOO_COMPLEX"]
-    assert "errors: 10, where 3" in failed[-1]["message"]
+    assert "errors: 10. At most 3" in failed[-1]["message"]
     unknown = (await bob.send("{ a b c d e }"))["errors"]
     assert [e["extensions"]["code"] for e in unknown] == ["GRAPHQL_VALIDATION_FAILED"] * 3 + ["QUERY_TOO_COMPLEX"]
 
@@ -256,7 +262,7 @@ SLIPS = [
 VARIABLE_SLIPS = [{"rnk": {"eq": 1}}, {"status": {"eq": "SNT"}}, {"not": {"status": {"in": ["SEN"]}}}]
 
 
-async def test_in_production_no_name_is_suggested(database_url: str, cast: Cast) -> None:
+async def test_names_are_suggested_in_the_demo_only(database_url: str, cast: Cast) -> None:
     query = "query ($where: LeadOfferWhere) { leadOffers(where: $where) { total } }"
     for demo in (False, True):
         async with serving(settings_for(database_url, demo=demo)) as api:
@@ -280,9 +286,9 @@ async def test_a_document_is_parsed_and_validated_once(api: Api, cast: Cast) -> 
     assert (parsed.call_count, validated.call_count, measured.call_count) == (1, 1, 2)
 
 
-def test_what_is_kept_of_documents_is_bounded(database_url: str) -> None:
-    kept = document_cache.Documents(settings_for(database_url))
+def test_the_document_cache_is_bounded(database_url: str) -> None:
+    cache = document_cache.DocumentCache(core_schema(schema), settings_for(database_url))
     for i in range(30):
-        kept.prepare(schema._schema, "{ me { id } } #" + chr(97 + i) * 90_000, {})
-    assert sum(map(len, kept._kept)) <= document_cache.MAX_KEPT
-    assert len(kept._kept) >= 10
+        cache.load("{ me { id } } #" + chr(97 + i) * 90_000, {})
+    assert sum(map(len, cache._documents)) <= document_cache.MAX_CACHED_CHARACTERS
+    assert len(cache._documents) >= 10

@@ -1,4 +1,4 @@
-"""How a subscriber's connection begins and ends."""
+"""WebSocket connections: authentication, limits and close codes."""
 
 import asyncio
 import json
@@ -13,8 +13,10 @@ from app.commands.users import deactivate_user
 from app.db.change_feed import OfferChange
 from app.db.engine import Database
 from app.domain.enums import LeadOfferStatus
-from app.graphql.subscriptions import admission, hub, websocket
+from app.graphql.subscriptions import hub, websocket
+from app.graphql.subscriptions import session as session_module
 from app.graphql.subscriptions.hub import Subscriber
+from app.graphql.subscriptions.session import Session
 from app.main import create_app
 from tests.support.api import Api, settings_for
 from tests.support.live import Watchers, connected, signed_in, submit, url_of
@@ -34,13 +36,13 @@ def token_for(live: Api, cast: Cast, seconds: float) -> str:
     "payload",
     [None, {}, {"authorization": None}, {"authorization": "Bearer x"}, {"authorization": "Basic eDp5"}, {"token": "x"}],
 )
-async def test_who_sends_no_valid_token_is_closed_out_with_4403(live: Api, payload: Any) -> None:
+async def test_an_invalid_token_closes_the_connection_with_4403(live: Api, payload: Any) -> None:
     async with connected(url_of(live)) as client:
         await client.send(type="connection_init", payload=payload)
         assert (await client.end())[0] == 4403
 
 
-async def test_a_token_that_is_not_valid_any_more_is_closed_out_with_4403(
+async def test_a_token_that_is_no_longer_valid_closes_the_connection_with_4403(
     live: Api, cast: Cast, database: Database
 ) -> None:
     expired = token_for(live, cast, -1)
@@ -61,7 +63,7 @@ async def test_a_subscription_ends_with_its_token(live: Api, cast: Cast) -> None
         assert datetime.now(UTC) - began < timedelta(seconds=3)
 
 
-async def test_who_was_switched_off_sees_no_event_more(
+async def test_a_deactivated_user_receives_no_more_events(
     live: Api, cast: Cast, world: World, watch: Watchers, database: Database
 ) -> None:
     offers = await submit(live, cast, (await world.lead(cast.alice, cast.team)).id)
@@ -72,10 +74,10 @@ async def test_who_was_switched_off_sees_no_event_more(
     assert await alice.end() == (4403, "The access token does not belong to an active user.")
 
 
-async def test_who_was_switched_off_is_closed_out_without_an_event_too(
+async def test_a_deactivated_user_is_disconnected_even_without_an_event(
     live: Api, cast: Cast, watch: Watchers, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(session_module, "RECHECK_SECONDS", 0.1)
     charlie = await watch(cast.charlie)
     await charlie.nothing(0.3)
     async with database.write() as session:
@@ -83,18 +85,18 @@ async def test_who_was_switched_off_is_closed_out_without_an_event_too(
     assert (await charlie.end())[0] == 4403
 
 
-async def test_another_protocol_is_not_spoken(live: Api) -> None:
+async def test_other_subprotocols_are_refused(live: Api) -> None:
     async with connected(url_of(live), protocol="graphql-ws") as client:
-        assert await client.end() == (4406, "Subprotocol not acceptable")
+        assert await client.end() == (4406, "Subprotocol not acceptable. Use graphql-transport-ws.")
 
 
-async def test_who_says_nothing_is_closed_out(live: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_client_that_sends_nothing_is_disconnected(live: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "INIT_TIME", timedelta(seconds=0.1))
     async with connected(url_of(live)) as client:
         assert (await client.end())[0] == 4408
 
 
-async def test_nothing_is_run_before_it_is_known_for_whom(live: Api) -> None:
+async def test_operations_before_authentication_are_refused(live: Api) -> None:
     async with connected(url_of(live)) as client:
         await client.send(type="subscribe", id="1", payload={"query": "{ me { id } }"})
         assert (await client.end())[0] == 4401
@@ -119,7 +121,7 @@ async def test_nothing_is_run_before_it_is_known_for_whom(live: Api) -> None:
         ('{"type": "connection_init"}', 4429),
     ],
 )
-async def test_what_is_no_message_ends_the_connection(
+async def test_an_invalid_message_closes_the_connection(
     live: Api, cast: Cast, watch: Watchers, sent: str | bytes, code: int
 ) -> None:
     client = await watch(cast.bob)
@@ -127,16 +129,16 @@ async def test_what_is_no_message_ends_the_connection(
     assert (await client.end())[0] == code
 
 
-async def test_an_id_names_one_operation_at_a_time(live: Api, cast: Cast, watch: Watchers) -> None:
+async def test_an_operation_id_cannot_be_used_twice_at_a_time(live: Api, cast: Cast, watch: Watchers) -> None:
     client = await watch(cast.bob)
     await client.send(id="1", type="subscribe", payload={"query": "subscription { leadOfferChanged { changedAt } }"})
     assert (await client.end())[0] == 4409
 
 
-async def test_a_connection_has_so_many_operations(
+async def test_the_operations_of_a_connection_are_limited(
     live: Api, cast: Cast, watch: Watchers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(websocket, "MOST_OPERATIONS", 1)
+    monkeypatch.setattr(websocket, "MAX_CONCURRENT_OPERATIONS", 1)
     client = await watch(cast.bob)
     await client.send(id="2", type="subscribe", payload={"query": "{ me { id } }"})
     message = await client.receive()
@@ -144,7 +146,7 @@ async def test_a_connection_has_so_many_operations(
     assert message["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
 
 
-async def test_an_operation_takes_no_longer_than_over_http(
+async def test_the_time_limit_of_an_operation_is_that_of_http(
     database_url: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(*_arguments: object, **_options: object) -> None:
@@ -163,48 +165,48 @@ async def test_an_operation_takes_no_longer_than_over_http(
 
 LEADS = " ".join(f"l{i}: lead {{ contact {{ firstName }} }}" for i in range(30))
 MUCH = f"subscription {{ leadOfferChanged {{ leadOffer {{ {LEADS} }} }} }}"
-"""Has an event repeat a long text thirty times."""
+"""A subscription whose events repeat a long text thirty times."""
 
 
-async def test_who_reads_nothing_is_cut_off_and_nobody_else_waits(
+async def test_a_client_that_does_not_read_is_disconnected_and_delays_nobody(
     live: Api, cast: Cast, world: World, watch: Watchers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(websocket, "SEND_SECONDS", 0.5)
-    cut, cuts = websocket.Connection.cut, asyncio.Event()
+    close, closed = Session.close, asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def note(self: websocket.Connection, code: int, reason: str) -> None:
-        loop.call_soon_threadsafe(cuts.set)
-        cut(self, code, reason)
+    def note(self: Session, code: int, reason: str) -> None:
+        loop.call_soon_threadsafe(closed.set)
+        close(self, code, reason)
 
-    monkeypatch.setattr(websocket.Connection, "cut", note)
+    monkeypatch.setattr(Session, "close", note)
     other = await watch(cast.alice)
     contact = await world.contact(cast.alice, first_name="x" * 50_000)
     async with signed_in(url_of(live), live.user(cast.bob).token, max_queue=1, max_size=None) as slow:
         await slow.subscribe(MUCH)
-        for _ in range(100):  # as many as the machine's buffers take
-            if cuts.is_set():
+        for _ in range(100):  # until the buffers of the machine are full
+            if closed.is_set():
                 break
             await submit(live, cast, (await world.lead(cast.alice, cast.team, contact)).id)
             await other.next()
-        await asyncio.wait_for(cuts.wait(), 20)  # meanwhile it does not read
+        await asyncio.wait_for(closed.wait(), 20)  # meanwhile the client does not read
         code, reason = await slow.end()
     assert code == 1013
-    assert reason.startswith("Too slow")
+    assert reason.startswith("The client reads too slowly.")
 
 
-async def test_who_is_too_far_behind_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "MOST_WAITING", 2)
-    cut: list[int] = []
-    subscriber = Subscriber(1, None, lambda code, _reason: cut.append(code))
+async def test_a_subscriber_with_too_many_pending_changes_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "MAX_PENDING", 2)
+    closed: list[int] = []
+    subscriber = Subscriber(1, None, lambda code, _reason: closed.append(code))
     for offer_id in (1, 2, 2, 1):
         subscriber.put(OfferChange(offer_id, 1, LeadOfferStatus.SENT, NOW))
-    assert cut == []
+    assert closed == []
     subscriber.put(OfferChange(3, 1, None, NOW))
-    assert cut == [1013]
+    assert closed == [1013]
 
 
-async def test_changes_that_wait_become_one() -> None:
+async def test_pending_changes_of_one_offer_are_merged() -> None:
     later = NOW + timedelta(seconds=1)
     subscriber = Subscriber(1, None, lambda *_: None)
     for change in (OfferChange(1, 1, None, NOW), OfferChange(2, 1, None, NOW)):
@@ -215,7 +217,9 @@ async def test_changes_that_wait_become_one() -> None:
 
 
 @pytest.mark.process
-async def test_a_server_that_stops_says_so(database_url: str, live: Api, cast: Cast) -> None:
+async def test_a_server_that_shuts_down_closes_its_connections_with_1012(
+    database_url: str, live: Api, cast: Cast
+) -> None:
     with ExitStack() as running:
         url = running.enter_context(server(database_url))
         async with signed_in(url, live.user(cast.bob).token) as client:
@@ -226,7 +230,7 @@ async def test_a_server_that_stops_says_so(database_url: str, live: Api, cast: C
 
 
 @needs_node
-async def test_the_npm_client_comes_back_with_a_fresh_token(live: Api, cast: Cast, world: World) -> None:
+async def test_the_npm_client_reconnects_with_a_fresh_token(live: Api, cast: Cast, world: World) -> None:
     tokens = json.dumps([token_for(live, cast, 3), live.user(cast.bob).token])
     following = asyncio.create_task(node("follow.mjs", url_of(live).replace("http", "ws", 1) + "/graphql", tokens))
     async with asyncio.timeout(30):

@@ -1,4 +1,4 @@
-"""Subscriptions as server-sent events: what the stream says, who gets one, and how it ends."""
+"""Subscriptions as server-sent events: the format of a stream, who gets one, and how it ends."""
 
 import asyncio
 import json
@@ -12,8 +12,9 @@ import httpx2
 import pytest
 
 from app.access.auth import issue_token
-from app.graphql.subscriptions import stream
-from app.graphql.subscriptions.stream import EventStream
+from app.graphql.subscriptions import event_stream
+from app.graphql.subscriptions.event_stream import EventStream
+from app.graphql.subscriptions.session import Session
 from tests.process.test_shutdown import end, running
 from tests.support.api import Api
 from tests.support.live import CHANGED, SECONDS, submit, url_of
@@ -37,18 +38,18 @@ class Reader:
             return await anext(self.lines, None)
 
     async def begun(self) -> None:
-        """Returns when the server has heard of it: then comes the first comment."""
+        """Return when the subscription has begun, which the first comment says."""
         assert await self.line() == ":"
 
     async def event(self) -> tuple[str, Any]:
-        """The next event, past all comments: its name and data."""
+        """The name and the data of the next event, without the comments before it."""
         while not (line := await self.line() or "").startswith("event: "):
             pass
         data = await self.line() or ""
         return line.removeprefix("event: "), json.loads(data.removeprefix("data:").strip() or "null")
 
     async def rest(self) -> list[str]:
-        """All lines up to the end that say something."""
+        """All lines up to the end, without empty lines and heartbeats."""
         found = []
         while (line := await self.line()) is not None:
             found += [line] if line.strip(":") else []
@@ -66,7 +67,7 @@ async def following(url: str, token: str | None, query: str = CHANGED, **variabl
         yield Reader(response, response.aiter_lines())
 
 
-async def test_each_change_is_an_event(live: Api, world: World, cast: Cast) -> None:
+async def test_each_change_is_sent_as_an_event(live: Api, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     async with following(url_of(live), live.user(cast.bob).token, leadId=lead.id) as reader:
         assert reader.response.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -78,8 +79,8 @@ async def test_each_change_is_an_event(live: Api, world: World, cast: Cast) -> N
         assert (change["previousStatus"], change["leadOffer"]["id"]) == (None, offers[str(cast.bob.id)])
 
 
-async def test_lines_end_as_clients_expect(live: Api, world: World, cast: Cast) -> None:
-    """With LF: urql knows no other."""
+async def test_lines_end_with_lf(live: Api, world: World, cast: Cast) -> None:
+    """urql does not accept CRLF."""
     lead = await world.lead(cast.alice, cast.team)
     headers = EVENTS | {"Authorization": f"Bearer {live.user(cast.bob).token}"}
     async with live.http.stream("POST", "/graphql", json={"query": CHANGED}, headers=headers) as response:
@@ -92,19 +93,21 @@ async def test_lines_end_as_clients_expect(live: Api, world: World, cast: Cast) 
     assert b"\r" not in event
 
 
-async def test_a_stranger_hears_nothing(live: Api, world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "PULSE_SECONDS", 0.2)
+async def test_a_stranger_receives_heartbeats_only(
+    live: Api, world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_stream, "HEARTBEAT_SECONDS", 0.2)
     async with following(url_of(live), live.user(cast.charlie).token) as reader:
         await reader.begun()
         await submit(live, cast, (await world.lead(cast.alice, cast.team)).id)
-        assert {await reader.line() for _ in range(8)} == {":", ""}  # and lives: a comment from time to time
+        assert {await reader.line() for _ in range(8)} == {":", ""}
 
 
 @pytest.mark.parametrize(
     "query",
     ["subscription { leadOfferChanged { nonsense } }", "subscription { leadOfferChanged(leadId: {}) { changedAt } }"],
 )
-async def test_what_is_wrong_is_told_in_the_stream(live: Api, cast: Cast, query: str) -> None:
+async def test_errors_of_the_document_are_sent_as_a_result(live: Api, cast: Cast, query: str) -> None:
     async with following(url_of(live), live.user(cast.bob).token, query) as reader:
         name, told = await reader.event()
         assert (name, "data" in told, bool(told["errors"][0]["extensions"]["code"])) == ("next", False, True)
@@ -112,13 +115,13 @@ async def test_what_is_wrong_is_told_in_the_stream(live: Api, cast: Cast, query:
         assert await reader.rest() == []
 
 
-async def test_the_scope_read_is_needed(live: Api, cast: Cast) -> None:
+async def test_subscribing_needs_the_scope_read(live: Api, cast: Cast) -> None:
     async with following(url_of(live), live.user(cast.bob, "write").token) as reader:
         _, told = await reader.event()
         assert told["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
-async def test_who_is_not_let_in_gets_no_stream(live: Api, cast: Cast) -> None:
+async def test_an_invalid_token_gets_no_stream(live: Api, cast: Cast) -> None:
     async with following(url_of(live), "nonsense") as reader:
         assert reader.response.status_code == 401
         assert reader.response.headers["content-type"].startswith("application/")
@@ -136,53 +139,56 @@ async def test_who_is_not_let_in_gets_no_stream(live: Api, cast: Cast) -> None:
         ("*/*", 200, "application/json"),
     ],
 )
-async def test_a_query_is_answered_as_ever(live: Api, cast: Cast, accept: str, status: int, media_type: str) -> None:
+async def test_queries_are_answered_with_json_or_not_at_all(
+    live: Api, cast: Cast, accept: str, status: int, media_type: str
+) -> None:
     answer = await live.user(cast.bob).post({"query": "{ me { id } }"}, Accept=accept)
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith(media_type)
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "text/event-stream;q=0, application/json"])
-async def test_only_who_names_streams_gets_one(live: Api, cast: Cast, accept: str) -> None:
+async def test_streams_are_for_clients_that_accept_them_by_name(live: Api, cast: Cast, accept: str) -> None:
     answer = await live.user(cast.bob).post({"query": CHANGED}, Accept=accept)
     assert answer.status_code == 400
     assert "text/event-stream" in answer.json()["errors"][0]["message"]
 
 
 async def test_a_token_that_expires_ends_the_stream(live: Api, cast: Cast) -> None:
-    """Without `complete`: so clients come back."""
+    """There is no `complete`, so that clients connect again."""
     token = issue_token(live.settings, cast.bob.id, "read", 2 / 3600, datetime.now(UTC))
     async with following(url_of(live), token) as reader:
         await reader.begun()
         assert await reader.rest() == [": 4403 The access token has expired."]
 
 
-async def test_who_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "SEND_SECONDS", 0.05)
-    cut = asyncio.get_running_loop().create_future()
+async def test_a_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(event_stream, "SEND_SECONDS", 0.05)
 
     async def stuck(_message: Any) -> None:
         await asyncio.sleep(SECONDS)
 
-    slow = object.__new__(EventStream)
-    slow._ending, slow._writing = cut, asyncio.Lock()
-    await slow._write(stuck, ":\n\n")
-    assert cut.result()[0] == 1013
+    unused: Any = None
+    stream = EventStream(Session(unused), unused)
+    await stream._send(stuck, ":\n\n")
+    assert stream.session.closing.result()[0] == 1013
 
 
 @pytest.mark.process
-async def test_a_server_that_stops_ends_its_streams(database_url: str, live: Api, cast: Cast) -> None:
+async def test_a_server_that_shuts_down_ends_its_streams(database_url: str, live: Api, cast: Cast) -> None:
     process, url = serve(database_url)
     with running(process):
         async with following(url, live.user(cast.bob).token) as reader:
             await reader.begun()
             ending = asyncio.create_task(end(process))
-            assert await reader.rest() == [": 1012 The server stops: subscribe again, then query"]
+            assert await reader.rest() == [
+                ": 1012 The server is shutting down. Subscribe again, then query for the current state."
+            ]
         assert await ending == 0
 
 
 @needs_node
-async def test_the_npm_client_comes_back_with_a_fresh_token(live: Api, cast: Cast, world: World) -> None:
+async def test_the_npm_client_reconnects_with_a_fresh_token(live: Api, cast: Cast, world: World) -> None:
     now = datetime.now(UTC)
     short = issue_token(live.settings, cast.bob.id, "read", timedelta(seconds=3) / timedelta(hours=1), now)
     tokens = json.dumps([short, live.user(cast.bob).token])

@@ -60,7 +60,9 @@ def vendored(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("vendored")
-async def test_the_demo_has_a_token_of_the_first_teams_leader(get: Get, cast: Cast, world: World) -> None:
+async def test_the_page_of_the_demo_contains_the_token_of_the_first_teams_creator(
+    get: Get, cast: Cast, world: World
+) -> None:
     await world.team(cast.bob)
     token = token_in(await get(demo=True))
     claims = jwt.decode(token, SECRET, algorithms=["HS256"], options={"verify_exp": False, "verify_iat": False})
@@ -76,7 +78,7 @@ async def test_there_is_no_token_outside_the_demo(get: Get, cast: Cast) -> None:
 
 @pytest.mark.usefixtures("vendored")
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
-async def test_the_demo_gives_its_token_to_this_machine(get: Get, cast: Cast, host: str) -> None:
+async def test_the_demo_shows_its_token_on_this_machine(get: Get, cast: Cast, host: str) -> None:
     assert token_in(await get(demo=True, host=host)) != ""
 
 
@@ -84,17 +86,17 @@ async def test_the_demo_gives_its_token_to_this_machine(get: Get, cast: Cast, ho
 @pytest.mark.parametrize(
     ("client", "host"), [("192.0.2.7", "127.0.0.1"), ("127.0.0.1", "rebound.example"), ("127.0.0.1", "192.0.2.7")]
 )
-async def test_the_demo_gives_its_token_to_no_other_machine(get: Get, cast: Cast, client: str, host: str) -> None:
+async def test_the_demo_hides_its_token_from_other_machines(get: Get, cast: Cast, client: str, host: str) -> None:
     assert token_in(await get(demo=True, client=client, host=host)) == ""
 
 
 @pytest.mark.usefixtures("vendored")
-async def test_an_empty_demo_has_a_page_without_a_token(get: Get) -> None:
+async def test_the_page_of_an_empty_demo_has_no_token(get: Get) -> None:
     assert token_in(await get(demo=True)) == ""
 
 
 @pytest.mark.usefixtures("vendored")
-async def test_no_script_runs_but_ours(get: Get) -> None:
+async def test_the_policy_allows_no_other_scripts(get: Get) -> None:
     page = await get()
     policy = page.headers["content-security-policy"].split("; ")
     assert "script-src 'self'" in policy
@@ -103,7 +105,7 @@ async def test_no_script_runs_but_ours(get: Get) -> None:
     assert page.headers["cache-control"] == "no-store"
 
 
-async def test_strawberrys_page_stands_in_where_npm_was_missing(
+async def test_strawberrys_page_is_served_without_the_vendored_files(
     get: Get, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(graphiql, "VENDORED", tmp_path / "missing.js")
@@ -125,7 +127,7 @@ async def test_graphiql_can_be_switched_off(get: Get) -> None:
     assert (await get(graphiql=False, path="/static/graphiql.js")).status_code == 404
 
 
-async def test_our_script_is_served(get: Get) -> None:
+async def test_the_vendored_script_is_served(get: Get) -> None:
     script = await get(path="/static/graphiql.js")
     assert script.status_code == 200
     assert "javascript" in script.headers["content-type"]
@@ -156,7 +158,7 @@ async def page(tmp_path: Path) -> AsyncIterator[Page]:
 
 
 @pytest.mark.browser
-async def test_the_demos_first_query_works_on_the_press_of_the_button(
+async def test_the_first_query_of_the_demo_runs_by_the_button(
     page: Page, database_url: str, database: Database, demo_data: bytes
 ) -> None:
     async with database.write() as session:

@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: who is let in, how mistakes are named, what no client gets to see."""
+"""GraphQL over HTTP: authentication, error codes, and the details that clients never see."""
 
 import logging
 from dataclasses import replace
@@ -23,7 +23,7 @@ def _token(user_id: int, key: str = SECRET, algorithm: str = "HS256", **claims: 
     return jwt.encode({k: v for k, v in (default | claims).items() if v is not None}, key, algorithm)
 
 
-async def test_a_token_lets_its_user_in(api: Api, cast: Cast) -> None:
+async def test_a_valid_token_authenticates_its_user(api: Api, cast: Cast) -> None:
     assert await api.user(cast.bob).ask(ME) == {"me": {"id": str(cast.bob.id)}}
 
 
@@ -42,7 +42,7 @@ async def test_a_token_lets_its_user_in(api: Api, cast: Cast) -> None:
         pytest.param(lambda i: _token(i, sub=f" {i}"), id="no id"),
     ],
 )
-async def test_nobody_else_is_let_in(api: Api, cast: Cast, token: Any) -> None:
+async def test_invalid_tokens_are_refused(api: Api, cast: Cast, token: Any) -> None:
     stranger = replace(api, token=token(cast.bob.id))
     answer = await stranger.post({"query": ME})
     assert answer.status_code == 401
@@ -51,7 +51,7 @@ async def test_nobody_else_is_let_in(api: Api, cast: Cast, token: Any) -> None:
     assert (await api.user(cast.bob).post({"query": ME})).status_code == 200
 
 
-async def test_who_is_switched_off_is_out_at_once(api: Api, world: World, cast: Cast) -> None:
+async def test_a_deactivated_user_is_refused_at_once(api: Api, world: World, cast: Cast) -> None:
     bob = api.user(cast.bob)
     assert (await bob.post({"query": ME})).status_code == 200
     cast.bob.is_active = False
@@ -59,7 +59,7 @@ async def test_who_is_switched_off_is_out_at_once(api: Api, world: World, cast: 
     assert (await bob.post({"query": ME})).status_code == 401
 
 
-async def test_reading_takes_the_scope_read(api: Api, cast: Cast) -> None:
+async def test_reading_needs_the_scope_read(api: Api, cast: Cast) -> None:
     for query in (ME, "{ __schema { queryType { name } } }"):
         assert (await api.user(cast.bob, "write").refusal(query))["code"] == "FORBIDDEN"
         assert await api.user(cast.bob, "read").ask(query)
@@ -79,7 +79,7 @@ async def test_reading_takes_the_scope_read(api: Api, cast: Cast) -> None:
         ({"colour": {"eq": 1}}, "where"),
     ],
 )
-async def test_a_wrong_value_is_named(api: Api, cast: Cast, where: Any, field: str) -> None:
+async def test_an_invalid_value_is_named_by_its_path(api: Api, cast: Cast, where: Any, field: str) -> None:
     """As a variable, and as a literal in the document."""
     bob = api.user(cast.bob)
     for query, variables in (
@@ -90,7 +90,7 @@ async def test_a_wrong_value_is_named(api: Api, cast: Cast, where: Any, field: s
         assert (refusal["code"], refusal["field"]) == ("BAD_USER_INPUT", field)
 
 
-async def test_all_mistakes_are_named(api: Api, cast: Cast) -> None:
+async def test_all_invalid_values_are_named(api: Api, cast: Cast) -> None:
     bob = api.user(cast.bob)
     where = {"rank": {"eq": "first"}, "notifyAt": {"eq": "tomorrow"}}
     named = ["where.notifyAt.eq", "where.rank.eq"]
@@ -105,7 +105,7 @@ async def test_all_mistakes_are_named(api: Api, cast: Cast) -> None:
     assert [problem["field"] for problem in negative["problems"]] == ["limit", "skip"]
 
 
-async def test_a_mistake_in_a_variable_inside_a_literal_is_named_from_the_argument(api: Api, cast: Cast) -> None:
+async def test_an_invalid_variable_inside_a_literal_is_named_from_the_argument(api: Api, cast: Cast) -> None:
     query = "query ($at: DateTime!) { leadOffers(where: {or: [{notifyAt: {lt: $at}}]}) { total } }"
     for variables in ({"at": "soon"}, {}):
         refusal = await api.user(cast.bob).refusal(query, **variables)
@@ -120,7 +120,7 @@ async def test_a_mistake_in_a_variable_inside_a_literal_is_named_from_the_argume
         ({"not": {"not": {"not": {"not": {"not": {"not": {"not": {"not": {"not": {"not": {}}}}}}}}}}}, "levels"),
     ],
 )
-async def test_a_list_may_be_asked_for_only_so_much(api: Api, cast: Cast, where: Any, counted: str) -> None:
+async def test_conditions_levels_values_and_sorts_are_limited(api: Api, cast: Cast, where: Any, counted: str) -> None:
     bob = api.user(cast.bob)
     for query, variables in (
         (TOTAL, {"where": where}),
@@ -133,7 +133,7 @@ async def test_a_list_may_be_asked_for_only_so_much(api: Api, cast: Cast, where:
         assert await bob.ask(TOTAL, where={"or": [each] * 249, "id": {"in": ["1"] * 1000}})
 
 
-async def test_five_sorts_are_enough(api: Api, cast: Cast) -> None:
+async def test_sorts_are_limited_to_five(api: Api, cast: Cast) -> None:
     query = "query ($sort: [LeadOfferSort!]) { leadOffers(sort: $sort) { total } }"
     assert await api.user(cast.bob).ask(query, sort=[{"field": "RANK"}] * 5)
     assert (await api.user(cast.bob).refusal(query, sort=[{"field": "RANK"}] * 6))["code"] == "QUERY_TOO_COMPLEX"
@@ -161,7 +161,7 @@ async def test_a_request_error_has_no_data(api: Api, cast: Cast, query: str, cod
 @pytest.mark.parametrize(
     "body", ["null", "12", '"x"', "[]", "{", '{"query": NaN}', '{"query": 1}', "{}", '{"query": ""}']
 )
-async def test_a_body_that_is_no_request_is_refused(api: Api, cast: Cast, body: str) -> None:
+async def test_a_malformed_body_is_refused(api: Api, cast: Cast, body: str) -> None:
     bob = api.user(cast.bob)
     headers = {"Authorization": f"Bearer {bob.token}", "Content-Type": "application/json"}
     answer = await api.http.post("/graphql", content=body, headers=headers)
@@ -169,7 +169,7 @@ async def test_a_body_that_is_no_request_is_refused(api: Api, cast: Cast, body: 
     assert answer.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
-async def test_the_wrong_door_is_named(api: Api, cast: Cast) -> None:
+async def test_unsupported_methods_and_media_types_are_refused(api: Api, cast: Cast) -> None:
     bob = api.user(cast.bob)
     headers = {"Authorization": f"Bearer {bob.token}"}
     put = await api.http.put("/graphql", headers=headers)
@@ -182,7 +182,7 @@ async def test_the_wrong_door_is_named(api: Api, cast: Cast) -> None:
     assert big.status_code == 413
 
 
-async def test_a_query_may_be_sent_by_get_and_a_mutation_not(api: Api, cast: Cast) -> None:
+async def test_get_executes_queries_but_not_mutations(api: Api, cast: Cast) -> None:
     headers = {"Authorization": f"Bearer {api.user(cast.bob).token}"}
     variables = orjson.dumps({"where": {"id": {"eq": "1"}}}).decode()
     answer = await api.http.get("/graphql", params={"query": TOTAL, "variables": variables}, headers=headers)
@@ -192,7 +192,7 @@ async def test_a_query_may_be_sent_by_get_and_a_mutation_not(api: Api, cast: Cas
     assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
 
 
-async def test_an_unexpected_failure_says_nothing_and_is_in_the_log(
+async def test_an_unexpected_failure_is_logged_and_hidden_from_the_client(
     api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(*_args: object, **_options: object) -> None:
@@ -208,7 +208,7 @@ async def test_an_unexpected_failure_says_nothing_and_is_in_the_log(
     assert answer.headers["x-request-id"] == "req-7"
 
 
-async def test_pages_of_listed_origins_may_call(database_url: str) -> None:
+async def test_listed_origins_may_call(database_url: str) -> None:
     async with serving(settings_for(database_url, cors_origins=("https://app.example.com",))) as api:
         for origin, allowed in (("https://app.example.com", True), ("https://evil.example.com", False)):
             preflight = await api.http.options(
@@ -222,7 +222,7 @@ async def test_pages_of_listed_origins_may_call(database_url: str) -> None:
             assert (preflight.headers.get("access-control-allow-origin") == origin) is allowed
 
 
-def test_a_token_is_not_issued_without_a_key(database_url: str) -> None:
+def test_a_token_cannot_be_issued_without_a_key(database_url: str) -> None:
     with pytest.raises(ValueError, match="LEAD_OFFERS_JWT_SECRET"):
         issue_token(settings_for(database_url).model_copy(update={"jwt_secret": None}), 1, "read", 1, datetime.now(UTC))
 

@@ -24,7 +24,7 @@ def refused(answer: Any) -> None:
     assert answer.headers["retry-after"] == str(extensions["retryAfter"])
 
 
-async def test_a_user_may_send_so_many_requests(database_url: str, cast: Cast) -> None:
+async def test_the_requests_of_a_user_are_limited(database_url: str, cast: Cast) -> None:
     async with serving(settings_for(database_url, rate_limit_per_user="3/hour")) as api:
         for _ in range(3):
             assert (await api.user(cast.bob).post(ME)).status_code == 200
@@ -34,7 +34,7 @@ async def test_a_user_may_send_so_many_requests(database_url: str, cast: Cast) -
         assert (rest.status_code, "retry-after" in rest.headers) == (429, True)
 
 
-async def test_an_address_may_send_so_many_requests(database_url: str, cast: Cast) -> None:
+async def test_the_requests_of_an_address_are_limited(database_url: str, cast: Cast) -> None:
     async with serving(settings_for(database_url, rate_limit_per_address="3/hour")) as api:
         for _ in range(2):
             assert (await api.post(ME)).status_code == 401
@@ -43,12 +43,12 @@ async def test_an_address_may_send_so_many_requests(database_url: str, cast: Cas
         refused(await api.post(ME))
 
 
-async def test_nobody_is_limited_unless_set(api: Api, cast: Cast) -> None:
+async def test_there_is_no_limit_by_default(api: Api, cast: Cast) -> None:
     bob = api.user(cast.bob)
     assert {(await bob.post(ME)).status_code for _ in range(100)} == {200}
 
 
-async def test_an_address_of_ipv6_is_its_network(database_url: str) -> None:
+async def test_ipv6_addresses_of_one_network_count_together(database_url: str) -> None:
     limits = RateLimits(settings_for(database_url, rate_limit_per_address="1/hour"))
     await limits.count_address("2001:db8:1:2::1")
     with pytest.raises(Exception, match="Too many requests"):
@@ -59,12 +59,14 @@ async def test_an_address_of_ipv6_is_its_network(database_url: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["rate_limit_per_user", "rate_limit_per_address"])
-def test_a_limit_is_a_number_and_a_time(name: str) -> None:
+def test_a_malformed_limit_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="600/minute"):
         settings_for("sqlite+aiosqlite:///x.db", **{name: "many"})
 
 
-async def test_an_operation_may_take_so_long(database_url: str, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_time_of_an_operation_is_limited(
+    database_url: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def never(*_arguments: object, **_options: object) -> None:
         await asyncio.sleep(100)
 
@@ -77,7 +79,7 @@ async def test_an_operation_may_take_so_long(database_url: str, cast: Cast, monk
         assert (await api.user(cast.bob).post(ME)).status_code == 200
 
 
-async def test_a_request_of_rest_may_take_as_long(
+async def test_the_time_of_a_rest_request_is_limited(
     database_url: str, world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def never(*_arguments: object, **_options: object) -> None:
@@ -98,7 +100,7 @@ LONG = """
 """
 
 
-async def test_a_statement_may_take_so_long(database_url: str) -> None:
+async def test_the_time_of_a_statement_is_limited(database_url: str) -> None:
     database = connect(database_url, Limits(statement_seconds=0.2))
     try:
         for session in (database.read, database.write):
@@ -112,7 +114,7 @@ async def test_a_statement_may_take_so_long(database_url: str) -> None:
         await database.close()
 
 
-async def test_a_slow_statement_is_told_at_its_field(
+async def test_a_slow_statement_is_reported_at_its_field(
     database_url: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def slow(session: Any, *_arguments: object, **_options: object) -> None:

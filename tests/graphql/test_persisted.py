@@ -1,4 +1,4 @@
-"""Documents that are named instead of sent."""
+"""Persisted documents: clients name them instead of sending them."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.graphql.persisted import MAX_KEPT, PersistedDocuments
+from app.graphql.persisted import MAX_CACHED_CHARACTERS, PersistedDocuments
 from app.main import create_app
 from tests.support.api import Api, serving, settings_for
 from tests.support.world import Cast
@@ -28,7 +28,7 @@ async def code(api: Api, body: dict[str, Any]) -> str:
     return extensions["code"]
 
 
-async def test_a_document_is_known_once_it_was_sent(api: Api, cast: Cast) -> None:
+async def test_a_document_can_be_named_after_it_was_sent_once(api: Api, cast: Cast) -> None:
     bob = api.user(cast.bob)
     unknown = await bob.post(by_hash())
     assert unknown.status_code == 200
@@ -44,7 +44,7 @@ async def test_a_document_is_known_once_it_was_sent(api: Api, cast: Cast) -> Non
     assert (await api.http.get("/graphql", params={"extensions": extensions}, headers=headers)).json() == me
 
 
-async def test_nobody_is_taught_without_a_token(api: Api, cast: Cast) -> None:
+async def test_registering_a_document_needs_a_token(api: Api, cast: Cast) -> None:
     assert (await api.post(by_hash(query=ME))).status_code == 401
     assert await code(api.user(cast.bob), by_hash()) == "PERSISTED_QUERY_NOT_FOUND"
 
@@ -63,16 +63,16 @@ async def test_nobody_is_taught_without_a_token(api: Api, cast: Cast) -> None:
         ({"documentId": 7}, "BAD_REQUEST"),
     ],
 )
-async def test_a_name_that_is_none(api: Api, cast: Cast, body: dict[str, Any], refused: str) -> None:
+async def test_invalid_names_of_documents(api: Api, cast: Cast, body: dict[str, Any], refused: str) -> None:
     assert await code(api.user(cast.bob), body) == refused
 
 
-def test_what_is_kept_is_bounded(database_url: str) -> None:
-    kept = PersistedDocuments(settings_for(database_url))
+def test_registered_documents_are_bounded(database_url: str) -> None:
+    documents = PersistedDocuments(settings_for(database_url))
     for i in range(100):
         text = f"{{ me {{ id }} }} # {i} {'x' * 90_000}"
-        assert kept.find(by_hash(hashlib.sha256(text.encode()).hexdigest(), query=text)) == text
-    assert sum(map(len, kept._taught.values())) <= MAX_KEPT
+        assert documents.find(by_hash(hashlib.sha256(text.encode()).hexdigest(), query=text)) == text
+    assert 0 < sum(map(len, documents._registered.values())) <= MAX_CACHED_CHARACTERS
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def manifest(tmp_path: Path) -> Path:
     return path
 
 
-async def test_only_what_is_trusted_runs(database_url: str, cast: Cast, manifest: Path) -> None:
+async def test_only_trusted_documents_are_executed(database_url: str, cast: Cast, manifest: Path) -> None:
     async with serving(settings_for(database_url, trusted_documents=manifest)) as api:
         bob = api.user(cast.bob)
         for body in (
@@ -110,7 +110,9 @@ async def test_only_what_is_trusted_runs(database_url: str, cast: Cast, manifest
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", '{"a": 1}'])
-def test_a_manifest_that_is_none_is_named(database_url: str, tmp_path: Path, text: str | None) -> None:
+def test_an_unreadable_manifest_is_reported_with_its_setting(
+    database_url: str, tmp_path: Path, text: str | None
+) -> None:
     path = tmp_path / "persisted.json"
     if text is not None:
         path.write_text(text)

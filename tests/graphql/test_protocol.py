@@ -78,14 +78,14 @@ async def test_the_media_type_is_negotiated(api: Api, cast: Cast, accept: str | 
         "application/json; charset=latin-1",
     ],
 )
-async def test_what_a_page_may_send_without_preflight_runs_nothing(api: Api, cast: Cast, content_type: str) -> None:
+async def test_content_types_that_need_no_preflight_are_refused(api: Api, cast: Cast, content_type: str) -> None:
     answer = await api.user(cast.bob).post(ME, **{"Content-Type": content_type})
     assert answer.status_code == 415
     assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST"}
 
 
 @pytest.mark.parametrize("content_type", ["application/json", 'Application/JSON ; Charset="UTF-8"'])
-async def test_json_in_utf_8_is_taken(api: Api, cast: Cast, content_type: str) -> None:
+async def test_json_in_utf_8_is_accepted(api: Api, cast: Cast, content_type: str) -> None:
     assert (await api.user(cast.bob).post(ME, **{"Content-Type": content_type})).status_code == 200
 
 
@@ -117,7 +117,7 @@ async def test_json_in_utf_8_is_taken(api: Api, cast: Cast, content_type: str) -
     ],
     ids=lambda body: repr(body[:50]),
 )
-async def test_a_body_that_is_no_request(api: Api, cast: Cast, body: bytes) -> None:
+async def test_malformed_bodies_are_refused(api: Api, cast: Cast, body: bytes) -> None:
     headers = {"Authorization": f"Bearer {api.user(cast.bob).token}", "Content-Type": "application/json"}
     answer = await api.http.post("/graphql", content=body, headers=headers)
     assert answer.status_code == 400
@@ -139,14 +139,14 @@ async def test_a_body_that_is_no_request(api: Api, cast: Cast, body: bytes) -> N
         ("POST", "/static/graphiql.js", 405),
     ],
 )
-async def test_a_wrong_address_or_method(api: Api, method: str, path: str, status: int) -> None:
+async def test_unknown_paths_and_methods_are_refused(api: Api, method: str, path: str, status: int) -> None:
     answer = await api.http.request(method, path)
     assert answer.status_code == status
     assert answer.json()["errors"][0]["extensions"]["code"] == ("NOT_FOUND" if status == 404 else "BAD_REQUEST")
     assert ("allow" in answer.headers) is (status == 405)
 
 
-async def test_which_operation_must_be_said(api: Api, cast: Cast) -> None:
+async def test_a_document_with_several_operations_needs_operation_name(api: Api, cast: Cast) -> None:
     bob = api.user(cast.bob)
     several = "query A { me { id } } query B { me { email } }"
     chosen = await bob.post({"query": several, "operationName": "B"})
@@ -171,7 +171,7 @@ async def test_parameters_of_a_get_are_json(api: Api, cast: Cast, variables: str
     assert answer.status_code == 400
 
 
-async def test_no_answer_may_be_framed_sniffed_or_stored(api: Api, cast: Cast) -> None:
+async def test_every_response_has_the_security_headers(api: Api, cast: Cast) -> None:
     for answer in (await api.user(cast.bob).post(ME), await api.post(ME), await api.http.get("/nothing")):
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["x-frame-options"] == "DENY"
@@ -183,7 +183,7 @@ async def test_no_answer_may_be_framed_sniffed_or_stored(api: Api, cast: Cast) -
     assert secure.headers["strict-transport-security"] == "max-age=31536000"
 
 
-async def test_an_origin_that_is_not_listed_is_never_named(database_url: str, cast: Cast) -> None:
+async def test_an_unlisted_origin_is_never_echoed(database_url: str, cast: Cast) -> None:
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     async with serving_here(settings_for(database_url, cors_origins=("https://app.example.com",))) as api:
         for origin in ("https://evil.example.com", "null", "https://app.example.com.evil.example.com"):
@@ -199,16 +199,14 @@ async def test_an_origin_that_is_not_listed_is_never_named(database_url: str, ca
 
 
 @pytest.mark.parametrize("origin", [None, "https://evil.example.com", "https://app.example.com"])
-async def test_caches_are_told_once_that_an_answer_hangs_on_the_origin(
-    database_url: str, cast: Cast, origin: str | None
-) -> None:
+async def test_vary_names_the_origin_once(database_url: str, cast: Cast, origin: str | None) -> None:
     async with serving_here(settings_for(database_url, cors_origins=("https://app.example.com",))) as api:
         answer = await api.user(cast.bob).post(ME, **({"Origin": origin} if origin else {}))
     assert answer.headers.get_list("vary") == ["Origin"]
 
 
 @pytest.mark.parametrize("as_bytes", [True, False])
-def test_a_text_is_looked_through_where_it_may_hold_too_much(as_bytes: bool) -> None:
+def test_the_size_of_a_json_value_is_checked_where_it_may_be_too_large(as_bytes: bool) -> None:
     def parse(text: str) -> Any:
         return parse_json(text.encode() if as_bytes else text, "It")
 
@@ -232,7 +230,7 @@ async def send(url: str, head: str, body: bytes) -> bytes:
         writer.close()
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(database_url: str, api: Api, cast: Cast) -> None:
+async def test_a_body_that_does_not_arrive_in_time_is_refused(database_url: str, api: Api, cast: Cast) -> None:
     head = f"Authorization: Bearer {api.user(cast.bob).token}\r\nContent-Type: application/json\r\nContent-Length: 100"
     with listening(database_url, body_seconds=0.2) as url:
         answer = await send(url, head, b'{"query":')
@@ -240,7 +238,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(database_url: str, ap
     assert b'"code":"BAD_REQUEST"' in answer
 
 
-async def test_a_body_that_is_too_large_is_not_read(database_url: str, api: Api, cast: Cast) -> None:
+async def test_a_body_that_is_too_large_is_not_read_to_its_end(database_url: str, api: Api, cast: Cast) -> None:
     head = f"Authorization: Bearer {api.user(cast.bob).token}\r\nContent-Type: application/json\r\n"
     with listening(database_url, max_body_bytes=2000) as url:
         declared = await send(url, f"{head}Content-Length: 2001", b"")

@@ -1,4 +1,4 @@
-"""leadOfferChanged: who is told of what, over real sockets."""
+"""leadOfferChanged: which viewer receives which events, over real sockets."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +19,7 @@ def told(change: dict[str, Any]) -> tuple[str | None, str, str]:
     return change["previousStatus"], change["leadOffer"]["status"], change["leadOffer"]["user"]["id"]
 
 
-async def test_an_offer_is_told_to_its_user_and_to_the_teams_creator_alone(
+async def test_an_offer_is_sent_to_its_user_and_to_the_teams_creator_only(
     live: Api, cast: Cast, world: World, watch: Watchers
 ) -> None:
     alice, bob, charlie = [await watch(user) for user in (cast.alice, cast.bob, cast.charlie)]
@@ -40,9 +40,7 @@ async def test_an_offer_is_told_to_its_user_and_to_the_teams_creator_alone(
     await charlie.nothing()
 
 
-async def test_a_claim_tells_each_member_of_their_own_offer(
-    live: Api, cast: Cast, world: World, watch: Watchers
-) -> None:
+async def test_a_claim_sends_each_member_their_own_offer(live: Api, cast: Cast, world: World, watch: Watchers) -> None:
     dora = await world.user("Dora")
     await world.member(cast.team, dora, rank=2)
     lead = await world.lead(cast.alice, cast.team)
@@ -60,7 +58,7 @@ async def test_a_claim_tells_each_member_of_their_own_offer(
         await client.nothing(0.1)
 
 
-async def test_of_one_lead_alone(live: Api, cast: Cast, world: World, watch: Watchers) -> None:
+async def test_a_subscription_can_be_limited_to_one_lead(live: Api, cast: Cast, world: World, watch: Watchers) -> None:
     leads = [await world.lead(cast.alice, cast.team) for _ in range(2)]
     one, all_of_them = await watch(cast.bob, leadId=leads[1].id), await watch(cast.bob, leadId=None)
     no_lead = await watch(cast.bob, leadId="x")
@@ -71,16 +69,16 @@ async def test_of_one_lead_alone(live: Api, cast: Cast, world: World, watch: Wat
     await one.nothing(0.1)
 
 
-async def test_a_lead_that_i_may_not_find_tells_nothing(live: Api, cast: Cast, world: World, watch: Watchers) -> None:
+async def test_a_lead_that_the_viewer_cannot_see_sends_nothing(
+    live: Api, cast: Cast, world: World, watch: Watchers
+) -> None:
     lead = await world.lead(cast.alice, cast.team)
     charlie = await watch(cast.charlie, leadId=lead.id)
     await submit(live, cast, lead.id)
     await charlie.nothing()
 
 
-async def test_of_changes_that_follow_each_other_the_last_is_always_told(
-    live: Api, cast: Cast, world: World, watch: Watchers
-) -> None:
+async def test_the_last_of_several_changes_is_always_sent(live: Api, cast: Cast, world: World, watch: Watchers) -> None:
     lead = await world.lead(cast.alice, cast.team)
     client = await watch(cast.bob)
     offer_id = (await submit(live, cast, lead.id))[str(cast.bob.id)]
@@ -95,7 +93,7 @@ async def test_of_changes_that_follow_each_other_the_last_is_always_told(
     assert seen[-1][1] == now["leadOffer"]["status"] == "DECLINED"
 
 
-async def test_one_statement_finds_out_for_all_subscribers(
+async def test_one_statement_finds_the_recipients_for_all_subscribers(
     live: Api, cast: Cast, world: World, watch: Watchers
 ) -> None:
     clients = [await watch(user) for user in (cast.alice, cast.bob, cast.charlie)]
@@ -106,7 +104,7 @@ async def test_one_statement_finds_out_for_all_subscribers(
     assert len([one for one in statements if "FROM lead_offers JOIN users" in " ".join(one.split())]) == 1
 
 
-async def test_queries_and_mutations_go_over_the_connection_too(
+async def test_queries_and_mutations_can_be_sent_over_websocket(
     live: Api, cast: Cast, world: World, watch: Watchers
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)
@@ -123,9 +121,7 @@ async def test_queries_and_mutations_go_over_the_connection_too(
     assert {(one["id"], one["type"]) for one in answers} == {("m", "next"), ("m", "complete"), ("1", "next")}
 
 
-async def test_completing_ends_one_subscription_and_no_other(
-    live: Api, cast: Cast, world: World, watch: Watchers
-) -> None:
+async def test_complete_ends_one_subscription_only(live: Api, cast: Cast, world: World, watch: Watchers) -> None:
     client = await watch(cast.bob)
     await client.subscribe(number=2)
     await client.send(id="1", type="complete")
@@ -155,7 +151,7 @@ async def test_completing_ends_one_subscription_and_no_other(
         ),
     ],
 )
-async def test_a_wrong_document_is_an_error_of_its_own(
+async def test_an_invalid_document_does_not_close_the_connection(
     live: Api, cast: Cast, watch: Watchers, query: str, code: str | None
 ) -> None:
     client = await watch(cast.bob)
@@ -167,7 +163,7 @@ async def test_a_wrong_document_is_an_error_of_its_own(
     assert await client.receive() == {"type": "pong"}
 
 
-async def test_a_token_without_the_scope_read_subscribes_to_nothing(live: Api, cast: Cast) -> None:
+async def test_a_token_without_the_scope_read_cannot_subscribe(live: Api, cast: Cast) -> None:
     async with signed_in(url_of(live), live.user(cast.bob, "write").token) as client:
         await client.send(
             id="1", type="subscribe", payload={"query": "subscription { leadOfferChanged { changedAt } }"}
@@ -177,7 +173,7 @@ async def test_a_token_without_the_scope_read_subscribes_to_nothing(live: Api, c
         assert message["payload"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
-async def test_there_is_no_subscription_by_post(api: Api, cast: Cast) -> None:
+async def test_a_post_that_does_not_accept_events_cannot_subscribe(api: Api, cast: Cast) -> None:
     answer = await api.user(cast.bob).post({"query": "subscription { leadOfferChanged { changedAt } }"})
     assert answer.status_code == 400
 

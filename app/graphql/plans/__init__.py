@@ -30,18 +30,17 @@ from graphql import GraphQLError
 
 from app.access.auth import Scope
 from app.access.tokens import Identity
-from app.config import Settings
 from app.db.compiled import CompiledQuery
 from app.db.driver_errors import DRIVER_ERRORS
 from app.db.engine import Database
 from app.errors import ApiError, Code
-from app.graphql.document_cache import Documents
-from app.graphql.document_cache import Prepared as KnownDocument
+from app.graphql.document_cache import CachedDocument, DocumentCache
 from app.graphql.plans.plan import QueryPlan
 from app.graphql.plans.selection import NotPlannable, QueryOperation
 from app.graphql.plans.statement import ADDRESS, MAY_WRITE, NOW, VIEWER
-from app.graphql.request import Operation
+from app.graphql.request import GraphQLRequest
 from app.graphql.schema import Schema
+from app.graphql.strawberry_internals import core_schema
 
 logger = logging.getLogger(__name__)
 
@@ -60,13 +59,13 @@ NOT_PLANNABLE = "not plannable"
 class Plans:
     """The most recently used plans."""
 
-    def __init__(self, schema: Schema, db: Database, settings: Settings, documents: Documents) -> None:
-        self._schema, self._db, self._settings, self._documents = schema, db, settings, documents
+    def __init__(self, schema: Schema, db: Database, documents: DocumentCache) -> None:
+        self._schema, self._db, self._documents = schema, db, documents
         self._plans: LRUCache[tuple[QueryOperation, tuple[Any, ...]], QueryPlan] = LRUCache(PLANS)
         self._statements: LRUCache[Any, CompiledQuery] = LRUCache(STATEMENTS)
         self._ids: LRUCache[str, int] = LRUCache(ADDRESSES)
 
-    def admit(self, operation: Operation, identity: Identity, viewer_id: int) -> None:
+    def admit(self, operation: GraphQLRequest, identity: Identity, viewer_id: int) -> None:
         """Allow an operation to be planned when it comes again, after the resolvers answered it without an error.
 
         So every planned document is valid, and a client that sends a new document with each request plans nothing. For
@@ -74,20 +73,20 @@ class Plans:
         """
         if identity.email is not None:
             self._ids[identity.email] = viewer_id
-        document = self._documents.recall(operation.query)
+        document = self._documents.get(operation.query)
         if document is not None and len(operation.query) <= LONGEST_DOCUMENT:
             document.plans.setdefault(operation.operation_name, SEEN)
 
-    async def answer(self, operation: Operation, identity: Identity, now: datetime) -> dict[str, Any] | None:
+    async def answer(self, operation: GraphQLRequest, identity: Identity, now: datetime) -> dict[str, Any] | None:
         """Return the `data` of a response without errors, or None if the resolvers have to answer."""
-        document = self._documents.recall(operation.query)
+        document = self._documents.get(operation.query)
         known: Any = document and document.plans.get(operation.operation_name, NOT_PLANNABLE)
         viewer_id = identity.user_id if identity.email is None else self._ids.get(identity.email)
         if document is None or known == NOT_PLANNABLE or viewer_id is None or Scope.READ not in identity.scopes:
             return None
         try:
             if known == SEEN:
-                known = QueryOperation.of(self._schema._schema, document.document, operation.operation_name)
+                known = QueryOperation.of(core_schema(self._schema), document.ast, operation.operation_name)
                 document.plans[operation.operation_name] = known
             may_write = Scope.WRITE in identity.scopes
             asker = {VIEWER: viewer_id, ADDRESS: identity.email, NOW: now, MAY_WRITE: may_write}
@@ -104,9 +103,9 @@ class Plans:
         return None
 
     async def _answer(
-        self, document: KnownDocument, query: QueryOperation, sent: dict[str, Any], asker: Mapping[str, Any]
+        self, document: CachedDocument, query: QueryOperation, sent: dict[str, Any], asker: Mapping[str, Any]
     ) -> dict[str, Any] | None:
-        document.check(query.schema, self._settings, sent)
+        self._documents.check(document, sent)
         variables = query.variables.coerce(sent)
         if variables is None:
             return None

@@ -1,6 +1,6 @@
-"""The subscriptions: what a viewer is told of while it happens.
+"""Subscriptions: events about changes that the viewer can see.
 
-State, not a log: an event shows what it tells of as it is when it is sent, and nothing is sent twice.
+Events carry state, not history: an event shows the offer as it is when the event is sent, and no event is repeated.
 """
 
 from collections.abc import AsyncGenerator
@@ -14,10 +14,10 @@ from strawberry import UNSET, argument
 from app.access import visibility
 from app.db import models
 from app.domain.identifiers import parse_id
-from app.graphql.context import Context, Info
+from app.graphql.context import Info
 from app.graphql.enums import LeadOfferStatus
 from app.graphql.fields import payload
-from app.graphql.subscriptions.context import LiveContext
+from app.graphql.subscriptions.session import SubscriptionContext
 from app.graphql.types.offers import LeadOffer
 
 NO_LEAD = 0
@@ -41,27 +41,26 @@ async def _lead_offer_changed(
         strawberry.ID | None, argument(description="Sends only the offers of this lead. Null counts as left out.")
     ] = UNSET,
 ) -> AsyncGenerator[LeadOfferChange, None]:
-    context = cast(LiveContext, info.context)
+    context = cast(SubscriptionContext, info.context)
+    session = context.session
     lead = None if lead_id is None or lead_id is UNSET else parse_id(lead_id) or NO_LEAD
-    # Nothing is awaited up to here: what is committed after the client's message was read is not missed.
-    with context.hub.subscribe(context.viewer.id, lead, context.cut) as subscriber:
+
+    # Nothing is awaited before this line, so that no change is missed after the client's request was read.
+    with session.services.hub.subscribe(context.viewer.id, lead, session.close) as subscriber:
         while True:
             change = await subscriber.next()
-            await context.renew()
-            if offer := await _find(context, change.offer_id):
+            await context.refresh()
+            can_see = visibility.offers(context.viewer.id)
+            query = select(models.LeadOffer).where(col(models.LeadOffer.id) == change.offer_id, can_see)
+            async with context.db.read() as db_session:
+                offer = (await db_session.exec(query)).one_or_none()
+            if offer is not None:
                 yield payload(
                     LeadOfferChange,
                     lead_offer=offer,
                     previous_status=change.previous_status,
                     changed_at=change.changed_at,
                 )
-
-
-async def _find(context: Context, offer_id: int) -> models.LeadOffer | None:
-    mine = visibility.offers(context.viewer.id)
-    async with context.db.read() as session:
-        found = await session.exec(select(models.LeadOffer).where(col(models.LeadOffer.id) == offer_id, mine))
-        return found.one_or_none()
 
 
 @strawberry.type(

@@ -1,7 +1,7 @@
-"""From the changes that a process hears of to those of its subscribers who may see them.
+"""The hub delivers the changes of offers that a process hears of to those of its subscribers who may see them.
 
-One statement finds out for all subscribers together; what each then sends is read when it is sent. A subscriber holds
-one change an offer, however often it changes, and none of them waits for another.
+One statement finds the recipients of all pending changes. A subscriber has at most one pending change per offer,
+however often the offer changes, and reads the offer when the event is sent. No subscriber waits for another.
 """
 
 import asyncio
@@ -17,129 +17,143 @@ from app.db.engine import Database
 from app.db.functions import member_of
 from app.db.listener import Listener
 from app.db.models import LeadOffer, User
+from app.errors import ApiError, Code
+from app.graphql.subscriptions.close_codes import CloseCode
 
 logger = logging.getLogger(__name__)
 
-MOST_WAITING = 1_000
-"""Changed offers that a subscriber may be behind."""
-PATIENCE = 5.0
-"""Seconds that a new subscriber waits for the listener."""
+MAX_PENDING = 1_000
+"""Changed offers that may wait to be sent to one subscriber."""
+LISTEN_SECONDS = 5.0
+"""How long a new subscriber waits until PostgreSQL's notifications arrive."""
+RETRY_SECONDS = 2
+"""After how many seconds a client that cannot subscribe may try again."""
 
-RESTART = 1012
-TRY_AGAIN_LATER = 1013
+RESUBSCRIBE = "Subscribe again, then query for the current state."
 
-Cut = Callable[[int, str], None]
+Close = Callable[[int, str], None]
 """Ends a subscriber's connection with a close code and a reason."""
 
 
 class Subscriber:
-    """One subscription: the changes that it has not sent yet."""
+    """One subscription and the changes that are still to be sent to it."""
 
-    def __init__(self, viewer_id: int, lead_id: int | None, cut: Cut) -> None:
+    def __init__(self, viewer_id: int, lead_id: int | None, close: Close) -> None:
         self.viewer_id = viewer_id
-        self.cut = cut
+        self.close = close
         self._lead_id = lead_id
-        self._waiting: dict[int, OfferChange] = {}
-        self._some = asyncio.Event()
+        self._pending: dict[int, OfferChange] = {}
+        self._has_pending = asyncio.Event()
 
-    def wants(self, change: OfferChange) -> bool:
+    def matches(self, change: OfferChange) -> bool:
+        """Whether the change is of the lead that was subscribed to, or of any lead."""
         return self._lead_id is None or self._lead_id == change.lead_id
 
     def put(self, change: OfferChange) -> None:
-        """Leaves a change to be sent; who is too far behind is cut off."""
-        self._waiting[change.offer_id] = change.since(self._waiting.get(change.offer_id))
-        self._some.set()
-        if len(self._waiting) > MOST_WAITING:
-            self.cut(TRY_AGAIN_LATER, "Too far behind: subscribe again, then query")
+        """Add a pending change. Close the connection if there are too many."""
+        self._pending[change.offer_id] = change.since(self._pending.get(change.offer_id))
+        self._has_pending.set()
+        if len(self._pending) > MAX_PENDING:
+            reason = f"More than {MAX_PENDING:,} changes wait to be sent. {RESUBSCRIBE}"
+            self.close(CloseCode.TRY_AGAIN_LATER, reason)
 
     async def next(self) -> OfferChange:
-        """The change that has waited longest, as soon as there is one."""
-        while not self._waiting:
-            self._some.clear()
-            await self._some.wait()
-        return self._waiting.pop(next(iter(self._waiting)))
+        """Remove and return the oldest pending change; wait if there is none."""
+        while not self._pending:
+            self._has_pending.clear()
+            await self._has_pending.wait()
+        return self._pending.pop(next(iter(self._pending)))
 
 
 class Hub:
-    """Of one process. It begins to listen with the first subscriber; `close` it at the end."""
+    """The subscribers of one process. The hub starts to listen when the first one subscribes."""
 
     def __init__(self, db: Database, listen_url: str) -> None:
         self._db = db
-        self._listener = Listener(listen_url, CHANNEL, self._hear, self._missed) if db.is_postgresql else None
+        self._listener = Listener(listen_url, CHANNEL, self._hear, self._close_after_gap) if db.is_postgresql else None
         self._subscribers: set[Subscriber] = set()
-        self._unrouted: dict[int, OfferChange] = {}
-        self._some = asyncio.Event()
+        self._undelivered: dict[int, OfferChange] = {}
+        self._has_undelivered = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
-        """Returns when whatever is committed from now on will be heard. TimeoutError if that takes too long."""
+        """Return as soon as every later commit is sure to be heard. Raise UNAVAILABLE if that takes too long."""
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._route())]
+            self._tasks = [asyncio.create_task(self._deliver_forever())]
             self._tasks += [asyncio.create_task(self._listener.run())] if self._listener else []
         if self._listener:
-            async with asyncio.timeout(PATIENCE):
-                await self._listener.listening.wait()
+            try:
+                async with asyncio.timeout(LISTEN_SECONDS):
+                    await self._listener.listening.wait()
+            except TimeoutError as error:
+                message = "The server receives no changes at the moment. Subscribe again in a few seconds."
+                raise ApiError(Code.UNAVAILABLE, message, {"retryAfter": RETRY_SECONDS}) from error
 
-    def dismiss(self) -> None:
-        """Ends all subscriptions: the server stops."""
-        for subscriber in list(self._subscribers):
-            subscriber.cut(RESTART, "The server stops: subscribe again, then query")
+    def close_subscribers(self) -> None:
+        """End all subscriptions because the server is shutting down."""
+        self._close_all(f"The server is shutting down. {RESUBSCRIBE}")
 
     async def close(self) -> None:
+        """Stop listening."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @contextmanager
-    def subscribe(self, viewer_id: int, lead_id: int | None, cut: Cut) -> Iterator[Subscriber]:
-        """The changes of offers that the viewer may find, or those of one lead."""
-        subscriber = Subscriber(viewer_id, lead_id, cut)
+    def subscribe(self, viewer_id: int, lead_id: int | None, close: Close) -> Iterator[Subscriber]:
+        """Subscribe to the changes of all offers that the viewer can see, or of those of one lead."""
+        subscriber = Subscriber(viewer_id, lead_id, close)
         self._subscribers.add(subscriber)
         try:
             yield subscriber
         finally:
             self._subscribers.discard(subscriber)
 
+    def publish(self, changes: Sequence[OfferChange] | None) -> None:
+        """Deliver committed changes. None stands for more changes than can be listed: subscribers must query."""
+        if changes is None:
+            self._close_after_gap()
+        elif self._subscribers:
+            for change in changes:
+                self._undelivered[change.offer_id] = change.since(self._undelivered.get(change.offer_id))
+            self._has_undelivered.set()
+
     def _hear(self, notice: str) -> None:
         self.publish(read_notice(notice))
 
-    def publish(self, changes: Sequence[OfferChange] | None) -> None:
-        """What was committed. None: so much that subscribers had better query."""
-        if changes is None:
-            self._missed()
-        elif self._subscribers:
-            for change in changes:
-                self._unrouted[change.offer_id] = change.since(self._unrouted.get(change.offer_id))
-            self._some.set()
+    def _close_after_gap(self) -> None:
+        self._close_all(f"Changes may have been missed. {RESUBSCRIBE}")
 
-    def _missed(self) -> None:
+    def _close_all(self, reason: str) -> None:
         for subscriber in list(self._subscribers):
-            subscriber.cut(RESTART, "Changes may have been missed: subscribe again, then query")
+            subscriber.close(CloseCode.SERVICE_RESTART, reason)
 
-    async def _route(self) -> None:
+    async def _deliver_forever(self) -> None:
         while True:
-            await self._some.wait()
-            self._some.clear()
-            changes, self._unrouted = self._unrouted, {}
+            await self._has_undelivered.wait()
+            self._has_undelivered.clear()
+            changes, self._undelivered = self._undelivered, {}
             try:
                 await self._deliver(changes)
             except Exception:
-                logger.exception("Changes of offers were not delivered; their subscribers have to query")
-                self._missed()
+                logger.exception("Changes of offers could not be delivered; all subscriptions are closed")
+                self._close_after_gap()
 
     async def _deliver(self, changes: Mapping[int, OfferChange]) -> None:
-        subscribers = [one for one in self._subscribers if any(map(one.wants, changes.values()))]
+        subscribers = [one for one in self._subscribers if any(map(one.matches, changes.values()))]
         if not subscribers:
             return
-        finds = (
+
+        recipients = (
             select(col(LeadOffer.id), col(User.id))
             .join(User, visibility.offers(col(User.id)))
             .where(member_of(col(LeadOffer.id), list(changes)))
             .where(member_of(col(User.id), {one.viewer_id for one in subscribers}))
         )
         async with self._db.read() as session:
-            found = set((await session.exec(finds)).all())
+            found = set((await session.exec(recipients)).all())
+
         for change in changes.values():
             for one in subscribers:
-                if (change.offer_id, one.viewer_id) in found and one.wants(change):
+                if (change.offer_id, one.viewer_id) in found and one.matches(change):
                     one.put(change)

@@ -1,209 +1,190 @@
 """GraphQL over WebSocket, by the protocol graphql-transport-ws of the npm package graphql-ws.
 
-Strawberry speaks the protocol. Ours is who is let in, with which context an operation runs, and how a connection ends:
-whatever ends it, it does so in one place and with one code. 4403: the token is missing, bad, or not valid any more
-(graphql-ws comes back with a fresh one, as it does not after 4401). 1013: too slow, or the database is out of reach.
-1012: something may have been missed. The server itself closes with 1012 when it shuts down.
+Strawberry speaks the protocol. This module decides who may connect, in which context an operation runs, and how a
+connection ends: always in `Connection.run`, with one of the codes of `close_codes`. When the server shuts down,
+uvicorn closes the remaining connections with 1012.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 import orjson
 from graphql import GraphQLError
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from strawberry.asgi import ASGIWebSocketAdapter
-from strawberry.exceptions import ConnectionRejectionError
-from strawberry.http.exceptions import WebSocketDisconnected
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
-from strawberry.types.unset import UNSET
+from strawberry import UNSET
 
-from app.access.auth import Authenticator
-from app.config import Settings
 from app.errors import ApiError, Code
-from app.graphql import request
-from app.graphql.document_cache import Documents
 from app.graphql.errors import translate
+from app.graphql.request import is_subscription
+from app.graphql.responses import as_graphql
 from app.graphql.schema import schema
-from app.graphql.subscriptions.admission import Admission
-from app.graphql.subscriptions.context import LiveContext
-from app.graphql.subscriptions.hub import TRY_AGAIN_LATER, Hub
+from app.graphql.strawberry_internals import (
+    GRAPHQL_TRANSPORT_WS_PROTOCOL,
+    ASGIWebSocketAdapter,
+    BaseGraphQLTransportWSHandler,
+    ConnectionRejectionError,
+    Message,
+    Operation,
+    SubscribeMessage,
+    WebSocketDisconnected,
+)
+from app.graphql.subscriptions.close_codes import CloseCode
+from app.graphql.subscriptions.hub import RESUBSCRIBE
+from app.graphql.subscriptions.session import Services, Session
 from app.web.time_limits import time_limit
 
 logger = logging.getLogger(__name__)
 
-INTERNAL_ERROR = 4500
-UNACCEPTABLE = 4406
-
 INIT_TIME = timedelta(seconds=10)
-"""How long a connection may take to say who it is."""
+"""How long a client may take to send connection_init."""
 SEND_SECONDS = 10.0
-"""How long a client may take no message."""
+"""How long a client may take to accept a message."""
 CLOSE_SECONDS = 30.0
-"""How long a client that takes none may then take to see why it is cut off."""
-MOST_REASON = 123
-"""Bytes of the reason in a close frame."""
-MOST_OPERATIONS = 100
-"""At the same time, of one connection."""
+"""How long a client may then take to accept the close frame."""
+MAX_REASON_BYTES = 123
+"""The size of the reason in a close frame (RFC 6455)."""
+MAX_CONCURRENT_OPERATIONS = 100
+"""Operations that one connection may run at the same time."""
+
+SUBSCRIBE_ENTRIES: Mapping[str, Any] = {
+    "query": str,
+    "variables": dict | None,
+    "operationName": str | None,
+    "extensions": dict | None,
+}
+"""The types of the entries in the payload of `subscribe`."""
 
 
 @dataclass(frozen=True, slots=True)
-class LiveEndpoint:
-    """The `/graphql` address for WebSockets. `clock` says what time it is, read once per operation and event."""
+class WebSocketEndpoint:
+    """The endpoint `/graphql` for WebSockets."""
 
-    gate: Authenticator
-    settings: Settings
-    clock: Callable[[], datetime]
-    documents: Documents
-    hub: Hub
+    services: Services
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one client until its connection ends."""
         websocket = WebSocket(scope, receive, send)
         if GRAPHQL_TRANSPORT_WS_PROTOCOL not in scope["subprotocols"]:
             await websocket.accept()
-            await websocket.close(UNACCEPTABLE, "Subprotocol not acceptable")
+            reason = f"Subprotocol not acceptable. Use {GRAPHQL_TRANSPORT_WS_PROTOCOL}."
+            await websocket.close(CloseCode.SUBPROTOCOL_NOT_ACCEPTABLE, reason)
             return
         await websocket.accept(GRAPHQL_TRANSPORT_WS_PROTOCOL)
-        await Connection(self, websocket).run()
+        await Connection(Session(self.services), websocket).run()
 
 
 class Connection(BaseGraphQLTransportWSHandler[Any, None]):
-    """One client. It is its own view in Strawberry's sense: what lets connections in, reads and writes JSON."""
+    """One client. It is its own view, Strawberry's term for the object that authenticates clients and handles JSON."""
 
-    def __init__(self, endpoint: LiveEndpoint, websocket: WebSocket) -> None:
-        super().__init__(cast(Any, self), _Socket(self, websocket), None, None, schema, INIT_TIME)
-        self._endpoint = endpoint
-        self._client = websocket
-        self._admission = Admission(endpoint.gate, self.cut)
-        self._looking: asyncio.Task[None] | None = None
-        self.ending: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
-        """The close code and reason, once it is to end."""
+    def __init__(self, session: Session, websocket: WebSocket) -> None:
+        super().__init__(cast(Any, self), _Socket(self, session, websocket), None, None, schema, INIT_TIME)
+        self._session = session
+        self._socket = websocket
+        self._recheck: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Serves the client until it leaves or is cut off."""
+        """Serve the client until it disconnects or the session is closed."""
         reading = asyncio.create_task(self.handle())
-        either: list[asyncio.Future[Any]] = [reading, self.ending]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if self.ending.done():
+        until: list[asyncio.Future[Any]] = [reading, self._session.closing]
+        await asyncio.wait(until, return_when=asyncio.FIRST_COMPLETED)
+
+        if self._session.closing.done():
             await self.shutdown()
+            code, reason = self._session.closing.result()
             with suppress(TimeoutError, WebSocketDisconnect, RuntimeError):
                 async with asyncio.timeout(CLOSE_SECONDS):
-                    code, reason = self.ending.result()
-                    await self._client.close(code, reason.encode()[:MOST_REASON].decode(errors="ignore"))
+                    await self._socket.close(code, reason.encode()[:MAX_REASON_BYTES].decode(errors="ignore"))
             reading.cancel()
-        if self._looking:
-            self._looking.cancel()
+
+        if self._recheck:
+            self._recheck.cancel()
         with suppress(asyncio.CancelledError):
             await reading
 
-    def cut(self, code: int, reason: str) -> None:
-        """Ends the connection; of several causes the first is told."""
-        if not self.ending.done():
-            self.ending.set_result((code, reason))
-
     async def on_ws_connect(self, _context: object) -> Any:
-        """Lets the client in, or decides how the connection ends."""
+        """Accept the client if its token is valid; else close the session and raise ConnectionRejectionError."""
         try:
-            await self._count()
-            await self._admission.admit()
-            await self._endpoint.hub.open()
+            await self._count_request()
+            await self._session.authenticate()
+            await self._session.services.hub.open()
         except Exception as error:
             if not isinstance(error, ApiError):
-                logger.exception("A subscriber could not be let in")
-            self._admission.refuse(error)
+                logger.exception("Unexpected failure while a WebSocket was authenticated")
+            self._session.close_after(error)
             raise ConnectionRejectionError from error
-        self._looking = asyncio.create_task(self._admission.look())
+        self._recheck = asyncio.create_task(self._session.recheck())
         return UNSET
 
     async def handle_message(self, message: Message) -> None:
-        if self.ending.done():
+        """Check the types of a message's entries, and take the token from connection_init."""
+        if self._session.closing.done():
             return
         if not _is_well_formed(message):
-            await self.handle_invalid_message("The message is none of the protocol graphql-transport-ws")
+            await self.handle_invalid_message(f"The message is not valid in {GRAPHQL_TRANSPORT_WS_PROTOCOL}.")
             return
         if message["type"] == "connection_init":
-            sent = message.setdefault("payload", {}) or {}
-            message["payload"] = sent
-            self._admission.authorization = next(
-                (str(v) for name, v in sent.items() if name.lower() == "authorization"), None
+            payload = message.setdefault("payload", {}) or {}
+            message["payload"] = payload
+            self._session.authorization = next(
+                (str(value) for name, value in payload.items() if name.lower() == "authorization"), None
             )
         await super().handle_message(message)
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
-        if len(self.operations) < MOST_OPERATIONS:
+        """Start an operation, unless the connection already runs too many."""
+        if len(self.operations) < MAX_CONCURRENT_OPERATIONS:
             await super().handle_subscribe(message)
             return
-        text = f"A connection may have {MOST_OPERATIONS} operations at the same time."
+        text = (
+            f"This connection already runs {MAX_CONCURRENT_OPERATIONS} operations, which is the maximum. "
+            "Complete one, or open another connection."
+        )
         error = GraphQLError(text, extensions={"code": Code.QUERY_TOO_COMPLEX})
         await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
 
     async def run_operation(self, operation: Operation[Any, None]) -> None:
+        """Execute an operation and send its results.
+
+        A query or mutation is authenticated, counted and limited in time as over HTTP. A subscription relies on the
+        session: it starts to hear of changes at once, and its user is authenticated before each event.
+        """
+        services = self._session.services
         try:
-            await self._run_in_time(operation)
-        except (ApiError, GraphQLError) as refusal:
-            errors = [refusal if isinstance(refusal, GraphQLError) else GraphQLError("", original_error=refusal)]
+            subscribes = is_subscription(
+                services.documents, operation.query, operation.variables, operation.operation_name
+            )
+            async with time_limit(None if subscribes else services.settings.request_seconds):
+                if not (subscribes and self._session.viewer):
+                    await self._count_request()
+                    await self._session.authenticate()
+                results = await self.schema.stream(
+                    operation.query,
+                    variable_values=operation.variables,
+                    context_value=self._session.context(),
+                    operation_name=operation.operation_name,
+                )
+                async with aclosing(results):
+                    await self._send_result_stream(operation, results)
+                await operation.send_operation_message({"id": operation.id, "type": "complete"})
+        except (ApiError, GraphQLError) as error:
+            errors = [as_graphql(error) if isinstance(error, ApiError) else error]
             translate(errors, None)
             await operation.send_initial_errors(errors)
         except WebSocketDisconnected:
             pass
         except Exception:
             logger.exception("Unexpected failure of an operation over WebSocket")
-            self.cut(INTERNAL_ERROR, "Internal server error")
-
-    async def _run_in_time(self, operation: Operation[Any, None]) -> None:
-        """A subscription lasts; a query or mutation takes no longer than over HTTP."""
-        seconds = None if self._is_subscription(operation) else self._endpoint.settings.request_seconds
-        async with time_limit(seconds):
-            await self._run(operation)
-
-    async def _run(self, operation: Operation[Any, None]) -> None:
-        results = await self.schema.stream(
-            operation.query,
-            variable_values=operation.variables,
-            context_value=await self._context(operation),
-            operation_name=operation.operation_name,
-        )
-        async with aclosing(results):
-            await self._send_result_stream(operation, results)
-        await operation.send_operation_message({"id": operation.id, "type": "complete"})
-
-    async def _context(self, operation: Operation[Any, None]) -> LiveContext:
-        """A subscription looks at the viewer again before each event, and begins to hear at once."""
-        endpoint, admission = self._endpoint, self._admission
-        if not (admission.viewer and self._is_subscription(operation)):
-            await self._count()
-            await admission.admit()
-        assert admission.viewer is not None
-        return LiveContext(
-            endpoint.gate.db,
-            admission.viewer,
-            endpoint.clock(),
-            endpoint.settings,
-            endpoint.documents,
-            endpoint.hub,
-            endpoint.clock,
-            admission.admit,
-            self.cut,
-        )
-
-    async def _count(self) -> None:
-        await self._admission.count(self._client.client.host if self._client.client else None)
-
-    def _is_subscription(self, operation: Operation[Any, None]) -> bool:
-        asked = request.Operation(operation.query, operation.variables, operation.operation_name, None)
-        return request.is_subscription(asked, self._endpoint.documents)
+            self._session.close(CloseCode.INTERNAL_SERVER_ERROR, "Internal server error")
 
     @staticmethod
     def _get_pre_execution_close_reason(_error: GraphQLError) -> None:
-        """A document that is wrong is told as an error; the other operations of the connection go on."""
+        """Keep the connection open after an invalid document, so that its other operations go on."""
 
     def decode_json(self, data: str | bytes) -> object:
         return orjson.loads(data)
@@ -211,29 +192,32 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
     def encode_json(self, message: object) -> str:
         return orjson.dumps(message).decode()
 
+    async def _count_request(self) -> None:
+        await self._session.count_request(self._socket.client.host if self._socket.client else None)
+
 
 class _Socket(ASGIWebSocketAdapter):
-    """Writes as long as the connection is not to end, and no longer than a client may take."""
+    """Sends messages until the session is closed, and closes it if the client does not accept one in time."""
 
-    def __init__(self, connection: Connection, websocket: WebSocket) -> None:
+    def __init__(self, connection: Connection, session: Session, websocket: WebSocket) -> None:
         super().__init__(cast(Any, connection), websocket, websocket)
-        self._connection = connection
+        self._session = session
 
     async def send_json(self, message: Mapping[str, object]) -> None:
-        if self._connection.ending.done():
+        if self._session.closing.done():
             return
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await super().send_json(message)
         except TimeoutError:
-            self._connection.cut(TRY_AGAIN_LATER, "Too slow: subscribe again, then query")
+            self._session.close(CloseCode.TRY_AGAIN_LATER, f"The client reads too slowly. {RESUBSCRIBE}")
 
     async def close(self, code: int, reason: str) -> None:
-        self._connection.cut(code, reason)
+        self._session.close(code, reason)
 
 
 def _is_well_formed(message: Any) -> bool:
-    """Whether its entries have the types that the protocol gives them. Which there must be is for the handler."""
+    """Whether the entries have the types of the protocol. Strawberry checks which entries must be present."""
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         return False
     payload = message.get("payload")
@@ -241,12 +225,6 @@ def _is_well_formed(message: Any) -> bool:
         return False
     if message["type"] != "subscribe":
         return payload is None or isinstance(payload, dict)
-    return isinstance(payload, dict) and all(isinstance(payload.get(name), kind) for name, kind in _SUBSCRIBE.items())
-
-
-_SUBSCRIBE: Mapping[str, Any] = {
-    "query": str,
-    "variables": dict | None,
-    "operationName": str | None,
-    "extensions": dict | None,
-}
+    return isinstance(payload, dict) and all(
+        isinstance(payload.get(name), type_) for name, type_ in SUBSCRIBE_ENTRIES.items()
+    )

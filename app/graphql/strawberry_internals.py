@@ -1,0 +1,42 @@
+"""The private parts of Strawberry that this server uses. tests/graphql/test_internals.py checks each of them."""
+
+import strawberry
+from graphql import GraphQLSchema
+from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.exceptions import ConnectionRejectionError
+from strawberry.http.exceptions import WebSocketDisconnected
+from strawberry.schema.base import BaseSchema
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
+from strawberry.types.execution import ExecutionContext
+
+__all__ = [
+    "GRAPHQL_TRANSPORT_WS_PROTOCOL",
+    "ASGIWebSocketAdapter",
+    "BaseGraphQLTransportWSHandler",
+    "CannotGetOperationTypeError",
+    "ConnectionRejectionError",
+    "InvalidOperationTypeError",
+    "MaybeNullValidationRule",
+    "Message",
+    "OneOfInputValidationRule",
+    "Operation",
+    "SubscribeMessage",
+    "WebSocketDisconnected",
+    "core_schema",
+    "requested_operation_name",
+]
+
+
+def core_schema(schema: strawberry.Schema | BaseSchema) -> GraphQLSchema:
+    """Return the graphql-core schema that Strawberry has built, which parsing, measuring and validation need."""
+    return schema._schema  # type: ignore[union-attr]
+
+
+def requested_operation_name(execution: ExecutionContext) -> str | None:
+    """Return the operationName of the request. `ExecutionContext.operation_name` falls back to the document's first."""
+    return execution._provided_operation_name
