@@ -25,7 +25,7 @@ from app.graphql.subscriptions.hub import Hub
 from app.graphql.subscriptions.websocket import LiveEndpoint
 from app.observability.logs import configure_logging, request_log
 from app.observability.requests import current
-from app.rest.http import LeadingSlashes, rest_routes
+from app.rest.routes import LeadingSlashesMiddleware, rest_routes
 from app.web.claim_page import claim_page
 from app.web.health import probes
 from app.web.middleware import ListedOrigins, Observed, SecurityHeaders
@@ -150,7 +150,7 @@ def create_app(
 
     middleware = [
         Middleware(Observed, log=request_log(settings)),
-        Middleware(LeadingSlashes),
+        Middleware(LeadingSlashesMiddleware),
         Middleware(SecurityHeaders),
         Middleware(ListedOrigins, origins=settings.cors_origins),
     ]

@@ -21,8 +21,8 @@ from app.domain.enums import EventKind, LeadOfferStatus
 from app.errors import Code
 from app.graphql.schema import schema
 from app.lists.filters import Operator
-from app.rest.fields import FIELDS
-from app.rest.http import ADDRESSES
+from app.rest.filter_fields import FILTER_FIELDS
+from app.rest.routes import ROUTES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -96,13 +96,13 @@ def test_operators() -> None:
 
 
 def test_rest_addresses() -> None:
-    methods = {f"{method} {address}" for address, methods in ADDRESSES.items() for method in methods}
+    methods = {f"{method} {address}" for address, methods in ROUTES.items() for method in methods}
     assert {name.replace("{id}", "{lead_id}") for name in named("address")} == methods
 
 
 def test_rest_filters() -> None:
     listed = README[README.index("Filters go by") : README.index("All\nof a query hold")]
-    assert re.findall(r"`([^`]+)`", listed) == [*FIELDS, *LeadOfferStatus]
+    assert re.findall(r"`([^`]+)`", listed) == [*FILTER_FIELDS, *LeadOfferStatus]
 
 
 def test_rest_statuses() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.db.models import LeadOffer, User
 from app.domain.enums import LeadOfferStatus
-from app.rest.fields import FIELDS
+from app.rest.filter_fields import FILTER_FIELDS
 from tests.support.api import Api
 from tests.support.world import Cast, World
 
@@ -259,7 +259,7 @@ def _nested(levels: int) -> str:
         "&".join(f"rank[$nin]={i}" for i in range(1001)),
         _nested(10),
         _nested(40),
-        "&".join(f"$sort[{name}]=1" for name in list(FIELDS)[:6]),
+        "&".join(f"$sort[{name}]=1" for name in list(FILTER_FIELDS)[:6]),
         "&" * 1_500,
     ],
 )
@@ -275,7 +275,7 @@ async def test_more_than_a_list_may_be_asked(api: Api, leader: User, query: str)
         f"rank[$in]={','.join(map(str, range(1000)))}",
         "&".join(f"rank[$in][{i}]={i}" for i in range(1000)),
         _nested(9),
-        "&".join(f"$sort[{name}]=1" for name in list(FIELDS)[:5]),
+        "&".join(f"$sort[{name}]=1" for name in list(FILTER_FIELDS)[:5]),
         "&" * 1_499,
     ],
 )
@@ -396,7 +396,7 @@ async def test_what_fails_on_our_side_says_nothing_of_its_cause(
     async def fail(*_args: Any, **_named: Any) -> None:
         raise RuntimeError("the secret")
 
-    monkeypatch.setattr("app.rest.calls.fetch_page", fail)
+    monkeypatch.setattr("app.rest.handlers.fetch_page", fail)
     error = await _refused(api.user(leader), 500, "/leads/3/offers")
     assert (error["name"], error["data"]) == ("GeneralError", {"code": "INTERNAL_SERVER_ERROR"})
     assert "secret" not in str(error)
