@@ -30,15 +30,15 @@ from app.config import PREFIX, Settings, read_settings
 from app.db import migrations
 from app.db.engine import Database, connect, limits_of
 from app.db.models import User
-from app.domain.timestamps import format_instant
+from app.domain.timestamps import format_instant, utc_now
 from app.errors import DATABASE_FAILURES, ApiError, Code
 from app.graphql.schema import sdl
-from app.main import create_app, from_environment, from_environment_with_worker, tune_gc, utc_now
+from app.main import create_app, from_environment, from_environment_with_worker, tune_gc
 from app.observability import metrics
 from app.observability.logs import configure_logging
 from app.observability.progress import progress_bar
 from app.sample_data import Size, fill
-from app.web.shutdown import at_first_signal
+from app.web.shutdown import on_shutdown_signal
 from app.worker.channels.base import Senders
 from app.worker.channels.registry import check_channels, make_senders, make_webhook
 from app.worker.worker import Worker
@@ -136,7 +136,7 @@ def dispatch_(
         db = connect(settings.database_url, limits_of(settings), has_webhook=settings.has_webhook)
         worker = Worker(db, settings, senders, utc_now, make_webhook(settings))
         try:
-            with at_first_signal(worker.stop):
+            with on_shutdown_signal(worker.stop):
                 if once:
                     typer.echo(await worker.run_once())
                 else:

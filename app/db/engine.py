@@ -93,7 +93,7 @@ class Database:
                         changes = await take_changes(connection.driver_connection)
                 if self._announce and changes:
                     self._announce(changes)
-                metrics.committed(session)
+                metrics.run_after_commit(session)
 
     async def close(self) -> None:
         await self._lanes.close()

@@ -27,11 +27,12 @@ from app.graphql.document_cache import Documents
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
 from app.graphql.request import Operation, is_subscription, read_operation
-from app.graphql.responses import error_response, execution_response, request_error_response
+from app.graphql.responses import execution_response, request_error_response
 from app.graphql.schema import schema
 from app.graphql.subscriptions.hub import Hub
 from app.graphql.subscriptions.stream import Streams
 from app.observability import requests
+from app.web.error_responses import error_response
 from app.web.time_limits import time_limit
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from app.db.engine import Database
 from app.graphql import queries
 from app.observability import metrics
 from app.observability.logs import configure_logging
-from app.observability.requests import RequestNote
+from app.observability.requests import RequestRecord
 from app.worker.channels.base import DeliveryError
 from tests.support.api import Api, serving, settings_for
 from tests.support.processes import free_port, start, stop
@@ -196,11 +196,11 @@ async def test_requests_are_counted_by_name_and_outcome(api: Api, cast: Cast) ->
 
 def test_names_that_clients_make_up_are_not_told_apart_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "_known", set())
-    for number in range(metrics.NAMES + 50):
-        metrics.observe(RequestNote("-", "POST", operation=f"Made{number}"), 0.001)
-    metrics.observe(RequestNote("-", "POST", operation="Refused", outcome="UNAUTHENTICATED"), 0.001)
+    for number in range(metrics.MAX_OPERATIONS + 50):
+        metrics.observe(RequestRecord("-", "POST", operation=f"Made{number}"), 0.001)
+    metrics.observe(RequestRecord("-", "POST", operation="Refused", outcome="UNAUTHENTICATED"), 0.001)
     assert value("lead_offers_requests_total", operation="Made0", outcome="OK") == 1
-    assert value("lead_offers_requests_total", operation=f"Made{metrics.NAMES}", outcome="OK") == 0
+    assert value("lead_offers_requests_total", operation=f"Made{metrics.MAX_OPERATIONS}", outcome="OK") == 0
     assert value("lead_offers_requests_total", operation="Refused", outcome="UNAUTHENTICATED") == 0
     assert value("lead_offers_requests_total", operation="other", outcome="OK") >= 50
 

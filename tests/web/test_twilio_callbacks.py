@@ -340,7 +340,7 @@ async def test_a_number_that_two_share_is_stopped_for_both(
 
 async def test_a_text_without_an_id_claims_nothing(twilio: Twilio, database: Database, offer: LeadOffer) -> None:
     answer = await twilio.tells("/twilio/texts", From=PHONE, Body="1")
-    assert (answer.status_code, answer.json()["errors"][0]["message"]) == (400, "The text has no MessageSid.")
+    assert (answer.status_code, answer.json()["errors"][0]["message"]) == (400, "The form has no field MessageSid.")
     assert await holder(database, offer) == (None, None)
 
 
