@@ -1,4 +1,4 @@
-"""The description of the REST API: it names what there is, and the server keeps to it."""
+"""The OpenAPI document is complete, and the server behaves as it says."""
 
 import sys
 from pathlib import Path
@@ -16,13 +16,13 @@ METHODS = ("get", "post", "put", "patch", "delete")
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 
 
-async def test_it_is_for_everybody(api: Api) -> None:
+async def test_the_document_needs_no_token(api: Api) -> None:
     answer = await api.rest("GET", "/openapi.json")
     assert (answer.status_code, answer.json()) == (200, openapi_document())
     assert (await api.rest("POST", "/openapi.json")).headers["allow"] == "GET, HEAD, OPTIONS"
 
 
-def test_it_has_every_address_and_method() -> None:
+def test_the_document_has_every_path_and_method() -> None:
     described = {
         (path, method.upper())
         for path, item in openapi_document()["paths"].items()
@@ -33,7 +33,7 @@ def test_it_has_every_address_and_method() -> None:
     assert described == served - {("/openapi.json", "GET")}
 
 
-def test_its_refusals_are_those_of_feathers() -> None:
+def test_the_errors_are_those_of_feathers() -> None:
     operations = [item[method] for item in openapi_document()["paths"].values() for method in METHODS if method in item]
     statuses = {int(status) for operation in operations for status in operation["responses"]}
     assert statuses - {200, 201} <= set(FEATHERS_NAMES)
@@ -42,7 +42,7 @@ def test_its_refusals_are_those_of_feathers() -> None:
 async def test_schemathesis_finds_nothing(
     api: Api, database_url: str, world: World, cast: Cast, tmp_path: Path
 ) -> None:
-    """It sends what the description allows and what it forbids, and holds every answer against it."""
+    """Schemathesis sends valid and invalid requests, and checks every response against the document."""
     for i in range(5):
         lead = await world.lead(cast.alice, cast.team)
         await world.offer(lead, await world.user(), rank=i)

@@ -1,4 +1,4 @@
-"""REST answers what GraphQL answers to the same question: random ones, and those of the real Feathers client."""
+"""REST and GraphQL return the same for the same query: random ones, and those of the real Feathers client."""
 
 from datetime import timedelta
 from typing import Any
@@ -44,7 +44,7 @@ VALUES: dict[str, list[Any]] = {
 
 @pytest.fixture
 async def lead(world: World, cast: Cast) -> Lead:
-    """Alice's, with offers of every kind."""
+    """A lead of Alice with offers of every kind."""
     lead = await world.lead(cast.alice, cast.team)
     other = await world.team(cast.alice)
     for i in range(10):
@@ -101,7 +101,7 @@ QUERIES = st.builds(lambda where, paging: where | paging, st.just({}) | st.recur
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 @given(query=QUERIES, data=st.data())
-async def test_random_questions(api: Api, cast: Cast, lead: Lead, query: Query, data: st.DataObject) -> None:
+async def test_random_queries(api: Api, cast: Cast, lead: Lead, query: Query, data: st.DataObject) -> None:
     alice = api.user(cast.alice)
     sent = address(query, lambda spellings: data.draw(st.sampled_from(spellings)))
     rest = await alice.rest("GET", f"/leads/{lead.id}/offers?{sent}")
@@ -110,8 +110,8 @@ async def test_random_questions(api: Api, cast: Cast, lead: Lead, query: Query, 
     assert rest.json() == as_rest(graphql["leadOffers"])
 
 
-def _questions() -> list[dict[str, Any]]:
-    """Every operator on every field, null where it may be asked for, and combinations."""
+def _queries() -> list[dict[str, Any]]:
+    """Return queries with every operator on every field, with null where it is allowed, and combined."""
     single = [
         {name: {w: VALUES[name][1]}} for name in FILTER_FIELDS for w in _operators(name) if w not in ("$in", "$nin")
     ]
@@ -136,8 +136,8 @@ def _questions() -> list[dict[str, Any]]:
 
 
 @needs_node
-async def test_the_feathers_client_finds(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
-    questions = _questions()
+async def test_find_of_the_feathers_client(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
+    questions = _queries()
     answers = await _feathers(api, database_url, cast, [["find", lead.id, query] for query in questions])
     for query, answer in zip(questions, answers, strict=True):
         graphql = await api.user(cast.alice).ask(FIND, leadId=str(lead.id), **variables(query))
@@ -145,7 +145,7 @@ async def test_the_feathers_client_finds(api: Api, database_url: str, cast: Cast
 
 
 @needs_node
-async def test_the_feathers_client_gets(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
+async def test_get_of_the_feathers_client(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
     ids = range(1, 11)
     answers = await _feathers(api, database_url, cast, [["get", lead.id, i, {}] for i in ids])
     for i, answer in zip(ids, answers, strict=True):
@@ -155,7 +155,7 @@ async def test_the_feathers_client_gets(api: Api, database_url: str, cast: Cast,
 
 
 @needs_node
-async def test_the_feathers_client_creates(api: Api, database_url: str, world: World, cast: Cast) -> None:
+async def test_create_of_the_feathers_client(api: Api, database_url: str, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     first, second = await _feathers(api, database_url, cast, [["create", lead.id, {}]] * 2)
     submitted = (await api.user(cast.alice).ask(SUBMIT, leadId=str(lead.id)))["submitLeadOffers"]
@@ -166,7 +166,7 @@ async def test_the_feathers_client_creates(api: Api, database_url: str, world: W
 
 
 @needs_node
-async def test_the_feathers_client_understands_refusals(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
+async def test_errors_of_the_feathers_client(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
     calls: list[list[Any]] = [
         ["find", lead.id, {"rank": "first"}],
         ["find", 99, {}],
@@ -187,13 +187,13 @@ async def test_the_feathers_client_understands_refusals(api: Api, database_url: 
 
 
 async def _feathers(api: Api, database_url: str, cast: Cast, calls: list[list[Any]]) -> Any:
-    """What the client answers to Alice's calls. Its base address ends in a slash, as the old documentation has it."""
+    """Run Alice's calls in the client. As in the original documentation, its base URL ends in a slash."""
     token = api.user(cast.alice).token
     assert token
     with serving(create_app(settings_for(database_url), clock=lambda: NOW)) as url:
         return await node("feathers.mjs", f"{url}/", token, orjson.dumps(calls).decode())
 
 
-def test_every_operator_is_asked() -> None:
-    asked = {w for query in _questions() for value in query.values() if isinstance(value, dict) for w in value}
+def test_every_operator_is_covered() -> None:
+    asked = {w for query in _queries() for value in query.values() if isinstance(value, dict) for w in value}
     assert asked >= {f"${operator}" for operator in Operator if operator is not Operator.EQ}
