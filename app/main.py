@@ -1,13 +1,12 @@
-"""The application: every address and what surrounds them."""
+"""The ASGI application: middleware, routes and lifespan."""
 
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,102 +16,79 @@ from app.access.auth import make_authenticator
 from app.config import Settings, read_settings
 from app.db.change_feed import OfferChange
 from app.db.engine import Database, connect, limits_of
-from app.errors import ApiError, Code, internal_error
+from app.domain.timestamps import utc_now
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
-from app.graphql.responses import error_response
 from app.graphql.subscriptions.hub import Hub
 from app.graphql.subscriptions.websocket import WebSocketEndpoint
-from app.observability.logs import configure_logging, request_log
-from app.observability.requests import current
-from app.rest.http import LeadingSlashes, rest_routes
-from app.web.claim_page import claim_page
-from app.web.health import probes
-from app.web.middleware import ListedOrigins, Observed, SecurityHeaders
-from app.web.shutdown import before_server_ends
-from app.web.twilio_callbacks import twilio_callbacks
+from app.observability.logs import configure_logging, request_logger
+from app.rest.routes import LeadingSlashesMiddleware, rest_routes
+from app.web.claim_page import claim_page_routes
+from app.web.error_responses import EXCEPTION_HANDLERS
+from app.web.health import health_routes
+from app.web.middleware import AllowedOriginsMiddleware, ObservabilityMiddleware, SecurityHeadersMiddleware
+from app.web.shutdown import before_server_shutdown
+from app.web.twilio_callbacks import twilio_routes
 from app.worker.channels.base import Channels
 from app.worker.channels.registry import make_channels, make_webhook
 from app.worker.worker import Worker
 
-
-def _refuse(_request: Request, error: Exception) -> Response:
-    """What Starlette itself refuses, such as an address that is not there."""
-    assert isinstance(error, HTTPException)
-    code = Code.NOT_FOUND if error.status_code == 404 else Code.BAD_REQUEST
-    return error_response(ApiError(code, error.detail, headers=error.headers or {}, status=error.status_code))
+CLOSE_SECONDS = 1.0
+"""How long closing the database connections may take at shutdown: the database may not respond."""
 
 
-def _refuse_early(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    return error_response(error)
+def create_app(
+    settings: Settings, clock: Callable[[], datetime] = utc_now, channels: Channels | None = None
+) -> Starlette:
+    """Create the server, with a worker inside it if `channels` are given. `clock` returns the current time in UTC.
 
+    The first request connects to the database. Raises ValueError if a required setting is missing.
+    """
 
-def _fail(_request: Request, _error: Exception) -> Response:
-    """Starlette raises the error again once this is sent: uvicorn has it in the log."""
-    response = error_response(internal_error())
-    response.headers["X-Request-ID"] = current().id
-    return response
+    def announce(changes: Sequence[OfferChange] | None) -> None:
+        hub.publish(changes)
 
+    async def graphiql(request: Request) -> Response:
+        return await graphiql_page(request, settings, db, clock())
 
-def utc_now() -> datetime:
-    """The moment, cut to the millisecond as all instants are."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+    db = connect(settings.database_url, limits_of(settings), announce, has_webhook=settings.has_webhook)
+    hub = Hub(db, settings.listen_url or settings.database_url)
+    authenticator = make_authenticator(db, settings)
+    endpoint = GraphQLEndpoint(authenticator, settings, clock, hub, graphiql if settings.graphiql else None)
+    worker = Worker(db, settings, channels, clock, make_webhook(settings)) if channels else None
 
+    middleware = [
+        Middleware(ObservabilityMiddleware, log=request_logger(settings)),
+        Middleware(LeadingSlashesMiddleware),
+        Middleware(SecurityHeadersMiddleware),
+        Middleware(AllowedOriginsMiddleware, origins=settings.cors_origins),
+    ]
+    routes: list[BaseRoute] = [
+        Route("/graphql", endpoint),
+        WebSocketRoute("/graphql", WebSocketEndpoint(endpoint.services)),
+        *rest_routes(authenticator, settings, clock),
+        *health_routes(db, clock),
+    ]
+    if settings.graphiql:
+        routes.append(graphiql_assets())
+    if settings.public_url:
+        routes += [*claim_page_routes(db, settings, clock), *twilio_routes(db, settings, clock)]
 
-CLOSING_SECONDS = 1.0
-"""For taking leave of the database, which may be silent."""
-
-
-def from_environment() -> Starlette:
-    """The server in one of several processes: each reads the settings and writes the log by itself."""
-    settings = read_settings()
-    configure_logging(settings)
-    return _calmed(create_app(settings))
-
-
-def from_environment_with_worker() -> Starlette:
-    """The same with a worker inside each."""
-    settings = read_settings()
-    configure_logging(settings)
-    return _calmed(create_app(settings, channels=make_channels(settings)))
-
-
-def _calmed(app: Starlette) -> Starlette:
-    tune_gc()
+    app = Starlette(
+        routes=routes,
+        middleware=middleware,
+        lifespan=_make_lifespan(db, hub, worker),
+        exception_handlers=EXCEPTION_HANDLERS,
+    )
+    app.state.database = db
     return app
 
 
-def tune_gc() -> None:
-    """Leaves what is loaded by now out of every later collection, and has collections come less often.
-
-    A page of 100 offers makes 500 objects, which had the schema's half a million looked at again and again: it took a
-    third of the throughput, and 0.1 s of whoever was waiting just then.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-
-
-@asynccontextmanager
-async def dispatching(worker: Worker | None) -> AsyncIterator[None]:
-    """Has the worker, where there is one, run meanwhile; at the end it finishes what is under way."""
-    if worker is None:
-        yield
-        return
-    running = asyncio.create_task(worker.run())
-    yield
-    worker.stop()
-    await running
-
-
-Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
-
-
-def _lifespan(db: Database, hub: Hub, worker: Worker | None) -> Lifespan:
-    def begin_to_end() -> None:
-        """While requests that run still do: a stream would never end, and a worker has its own to wait for."""
+def _make_lifespan(
+    db: Database, hub: Hub, worker: Worker | None
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    def begin_shutdown() -> None:
+        """End subscriptions, which would keep the server waiting for ever, and stop the worker at the same time."""
         hub.close_subscribers()
         if worker is not None:
             worker.stop()
@@ -120,64 +96,45 @@ def _lifespan(db: Database, hub: Hub, worker: Worker | None) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         try:
-            with before_server_ends(begin_to_end):
-                async with dispatching(worker):
-                    yield
+            working = asyncio.create_task(worker.run()) if worker else None
+            with before_server_shutdown(begin_shutdown):
+                yield
+            if worker is not None and working is not None:
+                worker.stop()
+                await working
         finally:
             with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSING_SECONDS):
+                async with asyncio.timeout(CLOSE_SECONDS):
                     await hub.close()
                     await db.close()
 
     return lifespan
 
 
-def create_app(
-    settings: Settings, clock: Callable[[], datetime] = utc_now, channels: Channels | None = None
-) -> Starlette:
-    """The server, and with `channels` a worker inside it.
-
-    ValueError names a setting that is missing; the database is connected to on first use.
-    """
-
-    def announce(changes: Sequence[OfferChange] | None) -> None:
-        hub.publish(changes)
-
-    db = connect(settings.database_url, limits_of(settings), announce, has_webhook=settings.has_webhook)
-    gate = make_authenticator(db, settings)
-    hub = Hub(db, settings.listen_url or settings.database_url)
-    worker = Worker(db, settings, channels, clock, make_webhook(settings)) if channels else None
-
-    middleware = [
-        Middleware(Observed, log=request_log(settings)),
-        Middleware(LeadingSlashes),
-        Middleware(SecurityHeaders),
-        Middleware(ListedOrigins, origins=settings.cors_origins),
-    ]
-
-    async def page(request: Request) -> Response:
-        return await graphiql_page(request, settings, db, clock())
-
-    endpoint = GraphQLEndpoint(gate, settings, clock, hub, page if settings.graphiql else None)
-    routes: list[BaseRoute] = [
-        Route("/graphql", endpoint),
-        WebSocketRoute("/graphql", WebSocketEndpoint(endpoint.services)),
-        *rest_routes(gate, settings, clock),
-        *probes(db, clock),
-    ]
-    if settings.graphiql:
-        routes.append(graphiql_assets())
-    if settings.public_url:
-        routes += [*claim_page(db, settings, clock), *twilio_callbacks(db, settings, clock)]
-    app = Starlette(
-        routes=routes,
-        middleware=middleware,
-        lifespan=_lifespan(db, hub, worker),
-        exception_handlers={
-            HTTPException: _refuse,
-            ApiError: _refuse_early,
-            Exception: _fail,
-        },
-    )
-    app.state.database = db
+def from_environment() -> Starlette:
+    """Create the server in one of several processes (`serve --workers`), with the settings in the environment."""
+    settings = read_settings()
+    configure_logging(settings)
+    app = create_app(settings)
+    tune_gc()
     return app
+
+
+def from_environment_with_worker() -> Starlette:
+    """Create the server with a worker in one of several processes (`serve --workers --dispatch`)."""
+    settings = read_settings()
+    configure_logging(settings)
+    app = create_app(settings, channels=make_channels(settings))
+    tune_gc()
+    return app
+
+
+def tune_gc() -> None:
+    """Exclude everything loaded so far from garbage collection, and collect less often.
+
+    A page of 100 offers creates 500 objects, enough for a collection that scans the half a million objects of the
+    schema. That took a third of the throughput, and paused requests for 0.1 s.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

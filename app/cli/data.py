@@ -11,8 +11,7 @@ from app.cli.running import expected_errors, full_name, in_transaction, settings
 from app.commands.exhaustion import unclaimed_leads
 from app.db import migrations
 from app.db.engine import Database
-from app.domain.timestamps import format_instant
-from app.main import utc_now
+from app.domain.timestamps import format_instant, utc_now
 from app.observability.progress import progress_bar
 from app.sample_data import Size, fill
 

@@ -16,10 +16,11 @@ from sqlalchemy import make_url
 from app.cli.running import expected_errors, fail, in_transaction, settings_or_exit
 from app.config import PREFIX, Settings
 from app.db.engine import connect, limits_of
-from app.main import create_app, from_environment, from_environment_with_worker, tune_gc, utc_now
+from app.domain.timestamps import utc_now
+from app.main import create_app, from_environment, from_environment_with_worker, tune_gc
 from app.observability import metrics
 from app.observability.logs import configure_logging
-from app.web.shutdown import at_first_signal
+from app.web.shutdown import on_shutdown_signal
 from app.worker.channels.base import Channels
 from app.worker.channels.registry import check_channels, make_channels, make_webhook
 from app.worker.worker import Worker
@@ -106,7 +107,7 @@ def dispatch(
         db = connect(settings.database_url, limits_of(settings), has_webhook=settings.has_webhook)
         worker = Worker(db, settings, channels, utc_now, make_webhook(settings))
         try:
-            with at_first_signal(worker.stop):
+            with on_shutdown_signal(worker.stop):
                 if once:
                     typer.echo(await worker.run_once())
                 else:

@@ -11,9 +11,8 @@ from app.cli.running import expected_errors, full_name, in_transaction, settings
 from app.commands.release import release_leads
 from app.commands.users import activate_user, create_user, deactivate_user, find_user
 from app.db.models import User
-from app.domain.timestamps import format_instant
+from app.domain.timestamps import format_instant, utc_now
 from app.errors import ApiError, Code
-from app.main import utc_now
 
 app = typer.Typer(help="Manage user accounts.", no_args_is_help=True)
 

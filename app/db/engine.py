@@ -1,9 +1,8 @@
-"""The database: one engine for reads, one for writes, short sessions of each.
+"""The database: one engine for reads, one for writes, and short sessions of each.
 
-Reads run in autocommit, one statement each, so that none holds a connection while another waits. PostgreSQL plans a
-read once for all values: planning the page of an inbox takes 0.5 ms, more than running it. Writes are one transaction
-each. On SQLite all writers of a process share one connection and begin with BEGIN IMMEDIATE: a transaction that first
-reads and then writes would otherwise fail, not wait, when another writer came between.
+Reads run in autocommit, so that no read holds a transaction open. Each write is one transaction. On SQLite, all writers
+of a process share one connection and start with BEGIN IMMEDIATE: a transaction that reads first and writes later would
+otherwise fail, instead of waiting, if another one has written in between.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -28,27 +27,29 @@ from app.errors import ApiError
 from app.observability import metrics, requests
 
 HAS_WEBHOOK = "has_webhook"
-"""Of a session's `info`: whether what happens in it is told to a webhook."""
+"""Key of a session's `info`: whether commands write events for a webhook."""
 
 SQLITE_BUSY_SECONDS = 30
-STEPS_BETWEEN_LOOKS = 10_000
-"""Instructions of SQLite's virtual machine, a fraction of a millisecond, between two looks at the clock."""
+"""How long a statement waits for another process that writes."""
 
-SILENCE_SECONDS = 2.0
-"""How much longer than a statement may take PostgreSQL may be silent: it would have ended it by then."""
+STEPS_PER_CHECK = 10_000
+"""How many instructions SQLite runs between two checks of the time limit: a fraction of a millisecond."""
+
+GRACE_SECONDS = 2.0
+"""How long after the time limit of a statement a PostgreSQL that has not cancelled it counts as lost."""
 
 PLANNING_READS = {"plan_cache_mode": "force_generic_plan", "random_page_cost": "1.1"}
-"""How PostgreSQL plans reads: once for all values, and for memory or solid disks, where an index in the right order is
-better than a walk through the whole table in that order."""
+"""Settings of read connections. Each statement is planned once for all values, as planning a page of offers takes
+longer than running it. The page cost is that of SSDs: PostgreSQL then prefers an index in the right order."""
 
 PLANNING_WRITES = {"enable_seqscan": "off"}
-"""How it plans writes. They are of one lead or one user, whose rows an index has; but of a table that grew within the
-last minute PostgreSQL has no statistics, and a claim read all deliveries: 3 ms, more than all else in it."""
+"""Settings of write connections. Writes find their few rows by an index; without statistics of a table that has just
+grown, PostgreSQL would scan all deliveries for each claim."""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where the data lives. Every process has one; `close` it at the end."""
+    """The database of a process. `close` it at the end."""
 
     read_engine: AsyncEngine
     write_engine: AsyncEngine
@@ -93,7 +94,7 @@ class Database:
                         changes = await take_changes(connection.driver_connection)
                 if self._announce and changes:
                     self._announce(changes)
-                metrics.committed(session)
+                metrics.run_after_commit(session)
 
     async def close(self) -> None:
         await self._read_pool.close()
@@ -103,26 +104,26 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a process asks of PostgreSQL, and how long it waits, in seconds."""
+    """Size of the connection pools and time limits in seconds. SQLite has only the limit of statements."""
 
     pool_size: int = 10
     pool_seconds: float = 5.0
     statement_seconds: float | None = None
-    """None: as long as it takes. SQLite knows this one too."""
+    """None means no limit."""
 
 
 def limits_of(settings: Settings) -> Limits:
-    """Those of a process that serves."""
+    """Return the limits in the settings, for servers and workers."""
     return Limits(settings.pool_size, settings.pool_seconds, settings.statement_seconds)
 
 
 def connect(
     url: str, limits: Limits = Limits(), announce: Announce | None = None, *, has_webhook: bool = False
 ) -> Database:
-    """The database at a SQLAlchemy URL, `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. Connects on first use.
+    """Return the database at a URL, `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. The first use connects.
 
-    On SQLite `announce` is told what each `write` has changed; PostgreSQL tells all processes, see app/db/listener.py.
-    `has_webhook` says whether commands write events for one, which they know by their session.
+    On SQLite, `announce` receives the offers that each `write` has changed; on PostgreSQL, app/db/listener.py does.
+    With `has_webhook`, commands write events for a webhook.
     """
     make = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
     read, write = make(url, limits, writes=False), make(url, limits, writes=True)
@@ -144,7 +145,7 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
     server, driver = {}, {"timeout": limits.pool_seconds}
     if limits.statement_seconds is not None:
         server["statement_timeout"] = str(max(1, int(limits.statement_seconds * 1000)))
-        driver["command_timeout"] = limits.statement_seconds + SILENCE_SECONDS
+        driver["command_timeout"] = limits.statement_seconds + GRACE_SECONDS
     options: dict[str, Any] = {} if writes else {"isolation_level": "AUTOCOMMIT"}
     server |= PLANNING_WRITES if writes else PLANNING_READS
     engine = create_async_engine(
@@ -159,7 +160,7 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
     )
 
     @event.listens_for(engine.sync_engine, "checkout")
-    def be_open(connection: Any, *_rest: Any) -> None:
+    def require_open(connection: Any, *_rest: Any) -> None:
         if not is_open(connection):
             raise DisconnectionError
 
@@ -170,8 +171,10 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def drop_connection(context: ExceptionContext) -> ApiError | None:
-        """Drop a connection that broke or fell silent. An OSError is translated here, as `write` cannot tell it from
-        one of the caller's own."""
+        """Drop a connection that broke or does not respond.
+
+        Its OSError is translated here, because `read` and `write` could not tell it from one of the caller's own.
+        """
         if not isinstance(context.original_exception, OSError):
             return None
         context.is_disconnect = True
@@ -181,7 +184,7 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
 
 
 def _count(engine: AsyncEngine, name: str, idle: Callable[[], int] = lambda: 0) -> None:
-    """Counts the statements of requests, and the connections that are in use: checked out and not `idle`."""
+    """Count the statements of each request, and the connections in use: those checked out that are not `idle`."""
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def statement(*_details: Any) -> None:
@@ -217,14 +220,14 @@ def _sqlite(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
 
 
 def _interrupt_after(engine: AsyncEngine, seconds: float) -> None:
-    """SQLite has no time limit of its own, but asks every so often whether to go on."""
+    """Limit the time of a statement. SQLite has no time limit itself, but calls a function that can interrupt it."""
 
     @event.listens_for(engine.sync_engine, "connect")
     def watch(connection: Any, record: Any) -> None:
         def is_over() -> bool:
             return bool(monotonic() - record.info.get("began", monotonic()) > seconds)
 
-        connection.run_async(lambda driver: driver.set_progress_handler(is_over, STEPS_BETWEEN_LOOKS))
+        connection.run_async(lambda driver: driver.set_progress_handler(is_over, STEPS_PER_CHECK))
 
     @event.listens_for(engine.sync_engine, "before_cursor_execute")
     def begin(connection: Connection, *_rest: Any) -> None:

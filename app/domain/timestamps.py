@@ -51,3 +51,9 @@ def _zone(match: re.Match[str]) -> timezone:
 def format_instant(instant: datetime) -> str:
     """Return an aware datetime as `2018-01-16T09:09:09.000Z`."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc_now() -> datetime:
+    """Return the current time in UTC, cut to the millisecond like all timestamps."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -1,4 +1,4 @@
-"""Errors on their way out: each with a code, and nothing of what is not the client's fault."""
+"""Gives every GraphQL error a code, and hides the details of those that are bugs of the server."""
 
 import logging
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def translate(errors: list[GraphQLError], execution: ExecutionContext | None) -> None:
-    """Gives every error its code, in place. Unexpected ones are logged with their traceback, and say nothing."""
+    """Set message and code of every error, in place. Unexpected exceptions are logged with their traceback."""
     if problems := _wrong_variables(errors, execution):
         del errors[1:]  # each stands for one variable; the first now tells of all
         _tell(errors[0], bad_input(*problems))
@@ -41,7 +41,7 @@ def _cut(errors: list[GraphQLError]) -> None:
 
 
 def _list_problems(mistakes: list[GraphQLError]) -> None:
-    """Where several values of a document are wrong, each error has the list of all."""
+    """Add the list of all invalid values to each error if a document has several."""
     if len(mistakes) > 1 and all(error.path is None for error in mistakes):
         problems = [{"field": (e.extensions or {})["field"], "message": e.message} for e in mistakes]
         for error in mistakes:
@@ -49,7 +49,7 @@ def _list_problems(mistakes: list[GraphQLError]) -> None:
 
 
 def _refusal(error: GraphQLError) -> ApiError | None:
-    """What the client is told; None where the fault is ours."""
+    """Return the error for the client; None for a bug of the server."""
     match error.original_error:
         case ApiError() as refusal:
             return refusal
@@ -66,12 +66,12 @@ def _refusal(error: GraphQLError) -> ApiError | None:
 
 
 def _our_fault(error: GraphQLError) -> ApiError:
-    logger.error("Unexpected failure at %s", error.path, exc_info=error.original_error or error)
+    logger.error("Unexpected exception at field %s", error.path, exc_info=error.original_error or error)
     return internal_error()
 
 
 def _wrong_variables(errors: list[GraphQLError], execution: ExecutionContext | None) -> list[Problem]:
-    """The mistakes in the variables, where it is them that kept a valid document from being executed."""
+    """Return the invalid variables if they are why a valid document was not executed."""
     if execution is None or execution.graphql_document is None or execution.result is None:
         return []
     if any(error.path is not None or isinstance(error.original_error, ApiError) for error in errors):

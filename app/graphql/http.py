@@ -26,13 +26,14 @@ from app.graphql.document_cache import DocumentCache
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
 from app.graphql.request import GraphQLRequest, is_subscription, read_request
-from app.graphql.responses import error_response, execution_response, request_error_response
+from app.graphql.responses import execution_response, request_error_response
 from app.graphql.schema import schema
 from app.graphql.strawberry_internals import CannotGetOperationTypeError, InvalidOperationTypeError, core_schema
 from app.graphql.subscriptions.event_stream import open_event_stream
 from app.graphql.subscriptions.hub import Hub
 from app.graphql.subscriptions.session import Services
 from app.observability import requests
+from app.web.error_responses import error_response
 from app.web.time_limits import time_limit
 
 logger = logging.getLogger(__name__)

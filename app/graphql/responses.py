@@ -1,6 +1,5 @@
 """GraphQL responses over HTTP: JSON in the negotiated media type, with the matching status."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -11,9 +10,10 @@ from strawberry.types import ExecutionResult
 from app.errors import ApiError, Code
 from app.graphql.content_negotiation import JSON
 from app.observability import requests
+from app.web.error_responses import error_response
 
 HTTP_ERRORS = frozenset({Code.BAD_REQUEST, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.UNAVAILABLE})
-"""Errors that clients and proxies recognise by their status. All others are told in a body of status 200 or 400."""
+"""Errors that clients and proxies recognise by the HTTP status. All others are sent with the status 200 or 400."""
 
 
 def execution_response(result: ExecutionResult, media_type: str) -> Response:
@@ -32,7 +32,8 @@ def execution_response(result: ExecutionResult, media_type: str) -> Response:
     executed = result.data is not None or not all(error.path is None for error in result.errors or ())
     if executed:
         body["data"] = result.data
-    return _response(200 if executed or media_type == JSON else 400, body, media_type)
+    status = 200 if executed or media_type == JSON else 400
+    return Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8")
 
 
 def _unavailable(result: ExecutionResult) -> ApiError | None:
@@ -52,19 +53,6 @@ def request_error_response(error: ApiError, media_type: str) -> Response:
     return execution_response(ExecutionResult(data=None, errors=[as_graphql(error)]), media_type)
 
 
-def error_response(error: ApiError, media_type: str = JSON) -> Response:
-    """Return a response with the error's own status and headers, whatever was requested."""
-    requests.current().outcome = error.code
-    body = {"errors": [as_graphql(error).formatted]}
-    return _response(error.status, body, media_type, error.headers)
-
-
 def as_graphql(error: ApiError) -> GraphQLError:
     """Return the error as it is written in `errors`."""
     return GraphQLError(error.message, extensions={"code": error.code, **error.extensions})
-
-
-def _response(
-    status: int, body: Mapping[str, Any], media_type: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    return Response(orjson.dumps(body), status, headers, f"{media_type}; charset=utf-8")

@@ -1,1 +1,1 @@
-"""What an operator sees: a line in the log and a few numbers for every request."""
+"""Logs and metrics: one log line and a few metrics for each request."""

@@ -1,7 +1,7 @@
-"""The log: one line an event on standard error, as JSON or for a person to read.
+"""Logging to standard error, one line per event, as JSON or in a readable format.
 
-A request's line is written by itself and not through the standard library's logging, which would cost five times as
-much. All else, our own and the libraries', comes by way of it in the same shape.
+Request lines bypass the standard library's logging, which is five times as slow. All other messages, from this package
+and from libraries, go through it and get the same format.
 """
 
 import logging
@@ -19,19 +19,19 @@ from app.config import LogFormat, Settings
 from app.observability.requests import current
 
 DETAIL = re.compile(r"^(DETAIL|CONTEXT|WHERE):.*$\n?", re.MULTILINE)
-"""Where PostgreSQL quotes the values that it would not take."""
+"""Lines of a PostgreSQL error that quote rejected values."""
 
 
 WriteLine = Callable[[str, EventDict], None]
-"""Writes what happened, and what is known of it, at once."""
+"""Writes an event with its fields."""
 
 
-def request_log(settings: Settings) -> WriteLine:
-    """What lines of requests are written with."""
-    render = _render(settings)
+def request_logger(settings: Settings) -> WriteLine:
+    """Return the function that writes the log lines of requests."""
+    render = _renderer(settings)
 
-    def write(event: str, known: EventDict) -> None:
-        line = render(None, "info", _now(None, "info", {"level": "info", "event": event, **known}))
+    def write(event: str, fields: EventDict) -> None:
+        line = render(None, "info", _add_timestamp(None, "info", {"level": "info", "event": event, **fields}))
         sys.stderr.write(str(line) + "\n")
         sys.stderr.flush()
 
@@ -39,25 +39,30 @@ def request_log(settings: Settings) -> WriteLine:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Sends what this process logs to standard error, each line with the id of its request."""
-    before: list[Processor] = [structlog.stdlib.add_log_level, structlog.stdlib.add_logger_name, _now, _request_id]
+    """Configure this process to log to standard error, each line with the id of its request."""
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        _add_timestamp,
+        _add_request_id,
+    ]
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=before,
+            foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.format_exc_info,
-                _without_values,
-                _render(settings),
+                _remove_values,
+                _renderer(settings),
             ],
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs each address it asks: those of webhooks are secret
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every URL, and those of webhooks are secret
 
 
-def _render(settings: Settings) -> Processor:
+def _renderer(settings: Settings) -> Processor:
     if settings.log_format is LogFormat.CONSOLE:
         return structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
@@ -69,17 +74,17 @@ def _json(event: EventDict, **_options: Any) -> str:
     return orjson.dumps(event, default=str).decode()
 
 
-def _now(_logger: object, _method: str, event: EventDict) -> EventDict:
+def _add_timestamp(_logger: object, _method: str, event: EventDict) -> EventDict:
     return {"timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"), **event}
 
 
-def _request_id(_logger: object, _method: str, event: EventDict) -> EventDict:
+def _add_request_id(_logger: object, _method: str, event: EventDict) -> EventDict:
     event["request_id"] = current().id
     return event
 
 
-def _without_values(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """What people sent stays out of the log, also where PostgreSQL quotes it in an error."""
+def _remove_values(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Remove user data that PostgreSQL quotes in its errors."""
     for name in ("event", "exception"):
         if isinstance(event.get(name), str):
             event[name] = DETAIL.sub("", event[name])

@@ -1,4 +1,4 @@
-"""A bar for what takes long, on a terminal; elsewhere nothing."""
+"""A progress bar for long commands."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +9,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Gives a function that is told of every few steps done. The bar is drawn on standard error and goes at the end."""
+    """Yield a function that advances the bar by a number of steps.
+
+    The bar is drawn on standard error if that is a terminal, and removed at the end.
+    """
     console = Console(stderr=True)
     columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

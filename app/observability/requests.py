@@ -1,7 +1,7 @@
-"""What is noted of a request while it is answered, for its line in the log and for the metrics.
+"""Collects what is known about a request while it is handled, for its log line and the metrics.
 
-Written to from wherever it is known, so it is one object that the tasks of a request share: a context variable that
-each task sets would be lost with the task's own copy of the context.
+All tasks of a request write to one object. A context variable per value would not do: a task that sets one changes
+only its own copy of the context.
 """
 
 from contextvars import ContextVar
@@ -11,36 +11,36 @@ OK = "OK"
 
 
 @dataclass(slots=True)
-class RequestNote:
-    """One request, or one connection of a WebSocket, so far."""
+class RequestRecord:
+    """One request, or one WebSocket connection."""
 
     id: str
     method: str
     operation: str | None = None
-    """The name of a GraphQL operation, or a method and address of REST; None for what is neither."""
+    """The name of a GraphQL operation, or method and route of a REST request; None for all others."""
     path: str | None = None
-    """Which address of REST was asked, ids and all; never what follows the question mark."""
+    """The path of a REST request with its ids, without the query string."""
     query: str | None = None
     user_id: int | None = None
     statements: int = 0
     status: int = 0
     outcome: str = OK
-    """The code of the first error, `OK` without one."""
+    """`OK`, or the code of the first error."""
     reason: str | None = None
-    """Why the database is out of reach. Clients are not told."""
+    """Why the database is unavailable. For the log only."""
 
 
-_current: ContextVar[RequestNote] = ContextVar("request")
+_current: ContextVar[RequestRecord] = ContextVar("request")
 
-_nowhere = RequestNote("-", "-")
-"""Takes what is noted outside of any request, by a command or a worker."""
-
-
-def begin(note: RequestNote) -> None:
-    """Makes it the one of this task and of those that it starts."""
-    _current.set(note)
+_no_request = RequestRecord("-", "-")
+"""Takes what commands and workers record outside of any request."""
 
 
-def current() -> RequestNote:
-    """The note of the request that is being answered; outside of any, one that nobody reads, with the id `-`."""
-    return _current.get(_nowhere)
+def begin(record: RequestRecord) -> None:
+    """Make it the record of the current task and of all tasks that it starts."""
+    _current.set(record)
+
+
+def current() -> RequestRecord:
+    """Return the record of the current request; outside of any, one with the id `-` that nothing reads."""
+    return _current.get(_no_request)

@@ -1,1 +1,1 @@
-"""The REST address of lead offers, in the dialect of FeathersJS: a parser and a printer over what GraphQL uses."""
+"""The REST API of lead offers for FeathersJS clients: it parses and prints; filters and commands are shared."""

@@ -1,4 +1,4 @@
-"""The REST API described in OpenAPI 3.1, made from the tables that the parser reads by."""
+"""The OpenAPI 3.1 document of the REST API, generated from the tables that the parser uses."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -6,22 +6,24 @@ from typing import Any
 from app.domain.enums import DistributionTarget
 from app.domain.identifiers import LARGEST
 from app.lists.filters import DEFAULT_LIMIT, LISTS, MAX_LIMIT, MAX_SORTS, MAX_VALUES, RANGES, Operator
-from app.rest import offers
-from app.rest.calls import ME_FIELDS
-from app.rest.dialect import OPERATORS
-from app.rest.errors import NAMES
-from app.rest.fields import FIELDS, LARGEST_INT, Kind
+from app.rest.errors import FEATHERS_NAMES
+from app.rest.filter_fields import FILTER_FIELDS, LARGEST_INT, ValueType
+from app.rest.handlers import ME_FIELDS
+from app.rest.query_string import OPERATORS
+from app.rest.serialization import OFFER_FIELDS
 
 Schema = Mapping[str, Any]
 
-DIALECT = (
-    "The query string is FeathersJS's. All conditions of a query hold; `$or[0][rank]=1&$or[1][rank]=2` asks for "
-    "either, `$and` for all of the conditions numbered so. An empty value, or `null`, asks for null. A list may also "
-    "be sent as `team_id[$in]=4&team_id[$in]=5`, `team_id[$in][]=4` or `team_id[$in][0]=4`."
+QUERY_STRINGS = (
+    "The query string follows FeathersJS. An offer must meet all conditions. `$or[0][rank]=1&$or[1][rank]=2` matches "
+    "offers that meet at least one of the numbered conditions; `$and` matches those that meet all of them. An empty "
+    "value, or `null`, means null. Lists can also be written as `team_id[$in]=4&team_id[$in]=5`, `team_id[$in][]=4` "
+    "or `team_id[$in][0]=4`."
 )
 SUBMIT = (
-    "Offers the lead to the members of its team by rank or by time. Only the lead's creator may. A second submit "
-    "offers it to those who are new. The answer has all offers of the lead by the team, however many."
+    "Offers the lead to the members of its team, by rank or by time. Only the creator of the lead can submit it. "
+    "Submitting it again offers it to members who have no offer yet. The response lists all offers of the lead by "
+    "this team, without a limit."
 )
 
 _ID: Schema = {"type": "integer", "minimum": 1, "maximum": LARGEST}
@@ -33,20 +35,20 @@ _LEAD_ID = "lead_id"
 _OFFER_ID = "offer_id"
 
 
-def description() -> dict[str, Any]:
-    """The document."""
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document, as served at /openapi.json."""
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Lead Offers", "version": "1", "description": "Lead offers for clients of FeathersJS."},
+        "info": {"title": "Lead Offers", "version": "1", "description": "Lead offers for FeathersJS clients."},
         "servers": [{"url": "/"}],
         "security": [{"token": []}],
         "paths": {
             "/leads/{lead_id}/offers": {"parameters": [_path(_LEAD_ID)], "get": _find(), "post": _create()},
             "/leads/{lead_id}/offers/{offer_id}": {
                 "parameters": [_path(_LEAD_ID), _path(_OFFER_ID)],
-                "get": _operation("getOffer", "One offer", "Offer", parameters=[_select(offers.FIELDS)]),
+                "get": _operation("getOffer", "One offer", "Offer", parameters=[_select(OFFER_FIELDS)]),
             },
-            "/me": {"get": _operation("getMe", "Whose token it is", "Me", (), [_select(ME_FIELDS)])},
+            "/me": {"get": _operation("getMe", "The user of the token", "Me", (), [_select(ME_FIELDS)])},
         },
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -56,34 +58,36 @@ def description() -> dict[str, Any]:
 
 
 def _find() -> dict[str, Any]:
-    parameters = [*_filters(), *_paging(), _select(offers.FIELDS)]
+    parameters = [*_filters(), *_paging(), _select(OFFER_FIELDS)]
     return _operation("findOffers", "The offers of a lead", "OfferPage", parameters=parameters) | {
-        "description": DIALECT
+        "description": QUERY_STRINGS
     }
 
 
 def _create() -> dict[str, Any]:
     submit = _operation("createOffers", "Submit a lead", "OfferPage", (404, 408, 409, 413, 415, 422))
-    submit["responses"]["200"]["description"] = "No offer was made: everybody has theirs."
-    submit["responses"]["201"] = _answer("OfferPage", "Offers were made.")
+    submit["responses"]["200"]["description"] = "No new offers: every eligible member has one."
+    submit["responses"]["201"] = _response("OfferPage", "Offers were created.")
     empty = {"type": "object", "additionalProperties": False, "maxProperties": 0}
     body = {"content": {"application/json": {"schema": empty}}}
-    return submit | {"description": SUBMIT, "parameters": [_select(offers.FIELDS)], "requestBody": body}
+    return submit | {"description": SUBMIT, "parameters": [_select(OFFER_FIELDS)], "requestBody": body}
 
 
 def _operation(
     name: str, summary: str, schema: str, statuses: Sequence[int] = (404,), parameters: Sequence[Schema] = ()
 ) -> dict[str, Any]:
-    refusals = {str(status): _answer("Error", NAMES[status][0]) for status in sorted({400, 401, 403, 500, *statuses})}
+    errors = {
+        str(status): _response("Error", FEATHERS_NAMES[status][0]) for status in sorted({400, 401, 403, 500, *statuses})
+    }
     return {
         "operationId": name,
         "summary": summary,
         "parameters": parameters,
-        "responses": {"200": _answer(schema, summary), **refusals},
+        "responses": {"200": _response(schema, summary), **errors},
     }
 
 
-def _answer(schema: str, text: str) -> dict[str, Any]:
+def _response(schema: str, text: str) -> dict[str, Any]:
     return {"description": text, "content": {"application/json": {"schema": _ref(schema)}}}
 
 
@@ -100,17 +104,17 @@ def _query(name: str, schema: Schema, **more: Any) -> Schema:
 
 
 def _filters() -> Iterator[Schema]:
-    for name, kind in FIELDS.items():
-        yield _query(name, _nullable(kind.schema))
-        for written, operator in OPERATORS.items():
-            if operator in kind.operators:
-                yield _filter(f"{name}[{written}]", kind, operator)
+    for name, type_ in FILTER_FIELDS.items():
+        yield _query(name, _nullable(type_.schema))
+        for symbol, operator in OPERATORS.items():
+            if operator in type_.operators:
+                yield _filter(f"{name}[{symbol}]", type_, operator)
 
 
-def _filter(name: str, kind: Kind, operator: Operator) -> Schema:
+def _filter(name: str, type_: ValueType, operator: Operator) -> Schema:
     if operator in LISTS:
-        return _list(name, kind.schema, MAX_VALUES)
-    return _query(name, {**kind.schema, **kind.bounds} if operator in RANGES else _nullable(kind.schema))
+        return _list(name, type_.schema, MAX_VALUES)
+    return _query(name, {**type_.schema, **type_.bounds} if operator in RANGES else _nullable(type_.schema))
 
 
 def _nullable(schema: Schema) -> Schema:
@@ -127,11 +131,11 @@ def _paging() -> Iterator[Schema]:
     yield _query(
         "$limit",
         {**_nullable(number), "default": DEFAULT_LIMIT},
-        description=f"At most {MAX_LIMIT}; 0: the total alone.",
+        description=f"At most {MAX_LIMIT}. 0 returns only the total.",
     )
     yield _query("$skip", {**_nullable(number), "default": 0})
     sorts = {"type": "object", "maxProperties": MAX_SORTS, "additionalProperties": False}
-    directions = {name: {"type": "integer", "enum": [1, -1]} for name in FIELDS}
+    directions = {name: {"type": "integer", "enum": [1, -1]} for name in FILTER_FIELDS}
     yield _query("$sort", sorts | {"properties": directions}, style="deepObject", explode=True)
 
 
@@ -144,7 +148,7 @@ def _schemas() -> dict[str, Schema]:
     contact = _object(identity | {"first_name": _NULLABLE_TEXT, "last_name": _NULLABLE_TEXT})
     target = {"type": "string", "enum": list(DistributionTarget)}
     lead = _object(identity | {"distribution_target": target, "contact": contact})
-    # An answer has all fields unless $select asked for some.
+    # Only the id is required: $select may leave out the other fields.
     offer = {"type": "object", "required": ["id"], "additionalProperties": False, "properties": _offer(lead)}
     page = _object(
         {"total": _COUNT, "limit": _COUNT, "skip": _COUNT, "data": {"type": "array", "items": _ref("Offer")}}
@@ -177,10 +181,10 @@ def _offer(lead: Schema) -> dict[str, Schema]:
 def _error() -> Schema:
     return _object(
         {
-            "name": {"type": "string", "enum": [name for name, _ in NAMES.values()]},
+            "name": {"type": "string", "enum": [name for name, _ in FEATHERS_NAMES.values()]},
             "message": _TEXT,
-            "code": {"type": "integer", "enum": list(NAMES)},
-            "className": {"type": "string", "enum": [class_name for _, class_name in NAMES.values()]},
+            "code": {"type": "integer", "enum": list(FEATHERS_NAMES)},
+            "className": {"type": "string", "enum": [class_name for _, class_name in FEATHERS_NAMES.values()]},
             "data": {"type": "object", "required": ["code"], "properties": {"code": _TEXT}},
             "errors": {"type": "object", "additionalProperties": _TEXT},
         }

@@ -1,6 +1,6 @@
-"""The page behind a link to claim: it shows the lead and a button, and the button claims.
+"""The page behind a claim link. It shows the lead and a button that claims it.
 
-Mail scanners open links: nothing changes by looking at the page, only by the button's POST.
+Only the button's POST changes anything, because mail scanners open every link with GET.
 """
 
 from base64 import b64encode
@@ -25,7 +25,7 @@ from app.errors import DATABASE_FAILURES, ApiError, Code
 from app.observability import requests
 from app.worker.messages import about
 
-Answer = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 _PAGE = Template("""<!doctype html>
 <html lang="en">
@@ -62,39 +62,39 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class ClaimPage:
-    """`/claim?link=…`"""
+    """Serves `/claim?link=…`. `clock` returns the current time in UTC."""
 
     db: Database
     settings: Settings
     clock: Callable[[], datetime]
 
     async def show(self, request: Request) -> Response:
-        """What the lead is about; nothing of how to reach the contact."""
+        """Show what the lead is about, without the contact's e-mail address and phone number."""
         requests.current().operation = "GET /claim"
         link = self._link(request)
         found = None if link is None else await self._find(link)
         if found is None:
-            return _unknown()
+            return _invalid_link()
         _offer, lead, contact = found
-        text = f"{about(lead, contact)}. The lead goes to whoever claims it first."
-        return _page(200, "A lead is offered to you", text, _BUTTON)
+        text = f"{about(lead, contact)}. The first agent to claim the lead gets it."
+        return _page(200, "You have a new lead offer", text, _BUTTON)
 
     async def claim(self, request: Request) -> Response:
-        """Claims for the offer's user; pressing the button again answers the same."""
+        """Claim the lead for the user of the offer. Idempotent."""
         requests.current().operation = "POST /claim"
         link = self._link(request)
         found = None if link is None else await self._find(link)
         if link is None or found is None:
-            return _unknown()
+            return _invalid_link()
         try:
             async with self.db.write() as session:
                 await claim_by_reply(session, link.offer_id, link.via, self.clock())
-        except ApiError as refusal:
-            if refusal.code in DATABASE_FAILURES:
+        except ApiError as error:
+            if error.code in DATABASE_FAILURES:
                 raise
-            title = "Somebody else has this lead" if refusal.code is Code.ALREADY_CLAIMED else "This offer is not open"
-            return _page(409, title, refusal.message)
-        return _page(200, "The lead is yours", "You find how to reach your contact in the app.")
+            title = "Somebody else has this lead" if error.code is Code.ALREADY_CLAIMED else "This offer is not open"
+            return _page(409, title, error.message)
+        return _page(200, "The lead is yours", "Open the app to see how to reach your contact.")
 
     def _link(self, request: Request) -> ClaimLink | None:
         return read_link(self.settings, request.query_params.get("link", ""), self.clock())
@@ -110,31 +110,31 @@ class ClaimPage:
             return (await session.exec(found)).one_or_none()
 
 
-def claim_page(db: Database, settings: Settings, clock: Callable[[], datetime]) -> list[Route]:
-    """The routes of the page."""
+def claim_page_routes(db: Database, settings: Settings, clock: Callable[[], datetime]) -> list[Route]:
+    """Return the routes of the page."""
     page = ClaimPage(db, settings, clock)
     return [
-        Route("/claim", _or_later(page.show), methods=["GET"]),
-        Route("/claim", _or_later(page.claim), methods=["POST"]),
+        Route("/claim", _with_unavailable_page(page.show), methods=["GET"]),
+        Route("/claim", _with_unavailable_page(page.claim), methods=["POST"]),
     ]
 
 
-def _or_later(answer: Answer) -> Answer:
-    """Asks people to come back while the database is out of reach."""
+def _with_unavailable_page(handler: Handler) -> Handler:
+    """Return a handler that shows a page instead of JSON while the database is unavailable."""
 
-    async def answered(request: Request) -> Response:
+    async def handle(request: Request) -> Response:
         try:
-            return await answer(request)
+            return await handler(request)
         except ApiError as error:
             if error.code not in DATABASE_FAILURES:
                 raise
-            return _page(503, "Come back in a minute", "The lead cannot be looked up just now.")
+            return _page(503, "Come back in a minute", "The lead cannot be loaded right now. Please try again shortly.")
 
-    return answered
+    return handle
 
 
-def _unknown() -> Response:
-    return _page(404, "This link is not valid", "It may have expired: look for the offer in the app.")
+def _invalid_link() -> Response:
+    return _page(404, "This link is not valid", "It may have expired. You can find the offer in the app.")
 
 
 def _page(status: int, title: str, text: str, button: str = "") -> Response:

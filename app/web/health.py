@@ -1,4 +1,4 @@
-"""What machines ask of a server: does it live, can it work, and its numbers."""
+"""Health checks and metrics for orchestrators and Prometheus."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -22,22 +22,24 @@ from app.errors import ApiError
 from app.observability.metrics import exposition
 from app.observability.requests import current
 
-PATIENCE = 2.0
-"""Seconds that the database has to answer a probe. Who asks, asks again."""
+DATABASE_SECONDS = 2.0
+"""How long the database may take for a health check, which is soon repeated anyway."""
+
+FAILURES = (ApiError, *DRIVER_ERRORS, TimeoutError)
 
 
-def probes(db: Database, clock: Callable[[], datetime]) -> list[BaseRoute]:
-    """`/healthz` (this process), `/readyz` (database and migrations), `/metrics` (for Prometheus)."""
+def health_routes(db: Database, clock: Callable[[], datetime]) -> list[BaseRoute]:
+    """Return `/healthz` (this process), `/readyz` (database and migrations) and `/metrics` (Prometheus)."""
 
     async def live(_request: Request) -> Response:
         return _json(200, {"status": "ok"})
 
     async def ready(_request: Request) -> Response:
-        hindrance = await _hindrance(db)
-        return _json(503, {"status": "unavailable", "reason": hindrance}) if hindrance else _json(200, {"status": "ok"})
+        reason = await _not_ready_reason(db)
+        return _json(503, {"status": "unavailable", "reason": reason}) if reason else _json(200, {"status": "ok"})
 
     async def metrics(_request: Request) -> Response:
-        return Response(exposition(await _found(db, clock())), media_type=CONTENT_TYPE_LATEST)
+        return Response(exposition(await _database_metrics(db, clock())), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/healthz", live), Route("/readyz", ready), Route("/metrics", metrics)]
 
@@ -46,15 +48,15 @@ def _json(status: int, body: dict[str, str]) -> Response:
     return Response(orjson.dumps(body), status, media_type="application/json")
 
 
-async def _hindrance(db: Database) -> str | None:
-    """Why no request would be answered; the cause is for the log."""
+async def _not_ready_reason(db: Database) -> str | None:
+    """Return why the server cannot serve requests, or None. The cause of a failure goes into the log only."""
     try:
-        async with asyncio.timeout(PATIENCE), db.read() as session:
-            return None if await is_up_to_date(session) else "The database needs `lead-offers migrate`."
-    except (ApiError, *DRIVER_ERRORS, TimeoutError) as error:
+        async with asyncio.timeout(DATABASE_SECONDS), db.read() as session:
+            return None if await is_up_to_date(session) else "The database is outdated: run `lead-offers migrate`."
+    except FAILURES as error:
         if not isinstance(error, ApiError):
             current().reason = type(error).__name__
-        return "The database does not answer, or has no tables."
+        return "The database does not respond, or has no tables yet: run `lead-offers migrate`."
 
 
 _DUE = select(func.count(), func.min(col(Delivery.next_attempt_at))).where(
@@ -62,17 +64,19 @@ _DUE = select(func.count(), func.min(col(Delivery.next_attempt_at))).where(
 )
 
 
-async def _found(db: Database, now: datetime) -> Iterable[GaugeMetricFamily]:
-    """What the database knows, whichever processes run: whether it answers, and what is due and was not sent."""
-    up = "lead_offers_database_up", "Whether the database answers."
+async def _database_metrics(db: Database, now: datetime) -> Iterable[GaugeMetricFamily]:
+    """Return what only the database knows, whichever processes run: whether it responds, and unsent deliveries."""
+    up = "lead_offers_database_up", "Whether the database responds (1) or not (0)."
     try:
-        async with asyncio.timeout(PATIENCE), db.read() as session:
+        async with asyncio.timeout(DATABASE_SECONDS), db.read() as session:
             count, oldest = (await session.exec(_DUE, params={"now": now})).one()
-    except (ApiError, *DRIVER_ERRORS, TimeoutError):
+    except FAILURES:
         return [GaugeMetricFamily(*up, value=0)]
-    late = (now - oldest).total_seconds() if oldest else 0
+    overdue = (now - oldest).total_seconds() if oldest else 0
     return [
         GaugeMetricFamily(*up, value=1),
-        GaugeMetricFamily("lead_offers_deliveries_due", "Deliveries that are due and not sent.", value=count),
-        GaugeMetricFamily("lead_offers_deliveries_overdue_seconds", "How late the latest of them is.", value=late),
+        GaugeMetricFamily("lead_offers_deliveries_due", "Deliveries that are due and not sent yet.", value=count),
+        GaugeMetricFamily(
+            "lead_offers_deliveries_overdue_seconds", "How long the oldest due delivery has waited.", value=overdue
+        ),
     ]

@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON of a bounded size that comes within a bounded time."""
+"""Reads request bodies of limited size within limited time, and parses them as JSON."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,54 +12,57 @@ from app.config import Settings
 from app.errors import ApiError, Code
 
 MAX_NESTING = 100
-"""Levels of lists and objects in a body. What we take has some 30: a `where` of 10 levels."""
+"""Levels of lists and objects. The deepest valid body, a `where` of 10 levels, has about 30."""
 
 MAX_VALUES = 50_000
-"""Values in a body, whatever their kind. The largest list we take has 5,000: a team's zipcodes."""
+"""Values of any type. The largest valid list, the zipcodes of a team, has 5,000."""
 
 CLOSE = {"Connection": "close"}
-"""What is still on its way of a body that was refused is not read as the next request."""
+"""Keeps the unread rest of a rejected body from being read as the next request."""
 
 
 async def read_json(request: Request, settings: Settings) -> Any:
-    """The JSON body of a request.
+    """Return the JSON body of a request.
 
-    ApiError: as `read_body`, 415 for another media type, 400 for what is no JSON, or JSON beyond any use: too deep,
-    too many values.
+    BAD_REQUEST as `read_body` and `parse_json`, and with the status 415 for another media type.
     """
-    if not is_json(request.headers.get("content-type", "")):
-        raise ApiError(Code.BAD_REQUEST, "Send the body as application/json in UTF-8.", status=415)
+    if not is_json(content_type := request.headers.get("content-type", "")):
+        message = f"The content type {content_type[:80]!r} is not supported. Send application/json in UTF-8."
+        raise ApiError(Code.BAD_REQUEST, message, status=415)
     return parse_json(await read_body(request, settings), "The body")
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:
-    """The whole body. ApiError: 413 as soon as it is too large, 408 where it does not come in time."""
+    """Return the whole body. BAD_REQUEST with the status 413 as soon as it is too large, 408 if it takes too long."""
     try:
         async with asyncio.timeout(settings.body_seconds):
             return await _read(request, settings.max_body_bytes)
     except TimeoutError:
-        message = f"The body did not come within {settings.body_seconds:g} seconds."
+        message = f"The body was not received within {settings.body_seconds:g} seconds."
         raise ApiError(Code.BAD_REQUEST, message, headers=CLOSE, status=408) from None
     except ClientDisconnect:
-        raise ApiError(Code.BAD_REQUEST, "The body ended early.") from None
+        raise ApiError(Code.BAD_REQUEST, "The connection was closed before the whole body was received.") from None
 
 
 @lru_cache(64)
 def is_json(content_type: str) -> bool:
-    """Whether a body is declared as JSON in UTF-8."""
+    """Return whether a content type means JSON in UTF-8."""
     name, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [p.partition("=")[2].strip('"') for p in parameters if p.startswith("charset=")]
     return name == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
 
 
-def parse_json(text: str | bytes, what: str) -> Any:
-    """The value of a JSON text. ApiError says what is wrong with `what`; never NaN, never half a character."""
+def parse_json(text: str | bytes, subject: str) -> Any:
+    """Return the value of a JSON text, which error messages call `subject`.
+
+    BAD_REQUEST if it is invalid (NaN and lone surrogates are), nested too deeply, or has too many values.
+    """
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise ApiError(Code.BAD_REQUEST, f"{what} is not valid JSON: {error}.") from error
+        raise ApiError(Code.BAD_REQUEST, f"{subject} is not valid JSON: {error}.") from error
     if _may_be_large(text):
-        _check_size(value, what)
+        _check_size(value, subject)
     return value
 
 
@@ -80,29 +83,30 @@ async def _read(request: Request, max_bytes: int) -> bytes:
 
 
 def _too_large(max_bytes: int) -> ApiError:
-    return ApiError(Code.BAD_REQUEST, f"The body is larger than {max_bytes} bytes.", headers=CLOSE, status=413)
+    message = f"The body is too large: at most {max_bytes} bytes are allowed."
+    return ApiError(Code.BAD_REQUEST, message, headers=CLOSE, status=413)
 
 
 def _may_be_large(text: str | bytes) -> bool:
-    """Whether a text is long enough for too many values, or has enough brackets to be nested too deeply."""
+    """Return whether the text is long enough for too many values, or has enough brackets to be nested too deeply."""
     brackets = ("[", "{") if isinstance(text, str) else (b"[", b"{")
     return len(text) > MAX_VALUES or sum(map(text.count, brackets)) > MAX_NESTING  # type: ignore[arg-type]
 
 
-def _check_size(value: Any, what: str) -> None:
-    """Level by level, so that neither depth nor size is felt."""
+def _check_size(value: Any, subject: str) -> None:
+    """Go through the value level by level: recursion would fail on deep ones."""
     level, count = [value], 0
     for _ in range(MAX_NESTING):
         count += len(level)
         if count > MAX_VALUES:
-            raise ApiError(Code.BAD_REQUEST, f"{what} has more than {MAX_VALUES:,} values.")
-        level = [inner for outer in level for inner in _inside(outer)]
+            raise ApiError(Code.BAD_REQUEST, f"{subject} has more than {MAX_VALUES:,} values.")
+        level = [child for parent in level for child in _children(parent)]
         if not level:
             return
-    raise ApiError(Code.BAD_REQUEST, f"{what} is nested deeper than {MAX_NESTING} levels.")
+    raise ApiError(Code.BAD_REQUEST, f"{subject} is nested deeper than {MAX_NESTING} levels.")
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> Iterable[Any]:
     match value:
         case dict():
             return value.values()

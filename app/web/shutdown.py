@@ -1,7 +1,7 @@
-"""How a process ends that a signal tells to: what runs comes to its end, and whatever hangs is cut off in time.
+"""Graceful shutdown on SIGINT and SIGTERM, bounded in time.
 
-Any process may die at any moment without harm: transactions roll back, and leases end by themselves. So nobody has to
-wait for what does not come.
+A process may die at any moment without harm: transactions roll back and leases expire. Therefore shutdown waits only a
+few seconds for what is still running.
 """
 
 import asyncio
@@ -14,31 +14,31 @@ import uvicorn
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-LAST_SECONDS = 9
-"""How long an end may take. Then the process gets SIGALRM: a database is silent, or a library does not let go."""
+SHUTDOWN_SECONDS = 9
+"""How long a shutdown may take. After that SIGALRM kills the process: the database or a library is hanging."""
 
 
 @contextmanager
-def at_first_signal(
+def on_shutdown_signal(
     act: Callable[[], None], then: Callable[[int, FrameType | None], None] | None = None
 ) -> Iterator[None]:
-    """Calls `act` in the running loop once the process is told to end, and `then` at once; a second signal ends it."""
+    """On the first signal, call `then` at once and `act` in the event loop. A second signal ends the process."""
     loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    previous = {number: signal.getsignal(number) for number in SIGNALS}
 
     def restore() -> None:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
-    def hear(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         restore()
-        signal.alarm(LAST_SECONDS)
+        signal.alarm(SHUTDOWN_SECONDS)
         loop.call_soon_threadsafe(act)
         if then is not None:
             then(number, frame)
 
     for number in SIGNALS:
-        signal.signal(number, hear)
+        signal.signal(number, handle)
     try:
         yield
     finally:
@@ -46,14 +46,14 @@ def at_first_signal(
 
 
 @contextmanager
-def before_server_ends(act: Callable[[], None]) -> Iterator[None]:
-    """Calls `act` when uvicorn is told to end: it ends the application only once all requests have come to theirs.
+def before_server_shutdown(act: Callable[[], None]) -> Iterator[None]:
+    """Call `act` as soon as uvicorn is told to stop; the application's own shutdown runs only after all requests.
 
-    Nothing is called where the signals of this process are not uvicorn's, as in a thread of a test.
+    Does nothing if uvicorn does not handle the signals of this process, as in a thread of a test.
     """
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     if not isinstance(server, uvicorn.Server):
         yield
         return
-    with at_first_signal(act, server.handle_exit):
+    with on_shutdown_signal(act, server.handle_exit):
         yield

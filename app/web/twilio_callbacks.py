@@ -1,6 +1,6 @@
-"""What Twilio tells us: how messages ended, which key was pressed, and what was replied.
+"""Callbacks from Twilio: delivery status of texts and calls, pressed keys, and incoming texts.
 
-Each request is signed with the account's token over the address that Twilio knows and all that it sends.
+Each request is signed with the account's token, over the URL as Twilio knows it and all form fields.
 https://www.twilio.com/docs/usage/security
 """
 
@@ -40,25 +40,28 @@ UNDELIVERED = {
     "failed": "Twilio could not send it",
     "busy": "The line was busy",
     "no-answer": "Nobody answered the call",
-    "canceled": "The call was called off",
+    "canceled": "The call was cancelled",
 }
-"""How a text or a call may end; before that, a status is no end."""
+"""Final statuses of a text or a call. All others are intermediate and ignored."""
 
 CLAIM = frozenset({"1", "YES"})
 STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
 START = frozenset({"START", "UNSTOP"})
-"""What people reply, in capitals. Those that end and begin texts are the ones that Twilio itself goes by."""
+"""Words of incoming texts, in capitals. Twilio itself reacts to the same STOP and START words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
+    """The handlers. `clock` returns the current time in UTC."""
+
     db: Database
     settings: Settings
     clock: Callable[[], datetime]
 
     async def receipt(self, request: Request, form: Form) -> Response:
-        """`/twilio/receipts?delivery=7`"""
-        status, delivery_id = form.get("MessageStatus") or form.get("CallStatus", ""), _id(request, "delivery")
+        """Record how a text or call ended: `/twilio/receipts?delivery=7`."""
+        status = form.get("MessageStatus") or form.get("CallStatus", "")
+        delivery_id = parse_id(request.query_params.get("delivery", ""))
         if delivery_id is not None and (status in DELIVERED or status in UNDELIVERED):
             failure = None if status in DELIVERED else _failure(status, form.get("ErrorCode", ""))
             async with self.db.write() as session:
@@ -66,7 +69,7 @@ class Callbacks:
         return Response(status_code=204)
 
     async def key(self, request: Request, form: Form) -> Response:
-        """`/twilio/keys?link=…`: 1 claims, all else does nothing."""
+        """Claim the lead if 1 was pressed during a call: `/twilio/keys?link=…`. Other keys do nothing."""
         now = self.clock()
         link = read_link(self.settings, request.query_params.get("link", ""), now)
         if link is None or form.get("Digits") != "1":
@@ -74,24 +77,24 @@ class Callbacks:
         return _twiml(speech_twiml(await self._claim(link.offer_id, link.via, now)))
 
     async def reply(self, _request: Request, form: Form) -> Response:
-        """`/twilio/texts`: what somebody has sent to our number. Who is no user of ours gets no answer."""
+        """Handle an incoming text: `/twilio/texts`. Phone numbers of no user get no reply."""
         phone, word, now = form.get("From", ""), form.get("Body", "").strip(" \t\r\n.!").upper(), self.clock()
-        if not await self._is_a_users(phone):
-            answer = None
+        if not await self._is_known(phone):
+            reply = None
         elif word in CLAIM:
-            answer = await self._claim_by_reply(form.get("MessageSid", ""), phone, now)
+            reply = await self._claim_by_reply(form.get("MessageSid", ""), phone, now)
         elif word in STOP | START:
-            answer = await self._switch_texts(phone, now, on=word in START)
+            reply = await self._switch_texts(phone, now, on=word in START)
         else:
-            answer = messages.HOW_TO_REPLY
-        return _twiml(reply_twiml(answer))
+            reply = messages.HOW_TO_REPLY
+        return _twiml(reply_twiml(reply))
 
-    async def _is_a_users(self, phone: str) -> bool:
+    async def _is_known(self, phone: str) -> bool:
         async with self.db.read() as session:
             return (await session.exec(select(User.id).where(col(User.phone) == phone).limit(1))).first() is not None
 
     async def _switch_texts(self, phone: str, now: datetime, *, on: bool) -> str | None:
-        """Twilio itself says that they have ended."""
+        """Return the reply; None after a STOP word, which Twilio itself confirms."""
         async with self.db.write() as session:
             if not on:
                 await opt_out_of_texts(session, phone, now)
@@ -100,9 +103,9 @@ class Callbacks:
             return messages.TEXTS_AGAIN
 
     async def _claim_by_reply(self, reply_id: str, phone: str, now: datetime) -> str:
-        """What the reply is about is written before the claim: a claim that is refused must not make it forgotten."""
+        """Claim the newest open offer. A transaction of its own stores which one, and so survives a failed claim."""
         if not reply_id:
-            raise ApiError(Code.BAD_REQUEST, "The text has no MessageSid.")
+            raise ApiError(Code.BAD_REQUEST, "The form has no field MessageSid.")
         async with self.db.write() as session:
             offer_id = await match_text_reply(session, reply_id, phone, now)
         return messages.NOTHING_OPEN if offer_id is None else await self._claim(offer_id, ClaimedVia.TEXT, now)
@@ -113,25 +116,25 @@ class Callbacks:
                 offer = await claim_by_reply(session, offer_id, via, now)
                 found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
                 return messages.claimed(*(await session.exec(found)).one())
-        except ApiError as refusal:
-            if refusal.code in DATABASE_FAILURES:
+        except ApiError as error:
+            if error.code in DATABASE_FAILURES:
                 raise
-            return messages.TAKEN if refusal.code is Code.ALREADY_CLAIMED else messages.NOT_OPEN
+            return messages.TAKEN if error.code is Code.ALREADY_CLAIMED else messages.NOT_OPEN
 
 
-def twilio_callbacks(db: Database, settings: Settings, clock: Callable[[], datetime]) -> list[Route]:
-    """The routes; without an account or an address of our own there are none."""
+def twilio_routes(db: Database, settings: Settings, clock: Callable[[], datetime]) -> list[Route]:
+    """Return the routes; none unless both the Twilio account and the public URL are configured."""
     if settings.twilio_auth_token is None or settings.public_url is None:
         return []
     token, callbacks = settings.twilio_auth_token.get_secret_value(), Callbacks(db, settings, clock)
 
-    def route(path: str, answer: Callable[[Request, Form], Awaitable[Response]]) -> Route:
-        async def signed(request: Request) -> Response:
+    def route(path: str, handler: Callable[[Request, Form], Awaitable[Response]]) -> Route:
+        async def handle(request: Request) -> Response:
             requests.current().operation = f"POST {path}"
-            form = await _signed_form(request, settings, token)
-            return await answer(request, form)
+            form = await _read_signed_form(request, settings, token)
+            return await handler(request, form)
 
-        return Route(path, signed, methods=["POST"])
+        return Route(path, handle, methods=["POST"])
 
     return [
         route("/twilio/receipts", callbacks.receipt),
@@ -140,33 +143,26 @@ def twilio_callbacks(db: Database, settings: Settings, clock: Callable[[], datet
     ]
 
 
-async def _signed_form(request: Request, settings: Settings, token: str) -> Form:
-    """ApiError for what Twilio has not signed; those of `read_body`."""
+async def _read_signed_form(request: Request, settings: Settings, token: str) -> Form:
+    """Return the form fields. FORBIDDEN unless Twilio has signed them, BAD_REQUEST as `read_body`."""
     body = (await read_body(request, settings)).decode(errors="replace")
     form = dict(parse_qsl(body, keep_blank_values=True))
     query = request.scope["query_string"].decode()
     address = public_address(settings, request.url.path + (f"?{query}" if query else "")) or ""
-    if not hmac.compare_digest(signature(token, address, form).encode(), _sent_signature(request)):
-        raise ApiError(Code.FORBIDDEN, "This is not signed by our account at Twilio.")
+    sent = request.headers.get("x-twilio-signature", "")
+    if not hmac.compare_digest(signature(token, address, form).encode(), sent.encode()):
+        raise ApiError(Code.FORBIDDEN, "The X-Twilio-Signature header is missing or does not match this request.")
     return form
 
 
 def signature(token: str, address: str, form: Form) -> str:
-    """Of a request to the address, as Twilio makes it."""
+    """Return Twilio's signature of a request to the address."""
     signed = address + "".join(f"{name}{form[name]}" for name in sorted(form))
     return b64encode(hmac.digest(token.encode(), signed.encode(), sha1)).decode()
 
 
-def _sent_signature(request: Request) -> bytes:
-    return request.headers.get("x-twilio-signature", "").encode()
-
-
-def _id(request: Request, name: str) -> int | None:
-    return parse_id(request.query_params.get(name, ""))
-
-
 def _failure(status: str, code: str) -> str:
-    """In our own words, with Twilio's number of the error where it tells one."""
+    """Return the reason of a failed delivery, with Twilio's error code if there is one."""
     return f"{UNDELIVERED[status]} ({code})." if code.isascii() and code.isdigit() else f"{UNDELIVERED[status]}."
 
 

@@ -20,8 +20,8 @@ from app.domain.enums import EventKind, LeadOfferStatus
 from app.errors import Code
 from app.graphql.schema import schema
 from app.lists.filters import Operator
-from app.rest.fields import FIELDS
-from app.rest.http import ADDRESSES
+from app.rest.filter_fields import FILTER_FIELDS
+from app.rest.routes import ROUTES
 from tests.docs.pages import DOCS, README, ROOT, named, table
 
 LONGEST_README = 150
@@ -89,13 +89,13 @@ def test_operators() -> None:
 
 
 def test_rest_endpoints() -> None:
-    methods = {f"{method} {address}" for address, methods in ADDRESSES.items() for method in methods}
+    methods = {f"{method} {address}" for address, methods in ROUTES.items() for method in methods}
     assert {name.replace("{id}", "{lead_id}") for name in named(DOCS["rest"], "endpoint")} == methods
 
 
 def test_rest_filters() -> None:
     listed = DOCS["rest"].partition("You can filter by these fields:")[2].partition("\n\n")[0]
-    assert re.findall(r"`([^`]+)`", listed) == [*FIELDS, *LeadOfferStatus]
+    assert re.findall(r"`([^`]+)`", listed) == [*FILTER_FIELDS, *LeadOfferStatus]
 
 
 def test_rest_statuses() -> None:

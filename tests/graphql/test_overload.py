@@ -86,7 +86,7 @@ async def test_the_time_of_a_rest_request_is_limited(
         await asyncio.sleep(100)
 
     lead = await world.lead(cast.alice, cast.team)
-    monkeypatch.setattr("app.rest.calls.fetch_page", never)
+    monkeypatch.setattr("app.rest.handlers.fetch_page", never)
     async with serving(settings_for(database_url, request_seconds=0.2)) as api:
         alice = api.user(cast.alice)
         stopped = await alice.rest("GET", f"/leads/{lead.id}/offers")

@@ -245,4 +245,4 @@ async def test_a_body_that_is_too_large_is_not_read_to_its_end(database_url: str
         grown = await send(url, f"{head}Transfer-Encoding: chunked", b"7d1\r\n" + b" " * 2001 + b"\r\n")
     for answer in (declared, grown):
         assert answer.startswith(b"HTTP/1.1 413 ")
-        assert b"The body is larger than 2000 bytes." in answer
+        assert b"The body is too large: at most 2000 bytes are allowed." in answer

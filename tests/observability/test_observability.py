@@ -1,4 +1,4 @@
-"""What an operator sees: the line of each request, the numbers, and what never gets there."""
+"""Request log and metrics, and what must never appear in them."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from app.db.engine import Database
 from app.graphql import queries
 from app.observability import metrics
 from app.observability.logs import configure_logging
-from app.observability.requests import RequestNote
+from app.observability.requests import RequestRecord
 from app.worker.channels.base import DeliveryError
 from tests.support.api import Api, serving, settings_for
 from tests.support.processes import free_port, start, stop
@@ -31,7 +31,7 @@ Lines = Callable[[], list[dict[str, object]]]
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
-    """The lines of the log since the last call."""
+    """Return the log lines since the last call."""
     return lambda: [orjson.loads(line) for line in capsys.readouterr().err.splitlines()]
 
 
@@ -48,7 +48,7 @@ def value(name: str, **labels: str) -> float:
     return metrics.registry.get_sample_value(name, labels) or 0
 
 
-async def test_a_request_is_one_line(lines: Lines, api: Api, cast: Cast) -> None:
+async def test_a_request_is_one_log_line(lines: Lines, api: Api, cast: Cast) -> None:
     bob = api.user(cast.bob)
     await bob.post({"query": INBOX, "variables": {"limit": 7}}, **{"X-Request-ID": "req-7"})
     (line,) = lines()
@@ -92,7 +92,7 @@ async def test_the_statements_of_a_claim_are_counted(lines: Lines, api: Api, wor
     assert line["statements"] == begun + len(seen)
 
 
-async def test_a_refusal_is_told_by_its_code(lines: Lines, api: Api, cast: Cast) -> None:
+async def test_an_error_is_logged_by_its_code(lines: Lines, api: Api, cast: Cast) -> None:
     bob = api.user(cast.bob)
     await bob.refusal("mutation { submitLeadOffers(leadId: 999) { createdCount } }")
     await bob.send("{ nonsense }")
@@ -118,7 +118,7 @@ async def test_a_refusal_is_told_by_its_code(lines: Lines, api: Api, cast: Cast)
     assert "secret" not in str(found)
 
 
-async def test_the_page_of_a_link_is_logged_without_the_link(lines: Lines, database_url: str) -> None:
+async def test_the_claim_page_is_logged_without_the_link(lines: Lines, database_url: str) -> None:
     async with serving(settings_for(database_url, public_url="https://leads.example.com")) as api:
         for method in ("GET", "POST"):
             assert (await api.http.request(method, "/claim?link=secret")).status_code == 404
@@ -127,7 +127,7 @@ async def test_the_page_of_a_link_is_logged_without_the_link(lines: Lines, datab
     assert "secret" not in str(found)
 
 
-async def test_an_unnamed_failure_has_a_line_and_an_id(
+async def test_an_unexpected_exception_is_logged_with_the_request_id(
     lines: Lines, api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_args: object, **_options: object) -> None:
@@ -140,7 +140,7 @@ async def test_an_unnamed_failure_has_a_line_and_an_id(
     assert line["request_id"] == answer.headers["x-request-id"]
 
 
-async def test_documents_are_logged_where_asked_for_and_what_was_sent_with_them_never(
+async def test_documents_are_logged_if_configured_and_variables_never(
     lines: Lines, database_url: str, cast: Cast
 ) -> None:
     for asked in (False, True):
@@ -153,7 +153,7 @@ async def test_documents_are_logged_where_asked_for_and_what_was_sent_with_them_
         assert str(bob.token) not in str(line)
 
 
-async def test_the_log_can_be_for_a_person(capsys: pytest.CaptureFixture[str], database_url: str, cast: Cast) -> None:
+async def test_the_console_format(capsys: pytest.CaptureFixture[str], database_url: str, cast: Cast) -> None:
     async with serving(settings_for(database_url, log_format=LogFormat.CONSOLE)) as api:
         await api.user(cast.bob).ask(INBOX)
     line = capsys.readouterr().err
@@ -194,18 +194,18 @@ async def test_requests_are_counted_by_name_and_outcome(api: Api, cast: Cast) ->
     assert value("lead_offers_request_seconds_count", **inbox) == seconds + 4
 
 
-def test_names_that_clients_make_up_are_not_told_apart_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_operation_names_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "_known", set())
-    for number in range(metrics.NAMES + 50):
-        metrics.observe(RequestNote("-", "POST", operation=f"Made{number}"), 0.001)
-    metrics.observe(RequestNote("-", "POST", operation="Refused", outcome="UNAUTHENTICATED"), 0.001)
+    for number in range(metrics.MAX_OPERATIONS + 50):
+        metrics.observe(RequestRecord("-", "POST", operation=f"Made{number}"), 0.001)
+    metrics.observe(RequestRecord("-", "POST", operation="Refused", outcome="UNAUTHENTICATED"), 0.001)
     assert value("lead_offers_requests_total", operation="Made0", outcome="OK") == 1
-    assert value("lead_offers_requests_total", operation=f"Made{metrics.NAMES}", outcome="OK") == 0
+    assert value("lead_offers_requests_total", operation=f"Made{metrics.MAX_OPERATIONS}", outcome="OK") == 0
     assert value("lead_offers_requests_total", operation="Refused", outcome="UNAUTHENTICATED") == 0
     assert value("lead_offers_requests_total", operation="other", outcome="OK") >= 50
 
 
-async def test_offers_are_counted_once_they_are_committed(api: Api, world: World, cast: Cast) -> None:
+async def test_offers_are_counted_after_the_commit(api: Api, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     alice = api.user(cast.alice)
     before = value("lead_offers_offers_scheduled_total")
@@ -214,7 +214,7 @@ async def test_offers_are_counted_once_they_are_committed(api: Api, world: World
     assert value("lead_offers_offers_scheduled_total") == before + 1
 
 
-async def test_a_claim_is_counted_by_its_way_with_the_speed_to_lead(api: Api, world: World, cast: Cast) -> None:
+async def test_claims_are_counted_with_speed_to_lead(api: Api, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team, created_at=NOW - timedelta(seconds=40))
     offer = await world.offer(lead, cast.bob)
     ways = ("APP", "ASSIGNED")
@@ -230,7 +230,7 @@ async def test_a_claim_is_counted_by_its_way_with_the_speed_to_lead(api: Api, wo
     assert value("lead_offers_speed_to_lead_seconds_bucket", le="60.0") == speed[1] + 2
 
 
-async def test_what_is_rolled_back_is_not_counted(database: Database) -> None:
+async def test_a_rolled_back_transaction_is_not_counted(database: Database) -> None:
     before = value("lead_offers_offers_scheduled_total")
     with suppress(RuntimeError):
         async with database.write() as session:
@@ -246,7 +246,7 @@ async def test_connections_in_use_are_counted(database: Database) -> None:
     assert value("lead_offers_pool_connections_in_use", pool="write") == 0
 
 
-async def test_an_id_that_is_none_is_replaced(api: Api, cast: Cast) -> None:
+async def test_an_invalid_request_id_is_replaced(api: Api, cast: Cast) -> None:
     bob = api.user(cast.bob)
     for sent in ("a b", "x" * 129, "a;b", "a\tb"):
         answer = await replace(bob).post({"query": INBOX}, **{"X-Request-ID": sent})
@@ -254,7 +254,7 @@ async def test_an_id_that_is_none_is_replaced(api: Api, cast: Cast) -> None:
         assert len(answer.headers["x-request-id"]) == 32
 
 
-async def test_deliveries_are_counted_with_how_late_they_were(
+async def test_deliveries_are_counted_with_their_delay(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:
     office = Office(database, database_url, Recorder())
@@ -271,7 +271,7 @@ async def test_deliveries_are_counted_with_how_late_they_were(
 
 
 @pytest.mark.process
-async def test_a_worker_has_metrics_of_its_own(database_url: str) -> None:
+async def test_a_worker_serves_its_own_metrics(database_url: str) -> None:
     port = free_port()
     worker = start(database_url, "dispatch", "--metrics-port", str(port), fallback="console")
     try:

@@ -14,7 +14,7 @@ from app.access.auth import issue_token
 from app.db.engine import Database
 from app.db.models import Delivery
 from app.domain.enums import DeliveryStatus
-from app.main import utc_now
+from app.domain.timestamps import utc_now
 from tests.process.test_workers import due_mails, until
 from tests.support.api import settings_for
 from tests.support.live import signed_in

@@ -1,4 +1,4 @@
-"""The description of the REST API: it names what there is, and the server keeps to it."""
+"""The OpenAPI document is complete, and the server behaves as it says."""
 
 import sys
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.main import create_app
-from app.rest.errors import NAMES
-from app.rest.http import ADDRESSES
-from app.rest.openapi import description
+from app.rest.errors import FEATHERS_NAMES
+from app.rest.openapi import openapi_document
+from app.rest.routes import ROUTES
 from tests.support.api import Api, settings_for
 from tests.support.node import run
 from tests.support.serving import serving
@@ -18,31 +18,34 @@ METHODS = ("get", "post", "put", "patch", "delete")
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 
 
-async def test_it_is_for_everybody(api: Api) -> None:
+async def test_the_document_needs_no_token(api: Api) -> None:
     answer = await api.rest("GET", "/openapi.json")
-    assert (answer.status_code, answer.json()) == (200, description())
+    assert (answer.status_code, answer.json()) == (200, openapi_document())
     assert (await api.rest("POST", "/openapi.json")).headers["allow"] == "GET, HEAD, OPTIONS"
 
 
-def test_it_has_every_address_and_method() -> None:
+def test_the_document_has_every_path_and_method() -> None:
     described = {
-        (path, method.upper()) for path, item in description()["paths"].items() for method in item if method in METHODS
+        (path, method.upper())
+        for path, item in openapi_document()["paths"].items()
+        for method in item
+        if method in METHODS
     }
-    served = {(path, method) for path, methods in ADDRESSES.items() for method in methods}
+    served = {(path, method) for path, methods in ROUTES.items() for method in methods}
     assert described == served - {("/openapi.json", "GET")}
 
 
-def test_its_refusals_are_those_of_feathers() -> None:
-    operations = [item[method] for item in description()["paths"].values() for method in METHODS if method in item]
+def test_the_errors_are_those_of_feathers() -> None:
+    operations = [item[method] for item in openapi_document()["paths"].values() for method in METHODS if method in item]
     statuses = {int(status) for operation in operations for status in operation["responses"]}
-    assert statuses - {200, 201} <= set(NAMES)
+    assert statuses - {200, 201} <= set(FEATHERS_NAMES)
 
 
 @pytest.mark.slow
 async def test_schemathesis_finds_nothing(
     api: Api, database_url: str, world: World, cast: Cast, tmp_path: Path
 ) -> None:
-    """It sends what the description allows and what it forbids, and holds every answer against it."""
+    """Schemathesis sends valid and invalid requests, and checks every response against the document."""
     for i in range(5):
         lead = await world.lead(cast.alice, cast.team)
         await world.offer(lead, await world.user(), rank=i)

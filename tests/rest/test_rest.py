@@ -1,4 +1,4 @@
-"""The REST API: every way of writing a query, who finds what, and what a client is told of its mistakes."""
+"""The REST API: query strings in every notation, visibility of offers, and error messages."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,14 +8,14 @@ import pytest
 
 from app.db.models import LeadOffer, User
 from app.domain.enums import LeadOfferStatus
-from app.rest.fields import FIELDS
+from app.rest.filter_fields import FILTER_FIELDS
 from tests.support.api import Api
 from tests.support.world import Cast, World
 
 
 @pytest.fixture
 async def leader(world: World) -> User:
-    """Made five offers of lead 3 by the teams 3 and 4, one of them an imported one that says little."""
+    """The creator of five offers of lead 3 by the teams 3 and 4. Offer 4 is an imported one with few fields."""
     leader = await world.user("Grace", id=1)
     old, team = await world.team(leader, id=3), await world.team(leader, id=4)
     lead = await world.lead(leader, team, id=3)
@@ -65,16 +65,16 @@ EXAMPLES = [
     ("notify_at[$lt]=2012-09-27T09:15:00Z", []),
     ("notify_at[$gt]=2012-09-27T09:15:00-07:00", [1, 2, 3, 5]),
 ]
-"""What the documentation of the API that clients were written for shows, and what it finds here."""
+"""Examples in the documentation of the original API, and the ids of the offers they find here."""
 
 
 @pytest.mark.parametrize(("query", "ids"), EXAMPLES)
-async def test_the_documented_examples(api: Api, leader: User, query: str, ids: list[int]) -> None:
+async def test_examples_of_the_original_documentation(api: Api, leader: User, query: str, ids: list[int]) -> None:
     assert await _ids(api.user(leader), query) == ids
     assert await _ids(api.user(leader), quote(query, safe="=&")) == ids
 
 
-async def test_an_offer_as_it_is_documented(api: Api, world: World) -> None:
+async def test_an_offer_has_the_documented_fields(api: Api, world: World) -> None:
     leader = await world.user(id=1)
     agent = await world.user("Dorothy", last_name="Vaughan", email="dot@example.com", id=5)
     team = await world.team(leader, name="IBM", id=6)
@@ -102,7 +102,7 @@ async def test_an_offer_as_it_is_documented(api: Api, world: World) -> None:
         assert page == {"total": 1, "limit": 10, "skip": 0, "data": [offer]}
 
 
-async def test_an_imported_offer_that_says_little(api: Api, leader: User) -> None:
+async def test_unknown_fields_of_an_imported_offer_are_null(api: Api, leader: User) -> None:
     offer = (await api.user(leader).rest("GET", "/leads/3/offers/4")).json()
     assert [offer[name] for name in ("user", "team", "notify_at", "rank", "has_email_alert")] == [None] * 5
 
@@ -172,7 +172,7 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize(("query", "ids"), SPELLINGS)
-async def test_every_spelling_of_the_dialect(api: Api, leader: User, query: str, ids: list[int]) -> None:
+async def test_every_notation_of_a_query_string(api: Api, leader: User, query: str, ids: list[int]) -> None:
     assert await _ids(api.user(leader), query) == ids
     encoded = query.replace("[", "%5B").replace("]", "%5D").replace("$", "%24")
     assert await _ids(api.user(leader), encoded) == ids
@@ -233,7 +233,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("query", "field"), MISTAKES)
-async def test_a_mistake_is_named(api: Api, leader: User, query: str, field: str) -> None:
+async def test_an_invalid_parameter_is_named(api: Api, leader: User, query: str, field: str) -> None:
     error = await _refused(api.user(leader), 400, f"/leads/3/offers?{query}")
     assert (error["name"], error["className"]) == ("BadRequest", "bad-request")
     assert error["data"] == {"code": "BAD_USER_INPUT", "field": field}
@@ -241,7 +241,7 @@ async def test_a_mistake_is_named(api: Api, leader: User, query: str, field: str
     assert error["message"] == f"{field}: {error['errors'][field]}"
 
 
-async def test_all_mistakes_are_told_at_once(api: Api, leader: User) -> None:
+async def test_all_invalid_parameters_are_listed(api: Api, leader: User) -> None:
     error = await _refused(api.user(leader), 400, "/leads/3/offers?rank=x&$limit=-1&$sort[id]=0")
     assert set(error["errors"]) == {"rank", "$limit", "$sort[id]"}
 
@@ -259,11 +259,11 @@ def _nested(levels: int) -> str:
         "&".join(f"rank[$nin]={i}" for i in range(1001)),
         _nested(10),
         _nested(40),
-        "&".join(f"$sort[{name}]=1" for name in list(FIELDS)[:6]),
+        "&".join(f"$sort[{name}]=1" for name in list(FILTER_FIELDS)[:6]),
         "&" * 1_500,
     ],
 )
-async def test_more_than_a_list_may_be_asked(api: Api, leader: User, query: str) -> None:
+async def test_a_query_above_a_limit_is_rejected(api: Api, leader: User, query: str) -> None:
     error = await _refused(api.user(leader), 400, f"/leads/3/offers?{query}")
     assert error["data"] == {"code": "QUERY_TOO_COMPLEX"}
 
@@ -275,11 +275,11 @@ async def test_more_than_a_list_may_be_asked(api: Api, leader: User, query: str)
         f"rank[$in]={','.join(map(str, range(1000)))}",
         "&".join(f"rank[$in][{i}]={i}" for i in range(1000)),
         _nested(9),
-        "&".join(f"$sort[{name}]=1" for name in list(FIELDS)[:5]),
+        "&".join(f"$sort[{name}]=1" for name in list(FILTER_FIELDS)[:5]),
         "&" * 1_499,
     ],
 )
-async def test_as_much_as_a_list_may_be_asked(api: Api, leader: User, query: str) -> None:
+async def test_a_query_at_a_limit_is_accepted(api: Api, leader: User, query: str) -> None:
     await _ids(api.user(leader), query)
 
 
@@ -292,22 +292,22 @@ async def test_as_much_as_a_list_may_be_asked(api: Api, leader: User, query: str
         "$select[0]=team&$select[1]=rank",
     ],
 )
-async def test_selected_fields_and_always_the_id(api: Api, leader: User, query: str) -> None:
+async def test_select_returns_the_fields_and_the_id(api: Api, leader: User, query: str) -> None:
     one = (await api.user(leader).rest("GET", f"/leads/3/offers/1?{query}")).json()
     assert one == {"id": 1, "rank": 1, "team": {"id": 3, "name": one["team"]["name"]}}
     page = (await api.user(leader).rest("GET", f"/leads/3/offers?$limit=1&{query}")).json()
     assert page["data"] == [one]
 
 
-async def test_the_limit_in_force_and_the_total(api: Api, leader: User) -> None:
+async def test_a_page_has_its_effective_limit_and_the_total(api: Api, leader: User) -> None:
     page = (await api.user(leader).rest("GET", "/leads/3/offers?$limit=1000&$skip=4&rank[$ne]=7")).json()
     assert (page["total"], page["limit"], page["skip"], len(page["data"])) == (5, 100, 4, 1)
     page = (await api.user(leader).rest("GET", "/leads/3/offers?$limit=0&rank=1")).json()
     assert page == {"total": 2, "limit": 0, "skip": 0, "data": []}
 
 
-async def test_each_finds_their_own(api: Api, world: World, cast: Cast) -> None:
-    """Alice made the offers, Bob got one of them, Charlie must not know that there is a lead."""
+async def test_users_find_only_offers_they_can_see(api: Api, world: World, cast: Cast) -> None:
+    """Alice created the offers, Bob has one of them, Charlie cannot see the lead."""
     lead = await world.lead(cast.alice, cast.team)
     mine, other = await world.offer(lead, cast.bob), await world.offer(lead, await world.user())
     address = f"/leads/{lead.id}/offers"
@@ -320,7 +320,7 @@ async def test_each_finds_their_own(api: Api, world: World, cast: Cast) -> None:
     assert (await _refused(api.user(cast.charlie), 404, address))["name"] == "NotFound"
 
 
-async def test_a_lead_of_which_nothing_is_to_be_found(api: Api, world: World, cast: Cast) -> None:
+async def test_a_lead_without_visible_offers(api: Api, world: World, cast: Cast) -> None:
     unoffered, ahead = await world.lead(cast.alice, cast.team), await world.lead(cast.alice, cast.team)
     await world.offer(ahead, cast.bob, status=LeadOfferStatus.SCHEDULED, notify_at=_at("2030-01-01"))
     for lead, query in ((unoffered, ""), (ahead, "rank=7")):
@@ -331,18 +331,18 @@ async def test_a_lead_of_which_nothing_is_to_be_found(api: Api, world: World, ca
 
 
 @pytest.mark.parametrize("lead_id", ["99", "0", "-1", "x", "9223372036854775808", "1.0", "%201", "1%00", "٣"])
-async def test_ids_of_nothing(api: Api, leader: User, lead_id: str) -> None:
+async def test_impossible_ids_are_not_found(api: Api, leader: User, lead_id: str) -> None:
     await _refused(api.user(leader), 404, f"/leads/{lead_id}/offers")
     await _refused(api.user(leader), 404, f"/leads/{lead_id}/offers/1")
     await _refused(api.user(leader), 404, f"/leads/3/offers/{lead_id}")
 
 
-async def test_an_offer_is_found_under_its_own_lead_only(api: Api, world: World, leader: User) -> None:
+async def test_an_offer_is_found_only_under_its_own_lead(api: Api, world: World, leader: User) -> None:
     other = await world.lead(leader)
     await _refused(api.user(leader), 404, f"/leads/{other.id}/offers/1")
 
 
-async def test_one_offer_takes_no_filters(api: Api, leader: User) -> None:
+async def test_a_single_offer_accepts_no_filters(api: Api, leader: User) -> None:
     error = await _refused(api.user(leader), 400, "/leads/3/offers/1?rank=1&$limit=2")
     assert set(error["errors"]) == {"rank", "$limit"}
 
@@ -363,11 +363,11 @@ async def test_tokens_and_scopes(api: Api, leader: User) -> None:
 
 
 @pytest.mark.parametrize("address", ["//leads/3/offers", "///leads/3/offers?rank=1", "//leads/3/offers/1", "//me"])
-async def test_the_double_slash_of_the_old_documentation(api: Api, leader: User, address: str) -> None:
+async def test_double_slashes_are_accepted(api: Api, leader: User, address: str) -> None:
     assert (await api.user(leader).rest("GET", f"http://test{address}")).status_code == 200
 
 
-async def test_other_methods(api: Api, leader: User) -> None:
+async def test_other_methods_are_rejected(api: Api, leader: User) -> None:
     client = api.user(leader)
     for address, allowed in (
         ("/leads/3/offers", "GET, HEAD, OPTIONS, POST"),
@@ -385,26 +385,26 @@ async def test_other_methods(api: Api, leader: User) -> None:
     assert (await api.rest("HEAD", "/me")).status_code == 401
 
 
-async def test_addresses_that_are_none(api: Api, leader: User) -> None:
+async def test_unknown_paths_are_not_found(api: Api, leader: User) -> None:
     for address in ("/leads", "/leads/3", "/leads/3/offers/1/2", "http://test//leads/3/deals"):
         assert (await _refused(api.user(leader), 404, address))["data"] == {"code": "NOT_FOUND"}
 
 
-async def test_what_fails_on_our_side_says_nothing_of_its_cause(
+async def test_an_unexpected_exception_hides_its_cause(
     api: Api, leader: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def fail(*_args: Any, **_named: Any) -> None:
         raise RuntimeError("the secret")
 
-    monkeypatch.setattr("app.rest.calls.fetch_page", fail)
+    monkeypatch.setattr("app.rest.handlers.fetch_page", fail)
     error = await _refused(api.user(leader), 500, "/leads/3/offers")
     assert (error["name"], error["data"]) == ("GeneralError", {"code": "INTERNAL_SERVER_ERROR"})
     assert "secret" not in str(error)
     assert "the secret" in caplog.text
 
 
-async def test_a_page_takes_as_many_statements_however_long_it_is(api: Api, leader: User) -> None:
-    """Who asks, the page with its total, and all that the offers point at."""
+async def test_the_statements_of_a_page_do_not_depend_on_its_length(api: Api, leader: User) -> None:
+    """One for the viewer, one for the page with its total, one for related rows."""
     statements = api.statements()
     for address in ("/leads/3/offers?$limit=1", "/leads/3/offers?$limit=5", "/leads/3/offers/1"):
         statements.clear()

@@ -1,4 +1,4 @@
-"""REST answers what GraphQL answers to the same question: random ones, and those of the real Feathers client."""
+"""REST and GraphQL return the same for the same query: random ones, and those of the real Feathers client."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,8 +12,8 @@ from app.db.models import Lead
 from app.domain.enums import LeadOfferStatus
 from app.lists.filters import Operator
 from app.main import create_app
-from app.rest.dialect import OPERATORS
-from app.rest.fields import FIELDS
+from app.rest.filter_fields import FILTER_FIELDS
+from app.rest.query_string import OPERATORS
 from tests.support.api import Api, settings_for
 from tests.support.examples import examples
 from tests.support.feathers import FIND, GET, SUBMIT, Query, address, as_rest, variables
@@ -45,7 +45,7 @@ VALUES: dict[str, list[Any]] = {
 
 @pytest.fixture
 async def lead(world: World, cast: Cast) -> Lead:
-    """Alice's, with offers of every kind."""
+    """A lead of Alice with offers of every kind."""
     lead = await world.lead(cast.alice, cast.team)
     other = await world.team(cast.alice)
     for i in range(10):
@@ -71,12 +71,12 @@ def _values(name: str, written: str) -> st.SearchStrategy[Any]:
 
 
 def _operators(name: str) -> list[str]:
-    return [written for written, operator in OPERATORS.items() if operator in FIELDS[name].operators]
+    return [written for written, operator in OPERATORS.items() if operator in FILTER_FIELDS[name].operators]
 
 
 @st.composite
 def comparisons(draw: st.DrawFn) -> tuple[str, Any]:
-    name = draw(st.sampled_from(sorted(FIELDS)))
+    name = draw(st.sampled_from(sorted(FILTER_FIELDS)))
     if draw(st.booleans()):
         return name, draw(st.sampled_from(VALUES[name]) | st.none())
     chosen = draw(st.lists(st.sampled_from(_operators(name)), min_size=1, max_size=3, unique=True))
@@ -93,14 +93,14 @@ def _combined(parts: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dic
     )
 
 
-SORTS = st.dictionaries(st.sampled_from(sorted(FIELDS)), st.sampled_from([1, -1]), min_size=1, max_size=3)
+SORTS = st.dictionaries(st.sampled_from(sorted(FILTER_FIELDS)), st.sampled_from([1, -1]), min_size=1, max_size=3)
 PAGING = st.fixed_dictionaries({}, optional={"$limit": st.integers(0, 12), "$skip": st.integers(0, 5), "$sort": SORTS})
 QUERIES = st.builds(lambda where, paging: where | paging, st.just({}) | st.recursive(CONDITIONS, _combined), PAGING)
 
 
 @settings(examples(150), derandomize=True)
 @given(query=QUERIES, data=st.data())
-async def test_random_questions(api: Api, cast: Cast, lead: Lead, query: Query, data: st.DataObject) -> None:
+async def test_random_queries(api: Api, cast: Cast, lead: Lead, query: Query, data: st.DataObject) -> None:
     alice = api.user(cast.alice)
     sent = address(query, lambda spellings: data.draw(st.sampled_from(spellings)))
     rest = await alice.rest("GET", f"/leads/{lead.id}/offers?{sent}")
@@ -109,13 +109,15 @@ async def test_random_questions(api: Api, cast: Cast, lead: Lead, query: Query, 
     assert rest.json() == as_rest(graphql["leadOffers"])
 
 
-def _questions() -> list[dict[str, Any]]:
-    """Every operator on every field, null where it may be asked for, and combinations."""
-    single = [{name: {w: VALUES[name][1]}} for name in FIELDS for w in _operators(name) if w not in ("$in", "$nin")]
-    lists = [{name: {written: VALUES[name][:2]}} for name in FIELDS for written in ("$in", "$nin")]
-    nulls = [{name: value} for name in FIELDS for value in (None, {"$ne": None})]
-    equal = [{name: VALUES[name][0]} for name in FIELDS]
-    sorts = [{"$sort": {name: direction, "id": -1}} for name in FIELDS if name != "id" for direction in (1, -1)]
+def _queries() -> list[dict[str, Any]]:
+    """Return queries with every operator on every field, with null where it is allowed, and combined."""
+    single = [
+        {name: {w: VALUES[name][1]}} for name in FILTER_FIELDS for w in _operators(name) if w not in ("$in", "$nin")
+    ]
+    lists = [{name: {written: VALUES[name][:2]}} for name in FILTER_FIELDS for written in ("$in", "$nin")]
+    nulls = [{name: value} for name in FILTER_FIELDS for value in (None, {"$ne": None})]
+    equal = [{name: VALUES[name][0]} for name in FILTER_FIELDS]
+    sorts = [{"$sort": {name: direction, "id": -1}} for name in FILTER_FIELDS if name != "id" for direction in (1, -1)]
     return [
         {},
         *single,
@@ -133,8 +135,8 @@ def _questions() -> list[dict[str, Any]]:
 
 
 @needs_node
-async def test_the_feathers_client_finds(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
-    questions = _questions()
+async def test_find_of_the_feathers_client(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
+    questions = _queries()
     answers = await _feathers(api, database_url, cast, [["find", lead.id, query] for query in questions])
     for query, answer in zip(questions, answers, strict=True):
         graphql = await api.user(cast.alice).ask(FIND, leadId=str(lead.id), **variables(query))
@@ -142,7 +144,7 @@ async def test_the_feathers_client_finds(api: Api, database_url: str, cast: Cast
 
 
 @needs_node
-async def test_the_feathers_client_gets(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
+async def test_get_of_the_feathers_client(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
     ids = range(1, 11)
     answers = await _feathers(api, database_url, cast, [["get", lead.id, i, {}] for i in ids])
     for i, answer in zip(ids, answers, strict=True):
@@ -152,7 +154,7 @@ async def test_the_feathers_client_gets(api: Api, database_url: str, cast: Cast,
 
 
 @needs_node
-async def test_the_feathers_client_creates(api: Api, database_url: str, world: World, cast: Cast) -> None:
+async def test_create_of_the_feathers_client(api: Api, database_url: str, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     first, second = await _feathers(api, database_url, cast, [["create", lead.id, {}]] * 2)
     submitted = (await api.user(cast.alice).ask(SUBMIT, leadId=str(lead.id)))["submitLeadOffers"]
@@ -163,7 +165,7 @@ async def test_the_feathers_client_creates(api: Api, database_url: str, world: W
 
 
 @needs_node
-async def test_the_feathers_client_understands_refusals(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
+async def test_errors_of_the_feathers_client(api: Api, database_url: str, cast: Cast, lead: Lead) -> None:
     calls: list[list[Any]] = [
         ["find", lead.id, {"rank": "first"}],
         ["find", 99, {}],
@@ -178,19 +180,19 @@ async def test_the_feathers_client_understands_refusals(api: Api, database_url: 
         ("BadRequest", 400, "BAD_USER_INPUT", {"rank": words}),
         ("NotFound", 404, "NOT_FOUND", {}),
         ("NotFound", 404, "NOT_FOUND", {}),
-        ("BadRequest", 400, "BAD_USER_INPUT", {"rank": "is not writable: the body is an empty object"}),
+        ("BadRequest", 400, "BAD_USER_INPUT", {"rank": "cannot be set: the body must be an empty object"}),
         ("MethodNotAllowed", 405, "BAD_REQUEST", {}),
     ]
 
 
 async def _feathers(api: Api, database_url: str, cast: Cast, calls: list[list[Any]]) -> Any:
-    """What the client answers to Alice's calls. Its base address ends in a slash, as the old documentation has it."""
+    """Run Alice's calls in the client. As in the original documentation, its base URL ends in a slash."""
     token = api.user(cast.alice).token
     assert token
     with serving(create_app(settings_for(database_url), clock=lambda: NOW)) as url:
         return await node("feathers.mjs", f"{url}/", token, orjson.dumps(calls).decode())
 
 
-def test_every_operator_is_asked() -> None:
-    asked = {w for query in _questions() for value in query.values() if isinstance(value, dict) for w in value}
+def test_every_operator_is_covered() -> None:
+    asked = {w for query in _queries() for value in query.values() if isinstance(value, dict) for w in value}
     assert asked >= {f"${operator}" for operator in Operator if operator is not Operator.EQ}

@@ -1,4 +1,4 @@
-"""Submitting a lead over REST: the same checks and the same offers as over GraphQL, told as FeathersJS tells them."""
+"""Submitting a lead over REST: the same checks and offers as over GraphQL, in FeathersJS' format."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -16,8 +16,8 @@ async def _submit(client: Api, lead_id: int, query: str = "", **options: Any) ->
     return await client.rest("POST", f"/leads/{lead_id}/offers{query}", **({"json": {}} | options))
 
 
-async def test_a_submit_answers_all_offers(api: Api, world: World, cast: Cast) -> None:
-    """More than a page of them; 201 if some were made, 200 if none was."""
+async def test_a_submit_returns_all_offers(api: Api, world: World, cast: Cast) -> None:
+    """More than a page of them. The status is 201 if offers were created, else 200."""
     for rank in range(2, 13):
         await world.member(cast.team, await world.user(), rank=rank)
     lead = await world.lead(cast.alice, cast.team)
@@ -33,7 +33,7 @@ async def test_a_submit_answers_all_offers(api: Api, world: World, cast: Cast) -
     assert found.json()["data"] == page["data"]
 
 
-async def test_a_second_submit_that_makes_offers(api: Api, world: World, cast: Cast) -> None:
+async def test_a_second_submit_creates_missing_offers(api: Api, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     await _submit(api.user(cast.alice), lead.id)
     await world.member(cast.team, cast.charlie, rank=1)
@@ -48,7 +48,7 @@ async def _chunks() -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("content", [b"{}", b" {} ", b"", None, _chunks()])
-async def test_a_body_is_an_empty_object_or_none(api: Api, world: World, cast: Cast, content: Any) -> None:
+async def test_the_body_may_be_empty_or_missing(api: Api, world: World, cast: Cast, content: Any) -> None:
     lead = await world.lead(cast.alice, cast.team)
     headers = {"Authorization": f"Bearer {api.user(cast.alice).token}", "Content-Type": "application/json"}
     answer = await api.http.post(f"/leads/{lead.id}/offers", headers=headers, content=content)
@@ -66,7 +66,7 @@ async def test_a_body_is_an_empty_object_or_none(api: Api, world: World, cast: C
         ({"content": b" " * 2_000_000}, 413, None),
     ],
 )
-async def test_any_other_body_is_refused(
+async def test_any_other_body_is_rejected(
     api: Api, world: World, cast: Cast, options: Any, status: int, field: str | None
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)
@@ -78,8 +78,8 @@ async def test_any_other_body_is_refused(
     assert (await api.user(cast.alice).rest("GET", f"/leads/{lead.id}/offers")).json()["total"] == 0
 
 
-async def test_refusals_in_their_order(api: Api, world: World, cast: Cast) -> None:
-    """As the rules of submitting a lead have them, each with its status."""
+async def test_checks_run_in_the_documented_order(api: Api, world: World, cast: Cast) -> None:
+    """The order of the rules for submitting a lead, each with its HTTP status."""
     empty, strangers = await world.team(cast.alice), await world.team(cast.charlie)
     pending = await world.team(cast.alice)
     await world.member(pending, cast.bob, RequestStatus.PENDING)
@@ -106,7 +106,7 @@ async def test_refusals_in_their_order(api: Api, world: World, cast: Cast) -> No
     assert (await _submit(api.user(cast.charlie, "read"), offered.id)).status_code == 403
 
 
-async def test_the_details_of_a_refusal(api: Api, world: World, cast: Cast) -> None:
+async def test_the_details_of_an_error(api: Api, world: World, cast: Cast) -> None:
     lead, claimed = await world.lead(cast.alice, cast.team), await world.lead(cast.alice, cast.team)
     cast.bob.away_until = NOW + timedelta(hours=1)
     await world.add(cast.bob)

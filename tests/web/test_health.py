@@ -1,4 +1,4 @@
-"""What machines ask of a server."""
+"""Health checks and the metrics endpoint."""
 
 import re
 from datetime import timedelta
@@ -19,13 +19,13 @@ from tests.support.world import NOW, Cast, World
 DEPLOYING = (Path(__file__).parents[2] / "docs" / "deploying.md").read_text(encoding="utf-8")
 
 
-async def test_a_server_that_can_work_says_so(api: Api) -> None:
+async def test_a_working_server_is_live_and_ready(api: Api) -> None:
     for address in ("/healthz", "/readyz"):
         answer = await api.http.get(address)
         assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-async def test_a_server_lives_without_its_database_but_cannot_work(tmp_path: Path) -> None:
+async def test_without_its_database_a_server_is_live_but_not_ready(tmp_path: Path) -> None:
     for url in (sqlite_url(tmp_path / "empty.db"), "postgresql+asyncpg://u:hunter2@127.0.0.1:1/none"):
         async with serving(settings_for(url)) as api:
             assert (await api.http.get("/healthz")).status_code == 200
@@ -36,7 +36,7 @@ async def test_a_server_lives_without_its_database_but_cannot_work(tmp_path: Pat
             assert "lead_offers_database_up 0.0\n" in (await api.http.get("/metrics")).text
 
 
-async def test_a_database_behind_is_not_ready_and_one_ahead_is(
+async def test_an_older_schema_is_not_ready_and_a_newer_one_is(
     api: Api, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrations, "_earlier_revisions", lambda: {"0000"})
@@ -49,7 +49,7 @@ async def test_a_database_behind_is_not_ready_and_one_ahead_is(
         assert answer.status_code == status
 
 
-async def test_metrics_are_what_prometheus_reads(api: Api, cast: Cast) -> None:
+async def test_metrics_have_the_format_of_prometheus(api: Api, cast: Cast) -> None:
     await api.user(cast.bob).ask("query Scraped { me { id } }")
     answer = await api.http.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
@@ -57,7 +57,7 @@ async def test_metrics_are_what_prometheus_reads(api: Api, cast: Cast) -> None:
     assert "lead_offers_database_up 1.0\n" in answer.text
 
 
-async def test_what_there_is_to_watch_is_documented(api: Api, cast: Cast) -> None:
+async def test_every_metric_is_documented(api: Api, cast: Cast) -> None:
     table = re.search(r"\| metric .*\n\|-.*\n((?:\|.*\n)+)", DEPLOYING)
     assert table
     documented = set(re.findall(r"`(lead_offers_\w+)`", table[1]))
@@ -65,7 +65,7 @@ async def test_what_there_is_to_watch_is_documented(api: Api, cast: Cast) -> Non
     assert documented == {name for name in re.findall(r"# TYPE (\S+)", told) if "_created" not in name}
 
 
-async def test_probes_themselves_are_not_counted(api: Api) -> None:
+async def test_health_checks_are_not_counted(api: Api) -> None:
     counted = {"operation": "none", "outcome": "OK"}
     before = metrics.registry.get_sample_value("lead_offers_requests_total", counted)
     for address in ("/healthz", "/readyz", "/metrics"):
@@ -73,7 +73,7 @@ async def test_probes_themselves_are_not_counted(api: Api) -> None:
     assert metrics.registry.get_sample_value("lead_offers_requests_total", counted) == before
 
 
-async def test_metrics_tell_what_is_due_and_was_not_sent(api: Api, world: World, cast: Cast) -> None:
+async def test_metrics_of_due_deliveries(api: Api, world: World, cast: Cast) -> None:
     offer = await world.offer(await world.lead(cast.alice, cast.team), cast.bob)
     for minutes, status in ((-3, DeliveryStatus.PENDING), (-9, DeliveryStatus.SENT), (5, DeliveryStatus.PENDING)):
         at = NOW + timedelta(minutes=minutes)

@@ -1,4 +1,4 @@
-"""What the provider tells us: signed requests move deliveries, claim leads and end texts; others change nothing."""
+"""Twilio's callbacks: signed requests update deliveries, claim leads and stop texts; unsigned ones change nothing."""
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ NOTHING = "<Response />"
 
 @dataclass(frozen=True)
 class Twilio:
-    """Tells the server of what happened, signed as the real one does."""
+    """Sends callbacks to the server, signed like the real ones."""
 
     http: httpx2.AsyncClient
     numbers: Any
@@ -45,7 +45,7 @@ class Twilio:
         assert (answer.status_code, answer.text) == (204, "")
 
     async def text(self, body: str, sender: str = PHONE, sid: str | None = None) -> str:
-        """What it is answered with."""
+        """Send a text to the server and return its reply."""
         message_id = sid or f"SM{next(self.numbers)}"
         answer = await self.tells("/twilio/texts", From=sender, Body=body, MessageSid=message_id)
         assert (answer.status_code, answer.headers["content-type"]) == (200, "text/xml; charset=utf-8")
@@ -90,7 +90,7 @@ async def delivery(world: World, offer: LeadOffer, status: DeliveryStatus, **fie
 
 
 async def again(database: Database, row: Any) -> Any:
-    """The row as it is now."""
+    """Reload the row."""
     async with database.read() as session:
         return await session.get_one(type(row), row.id)
 
@@ -104,7 +104,7 @@ async def holder(database: Database, offer: LeadOffer) -> tuple[int | None, Clai
 # Who it is
 
 
-def test_the_signature_is_twilios() -> None:
+def test_the_signature_is_that_of_twilio() -> None:
     """The example of https://www.twilio.com/docs/usage/security."""
     form = {
         "CallSid": "CA1234567890ABCDE",
@@ -118,7 +118,7 @@ def test_the_signature_is_twilios() -> None:
 
 
 @pytest.mark.parametrize("path", ["/twilio/texts", "/twilio/receipts?delivery=1", "/twilio/keys?link=x"])
-async def test_what_is_not_signed_changes_nothing(
+async def test_an_unsigned_request_changes_nothing(
     twilio: Twilio, database: Database, world: World, offer: LeadOffer, path: str
 ) -> None:
     sent = await delivery(world, offer, DeliveryStatus.SENT)
@@ -140,14 +140,14 @@ async def test_what_is_not_signed_changes_nothing(
     assert (await again(database, sent)).status is DeliveryStatus.SENT
 
 
-async def test_without_an_account_there_is_no_such_address(database_url: str) -> None:
+async def test_without_an_account_the_paths_do_not_exist(database_url: str) -> None:
     app = create_app(settings_for(database_url, public_url=PUBLIC), clock=lambda: NOW)
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://test") as http:
         assert (await http.post("/twilio/texts", data={})).status_code == 404
     await app.state.database.close()
 
 
-async def test_a_body_that_is_too_large_is_refused(twilio: Twilio) -> None:
+async def test_a_body_that_is_too_large_is_rejected(twilio: Twilio) -> None:
     answer = await twilio.http.post("/twilio/texts", content=b"x" * 2**21)
     assert answer.status_code == 413
 
@@ -173,7 +173,7 @@ async def test_a_body_that_is_too_large_is_refused(twilio: Twilio) -> None:
         ({}, DeliveryStatus.SENT, None),
     ],
 )
-async def test_a_receipt_says_how_it_ended(
+async def test_a_receipt_records_how_a_message_ended(
     twilio: Twilio,
     database: Database,
     world: World,
@@ -189,9 +189,7 @@ async def test_a_receipt_says_how_it_ended(
     assert (now.status, now.error, now.attempts, now.sent_at) == (status, error, 1, NOW - MINUTE)
 
 
-async def test_of_several_receipts_the_first_stands(
-    twilio: Twilio, database: Database, world: World, offer: LeadOffer
-) -> None:
+async def test_later_receipts_are_ignored(twilio: Twilio, database: Database, world: World, offer: LeadOffer) -> None:
     sent = await delivery(world, offer, DeliveryStatus.SENT)
     for status in ("delivered", "undelivered", "sent"):
         await twilio.receipt(sent, MessageStatus=status)
@@ -199,7 +197,7 @@ async def test_of_several_receipts_the_first_stands(
 
 
 @pytest.mark.parametrize("status", [DeliveryStatus.PENDING, DeliveryStatus.CANCELLED])
-async def test_a_receipt_may_come_before_the_attempt_is_recorded(
+async def test_a_receipt_before_the_attempt_is_recorded(
     twilio: Twilio, database: Database, world: World, cast: Cast, dora: User, status: DeliveryStatus
 ) -> None:
     offer = await offered(world, cast, dora, status=LeadOfferStatus.SCHEDULED)
@@ -212,10 +210,10 @@ async def test_a_receipt_may_come_before_the_attempt_is_recorded(
     assert (await again(database, offer)).status is LeadOfferStatus.SENT
 
 
-async def test_what_has_arrived_is_not_sent_again(
+async def test_a_delivered_message_is_not_sent_again(
     twilio: Twilio, database: Database, world: World, cast: Cast, dora: User
 ) -> None:
-    """The answer to an attempt was lost: it waits to be made again. That it failed then says nothing of the next."""
+    """The response to an attempt was lost, so the delivery waits for a retry. A late failure of it is ignored."""
     offer = await offered(world, cast, dora, status=LeadOfferStatus.SCHEDULED)
     waiting = await delivery(world, offer, DeliveryStatus.PENDING, next_attempt_at=NOW + MINUTE)
     await twilio.receipt(waiting, MessageStatus="undelivered")
@@ -226,7 +224,7 @@ async def test_what_has_arrived_is_not_sent_again(
     assert (await again(database, offer)).status is LeadOfferStatus.SENT
 
 
-async def test_an_old_receipt_says_nothing_of_a_new_offer(
+async def test_an_old_receipt_does_not_affect_a_renewed_offer(
     twilio: Twilio, database: Database, world: World, cast: Cast, dora: User
 ) -> None:
     planned_anew = await offered(world, cast, dora, status=LeadOfferStatus.SCHEDULED)
@@ -235,7 +233,7 @@ async def test_an_old_receipt_says_nothing_of_a_new_offer(
 
 
 @pytest.mark.parametrize("delivery_id", ["", "0", "999", "x", "9" * 30])
-async def test_a_receipt_of_nothing(twilio: Twilio, delivery_id: str) -> None:
+async def test_a_receipt_of_an_unknown_delivery(twilio: Twilio, delivery_id: str) -> None:
     answer = await twilio.tells(f"/twilio/receipts?delivery={delivery_id}", MessageStatus="delivered")
     assert answer.status_code == 204
 
@@ -291,7 +289,7 @@ async def test_a_reply_claims_the_newest_open_offer(
     assert await holder(database, older) == await holder(database, offer) == (None, None)
 
 
-async def test_a_reply_that_is_told_twice_claims_once(
+async def test_a_repeated_callback_claims_once(
     twilio: Twilio, database: Database, world: World, cast: Cast, dora: User, offer: LeadOffer
 ) -> None:
     other = await offered(world, cast, dora, notify_at=NOW - MINUTE)
@@ -303,12 +301,12 @@ async def test_a_reply_that_is_told_twice_claims_once(
     assert await holder(database, other) == (dora.id, ClaimedVia.TEXT)
 
 
-async def test_a_reply_when_nothing_is_open(twilio: Twilio, dora: User) -> None:
+async def test_a_reply_without_an_open_offer(twilio: Twilio, dora: User) -> None:
     assert "You have no open lead offers." in await twilio.text("1")
     assert "Reply 1 to claim your latest lead offer, STOP" in await twilio.text("who is this?")
 
 
-async def test_strangers_get_no_answer(twilio: Twilio, offer: LeadOffer, database: Database) -> None:
+async def test_unknown_numbers_get_no_reply(twilio: Twilio, offer: LeadOffer, database: Database) -> None:
     for body in ("1", "STOP", "START", "hello"):
         assert await twilio.text(body, sender="+12025550199") == NOTHING
     assert await holder(database, offer) == (None, None)
@@ -329,7 +327,7 @@ async def stops(database: Database) -> list[tuple[int, str]]:
     return [(stop.user_id, stop.phone) for stop in found]
 
 
-async def test_a_number_that_two_share_is_stopped_for_both(
+async def test_stop_covers_all_users_of_a_number(
     twilio: Twilio, database: Database, world: World, cast: Cast, dora: User
 ) -> None:
     emma = await world.member_user(cast.team, "Emma", phone=PHONE)
@@ -339,14 +337,14 @@ async def test_a_number_that_two_share_is_stopped_for_both(
 
 async def test_a_text_without_an_id_claims_nothing(twilio: Twilio, database: Database, offer: LeadOffer) -> None:
     answer = await twilio.tells("/twilio/texts", From=PHONE, Body="1")
-    assert (answer.status_code, answer.json()["errors"][0]["message"]) == (400, "The text has no MessageSid.")
+    assert (answer.status_code, answer.json()["errors"][0]["message"]) == (400, "The form has no field MessageSid.")
     assert await holder(database, offer) == (None, None)
 
 
-async def test_a_claim_that_the_database_fails_is_told_again_by_twilio(
+async def test_a_claim_during_an_outage_is_retried_by_twilio(
     twilio: Twilio, database: Database, offer: LeadOffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """503, which Twilio repeats, and no answer that the offer is not open."""
+    """The status is 503, which Twilio retries, and nobody is told that the offer is not open."""
 
     async def fail(*_arguments: object) -> None:
         raise DisconnectionError

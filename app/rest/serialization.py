@@ -1,4 +1,4 @@
-"""Lead offers with what they point at, as JSON."""
+"""Lead offers as JSON, together with the lead, user and team they belong to."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from app.db.models import Contact, Lead, LeadOffer, Team, User
 from app.domain.timestamps import format_instant
 from app.lists.pagination import columns_of
 
-FIELDS = (
+OFFER_FIELDS = (
     "id",
     "lead",
     "user",
@@ -26,27 +26,27 @@ FIELDS = (
 USER_FIELDS = ("id", "first_name", "last_name", "email")
 
 
-def envelope(total: int, limit: int, skip: int, data: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """A page of a list."""
+def page_body(total: int, limit: int, skip: int, data: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return a page of a list as Feathers' clients expect it."""
     return {"total": total, "limit": limit, "skip": skip, "data": data}
 
 
-async def shown(
-    session: AsyncSession, offers: Iterable[LeadOffer], fields: frozenset[str] | None
+def select_fields(row: dict[str, Any], selected: frozenset[str] | None) -> dict[str, Any]:
+    """Return the selected fields, or all for None. As in Feathers, the id is always among them."""
+    return row if selected is None else {name: v for name, v in row.items() if name == "id" or name in selected}
+
+
+async def serialize_offers(
+    session: AsyncSession, offers: Iterable[LeadOffer], selected: frozenset[str] | None
 ) -> list[dict[str, Any]]:
-    """The offers as JSON, in their order; of `fields` where given, and the id always. One statement at most."""
+    """Return the offers as JSON objects with the selected fields, in their order. Runs at most one statement."""
     offers = list(offers)
-    rows = await _related(session, [offer.id for offer in offers])
-    return [only(_offer(offer, *rows[offer.id]), fields) for offer in offers]
+    related = await _load_related(session, [offer.id for offer in offers])
+    return [select_fields(_serialize(offer, *related[offer.id]), selected) for offer in offers]
 
 
-def only(shown: dict[str, Any], fields: frozenset[str] | None) -> dict[str, Any]:
-    """The fields that were selected. The id is always among them, as Feathers has it."""
-    return shown if fields is None else {name: v for name, v in shown.items() if name == "id" or name in fields}
-
-
-async def _related(session: AsyncSession, offer_ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-    """Lead, contact, user and team of each offer, by its id."""
+async def _load_related(session: AsyncSession, offer_ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+    """Return lead, contact, user and team of each offer, by its id."""
     if not offer_ids:
         return {}
     columns: Any = (col(LeadOffer.id), Lead, Contact, User, Team)
@@ -62,7 +62,7 @@ async def _related(session: AsyncSession, offer_ids: Sequence[int]) -> dict[int,
     return {offer_id: rows for offer_id, *rows in await session.exec(statement)}
 
 
-def _offer(offer: LeadOffer, lead: Lead, contact: Contact, user: User | None, team: Team | None) -> dict[str, Any]:
+def _serialize(offer: LeadOffer, lead: Lead, contact: Contact, user: User | None, team: Team | None) -> dict[str, Any]:
     return {
         "id": offer.id,
         "lead": {

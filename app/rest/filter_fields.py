@@ -1,4 +1,4 @@
-"""What REST clients filter and sort lead offers by: how a value of each field is written, and its JSON schema."""
+"""The fields that REST clients filter and sort lead offers by: how to parse their values, and their JSON schemas."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ _WHOLE = re.compile(r"-?[0-9]+", re.ASCII)
 
 
 def whole_number(text: str, low: int = -LARGEST_INT - 1, high: int = LARGEST_INT) -> int:
-    """The number of a text. ValueError, in words, where it is none from `low` to `high`."""
+    """Parse a whole number. ValueError has a message for the client if it is none, or not from `low` to `high`."""
     number = int(text) if len(text) < 20 and _WHOLE.fullmatch(text) else None
     if number is None or not low <= number <= high:
         raise ValueError(f"must be a whole number from {low} to {high}, not {quoted(text)}")
@@ -24,16 +24,16 @@ def whole_number(text: str, low: int = -LARGEST_INT - 1, high: int = LARGEST_INT
 
 
 def quoted(text: str) -> str:
-    """What a client wrote, for an error that names it."""
+    """Return a value for an error message, at most 40 characters of it."""
     return repr(text[:40])
 
 
 def is_null(text: object) -> bool:
-    """Clients write null as an empty text, as qs does, or as the word."""
+    """Return whether a value means null: empty, as qs writes it, or the word."""
     return text in ("", "null")
 
 
-def _id(text: str, operator: Operator) -> int | NoMatch:
+def _parse_id(text: str, operator: Operator) -> int | NoMatch:
     if not _WHOLE.fullmatch(text):
         raise ValueError(f"must be a whole number, not {quoted(text)}")
     number = parse_id(text)
@@ -42,25 +42,24 @@ def _id(text: str, operator: Operator) -> int | NoMatch:
     return NO_MATCH if number is None else number
 
 
-def _integer(text: str, _operator: Operator) -> int:
+def _parse_integer(text: str, _operator: Operator) -> int:
     return whole_number(text)
 
 
-def _boolean(text: str, _operator: Operator) -> bool:
+def _parse_boolean(text: str, _operator: Operator) -> bool:
     if text not in ("true", "false"):
         raise ValueError(f"must be true or false, not {quoted(text)}")
     return text == "true"
 
 
-def _instant(text: str, _operator: Operator) -> datetime:
-    """A `+` that was not percent-encoded arrives as a space."""
+def _parse_timestamp(text: str, _operator: Operator) -> datetime:
     try:
-        return parse_instant(text.replace(" ", "+"))
+        return parse_instant(text.replace(" ", "+"))  # a `+` that was not percent-encoded arrives as a space
     except ValueError as error:
         raise ValueError(f"{quoted(text)} {error}") from error
 
 
-def _status(text: str, _operator: Operator) -> LeadOfferStatus:
+def _parse_status(text: str, _operator: Operator) -> LeadOfferStatus:
     try:
         return LeadOfferStatus(text)
     except ValueError:
@@ -69,33 +68,33 @@ def _status(text: str, _operator: Operator) -> LeadOfferStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """Values of one type. `read` raises ValueError in words.
+class ValueType:
+    """Values of one type. `parse` raises ValueError with a message for the client.
 
-    `schema` is the JSON schema of what it reads, which `bounds` narrow for ranges.
+    `schema` is the JSON schema of a value; `bounds` narrow it for range operators.
     """
 
-    read: Callable[[str, Operator], Any]
+    parse: Callable[[str, Operator], Any]
     operators: frozenset[Operator]
     schema: Mapping[str, Any]
     bounds: Mapping[str, Any] = field(default_factory=dict)
 
 
 _ALL = frozenset(Operator)
-_ID = Kind(_id, _ALL, {"type": "integer"}, {"minimum": 1, "maximum": LARGEST})
-_INTEGER = Kind(_integer, _ALL, {"type": "integer", "minimum": -LARGEST_INT - 1, "maximum": LARGEST_INT})
-_BOOLEAN = Kind(_boolean, _ALL - RANGES, {"type": "boolean"})
-_INSTANT = Kind(
-    _instant, _ALL, {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
+_ID = ValueType(_parse_id, _ALL, {"type": "integer"}, {"minimum": 1, "maximum": LARGEST})
+_INTEGER = ValueType(_parse_integer, _ALL, {"type": "integer", "minimum": -LARGEST_INT - 1, "maximum": LARGEST_INT})
+_BOOLEAN = ValueType(_parse_boolean, _ALL - RANGES, {"type": "boolean"})
+_TIMESTAMP = ValueType(
+    _parse_timestamp, _ALL, {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
 )
-_STATUS = Kind(_status, _ALL - RANGES, {"type": "string", "enum": list(LeadOfferStatus)})
+_STATUS = ValueType(_parse_status, _ALL - RANGES, {"type": "string", "enum": list(LeadOfferStatus)})
 
-FIELDS: Mapping[str, Kind] = {
+FILTER_FIELDS: Mapping[str, ValueType] = {
     "id": _ID,
     "lead_id": _ID,
     "user_id": _ID,
     "team_id": _ID,
-    "notify_at": _INSTANT,
+    "notify_at": _TIMESTAMP,
     "rank": _INTEGER,
     "assign_automatically": _BOOLEAN,
     "has_call_alert": _BOOLEAN,

@@ -1,0 +1,121 @@
+"""The routes of the REST API: authentication, allowed methods, and errors in Feathers' format."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.access import auth
+from app.config import Settings
+from app.errors import ApiError, Code, internal_error
+from app.observability import requests
+from app.rest import handlers
+from app.rest.errors import error_response
+from app.rest.handlers import AuthenticatedRequest, StatusAndBody
+from app.rest.openapi import openapi_document
+from app.web.time_limits import time_limit
+
+logger = logging.getLogger(__name__)
+
+MAX_LOGGED_PATH = 200
+"""Characters of a path in the log."""
+
+Handler = Callable[["Endpoint", Request], Awaitable[StatusAndBody]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One path and its methods. HEAD is answered like GET, without the body. `clock` is read once per request."""
+
+    authenticator: auth.Authenticator
+    path: str
+    settings: Settings
+    clock: Callable[[], datetime]
+    methods: Mapping[str, Handler]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self.respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def respond(self, request: Request) -> Response:
+        """Return the response to any request. An unexpected exception is logged and becomes a GeneralError."""
+        record = requests.current()
+        record.operation, record.path = f"{request.method} {self.path}", request.scope["path"][:MAX_LOGGED_PATH]
+
+        allowed = ", ".join(sorted({*self.methods, "HEAD", "OPTIONS"}))
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers={"Allow": allowed})
+
+        handler = self.methods.get("GET" if request.method == "HEAD" else request.method)
+        try:
+            if handler is None:
+                message = f"{request.method} is not allowed here. Allowed methods: {allowed}."
+                raise ApiError(Code.BAD_REQUEST, message, headers={"Allow": allowed}, status=405)
+            async with time_limit(self.settings.request_seconds):
+                status, body = await handler(self, request)
+        except ApiError as error:
+            return error_response(error)
+        except Exception:
+            logger.exception("Unexpected exception while handling %s", record.operation)
+            return error_response(internal_error())
+        return Response(orjson.dumps(body), status, media_type="application/json")
+
+
+def _authenticated(scope: auth.Scope, handle: Callable[[AuthenticatedRequest], Awaitable[StatusAndBody]]) -> Handler:
+    """Return a handler that requires a token with the scope."""
+
+    async def handler(endpoint: Endpoint, request: Request) -> StatusAndBody:
+        address = request.client.host if request.client else None
+        viewer = await endpoint.authenticator.admit(request.headers.get("authorization"), address)
+        viewer.require(scope)
+        database = endpoint.authenticator.db
+        return await handle(AuthenticatedRequest(database, endpoint.settings, viewer, endpoint.clock(), request))
+
+    return handler
+
+
+async def _openapi(_endpoint: Endpoint, _request: Request) -> StatusAndBody:
+    return 200, openapi_document()
+
+
+ROUTES: Mapping[str, Mapping[str, Handler]] = {
+    "/leads/{lead_id}/offers": {
+        "GET": _authenticated(auth.Scope.READ, handlers.find_offers),
+        "POST": _authenticated(auth.Scope.WRITE, handlers.create_offers),
+    },
+    "/leads/{lead_id}/offers/{offer_id}": {"GET": _authenticated(auth.Scope.READ, handlers.get_offer)},
+    "/me": {"GET": _authenticated(auth.Scope.READ, handlers.get_me)},
+    "/openapi.json": {"GET": _openapi},
+}
+
+
+def rest_routes(
+    authenticator: auth.Authenticator, settings: Settings, clock: Callable[[], datetime]
+) -> list[BaseRoute]:
+    """Return the routes of the API. All other paths below /leads are NOT_FOUND in the same format."""
+    routes = [Route(path, Endpoint(authenticator, path, settings, clock, methods)) for path, methods in ROUTES.items()]
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    return [*routes, *(Route(path, _not_found, methods=methods) for path in ("/leads", "/leads/{rest:path}"))]
+
+
+async def _not_found(request: Request) -> Response:
+    path = request.scope["path"][:MAX_LOGGED_PATH]
+    return error_response(ApiError(Code.NOT_FOUND, f"There is no path {path}. GET /openapi.json lists the paths."))
+
+
+class LeadingSlashesMiddleware:
+    """Treats `//leads/3/offers` as `/leads/3/offers`: the documentation that clients were written for shows both."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("//"):
+            scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
+        await self.app(scope, receive, send)
