@@ -21,7 +21,7 @@ from app.observability import requests
 
 
 class Scope(StrEnum):
-    """What a token may be used for: `read` for queries and subscriptions, `write` for mutations."""
+    """The permissions of a token: `read` for queries and subscriptions, `write` for mutations."""
 
     READ = "read"
     WRITE = "write"

@@ -1,4 +1,4 @@
-"""What all commands share: reading the settings, a transaction, and how a command fails."""
+"""Functions that all commands share: read the settings, run a transaction, and end a command that fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator

@@ -48,8 +48,7 @@ class Statement(Generic[T]):
     """A statement compiled for each dialect on first use, whose values are all named parameters.
 
     `make` is called with the columns of a row, as Python's types, and returns a T. Without it the rows are ignored.
-    Methods raise the driver's errors where SQLAlchemy's would be raised elsewhere; `app.db.engine.refusal_of` knows
-    both.
+    Except for the first statement of a transaction, errors are the driver's own, not wrapped by SQLAlchemy.
     """
 
     def __init__(self, statement: ReturnsRows, make: Callable[..., T] | None = None) -> None:
@@ -100,13 +99,13 @@ async def _run(connection: AsyncConnection, text: str, values: Sequence[Any]) ->
     if connection.dialect.name == "postgresql" and connection.sync_connection:
         driver: Any = connection.sync_connection.connection.driver_connection
         if driver is not None and driver.is_in_transaction():
-            requests.current().statements += 1
             return await _fetch(connection, driver, text, values)
     result = await connection.exec_driver_sql(text, tuple(values))
     return result.all() if result.returns_rows else ()
 
 
 async def _fetch(connection: AsyncConnection, driver: Any, text: str, values: Sequence[Any]) -> Sequence[Any]:
+    requests.current().statements += 1
     try:
         with translate_errors(OSError):
             rows: Sequence[Any] = await driver.fetch(text, *values)

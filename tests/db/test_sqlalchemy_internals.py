@@ -1,4 +1,4 @@
-"""What app/db/sqlalchemy_internals.py needs of SQLAlchemy: each test fails if a new version changes that part."""
+"""The parts of SQLAlchemy that app/db/sqlalchemy_internals.py relies on: a test fails if a new version changes one."""
 
 from datetime import UTC, datetime
 
