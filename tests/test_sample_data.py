@@ -1,4 +1,4 @@
-"""Sample data keep the rules that the server keeps, and are the same each time."""
+"""Sample data follows the rules of the server, and is the same each time."""
 
 from collections import Counter, defaultdict
 from typing import Any
@@ -78,7 +78,7 @@ def test_a_claimed_lead_has_one_claimed_offer_and_none_open(tables: Tables) -> N
             assert lead.claimed_via is not None
 
 
-def test_status_fits_the_moment(tables: Tables) -> None:
+def test_the_status_fits_the_time(tables: Tables) -> None:
     claimed_at = {lead.id: lead.claimed_at for lead in tables["leads"]}
     moments = [offer.notify_at for offer in tables["lead_offers"]]
     assert len(set(moments)) == len(moments)
@@ -89,7 +89,7 @@ def test_status_fits_the_moment(tables: Tables) -> None:
         assert seen <= ANCHOR
 
 
-def test_offers_are_those_of_a_submit(tables: Tables) -> None:
+def test_offers_equal_those_of_a_submit(tables: Tables) -> None:
     users = {user.id: user for user in tables["users"]}
     teams = {team.id: team for team in tables["teams"]}
     members = {(row.team_id, row.user_id): row.request_status for row in tables["team_members"]}
@@ -119,7 +119,7 @@ def _alerts(row: Any) -> Alerts:
     return Alerts(row.has_call_alert, row.has_text_alert, row.has_email_alert)
 
 
-def test_everything_of_a_team_is_its_leaders(tables: Tables) -> None:
+def test_everything_of_a_team_belongs_to_its_leader(tables: Tables) -> None:
     teams = {team.id: team for team in tables["teams"]}
     assert {team.order_method for team in teams.values()} == set(OrderMethod)
     contacts = {contact.id: contact.owner_id for contact in tables["contacts"]}
@@ -142,14 +142,14 @@ async def test_the_same_each_time(database: Database, tables: Tables) -> None:
     assert await everything(database) == tables
 
 
-async def test_goes_into_an_empty_database_only(database: Database, world: World) -> None:
+async def test_a_database_with_users_is_refused(database: Database, world: World) -> None:
     await world.user()
     with pytest.raises(ApiError, match="not empty") as refused:
         await fill(database, SIZE)
     assert refused.value.code is Code.CONFLICT
 
 
-async def test_new_rows_come_after_it(database: Database, world: World, tables: Tables) -> None:
+async def test_new_rows_get_the_next_ids(database: Database, world: World, tables: Tables) -> None:
     assert (await world.user()).id == len(tables["users"]) + 1
     lead = await world.lead(tables["users"][0])
     assert lead.id == len(tables["leads"]) + 1

@@ -91,7 +91,7 @@ def zipcodes(value: Any) -> list[str]:
         try:
             found[zipcode(item)] = None
         except ValueError as error:
-            raise ValueError(f"has a mistake at [{position}]: {shown(item)} {error}") from error
+            raise ValueError(f"has a problem at [{position}]: {shown(item)} {error}") from error
     if len(found) > validation.MOST_ZIPCODES:
         raise ValueError(f"has {len(found):,} zipcodes, and at most {validation.MOST_ZIPCODES:,} are allowed")
     return list(found)

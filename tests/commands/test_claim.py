@@ -1,4 +1,4 @@
-"""Who gets a lead: the conditional write, what it ends, and automatic assignment."""
+"""Claims on the database: the conditional UPDATE, the offers that it ends, and automatic assignment."""
 
 import asyncio
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def delivery(offer: LeadOffer, status: DeliveryStatus = DeliveryStatus.PENDING) 
 # Taking a lead
 
 
-async def test_who_takes_a_lead_ends_the_offers_of_all_others(database: Database, world: World, cast: Cast) -> None:
+async def test_taking_a_lead_ends_all_other_offers(database: Database, world: World, cast: Cast) -> None:
     lead, other = [await world.lead(cast.alice, cast.team) for _ in range(2)]
     mine = await world.offer(lead, cast.bob, status=LeadOfferStatus.SENT)
     theirs = {status: await world.offer(lead, await world.user(), status=status) for status in LeadOfferStatus}
@@ -82,7 +82,7 @@ async def test_who_takes_a_lead_ends_the_offers_of_all_others(database: Database
     assert await holder(database, other) == (None, None, None)
 
 
-async def test_nobody_is_told_of_a_lead_that_was_taken(database: Database, world: World, cast: Cast) -> None:
+async def test_taking_a_lead_cancels_its_pending_deliveries(database: Database, world: World, cast: Cast) -> None:
     lead, other = [await world.lead(cast.alice, cast.team) for _ in range(2)]
     mine, theirs = await world.offer(lead, cast.bob), await world.offer(lead, cast.charlie)
     elsewhere = await world.offer(other, cast.bob)
@@ -96,9 +96,7 @@ async def test_nobody_is_told_of_a_lead_that_was_taken(database: Database, world
     ]
 
 
-async def test_an_offer_withdrawn_before_is_claimed_by_its_user_alone(
-    database: Database, world: World, cast: Cast
-) -> None:
+async def test_only_the_holders_withdrawn_offer_becomes_claimed(database: Database, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     mine = await world.offer(lead, cast.bob, status=LeadOfferStatus.CANCELLED, end_reason=EndReason.AWAY)
     nobodys = await world.offer(lead, None)
@@ -109,7 +107,7 @@ async def test_an_offer_withdrawn_before_is_claimed_by_its_user_alone(
     }
 
 
-async def test_who_comes_second_changes_nothing(database: Database, world: World, cast: Cast) -> None:
+async def test_a_second_claim_changes_nothing(database: Database, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     for user in (cast.bob, cast.charlie):
         await world.offer(lead, user)
@@ -120,7 +118,7 @@ async def test_who_comes_second_changes_nothing(database: Database, world: World
     assert (await holder(database, lead), await states(database)) == before
 
 
-async def test_of_two_claims_under_way_one_wins(
+async def test_one_of_two_overlapping_claims_wins(
     database: Database, elsewhere: Database, world: World, cast: Cast
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)
@@ -133,7 +131,7 @@ async def test_of_two_claims_under_way_one_wins(
     assert await holder(database, lead) == (cast.bob.id, NOW, ClaimedVia.APP)
 
 
-async def test_of_many_claims_at_once_one_wins(
+async def test_one_of_many_simultaneous_claims_wins(
     database: Database, elsewhere: Database, world: World, cast: Cast
 ) -> None:
     users = [await world.user() for _ in range(16)]
@@ -178,7 +176,7 @@ async def automatic(world: World, lead: Lead, user: User, minutes: int = 0, **fi
         ({"notify_at": None, "status": LeadOfferStatus.SENT}, {}, 1),
     ],
 )
-async def test_the_first_of_the_due_automatic_offers_has_its_turn(
+async def test_the_first_due_automatic_offer_takes_the_lead(
     database: Database, world: World, cast: Cast, first: dict[str, Any], second: dict[str, Any], winner: int
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)
@@ -189,7 +187,7 @@ async def test_the_first_of_the_due_automatic_offers_has_its_turn(
     assert await holder(database, lead) == (users[winner].id, LATER, ClaimedVia.AUTO)
 
 
-async def test_who_is_assigned_a_lead_is_told_on_their_channels(database: Database, world: World, cast: Cast) -> None:
+async def test_an_assigned_user_is_notified_on_their_channels(database: Database, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     offer = await automatic(world, lead, cast.bob, has_call_alert=True)
     await world.add(delivery(offer))
@@ -201,7 +199,7 @@ async def test_who_is_assigned_a_lead_is_told_on_their_channels(database: Databa
     ]
 
 
-async def test_nothing_is_assigned_where_nothing_automatic_is_due(database: Database, world: World, cast: Cast) -> None:
+async def test_nothing_is_assigned_without_a_due_automatic_offer(database: Database, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     await automatic(world, lead, cast.alice, minutes=31)
     await automatic(world, lead, cast.bob, assign_automatically=False)
@@ -260,7 +258,7 @@ def delete(_user: User, team: Team, _member: TeamMember) -> None:
         (delete, EndReason.TEAM_DELETED),
     ],
 )
-async def test_who_has_gone_since_is_passed_over(
+async def test_a_user_who_is_no_longer_eligible_is_passed_over(
     database: Database, world: World, cast: Cast, what: Change, reason: EndReason | None, status: LeadOfferStatus
 ) -> None:
     team, gone = await world.team(cast.alice), await world.user("Gone")
@@ -287,7 +285,7 @@ async def test_who_has_gone_since_is_passed_over(
 
 
 @pytest.mark.parametrize("status", [LeadOfferStatus.SCHEDULED, LeadOfferStatus.SENT])
-async def test_where_everybody_due_has_gone_nobody_gets_the_lead(
+async def test_nobody_gets_the_lead_if_no_due_user_is_eligible(
     database: Database, world: World, cast: Cast, status: LeadOfferStatus
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)
@@ -302,9 +300,7 @@ async def test_where_everybody_due_has_gone_nobody_gets_the_lead(
     assert [state for _, _, state, _ in await deliveries(database)] == [DeliveryStatus.CANCELLED] * 2
 
 
-async def test_whoever_comes_after_the_new_holder_is_not_looked_at(
-    database: Database, world: World, cast: Cast
-) -> None:
+async def test_offers_after_the_new_holders_are_not_checked(database: Database, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     await automatic(world, lead, cast.bob, rank=1)
     later = await automatic(world, lead, await world.user(is_active=False), rank=2)
@@ -312,7 +308,7 @@ async def test_whoever_comes_after_the_new_holder_is_not_looked_at(
     assert (await states(database))[later.id] == (LeadOfferStatus.CANCELLED, EndReason.CLAIMED)
 
 
-async def test_an_imported_offer_without_a_team_has_no_team_to_leave(
+async def test_an_imported_offer_without_a_team_needs_no_membership(
     database: Database, world: World, cast: Cast
 ) -> None:
     lead = await world.lead(cast.alice)
@@ -327,7 +323,7 @@ async def test_an_imported_offer_without_a_team_has_no_team_to_leave(
 async def test_a_claim_takes_five_statements_however_many_offers_it_ends(
     database: Database, world: World, cast: Cast, statements: list[str]
 ) -> None:
-    """It locks, looks, takes the lead, ends the offers, and cancels what is pending of them."""
+    """The statements lock the lead, read the offer, take the lead, end the offers and cancel their deliveries."""
     counts = []
     for size in (0, 2, 40):  # the first claim over a connection of asyncpg asks for types, too
         lead = await world.lead(cast.alice, cast.team)

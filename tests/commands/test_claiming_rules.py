@@ -1,4 +1,4 @@
-"""The commands against the rules of claiming: whatever people do in whatever order, both say the same."""
+"""Compares the commands with a model of the rules: any sequence of actions gives the same result in both."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -45,11 +45,11 @@ MEMBERS = 4
 RANKS = st.sampled_from([None, 1, 2, 3])
 MINUTES = st.sampled_from([0, 10, 30])
 WHO = st.integers(0, MEMBERS)
-"""A member, or the team's creator who is none and has an option all the same."""
+"""A member, or the team's creator, who has an option without a membership."""
 
 
 class Claiming(RuleBasedStateMachine):
-    """One lead of one team, in the database and in the rules, at one clock."""
+    """One lead of one team, in the database and in the model, with one clock."""
 
     def __init__(self, database: Database, runner: asyncio.Runner) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class Claiming(RuleBasedStateMachine):
         self.model = Rules(people, order_method, self.team.mins_until_next_alert, creator.id)
 
     def both(self, rules: Callable[[], None], command: Callable[[AsyncSession], Awaitable[Any]]) -> None:
-        """Does it by the rules and by the command; both refuse, with one code, or neither does."""
+        """Run an action in the model and in the database. Both fail with the same code, or neither fails."""
         expected: Code | None = None
         try:
             rules()
@@ -200,7 +200,7 @@ class Claiming(RuleBasedStateMachine):
 
     @rule()
     def what_is_due_is_assigned(self) -> None:
-        """What the dispatcher does first."""
+        """Do what a worker does first."""
         self.both(lambda: self.model.assign_automatically(self.now), self._assign_automatically)
 
     async def _assign_automatically(self, session: AsyncSession) -> None:
@@ -244,7 +244,7 @@ def test_the_commands_follow_the_rules(clone: Clone) -> None:
 
 
 def test_the_rules_can_be_told_apart(clone: Clone) -> None:
-    """A model that agrees with everything would hold nothing: its quiet hours are those of the clock."""
+    """Break the model's quiet hours, and expect the comparison to fail: it would notice a difference."""
     person = Person(None, quiet=(22, 10))
     assert person.quiet_until(NOW) == datetime(2026, 3, 2, 10, tzinfo=NOW.tzinfo)
     assert person.quiet_until(NOW + timedelta(hours=1)) is None

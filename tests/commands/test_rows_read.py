@@ -1,4 +1,4 @@
-"""What workers and claims read: what they are about, however much there is beside it, and whatever PostgreSQL knows."""
+"""Claims and workers read few rows, however large the tables are and whatever statistics PostgreSQL has."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,19 +19,19 @@ from tests.support.world import NOW, Cast, World
 
 LEADS = 3_000
 FEW = 50
-"""More rows of a table than any of it has to look at."""
+"""More rows than any of these statements needs to read from a table."""
 
 HOUR = timedelta(hours=1)
 READ = """
     SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) AS read
     FROM pg_stat_xact_user_tables WHERE relname IN ('leads', 'lead_offers', 'deliveries')
 """
-"""Rows that the connection has read and not yet reported, by table."""
+"""The rows that the current transaction has read, by table."""
 
 
 @pytest.fixture
 async def many_leads(database: Database, world: World, cast: Cast) -> None:
-    """Each is offered to Bob, and its creator was told that nobody takes it. PostgreSQL has not counted them yet."""
+    """Offer each lead to Bob; their creator was told that they are exhausted. PostgreSQL has no statistics of them."""
     contact = await world.contact(cast.alice)
     lead: dict[str, Any] = {
         "contact_id": contact.id,
@@ -69,7 +69,7 @@ async def rows_read(session: AsyncSession) -> dict[str, int]:
 
 @asynccontextmanager
 async def reading_little(database: Database) -> AsyncIterator[AsyncSession]:
-    """A transaction that looks at few rows of each table; on SQLite, that walks through none of these tables."""
+    """Yield a transaction that may read few rows of each table; on SQLite, one that may scan none of the tables."""
     statements = statements_of(database)
     async with database.write() as session:
         before = await rows_read(session) if database.is_postgresql else {}
@@ -86,13 +86,13 @@ async def reading_little(database: Database) -> AsyncIterator[AsyncSession]:
 
 
 @pytest.mark.usefixtures("many_leads")
-async def test_a_claim_reads_its_lead_alone(database: Database, cast: Cast) -> None:
+async def test_a_claim_reads_only_its_lead(database: Database, cast: Cast) -> None:
     async with reading_little(database) as session:
         await claim_lead_offer(session, cast.bob.id, LEADS // 2, ClaimedVia.APP, NOW)
 
 
 @pytest.mark.usefixtures("many_leads")
-async def test_a_look_for_exhausted_leads_passes_over_those_that_were_told(
+async def test_finding_exhausted_leads_skips_those_already_reported(
     database: Database, world: World, cast: Cast
 ) -> None:
     nobodys = await world.lead(cast.alice, cast.team, watched_since=NOW)

@@ -1,4 +1,4 @@
-"""Submitting a lead, on the database: refusals beside their allowed twins, what is written, and races."""
+"""Submits on the database: each error beside the case that succeeds, the rows written, and races."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ async def submit(database: Database, viewer: User, lead_id: int, now: datetime =
 
 
 async def refusal(database: Database, viewer: User, lead_id: int) -> ApiError:
-    """Of a submit that must be refused and must not have written anything."""
+    """Return the error of a submit that must fail and must write nothing."""
     before = await written(database)
     with pytest.raises(ApiError) as refused:
         await submit(database, viewer, lead_id)
@@ -69,8 +69,8 @@ def at(minutes: int) -> datetime:
 # Refusals, in the order of the rules
 
 
-async def test_refusals_come_in_the_order_of_the_rules(database: Database, world: World, cast: Cast) -> None:
-    """A lead with everything wrong is mended mistake by mistake, until it is offered."""
+async def test_errors_come_in_the_order_of_the_rules(database: Database, world: World, cast: Cast) -> None:
+    """Start with a lead that has every problem, and fix one after the other until the submit succeeds."""
     alice = cast.alice
     theirs, deleted = await world.team(cast.charlie), await world.team(alice, deleted_at=NOW)
     empty = await world.team(alice)
@@ -102,7 +102,7 @@ async def test_refusals_come_in_the_order_of_the_rules(database: Database, world
     assert (await submit(database, alice, lead.id)).created_count == 1
 
 
-async def test_a_lead_by_zipcode_wants_a_zipcode_that_a_team_of_mine_has(
+async def test_a_lead_by_zipcode_needs_a_zipcode_of_one_of_my_teams(
     database: Database, world: World, cast: Cast
 ) -> None:
     lead = await world.zipcode_lead(cast.alice, None)
@@ -119,7 +119,7 @@ async def test_a_lead_by_zipcode_wants_a_zipcode_that_a_team_of_mine_has(
     assert (await submit(database, cast.alice, lead.id)).team.id == mine.id
 
 
-async def test_of_teams_with_the_same_zipcode_the_one_created_first_gets_the_lead(
+async def test_the_oldest_of_teams_with_the_same_zipcode_gets_the_lead(
     database: Database, world: World, cast: Cast
 ) -> None:
     younger, older, as_old = [
@@ -131,7 +131,7 @@ async def test_of_teams_with_the_same_zipcode_the_one_created_first_gets_the_lea
     assert (await submit(database, cast.alice, lead.id)).team.id == older.id
 
 
-async def test_a_lead_that_names_only_a_team_goes_to_it(database: Database, world: World, cast: Cast) -> None:
+async def test_a_lead_without_a_method_goes_to_its_team(database: Database, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team, team_selection_method=None)
     assert (await submit(database, cast.alice, lead.id)).team.id == cast.team.id
     (rollout,) = await rows(database, LeadRollout)
@@ -148,7 +148,7 @@ async def test_a_lead_that_names_only_a_team_goes_to_it(database: Database, worl
         ({"notify_at": NOW, "status": LeadOfferStatus.DECLINED}, True),
     ],
 )
-async def test_who_sees_the_lead_is_told_that_it_is_not_theirs_to_submit(
+async def test_a_user_who_can_see_the_lead_may_not_submit_it(
     database: Database, world: World, cast: Cast, fields: dict[str, Any], is_visible: bool
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)
@@ -167,7 +167,7 @@ async def test_a_claimed_lead_names_its_holder(database: Database, world: World,
     assert (await refusal(database, cast.alice, lead.id)).extensions == {"claimedBy": holder, "claimedAt": None}
 
 
-async def test_nobody_eligible_says_why_for_each(database: Database, world: World, cast: Cast) -> None:
+async def test_no_eligible_members_has_a_reason_for_each(database: Database, world: World, cast: Cast) -> None:
     team = await world.team(cast.alice)
     pending, declined, away = [await world.user(name) for name in ("Pat", "Dee", "Ann")]
     await world.member(team, pending, RequestStatus.PENDING)
@@ -191,7 +191,7 @@ async def test_nobody_eligible_says_why_for_each(database: Database, world: Worl
     ("status", "is_open"),
     [(status, status in (LeadOfferStatus.SCHEDULED, LeadOfferStatus.SENT)) for status in LeadOfferStatus],
 )
-async def test_nobody_new_is_refused_unless_an_offer_is_open(
+async def test_a_submit_without_new_offers_fails_unless_an_offer_is_open(
     database: Database, world: World, cast: Cast, status: LeadOfferStatus, is_open: bool
 ) -> None:
     await change(world, cast.bob, is_active=False)
@@ -208,7 +208,7 @@ async def test_nobody_new_is_refused_unless_an_offer_is_open(
 # What is written
 
 
-async def test_offers_deliveries_and_the_record_of_a_submit(database: Database, world: World, cast: Cast) -> None:
+async def test_a_submit_writes_offers_deliveries_and_a_record(database: Database, world: World, cast: Cast) -> None:
     carol, guest = await world.user("Carol"), await world.user("Gus")
     await world.member(cast.team, carol, rank=2, has_call_alert=True, has_text_alert=True, has_email_alert=False)
     await world.option(cast.team, cast.alice, rank=2, has_email_alert=False)
@@ -245,7 +245,9 @@ async def test_offers_deliveries_and_the_record_of_a_submit(database: Database, 
     ]
 
 
-async def test_a_team_by_time_offers_each_after_their_minutes(database: Database, world: World, cast: Cast) -> None:
+async def test_a_team_by_time_offers_the_lead_after_each_members_minutes(
+    database: Database, world: World, cast: Cast
+) -> None:
     team = await world.team(cast.alice, OrderMethod.TIME)
     await world.member(team, cast.bob, rank=1, mins_until_lead_offer=90)
     await world.member(team, cast.charlie, rank=2)
@@ -268,7 +270,7 @@ async def test_later_changes_of_the_team_do_not_move_its_offers(database: Databa
     assert second.offers == first.offers
 
 
-async def test_a_second_submit_offers_the_lead_to_who_is_new(database: Database, world: World, cast: Cast) -> None:
+async def test_a_second_submit_offers_the_lead_to_new_members(database: Database, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team)
     first = await submit(database, cast.alice, lead.id)
     await world.member(cast.team, cast.charlie, rank=0)
@@ -336,7 +338,7 @@ async def test_a_cancelled_offer_is_planned_anew_in_its_row(database: Database, 
     assert old.id in {made.offer_id for made in await rows(database, RolloutOffer)}
 
 
-async def test_the_answer_shows_this_team_alone(database: Database, world: World, cast: Cast) -> None:
+async def test_the_result_has_only_offers_of_this_team(database: Database, world: World, cast: Cast) -> None:
     other = await world.team(cast.alice)
     lead = await world.lead(cast.alice, cast.team)
     await world.offer(lead, cast.charlie, other, notify_at=at(10))
@@ -344,7 +346,7 @@ async def test_the_answer_shows_this_team_alone(database: Database, world: World
     assert [(offer.user_id, offer.notify_at) for offer in answer.offers] == [(cast.bob.id, at(25))]
 
 
-async def test_preparing_writes_nothing_and_plans_what_a_submit_does(
+async def test_preparing_writes_nothing_and_plans_what_a_submit_writes(
     database: Database, world: World, cast: Cast
 ) -> None:
     carol = await world.user("Carol")
@@ -392,8 +394,8 @@ async def test_an_automatic_offer_due_later_waits(database: Database, world: Wor
     assert again.lead.claimed_by_id is None, "a submit that makes nothing leaves every offer as it is"
 
 
-async def test_a_submit_that_makes_nothing_due_assigns_nothing(database: Database, world: World, cast: Cast) -> None:
-    """What was due before is the dispatcher's."""
+async def test_a_submit_without_due_offers_assigns_nothing(database: Database, world: World, cast: Cast) -> None:
+    """Offers that were due before are the worker's business."""
     carol = await world.user("Carol")
     await world.member(cast.team, carol, rank=2, assign_automatically=True)
     lead = await world.lead(cast.alice, cast.team)
@@ -403,8 +405,8 @@ async def test_a_submit_that_makes_nothing_due_assigns_nothing(database: Databas
     assert answer.lead.claimed_by_id is None
 
 
-async def test_an_earlier_automatic_offer_has_the_first_turn(database: Database, world: World, cast: Cast) -> None:
-    """It is due and the dispatcher has not come by yet, when a submit makes one more that is due at once."""
+async def test_an_earlier_automatic_offer_comes_first(database: Database, world: World, cast: Cast) -> None:
+    """An older automatic offer is due, and no worker has seen it yet, when a submit makes another that is due."""
     carol = await world.user("Carol")
     await world.member(cast.team, carol, rank=0, assign_automatically=True)
     lead = await world.lead(cast.alice, cast.team)
@@ -439,7 +441,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_team(
 # Races
 
 
-async def test_a_submit_waits_for_one_under_way_and_finds_its_offers(
+async def test_a_submit_waits_for_a_running_one_and_sees_its_offers(
     database: Database, elsewhere: Database, world: World, cast: Cast
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)
@@ -455,7 +457,7 @@ async def test_a_submit_waits_for_one_under_way_and_finds_its_offers(
 
 
 @pytest.mark.parametrize("submits", [2, 20])
-async def test_submits_at_once_make_one_set_of_offers(
+async def test_simultaneous_submits_make_one_set_of_offers(
     database: Database, elsewhere: Database, world: World, cast: Cast, submits: int
 ) -> None:
     for rank in range(4):
@@ -471,7 +473,7 @@ async def test_submits_at_once_make_one_set_of_offers(
     assert await written(database) == [25, 25, 5, 25, 0]
 
 
-async def test_submits_at_once_renew_a_cancelled_offer_once(
+async def test_simultaneous_submits_renew_a_cancelled_offer_once(
     database: Database, elsewhere: Database, world: World, cast: Cast
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)
@@ -481,7 +483,7 @@ async def test_submits_at_once_renew_a_cancelled_offer_once(
     assert await written(database) == [1, 1, 1, 1, 0]
 
 
-async def test_a_submit_waits_for_a_claim_under_way_and_is_refused(
+async def test_a_submit_waits_for_a_running_claim_and_fails(
     database: Database, elsewhere: Database, world: World, cast: Cast
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)
@@ -500,7 +502,7 @@ async def refusal_code(database: Database, viewer: User, lead: Lead) -> Code:
     return refused.value.code
 
 
-async def test_a_claim_ends_the_offers_of_a_submit_under_way(
+async def test_a_claim_ends_the_offers_of_a_running_submit(
     database: Database, elsewhere: Database, world: World, cast: Cast
 ) -> None:
     await world.member(cast.team, cast.charlie, rank=2)

@@ -1,4 +1,4 @@
-"""Who leaves is offered no leads any more: removed, declined, switched off, or the team is deleted."""
+"""Users who leave get no more offers: removed, declined, deactivated, or their team is deleted."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -87,10 +87,10 @@ async def test_open_offers_are_withdrawn(
 
 
 @pytest.mark.parametrize(("leave", "reason"), WAYS)
-async def test_others_offers_stay(
+async def test_other_offers_stay_open(
     api: Api, world: World, cast: Cast, database: Database, leave: Leave, reason: EndReason
 ) -> None:
-    """Those of colleagues, unless the team is gone, and those that other teams made."""
+    """Offers to other members, unless the team is deleted, and offers by other teams."""
     other = await world.team(cast.charlie)
     await world.member(other, cast.bob)
     lead, elsewhere = await world.lead(cast.alice, cast.team), await world.lead(cast.charlie, other)
@@ -111,7 +111,7 @@ async def test_others_offers_stay(
         (_switched_off, "activate", "USER_INACTIVE"),
     ],
 )
-async def test_who_left_is_named_and_who_comes_back_is_offered_leads_again(
+async def test_a_submit_skips_who_left_and_offers_leads_to_who_came_back(
     api: Api, world: World, cast: Cast, leave: Leave, come_back: str, reason: str
 ) -> None:
     await world.option(cast.team, cast.alice, rank=0)
@@ -132,7 +132,7 @@ async def test_who_left_is_named_and_who_comes_back_is_offered_leads_again(
     assert {"status": "SCHEDULED", "user": {"id": str(cast.bob.id)}} in back["offers"]
 
 
-async def test_the_removed_users_option_waits(api: Api, world: World, cast: Cast) -> None:
+async def test_the_option_of_a_removed_user_remains(api: Api, world: World, cast: Cast) -> None:
     member = await membership(world, cast)
     read = "{ teams { data { members { total } distributionOptions { total } } } }"
     removed = (await api.user(cast.alice).ask(REMOVE, id=member.id))["removeTeamMember"]
@@ -143,7 +143,7 @@ async def test_the_removed_users_option_waits(api: Api, world: World, cast: Cast
     assert await refused(api.user(cast.bob), ANSWER, id=member.id, answer="ACCEPTED") == "NOT_FOUND"
 
 
-async def test_who_is_switched_off_keeps_their_leads(world: World, cast: Cast, database: Database) -> None:
+async def test_a_deactivated_user_keeps_their_leads(world: World, cast: Cast, database: Database) -> None:
     held = [await world.lead(cast.alice, cast.team) for _ in range(2)]
     for lead in held:
         await world.claimed(lead, cast.bob)
@@ -156,10 +156,10 @@ async def test_who_is_switched_off_keeps_their_leads(world: World, cast: Cast, d
             await deactivate_user(session, "nobody@example.com", NOW)
 
 
-async def test_leaving_beside_submits_ends_with_no_open_offer_or_an_obstacle(
+async def test_leaving_during_submits_leaves_no_open_offer(
     api: Api, world: World, cast: Cast, database: Database
 ) -> None:
-    """Submits of some leads and the removal of a member wait for each other, and never for ever."""
+    """Submits of several leads and the removal of a member wait for each other, without a deadlock."""
     leads = [await world.lead(cast.alice, cast.team) for _ in range(6)]
     alice, member = api.user(cast.alice), await membership(world, cast)
     for lead in leads[:3]:

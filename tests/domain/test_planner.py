@@ -1,4 +1,4 @@
-"""The planner against the rules: examples first, then properties over teams made at random."""
+"""The planner: examples of each rule, then properties of random teams."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,7 +25,7 @@ BY_EMAIL = Option(
 
 
 def member(user_id: int, rank: int | None = None, minutes: int = 0) -> Candidate:
-    """An accepted, active member with an option, who is here."""
+    """Return an accepted, active member with an option, who is not away."""
     return Candidate(
         user_id=user_id,
         membership=RequestStatus.ACCEPTED,
@@ -95,13 +95,13 @@ def test_the_creator_needs_no_invitation() -> None:
     assert minutes(by_rank([creator, member(2, 2)])) == {1: 0, 2: 15}
 
 
-def test_who_is_away_until_now_is_back() -> None:
+def test_a_user_away_until_now_is_back() -> None:
     planned = by_rank([replace(member(1), away_until=NOW), replace(member(2), away_until=NOW + MINUTE / 60_000)])
     assert minutes(planned) == {1: 0}
     assert planned.skipped == (Skipped(2, SkipReason.USER_AWAY),)
 
 
-def test_of_several_reasons_the_first_in_the_order_of_the_rules_is_named() -> None:
+def test_the_first_of_several_reasons_in_the_order_of_the_rules_is_reported() -> None:
     worst = Candidate(1, None, False, False, NOW + MINUTE, None)
     earlier = EarlierOffer(1, LeadOfferStatus.DECLINED, NOW)
 
@@ -119,21 +119,21 @@ def test_of_several_reasons_the_first_in_the_order_of_the_rules_is_named() -> No
 
 
 @pytest.mark.parametrize("status", [LeadOfferStatus.SCHEDULED, LeadOfferStatus.SENT])
-def test_who_is_new_is_offered_it_a_gap_after_the_last_open_offer(status: LeadOfferStatus) -> None:
+def test_a_new_member_gets_an_offer_a_gap_after_the_last_open_one(status: LeadOfferStatus) -> None:
     earlier = EarlierOffer(1, status, NOW + 20 * MINUTE)
     planned = by_rank([member(1, 1), member(2, 1), member(3, 2)], earlier)
     assert minutes(planned) == {2: 35, 3: 50}
     assert planned.skipped == (Skipped(1, SkipReason.ALREADY_OFFERED),)
 
 
-def test_nobody_waits_for_an_offer_that_is_long_past_or_over() -> None:
+def test_new_offers_do_not_wait_for_past_or_ended_ones() -> None:
     past = EarlierOffer(1, LeadOfferStatus.SENT, NOW - 60 * MINUTE)
     declined = EarlierOffer(2, LeadOfferStatus.DECLINED, NOW + 60 * MINUTE)
     without_moment = EarlierOffer(3, LeadOfferStatus.SENT, None)
     assert minutes(by_rank([member(4)], past, declined, without_moment)) == {4: 0}
 
 
-def test_an_open_offer_by_another_team_is_waited_for_too() -> None:
+def test_new_offers_wait_for_open_offers_of_other_teams() -> None:
     elsewhere = EarlierOffer(99, LeadOfferStatus.SCHEDULED, NOW)
     assert minutes(by_rank([member(1)], elsewhere)) == {1: 15}
 
@@ -143,13 +143,13 @@ def test_a_cancelled_offer_is_planned_anew_in_the_tier_of_its_rank() -> None:
     assert minutes(by_rank([member(1, 1), member(2, 2)], cancelled)) == {1: 0, 2: 15}
 
 
-def test_a_cancelled_offer_of_somebody_not_eligible_keeps_their_own_reason() -> None:
+def test_an_ineligible_user_with_a_cancelled_offer_has_their_own_reason() -> None:
     cancelled = EarlierOffer(1, LeadOfferStatus.CANCELLED, NOW)
     planned = by_rank([replace(member(1), is_active=False)], cancelled)
     assert planned == RolloutPlan((), (Skipped(1, SkipReason.USER_INACTIVE),))
 
 
-def test_nobody_gives_nothing() -> None:
+def test_a_team_without_members_gives_an_empty_plan() -> None:
     assert by_rank([]) == by_time([]) == RolloutPlan((), ())
 
 
@@ -187,7 +187,7 @@ gaps = st.integers(0, 90)
 def model(
     team: Sequence[Candidate], earlier: Sequence[EarlierOffer], method: OrderMethod, gap: int
 ) -> tuple[dict[int, datetime], dict[int, SkipReason]]:
-    """The rules once more, each member on their own: who is offered the lead when, and who is not and why."""
+    """Return each member's `notify_at` or skip reason by a plain second implementation, one member at a time."""
     offered = [e.user_id for e in earlier if e.status.name != "CANCELLED"]
     reasons: dict[int, SkipReason] = {}
     for c in team:
@@ -227,7 +227,7 @@ def test_the_planner_equals_a_plain_model(
 
 
 @given(teams, earlier_offers, order_methods, gaps)
-def test_everybody_is_offered_the_lead_or_named_once(
+def test_every_candidate_is_offered_the_lead_or_skipped_once(
     team: list[Candidate], earlier: list[EarlierOffer], method: OrderMethod, gap: int
 ) -> None:
     planned = plan(team, earlier, method, gap, NOW)
@@ -303,7 +303,7 @@ def test_only_the_order_of_ranks_counts(
 
 
 @given(teams, earlier_offers, gaps)
-def test_nobody_new_overtakes_an_open_offer(team: list[Candidate], earlier: list[EarlierOffer], gap: int) -> None:
+def test_no_new_offer_overtakes_an_open_one(team: list[Candidate], earlier: list[EarlierOffer], gap: int) -> None:
     offers = by_rank(team, *earlier, gap=gap).offers
     assume(offers)
     start = min(offer.notify_at for offer in offers)
@@ -312,7 +312,7 @@ def test_nobody_new_overtakes_an_open_offer(team: list[Candidate], earlier: list
 
 
 @given(teams, earlier_offers, earlier_offers, gaps)
-def test_by_time_nobody_waits_for_anybody(
+def test_offers_by_time_do_not_wait_for_others(
     team: list[Candidate], earlier: list[EarlierOffer], others: list[EarlierOffer], gap: int
 ) -> None:
     planned = by_time(team, *earlier)
@@ -325,7 +325,7 @@ def test_by_time_nobody_waits_for_anybody(
 def test_a_later_submit_is_the_same_plan_later(
     team: list[Candidate], earlier: list[EarlierOffer], method: OrderMethod, gap: int, later: int
 ) -> None:
-    """No moment is special: everything moved by the same amount moves the plan by it."""
+    """Moving all times by the same amount moves the plan by it."""
 
     def moved(at: datetime | None) -> datetime | None:
         return None if at is None else at + later * MINUTE

@@ -1,3 +1,5 @@
+"""Timestamps: what is read, what is refused, and the one form that is written."""
+
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 

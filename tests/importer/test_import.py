@@ -1,4 +1,4 @@
-"""`lead-offers import`: what a file of the REST API becomes, and that reading it again changes nothing."""
+"""`lead-offers import`: the rows that a file of the REST API becomes. Importing it again changes nothing."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -48,7 +48,7 @@ AS_ANSWERED = {
 
 
 def ibm() -> Document:
-    """Dorothy's offer as the REST API's description shows it, and the rows that it names."""
+    """Return Dorothy's offer, as in the description of the REST API, and the rows that it refers to."""
     return {
         "users": [
             {"id": "5", "first_name": "Dorothy", "last_name": "Vaughan", "email": "Dot@Example.com"},
@@ -141,7 +141,7 @@ async def test_every_field_arrives(database: Database) -> None:
         assert await rows(database, empty) == []
 
 
-async def test_reading_twice_changes_nothing(database: Database) -> None:
+async def test_importing_twice_changes_nothing(database: Database) -> None:
     await load(database, ibm())
     before = await everything(database)
     changed = ibm()
@@ -155,7 +155,7 @@ async def test_reading_twice_changes_nothing(database: Database) -> None:
     assert report.present.total() == 8
 
 
-async def test_new_rows_join_those_that_are_there(database: Database) -> None:
+async def test_new_rows_join_the_existing_ones(database: Database) -> None:
     await load(database, ibm())
     report = await load(
         database,
@@ -327,7 +327,7 @@ async def test_a_creator_needs_no_membership(database: Database) -> None:
     assert report.added["team_members"] == 1
 
 
-async def test_unknown_fields_are_named_and_left_alone(database: Database) -> None:
+async def test_unknown_fields_are_reported_and_ignored(database: Database) -> None:
     document = ibm()
     for user in document["users"]:
         user["shoe\n[size]"] = 38
@@ -335,11 +335,11 @@ async def test_unknown_fields_are_named_and_left_alone(database: Database) -> No
     assert report.lines()[-1] == 'users: unknown field "shoe\\n[size]" ignored (2)'
 
 
-async def test_an_empty_object_is_nothing_to_do(database: Database) -> None:
+async def test_an_empty_object_imports_nothing(database: Database) -> None:
     assert (await load(database, {})).lines() == []
 
 
-async def test_phone_numbers_are_written_in_full_and_what_is_none_is_kept(database: Database) -> None:
+async def test_phone_numbers_become_e164_and_invalid_ones_are_kept(database: Database) -> None:
     report = await load(
         database,
         {

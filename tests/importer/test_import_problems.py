@@ -1,4 +1,4 @@
-"""Files that are refused: nothing is written, and each mistake says where it stands."""
+"""Invalid import files: nothing is written, and each problem has its path."""
 
 import json
 from typing import Any
@@ -15,14 +15,14 @@ from tests.importer.test_import import SOURCES, Document, everything, ibm, load
 
 
 def changed(name: str, /, **fields: Any) -> Document:
-    """Dorothy's offer, with these fields in the first row of a list."""
+    """Return Dorothy's offer with these fields in the first row of a list."""
     document = ibm()
     document[name][0] |= fields
     return document
 
 
 def more(name: str, *rows: dict[str, Any]) -> Document:
-    """Dorothy's offer, with these rows at the end of a list."""
+    """Return Dorothy's offer with these rows at the end of a list."""
     document = ibm()
     document.setdefault(name, []).extend(rows)
     return document
@@ -90,7 +90,7 @@ VALUES = [
     ),
     (
         changed("teams", distribution_zipcodes=[94105, "9410"]),
-        f'teams[0].distribution_zipcodes: [94105, "9410"] has a mistake at [1]: "9410" {ZIPCODE}',
+        f'teams[0].distribution_zipcodes: [94105, "9410"] has a problem at [1]: "9410" {ZIPCODE}',
     ),
     (
         changed("teams", distribution_zipcodes=[*range(5_001)]),
@@ -183,21 +183,23 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize(("document", "mistake"), VALUES, ids=_name)
-def test_a_value_that_cannot_be_read_is_told(document: Document, mistake: str) -> None:
+@pytest.mark.parametrize(("document", "problem"), VALUES, ids=_name)
+def test_an_invalid_value_is_reported(document: Document, problem: str) -> None:
     report = Report()
     read(parse(json.dumps(document).encode()), report, lambda _rows: None)
-    assert report.problems == [mistake]
+    assert report.problems == [problem]
     with pytest.raises(NotImported):
         report.raise_problems()
 
 
-@pytest.mark.parametrize(("document", "mistake"), [VALUES[0], *ROWS], ids=_name)
-async def test_a_mistake_is_told_and_nothing_written(database: Database, document: Document, mistake: str) -> None:
+@pytest.mark.parametrize(("document", "problem"), [VALUES[0], *ROWS], ids=_name)
+async def test_a_problem_is_reported_and_nothing_is_written(
+    database: Database, document: Document, problem: str
+) -> None:
     before = await everything(database)
     with pytest.raises(NotImported) as refused:
         await load(database, document)
-    assert mistake in refused.value.problems
+    assert problem in refused.value.problems
     assert await everything(database) == before
 
 
@@ -211,11 +213,11 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.just("id"), inner, max_size=3),
     max_leaves=5,
 )
-"""What JSON can say, lone halves of pairs included."""
+"""Any JSON value, including lone surrogates."""
 
 
 @given(st.sampled_from(LISTS).flatmap(_rows_of_anything))
-def test_any_json_is_read_or_told_in_lines(document: dict[str, Any]) -> None:
+def test_any_json_is_parsed_or_reported_in_printable_lines(document: dict[str, Any]) -> None:
     report = Report()
     rows = read(parse(json.dumps(document).encode()), report, lambda _rows: None)
     for kind in LISTS:
@@ -226,13 +228,13 @@ def test_any_json_is_read_or_told_in_lines(document: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("content", "message"), FILES)
-def test_a_file_of_another_kind(content: bytes, message: str) -> None:
+def test_a_file_in_another_format_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(NotImported) as refused:
         parse(content)
     assert str(refused.value).startswith(message)
 
 
-async def test_mistakes_against_the_database(database: Database) -> None:
+async def test_duplicates_of_rows_in_the_database_are_reported(database: Database) -> None:
     await load(database, ibm())
     with pytest.raises(NotImported) as refused:
         await load(
@@ -263,14 +265,14 @@ async def test_a_team_has_at_most_200_options(database: Database) -> None:
     )
 
 
-async def test_many_mistakes_are_told_up_to_a_number(database: Database) -> None:
+async def test_only_the_first_20_problems_are_shown(database: Database) -> None:
     with pytest.raises(NotImported) as refused:
         await load(database, {"users": [{"id": number, "timezone": "Mars"} for number in range(1, 101)]})
     assert len(refused.value.problems) == 20
     assert str(refused.value).endswith("\n... and 80 more")
 
 
-async def test_what_breaks_off_while_it_writes_leaves_nothing(database: Database) -> None:
+async def test_an_interrupted_import_writes_nothing(database: Database) -> None:
     before = await everything(database)
     steps: list[int] = []
 
