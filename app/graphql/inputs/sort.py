@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Generic, TypeVar
+from typing import Any, TypeVar
 
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
@@ -13,12 +13,11 @@ from app.graphql.inputs.fields import defaulted, required
 F = TypeVar("F", bound=Enum)
 
 
-@strawberry.input
-class Sort(Generic[F]):
-    field: F = required("The field to sort by. Rows that are equal in it are sorted by the next entry.")
-    direction: SortDirection | None = defaulted(
-        SortDirection.ASC, "The direction to sort in. Null values come last in both directions."
-    )
+FIELD = "The field to sort by. Rows that are equal in it are sorted by the next entry."
+
+
+def _direction() -> Any:
+    return defaulted(SortDirection.ASC, "The direction to sort in. Null values come last in both directions.")
 
 
 def _sort_fields(plural: str) -> Callable[[type[F]], type[F]]:
@@ -51,7 +50,9 @@ class LeadOfferSortField(Enum):
 
 
 @strawberry.input(description="One sort criterion for lead offers.")
-class LeadOfferSort(Sort[LeadOfferSortField]): ...
+class LeadOfferSort:
+    field: LeadOfferSortField = required(FIELD)
+    direction: SortDirection | None = _direction()
 
 
 @_sort_fields("leads")
@@ -62,7 +63,9 @@ class LeadSortField(Enum):
 
 
 @strawberry.input(description="One sort criterion for leads.")
-class LeadSort(Sort[LeadSortField]): ...
+class LeadSort:
+    field: LeadSortField = required(FIELD)
+    direction: SortDirection | None = _direction()
 
 
 @_sort_fields("teams")
@@ -73,7 +76,9 @@ class TeamSortField(Enum):
 
 
 @strawberry.input(description="One sort criterion for teams.")
-class TeamSort(Sort[TeamSortField]): ...
+class TeamSort:
+    field: TeamSortField = required(FIELD)
+    direction: SortDirection | None = _direction()
 
 
 @_sort_fields("team members")
@@ -85,7 +90,9 @@ class TeamMemberSortField(Enum):
 
 
 @strawberry.input(description="One sort criterion for team members.")
-class TeamMemberSort(Sort[TeamMemberSortField]): ...
+class TeamMemberSort:
+    field: TeamMemberSortField = required(FIELD)
+    direction: SortDirection | None = _direction()
 
 
 @_sort_fields("distribution options")
@@ -97,7 +104,9 @@ class DistributionOptionSortField(Enum):
 
 
 @strawberry.input(description="One sort criterion for distribution options.")
-class DistributionOptionSort(Sort[DistributionOptionSortField]): ...
+class DistributionOptionSort:
+    field: DistributionOptionSortField = required(FIELD)
+    direction: SortDirection | None = _direction()
 
 
 @_sort_fields("contacts")
@@ -108,7 +117,9 @@ class ContactSortField(Enum):
 
 
 @strawberry.input(description="One sort criterion for contacts.")
-class ContactSort(Sort[ContactSortField]): ...
+class ContactSort:
+    field: ContactSortField = required(FIELD)
+    direction: SortDirection | None = _direction()
 
 
 @_sort_fields("lead routes")
@@ -119,7 +130,9 @@ class LeadRouteSortField(Enum):
 
 
 @strawberry.input(description="One sort criterion for lead routes.")
-class LeadRouteSort(Sort[LeadRouteSortField]): ...
+class LeadRouteSort:
+    field: LeadRouteSortField = required(FIELD)
+    direction: SortDirection | None = _direction()
 
 
 @_sort_fields("lead sources")
@@ -129,4 +142,6 @@ class LeadSourceSortField(Enum):
 
 
 @strawberry.input(description="One sort criterion for lead sources.")
-class LeadSourceSort(Sort[LeadSourceSortField]): ...
+class LeadSourceSort:
+    field: LeadSourceSortField = required(FIELD)
+    direction: SortDirection | None = _direction()

@@ -1,8 +1,4 @@
-"""Filters of lists: one condition per field, and `and`, `or` and `not` to combine them.
-
-The three combinators stand in each class, not in a generic base: Strawberry can only express their recursive type by a
-lazy reference, and resolving those doubled the time to convert a filter.
-"""
+"""Filters of lists: one condition per field, and `and`, `or` and `not` to combine them."""
 
 from typing import Any
 
