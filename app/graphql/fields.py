@@ -27,7 +27,7 @@ from sqlalchemy import ColumnElement, case
 from sqlmodel import SQLModel, select
 from strawberry import UNSET
 
-from app.access.field_access import AccessContext, AccessRule, Condition
+from app.access.field_access import AccessContext, AccessRule
 from app.domain.identifiers import parse_id
 from app.graphql.context import Info
 from app.graphql.declarations import (
@@ -35,6 +35,7 @@ from app.graphql.declarations import (
     Computed,
     Declaration,
     Embedded,
+    Expression,
     Lookup,
     NestedPage,
     Reference,
@@ -74,13 +75,13 @@ def restricted(column: str, rule: AccessRule, description: str) -> Any:
     return resolved(resolve, description, Computed(expression))
 
 
-def computed(model: type[SQLModel], condition: Condition, description: str) -> Any:
-    """Declare a Boolean field that says whether a condition holds for a row of `model` and the viewer."""
+def computed(model: type[SQLModel], expression: Expression, description: str) -> Any:
+    """Declare a field that shows the value of an expression over a row of `model` and the viewer."""
 
     async def resolve(root: Any, info: Info) -> Any:
-        return await info.context.loaders.condition(model, condition).load(root.id)
+        return await info.context.loaders.expression(model, expression).load(root.id)
 
-    return resolved(resolve, description, Computed(condition))
+    return resolved(resolve, description, Computed(expression))
 
 
 def reference(key: str, model: type[SQLModel], description: str) -> Any:
