@@ -275,6 +275,15 @@ def object_tree(
     return ObjectTree(model, builder.members(type_, model, details), tuple(builder.arguments))
 
 
+def is_planned(core: GraphQLField) -> bool:
+    """Whether the field can be compiled, whatever is selected below it."""
+    try:
+        _declared(core)
+    except NotPlannable:
+        return False
+    return True
+
+
 def table_of(model: type[SQLModel]) -> Table:
     """Return the table of a model."""
     table: Table = model.__table__  # type: ignore[attr-defined]
