@@ -13,6 +13,7 @@ import orjson
 from aiodataloader import DataLoader
 from graphql.execution.values import VariableValues
 from sqlalchemy import ColumnElement
+from sqlalchemy import select as select_rows
 from sqlmodel import SQLModel, select
 
 from app.access.field_access import AccessContext
@@ -106,7 +107,7 @@ class Loaders:
 
             async def load(ids: list[int]) -> list[list[Any]]:
                 columns = columns_of(read.model)
-                parent, rows = columns.get(read.parent), select(read.model)
+                parent, rows = columns.get(read.parent), select_rows(read.model)
                 if read.via is not None:
                     link = columns_of(read.via.model)
                     parent = link[read.via.parent]
@@ -116,7 +117,7 @@ class Loaders:
                 statement: Any = rows.add_columns(parent).where(member_of(parent, ids)).order_by(*order)
                 children: dict[int, list[Any]] = defaultdict(list)
                 async with self._db.read() as session:
-                    for row, parent_id in await session.exec(statement):
+                    for row, parent_id in (await session.exec(statement)).all():
                         children[parent_id].append(row)
                 return [children[i] for i in ids]
 

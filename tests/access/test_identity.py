@@ -20,6 +20,7 @@ from starlette.routing import Route
 from app.access.auth import issue_token
 from app.access.jwks import MAX_AGE, PAUSE, KeySet
 from app.config import Settings
+from app.db.compiled import CompiledQuery
 from app.db.models import User
 from tests.support.api import SECRET, Api, settings_for
 from tests.support.api import serving as serving_here
@@ -293,7 +294,7 @@ async def test_secrets_appear_in_no_log_and_no_response(
         raise RuntimeError("broken")
 
     token = signed(cast.bob)
-    monkeypatch.setattr("app.graphql.queries.fetch_page", fail)
+    monkeypatch.setattr(CompiledQuery, "fetch", fail)
     with caplog.at_level(logging.DEBUG):
         answer = await api.post({"query": "{ leadOffers { total } }"}, Authorization=f"Bearer {token}")
         await status(api, token + "x")

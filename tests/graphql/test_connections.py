@@ -152,6 +152,7 @@ async def test_the_time_limit_of_an_operation_is_that_of_http(
     async def never(*_arguments: object, **_options: object) -> None:
         await asyncio.sleep(100)
 
+    monkeypatch.setattr("app.graphql.fields.fetch_page", never)
     monkeypatch.setattr("app.graphql.queries.fetch_page", never)
     settings = settings_for(database_url, request_seconds=0.2)
     token = issue_token(settings, cast.bob.id, "read", 1, datetime.now(UTC))

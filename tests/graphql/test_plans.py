@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from app.db.compiled import CompiledQuery
 from app.db.engine import Database
-from app.domain.enums import LeadOfferStatus
+from app.db.models import Delivery, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, User
+from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus, SkipReason, TeamSelectionMethod
 from app.graphql.plans import Plans
 from app.graphql.plans.tree import is_planned
 from app.graphql.schema import schema
@@ -79,6 +80,39 @@ async def offers(world: World, cast: Cast) -> None:
                 assign_automatically=j % 2 == 0,
                 has_call_alert=[None, True, False][(i + j) % 3],
             )
+    await add_children(world, cast)
+
+
+async def add_children(world: World, cast: Cast) -> None:
+    """Rows of every table that objects list: zipcodes, options, rollouts with offers and skips, and deliveries."""
+    await world.add(*(TeamZipcode(team_id=cast.team.id, zipcode=zipcode) for zipcode in ("94105", "02138")))
+    await world.option(cast.team, cast.alice, rank=None)
+    cast.bob.quiet_hours_start, cast.bob.quiet_hours_end, cast.bob.phone = "22:00", "07:00", "+12025550142"
+    cast.bob.away_until = NOW + timedelta(hours=1)
+    await world.add(cast.bob)
+    method = TeamSelectionMethod.SPECIFIC_TEAM
+    rollouts = [
+        LeadRollout(lead_id=i, team_id=cast.team.id, team_selection_method=method, submitted_at=NOW) for i in (1, 1, 2)
+    ]
+    await world.add(*rollouts)
+    for rollout in rollouts:
+        await world.add(
+            *(RolloutOffer(rollout_id=rollout.id, offer_id=i) for i in (2, 1, 5)),
+            *(
+                RolloutSkip(rollout_id=rollout.id, user_id=user.id, reason=SkipReason.USER_AWAY)
+                for user in cast_of(cast)
+            ),
+        )
+    await world.add(
+        *(
+            Delivery(offer_id=i % 6 + 1, channel=list(Channel)[i % 3], status=list(DeliveryStatus)[i % 5], sent_at=NOW)
+            for i in range(20)
+        )
+    )
+
+
+def cast_of(cast: Cast) -> tuple[User, ...]:
+    return cast.alice, cast.bob, cast.charlie
 
 
 async def resolved(viewer: Api, query: str, **request: Any) -> tuple[int, bytes]:

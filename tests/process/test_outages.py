@@ -10,12 +10,11 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy.exc import DisconnectionError
 
 from app.access.auth import issue_token
+from app.db.compiled import CompiledQuery
 from app.db.engine import Database, Limits, connect
-from app.errors import ApiError
-from app.graphql import queries
+from app.errors import ApiError, Code
 from tests.support.api import Api, serving, settings_for
 from tests.support.provider import sign, with_twilio
 from tests.support.world import Cast
@@ -119,13 +118,11 @@ async def test_who_gets_no_connection_in_time_is_refused(database_url: str) -> N
     return await database.close()
 
 
-async def test_a_failure_in_a_field_is_503_where_nothing_came_of_it(
-    api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unavailable_database_is_503(api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_args: object, **_options: object) -> None:
-        raise DisconnectionError
+        raise ApiError(Code.UNAVAILABLE, "The database is gone.", {"retryAfter": 2})
 
-    monkeypatch.setattr(queries, "fetch_page", fail)
+    monkeypatch.setattr(CompiledQuery, "fetch", fail)
     bob = api.user(cast.bob)
     alone = await bob.post({"query": INBOX})
     assert (alone.status_code, alone.headers["retry-after"]) == (503, "2")
