@@ -201,7 +201,7 @@ async def test_an_unexpected_failure_is_logged_and_hidden_from_the_client(
     monkeypatch.setattr(CompiledQuery, "fetch", fail)
     with caplog.at_level(logging.ERROR):
         answer = await api.user(cast.bob).post({"query": TOTAL}, **{"X-Request-ID": "req-7"})
-    assert answer.status_code == 200
+    assert answer.status_code == 500
     assert answer.json()["errors"][0]["extensions"] == {"code": "INTERNAL_SERVER_ERROR"}
     assert "secret" not in answer.text
     assert "the secret of the house" in caplog.text
