@@ -16,7 +16,7 @@ from app.access.auth import issue_token
 from app.db.engine import Database, Limits, connect, refusal_of
 from app.graphql import queries
 from tests.support.api import Api, serving, settings_for
-from tests.support.provider import sign, with_twilio
+from tests.support.twilio_api import sign, with_twilio
 from tests.support.world import Cast
 
 NOBODY_LISTENS = "postgresql+asyncpg://user:hunter2@127.0.0.1:1/none"

@@ -17,9 +17,9 @@ from app.domain.enums import DeliveryStatus
 from app.main import utc_now
 from tests.process.test_workers import due_mails, until
 from tests.support.api import settings_for
-from tests.support.live import signed_in
-from tests.support.mailbox import Mailbox, mailbox
+from tests.support.graphql_ws import signed_in
 from tests.support.processes import free_port, listens, serve, start
+from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import Cast, World
 
 SECONDS = 10

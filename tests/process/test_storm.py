@@ -22,8 +22,8 @@ from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
 from app.domain.timestamps import format_instant
 from tests.process.test_workers import until
 from tests.support.api import settings_for
-from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import FULL, server, start, stop
+from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import Cast, World
 
 SECONDS = 20 if FULL else 6

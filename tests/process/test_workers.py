@@ -17,8 +17,8 @@ from app.domain.enums import Channel, DeliveryStatus, DistributionTarget, LeadOf
 from app.worker.channels.email import Mail
 from app.worker.worker import LANES
 from tests.support.api import SECRET
-from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import FULL, ROOT, server, start, stop
+from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import NOW, Cast, World
 
 MAILS = 2000 if FULL else 240

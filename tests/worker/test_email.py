@@ -10,8 +10,8 @@ from app.domain.enums import DistributionTarget
 from app.worker import messages
 from app.worker.channels.base import DeliveryError, Message
 from app.worker.channels.email import Mail
-from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import free_port
+from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import NOW
 
 MESSAGE = Message("delivery-7", "bob@example.com", "Lead offer: Buyer in 94105", "Hello Bob,\n\nMary enquired.\n")
