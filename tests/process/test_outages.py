@@ -16,7 +16,7 @@ from app.db.compiled import CompiledQuery
 from app.db.engine import Database, Limits, connect
 from app.errors import ApiError, Code
 from tests.support.api import Api, serving, settings_for
-from tests.support.provider import sign, with_twilio
+from tests.support.twilio_api import sign, with_twilio
 from tests.support.world import Cast
 
 NOBODY_LISTENS = "postgresql+asyncpg://user:hunter2@127.0.0.1:1/none"

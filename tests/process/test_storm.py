@@ -1,4 +1,4 @@
-"""Everybody does everything at once through two servers while workers run; what the database says must make sense."""
+"""Many users run random commands at once, through two servers, while workers run. The data must stay consistent."""
 
 import asyncio
 import random
@@ -22,13 +22,13 @@ from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
 from app.domain.timestamps import format_instant
 from tests.process.test_workers import until
 from tests.support.api import settings_for
-from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import FULL, server, start, stop
+from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import Cast, World
 
 SECONDS = 20 if FULL else 6
 MAILS = 100 if FULL else 10
-"""After which a worker is ended by SIGTERM, in the middle of its work, and another takes its place."""
+"""The number of e-mails after which a worker gets SIGTERM, in the middle of its work, and another takes its place."""
 
 USERS, LEADS = 16, 50
 
@@ -48,7 +48,7 @@ BY_ALICE = {SUBMIT, ASSIGN}
 
 REFUSALS = {
     "ALREADY_CLAIMED",
-    "BAD_USER_INPUT",  # away until a moment that has passed since
+    "BAD_USER_INPUT",  # setAway with a time that has passed in the meantime
     "CONFLICT",
     "FORBIDDEN",
     "NO_ELIGIBLE_MEMBERS",
@@ -59,7 +59,7 @@ REFUSALS = {
 
 @dataclass
 class Storm:
-    """What the users do, and what they saw of it."""
+    """The users' commands and their outcomes."""
 
     database: Database
     cast: Cast
@@ -69,10 +69,10 @@ class Storm:
     is_over: bool = False
     outcomes: Counter[str] = field(default_factory=Counter)
     absences: dict[int, list[list[float]]] = field(default_factory=dict)
-    """By user: since when they have surely left, and until when they surely had not come back."""
+    """Times when a user was certainly in no team: after leaving succeeded, and before rejoining was requested."""
 
     async def rage(self, user: User, member_id: int, chance: random.Random) -> None:
-        """Does one thing after the other."""
+        """Run random commands, one after the other, until the storm is over."""
         async with httpx2.AsyncClient(base_url=self.servers[chance.randint(0, 1)], timeout=60) as http:
             while not self.is_over:
                 (action,) = chance.choices([*WEIGHTS], [*WEIGHTS.values()])
@@ -103,25 +103,25 @@ class Storm:
             absences.append([time.time(), float("inf")])
 
     async def send(self, http: httpx2.AsyncClient, user: User, query: str, variables: dict[str, str]) -> str:
-        """OK, or the code of the error."""
+        """Send the request. Returns OK or the error code."""
         headers = {"Authorization": f"Bearer {self.tokens[user.id]}"}
         answer = (await http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)).json()
         return str(answer["errors"][0]["extensions"]["code"]) if "errors" in answer else "OK"
 
     def had_left(self, user_id: int, since: float, at: float) -> bool:
-        """Whether the user was in no team all that time."""
+        """Return whether the user was in no team during all of that time."""
         return any(left <= since and at <= back for left, back in self.absences.get(user_id, ()))
 
 
 @dataclass
 class Dispatchers:
-    """Workers, one after the other, who send from an address of their own each; and when their mails came."""
+    """Runs workers one after the other, each with its own sender address, and records when e-mails arrive."""
 
     url: str
     box: Mailbox
     began: dict[str, float] = field(default_factory=dict)
     came: list[tuple[str, str, float]] = field(default_factory=list)
-    """From which worker and to whom."""
+    """Sender, recipient and time of each e-mail."""
 
     def __post_init__(self) -> None:
         self.box.answer = self._note
@@ -130,7 +130,7 @@ class Dispatchers:
         self.came.append((str(mail["From"]), str(mail["To"]), time.time()))
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Run workers until the task is cancelled."""
         for number in count():
             address = f"worker-{number}@example.org"
             self.began[address] = time.time()
@@ -204,7 +204,7 @@ async def check_leads(database: Database) -> None:
 
 
 async def check_deliveries(database: Database, box: Mailbox) -> None:
-    """The server got what is said to be sent, once, and nothing else; and nobody holds a lease any more."""
+    """Check that each SENT delivery reached the SMTP server once, nothing else did, and no lease is left."""
     async with database.read() as session:
         deliveries = (await session.exec(select(Delivery))).all()
     said = {f"delivery-{delivery.id}" for delivery in deliveries if delivery.status is DeliveryStatus.SENT}
