@@ -23,6 +23,7 @@ from app.config import Settings
 from app.db.change_feed import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
 from app.db.driver_errors import DRIVER_ERRORS, to_api_error, translate_errors
 from app.db.read_pool import ReadPool, is_open
+from app.db.sqlite_reads import STEPS_PER_CHECK, SQLiteReads
 from app.errors import ApiError
 from app.observability import metrics, requests
 
@@ -32,8 +33,7 @@ HAS_WEBHOOK = "has_webhook"
 SQLITE_BUSY_SECONDS = 30
 """How long a statement waits for another process that writes."""
 
-STEPS_PER_CHECK = 10_000
-"""How many instructions SQLite runs between two checks of the time limit: a fraction of a millisecond."""
+SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
 
 GRACE_SECONDS = 2.0
 """How long after the time limit of a statement a PostgreSQL that has not cancelled it counts as lost."""
@@ -55,7 +55,7 @@ class Database:
     write_engine: AsyncEngine
     _reads: async_sessionmaker[AsyncSession]
     _writes: async_sessionmaker[AsyncSession]
-    _read_pool: ReadPool
+    _read_pool: ReadPool | SQLiteReads
     _announce: Announce | None
 
     @property
@@ -75,11 +75,8 @@ class Database:
     async def fetch(self, statement: str, values: Sequence[Any]) -> Sequence[Any]:
         """Return the rows of a read statement in the driver's SQL, with the driver's types."""
         with translate_errors(*DRIVER_ERRORS, OSError):
-            if self.is_postgresql:
-                requests.current().statements += 1
-                return await self._read_pool.fetch(statement, values)
-            async with self.read_engine.connect() as connection:
-                return (await connection.exec_driver_sql(statement, tuple(values))).all()
+            requests.current().statements += 1
+            return await self._read_pool.fetch(statement, values)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -125,9 +122,17 @@ def connect(
     On SQLite, `announce` receives the offers that each `write` has changed; on PostgreSQL, app/db/listener.py does.
     With `has_webhook`, commands write events for a webhook.
     """
-    make = _sqlite if make_url(url).get_backend_name() == "sqlite" else _postgresql
+    parsed = make_url(url)
+    is_sqlite = parsed.get_backend_name() == "sqlite"
+    make = _sqlite if is_sqlite else _postgresql
     read, write = make(url, limits, writes=False), make(url, limits, writes=True)
-    read_pool = ReadPool(read)
+    if is_sqlite:
+        file = parsed.database or ":memory:"
+        read_pool: ReadPool | SQLiteReads = SQLiteReads(
+            file, SQLITE_BUSY_SECONDS, SQLITE_PRAGMAS, limits.statement_seconds
+        )
+    else:
+        read_pool = ReadPool(read)
     _count(read, "read", lambda: read_pool.idle)
     _count(write, "write")
     database = Database(read, write, _sessions(read), _sessions(write, has_webhook), read_pool, announce)
@@ -204,7 +209,7 @@ def _sqlite(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver begins no transaction of its own
         cursor = connection.cursor()
-        for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
+        for pragma in SQLITE_PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

@@ -126,24 +126,30 @@ def statements_of(database: Database) -> list[str]:
 
     for engine in (database.read_engine, database.write_engine):
         event.listen(engine.sync_engine, "before_cursor_execute", note)
+    _listen_to_reads(database, seen.append)
     if database.is_postgresql:
         _listen_to_driver(database, seen.append)
     return seen
 
 
-def _listen_to_driver(database: Database, note: Callable[[str], None]) -> None:
-    """What asyncpg runs without SQLAlchemy: the reads of the read pool, and prepared statements of a transaction."""
+def _listen_to_reads(database: Database, note: Callable[[str], None]) -> None:
+    """Note the reads that run without SQLAlchemy."""
     fetch = database._read_pool.fetch
 
     async def noted(statement: str, values: Sequence[Any]) -> Sequence[Any]:
         note(statement)
         return await fetch(statement, values)
 
+    vars(database._read_pool)["fetch"] = noted
+
+
+def _listen_to_driver(database: Database, note: Callable[[str], None]) -> None:
+    """Note the compiled statements that asyncpg runs in a transaction, without SQLAlchemy."""
+
     def run(query: LoggedQuery) -> None:
         if query.query not in ("BEGIN;", "COMMIT;", "ROLLBACK;"):
             note(query.query)
 
-    vars(database._read_pool)["fetch"] = noted
     event.listen(
         database.write_engine.sync_engine,
         "checkout",
