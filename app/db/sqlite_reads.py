@@ -1,8 +1,8 @@
 """Reads of SQLite in threads of their own, each with a connection of Python's `sqlite3`.
 
 aiosqlite hands every call to a thread and waits for it, several times for one statement, and SQLAlchemy adds greenlets:
-together they take longer than a short read. Here a read is one call in a thread. A compiled page of ten offers took 0.8 ms
-instead of 3.2, a board of twenty leads 5.5 instead of 21 (26 November 2026, on a busy machine).
+together they take longer than a short read. Here a read is one call in a thread. A compiled page of ten offers took
+0.8 ms instead of 3.2, a board of twenty leads 5.5 ms instead of 21 (26 November 2026, on a busy machine).
 """
 
 import asyncio
