@@ -21,7 +21,7 @@ SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
     [
         # That limit must not be negative, GraphQL cannot say.
         (r"^Query\.(?!previewLeadOffers)", "positive_data_acceptance"),
-        # What refuses has an error at its path, NOT_FOUND mostly, which counts as the server's error there.
+        # A refused mutation has an error at its path, mostly NOT_FOUND, which counts as the server's error there.
         (r"^Mutation\.|^Query\.previewLeadOffers", "positive_data_acceptance,not_a_server_error"),
     ],
 )

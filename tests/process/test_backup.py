@@ -61,7 +61,7 @@ def tool(name: str, *arguments: str) -> None:
 
 
 async def answers(url: str) -> list[object]:
-    """What everybody is answered."""
+    """The response that each user gets to EVERYTHING."""
     async with serving(settings_for(url)) as api:
         return [await as_user.ask(EVERYTHING) for as_user in await everybody(api)]
 

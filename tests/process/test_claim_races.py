@@ -1,4 +1,4 @@
-"""Many claim at the same moment, through two server processes: one wins, and everybody else is told who."""
+"""Many users claim at the same time, through two server processes: one wins, and the others learn who did."""
 
 import asyncio
 from collections import Counter

@@ -1,7 +1,7 @@
-"""What dies while people work: PostgreSQL, and one of several server processes. Nothing that was answered is lost.
+"""Crashes under load: of PostgreSQL, and of one of several server processes. No committed request is lost.
 
-On a PostgreSQL of its own, which forgets nothing: that of the other tests is fast, and loses all in a crash. It takes
-no part in the run on SQLite, which is no server and has one process.
+These tests start a durable PostgreSQL of their own: that of the other tests is fast, but loses its data in a crash.
+The run on SQLite skips them, because SQLite has no server and one process.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ ENTER = 'mutation Enter { createContact(input: { firstName: "Mary" }) { contact 
 
 @dataclass
 class Load:
-    """Clients that enter contacts one after the other, and what they were told."""
+    """Clients that enter contacts one after the other, and the responses they got."""
 
     url: str
     token: str
@@ -216,7 +216,7 @@ async def test_the_numbers_of_all_processes_are_added_up(load: Load) -> None:
 
 
 async def test_a_worker_outlives_postgresql(postgresql: Any) -> None:
-    """It goes on by itself, and hears of new work again: what comes after the crash is sent at once."""
+    """The worker recovers on its own and is notified of new work: messages after the crash are sent at once."""
     url = postgresql.get_uri(driver="asyncpg")
     await asyncio.to_thread(upgrade, url)
     with mailbox() as box:
@@ -233,7 +233,7 @@ async def test_a_worker_outlives_postgresql(postgresql: Any) -> None:
 
 
 async def offered(url: str) -> str:
-    """Somebody is offered a lead, and is due to be told; their address."""
+    """Offer a lead to a new user, with a delivery that is due, and return the user's address."""
     database = connect(url)
     world = World(database)
     name = f"{uuid4().hex}@example.com"

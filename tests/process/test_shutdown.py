@@ -1,4 +1,4 @@
-"""SIGTERM: what is under way comes to its end, or is left to others, within ten seconds whatever a provider does."""
+"""SIGTERM: running work is finished or left to other workers within ten seconds, whatever a provider does."""
 
 import asyncio
 import signal
@@ -23,7 +23,7 @@ from tests.support.processes import free_port, listens, serve, start
 from tests.support.world import Cast, World
 
 SECONDS = 10
-"""In which whoever is told to end has ended."""
+"""The seconds within which a process ends after SIGTERM."""
 MAILS = 3
 
 

@@ -59,7 +59,7 @@ REFUSALS = {
 
 @dataclass
 class Storm:
-    """What the users do, and what they saw of it."""
+    """The actions of the users, and the results that they saw."""
 
     database: Database
     cast: Cast
@@ -204,7 +204,7 @@ async def check_leads(database: Database) -> None:
 
 
 async def check_deliveries(database: Database, box: Mailbox) -> None:
-    """The server got what is said to be sent, once, and nothing else; and nobody holds a lease any more."""
+    """Every message that is recorded as sent arrived once, nothing else arrived, and no lease is held."""
     async with database.read() as session:
         deliveries = (await session.exec(select(Delivery))).all()
     said = {f"delivery-{delivery.id}" for delivery in deliveries if delivery.status is DeliveryStatus.SENT}

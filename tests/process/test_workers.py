@@ -26,7 +26,7 @@ KILLS = 3
 PATIENCE = 300
 """Seconds that the mails may take on a machine that is busy with other things."""
 IN_FLIGHT = BATCHES_PER_CHANNEL * EmailChannel.max_concurrent
-"""What one worker has under way at a moment."""
+"""Messages that one worker sends at the same time."""
 
 
 async def due_mails(world: World, cast: Cast, number: int) -> None:
@@ -90,7 +90,7 @@ async def test_killed_workers_lose_nothing(
     workers: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """All arrive; twice arrive at most those that were under way at a kill."""
+    """All messages arrive. At most those that were being sent at a kill arrive twice."""
     await due_mails(world, cast, MAILS)
     with mailbox() as box:
         for n in range(KILLS):

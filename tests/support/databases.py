@@ -131,7 +131,7 @@ def statements_of(database: Database) -> list[str]:
 
 
 def _listen_to_driver(database: Database, note: Callable[[str], None]) -> None:
-    """What asyncpg runs without SQLAlchemy: the reads of the read pool, and prepared statements of a transaction."""
+    """Note the statements that asyncpg runs without SQLAlchemy: reads of the read pool, and prepared statements."""
     fetch = database._read_pool.fetch
 
     async def noted(statement: str, values: Sequence[Any]) -> Sequence[Any]:

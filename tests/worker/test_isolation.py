@@ -234,7 +234,7 @@ async def test_without_a_failure_all_are_sent_once(outbox: Outbox, table: type[R
 async def test_an_unknown_time_zone_holds_nothing_back(
     outbox: Outbox, table: type[Row], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The tz database of another machine may lack a zone. The user is told at once rather than never."""
+    """The tz database of another machine may lack a zone. The user is notified at once rather than never."""
     await ADD[table](outbox)
     await outbox.execute(
         "UPDATE users SET timezone = 'Mars/Olympus', quiet_hours_start = '00:00', quiet_hours_end = '23:59'"
