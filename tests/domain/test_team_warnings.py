@@ -56,7 +56,7 @@ def test_a_channel_is_usable_if_it_is_on_and_reaches_the_user(
         (Alerts(), {}, "no channel is switched on"),
     ],
 )
-def test_the_message_says_why_nobody_is_told(alerts: Alerts, facts: dict[str, bool], reason: str) -> None:
+def test_the_message_says_why_a_user_is_unreachable(alerts: Alerts, facts: dict[str, bool], reason: str) -> None:
     (warning,) = find_warnings([person(alerts=alerts, **facts)], (), {})
     assert warning.message == f"User 1 cannot be notified of offers: {reason}."
 

@@ -245,7 +245,7 @@ async def test_an_unknown_time_zone_holds_nothing_back(
     assert "Mars/Olympus" in caplog.text
 
 
-async def test_a_lead_that_cannot_be_assigned_holds_up_no_other(outbox: Outbox) -> None:
+async def test_a_lead_that_cannot_be_assigned_does_not_block_others(outbox: Outbox) -> None:
     await outbox.add_deliveries()
     await outbox.execute("UPDATE lead_offers SET assign_automatically = true WHERE id < 3")
     await outbox.refuse_update("leads", "NEW.id = 1 AND NEW.claimed_by_id IS NOT NULL")
@@ -256,9 +256,7 @@ async def test_a_lead_that_cannot_be_assigned_holds_up_no_other(outbox: Outbox) 
     assert {*outbox.recipients[1:]} <= {*outbox.outbound.sent}
 
 
-async def test_an_exhausted_lead_that_cannot_be_noted_holds_up_no_other(
-    outbox: Outbox, world: World, cast: Cast
-) -> None:
+async def test_an_exhausted_lead_that_fails_does_not_block_others(outbox: Outbox, world: World, cast: Cast) -> None:
     creators: list[User] = [await world.user(name) for name in ("Dora", "Emil", "Fred")]
     for creator in creators:
         await world.lead(creator, cast.team, watched_since=NOW)
