@@ -108,7 +108,7 @@ def _lead(row: Row, context: Context) -> None:
     if values["claimed_by_id"] is not None:
         values["claimed_via"] = values["claimed_via"] or ClaimedVia.APP
     else:
-        values["claimed_via"] = None  # the REST API says "None" for every unclaimed lead
+        values["claimed_via"] = None  # the REST API says "None", its word for APP, for every unclaimed lead
         context.adjust(row, "claimed_at", None, "that nobody has claimed: claimed_at removed")
 
 

@@ -58,6 +58,7 @@ def delivery_queue(channel: DeliveryChannel, kinds: Collection[Channel], setting
     async def prepare(
         session: AsyncSession, lease: Lease, delivery_ids: Sequence[int], now: datetime
     ) -> dict[int, Send]:
+        # The locks hold until sending has begun (see app/worker/batch.py), so that no sending begins after a claim.
         await lock_leads(session, await _lead_ids(session, delivery_ids))
         due = await _select_due(session, lease, delivery_ids, now)
         wanted = [each for each in due if each.is_wanted]
