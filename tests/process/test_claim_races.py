@@ -42,7 +42,7 @@ async def test_one_of_32_wins_and_the_others_learn_who(
 
 
 async def claim(http: httpx2.AsyncClient, server_url: str, token: str, offer_id: int) -> str:
-    """The offer's status after the claim, or the code of the refusal."""
+    """Claim the offer. Returns its status afterwards, or the code of the error."""
     response = await http.post(
         f"{server_url}/graphql",
         json={"query": CLAIM, "variables": {"id": offer_id}},

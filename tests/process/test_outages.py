@@ -1,4 +1,4 @@
-"""A database that is gone or silent: requests are refused in time, and nothing is said of it but that."""
+"""A database that is down or does not respond: requests fail with 503 in time, and reveal no cause."""
 
 import asyncio
 import re
@@ -26,7 +26,7 @@ INBOX = "{ leadOffers { total } }"
 
 @asynccontextmanager
 async def silent_server() -> AsyncIterator[str]:
-    """Takes connections and never says a word."""
+    """Accept connections and never respond. Gives the URL of the database."""
 
     async def take(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
@@ -41,10 +41,10 @@ async def silent_server() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def dying_server() -> AsyncIterator[str]:
-    """Hangs up on who has just begun to connect, as a PostgreSQL does that crashes."""
+    """Close each connection during its handshake, as a crashing PostgreSQL does. Gives the URL of the database."""
 
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(8)  # asks for TLS
+        await reader.readexactly(8)  # the request for TLS
         writer.write(b"N")
         await reader.readexactly(8)
         writer.close()
@@ -55,7 +55,7 @@ async def dying_server() -> AsyncIterator[str]:
 
 
 async def refused(url: str, capsys: pytest.CaptureFixture[str], **settings: Any) -> list[dict[str, Any]]:
-    """Asks each of the doors of a server without its database; the lines of its log."""
+    """Send a request to each API of a server without its database. Returns the lines of its log."""
     async with serving(settings_for(url, **settings)) as api:
         somebody = replace(api, token=issue_token(api.settings, 1, "read write", 1, datetime.now(UTC)))
         query = await somebody.post({"query": INBOX})
@@ -108,7 +108,7 @@ async def test_postgresql_crashes_during_a_connection_attempt(capsys: pytest.Cap
 
 async def test_requests_that_get_no_connection_in_time_are_refused(database_url: str) -> None:
     database = connect(database_url, Limits(pool_size=1, pool_seconds=0.1))
-    if not database.is_postgresql:  # the pool of SQLite has no size of its own
+    if not database.is_postgresql:  # the pool of SQLite has no fixed size
         return await database.close()
     async with database.read() as holder:
         await holder.connection()

@@ -46,7 +46,7 @@ def server(url: str, box: Mailbox, *arguments: str) -> tuple[subprocess.Popen[by
 
 
 async def end(process: subprocess.Popen[bytes]) -> int:
-    """SIGTERM; the exit code. An error if that does not end it in time."""
+    """Send SIGTERM, wait for the process to end, and return its exit code. Fails after SECONDS."""
     process.terminate()
     return await asyncio.to_thread(process.wait, SECONDS)
 
@@ -122,7 +122,7 @@ async def test_messages_sent_within_the_grace_period_are_recorded(
 async def test_a_second_signal_ends_a_worker_at_once(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:
-    """The leases then end by themselves."""
+    """The leases are not released, and expire."""
     await due_mails(world, cast, MAILS)
     with mailbox() as box:
         box.is_silent = True
@@ -139,7 +139,7 @@ async def test_a_second_signal_ends_a_worker_at_once(
 async def test_shutdown_does_not_wait_for_a_silent_database(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:
-    """The worker waits for a lock, longer than its end may take."""
+    """The worker waits for a lock for longer than a shutdown may take."""
     await due_mails(world, cast, 1)
     async with database.write() as session:
         lock = "LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE" if database.is_postgresql else "SELECT 1"

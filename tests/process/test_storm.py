@@ -1,4 +1,4 @@
-"""Everybody does everything at once through two servers while workers run; what the database says must make sense."""
+"""A stress test: many users send random mutations to two servers while workers run. The data must be consistent."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ from tests.support.world import Cast, World
 
 SECONDS = 20 if FULL else 6
 MAILS = 100 if FULL else 10
-"""After which a worker is ended by SIGTERM, in the middle of its work, and another takes its place."""
+"""The number of e-mails after which a worker is stopped with SIGTERM while it works, and replaced."""
 
 USERS, LEADS = 16, 50
 
@@ -48,7 +48,7 @@ BY_ALICE = {SUBMIT, ASSIGN}
 
 REFUSALS = {
     "ALREADY_CLAIMED",
-    "BAD_USER_INPUT",  # away until a moment that has passed since
+    "BAD_USER_INPUT",  # `until` has passed since
     "CONFLICT",
     "FORBIDDEN",
     "NO_ELIGIBLE_MEMBERS",
@@ -69,10 +69,10 @@ class Storm:
     is_over: bool = False
     outcomes: Counter[str] = field(default_factory=Counter)
     absences: dict[int, list[list[float]]] = field(default_factory=dict)
-    """By user: since when they have surely left, and until when they surely had not come back."""
+    """By user: times from which they had certainly left, and until which they had certainly not come back."""
 
     async def rage(self, user: User, member_id: int, chance: random.Random) -> None:
-        """Does one thing after the other."""
+        """Send one random mutation after the other."""
         async with httpx2.AsyncClient(base_url=self.servers[chance.randint(0, 1)], timeout=60) as http:
             while not self.is_over:
                 (action,) = chance.choices([*WEIGHTS], [*WEIGHTS.values()])
@@ -103,25 +103,25 @@ class Storm:
             absences.append([time.time(), float("inf")])
 
     async def send(self, http: httpx2.AsyncClient, user: User, query: str, variables: dict[str, str]) -> str:
-        """OK, or the code of the error."""
+        """Send a mutation. Returns OK, or the code of the error."""
         headers = {"Authorization": f"Bearer {self.tokens[user.id]}"}
         answer = (await http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)).json()
         return str(answer["errors"][0]["extensions"]["code"]) if "errors" in answer else "OK"
 
     def had_left(self, user_id: int, since: float, at: float) -> bool:
-        """Whether the user was in no team all that time."""
+        """Return whether the user was in no team for all of this time."""
         return any(left <= since and at <= back for left, back in self.absences.get(user_id, ()))
 
 
 @dataclass
 class Dispatchers:
-    """Workers, one after the other, who send from an address of their own each; and when their mails came."""
+    """Runs one worker after the other, each with its own sender address, and notes when their e-mails arrive."""
 
     url: str
     box: Mailbox
     began: dict[str, float] = field(default_factory=dict)
     came: list[tuple[str, str, float]] = field(default_factory=list)
-    """From which worker and to whom."""
+    """The sender, the recipient and the time of each e-mail."""
 
     def __post_init__(self) -> None:
         self.box.answer = self._note
@@ -130,7 +130,7 @@ class Dispatchers:
         self.came.append((str(mail["From"]), str(mail["To"]), time.time()))
 
     async def run(self) -> None:
-        """Until it is cancelled."""
+        """Run workers until the task is cancelled."""
         for number in count():
             address = f"worker-{number}@example.org"
             self.began[address] = time.time()

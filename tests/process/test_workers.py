@@ -24,13 +24,13 @@ from tests.support.world import NOW, Cast, World
 MAILS = 2000 if FULL else 240
 KILLS = 3
 PATIENCE = 300
-"""Seconds that the mails may take on a machine that is busy with other things."""
+"""How long the e-mails may take on a busy machine, in seconds."""
 IN_FLIGHT = BATCHES_PER_CHANNEL * EmailChannel.max_concurrent
 """Messages that one worker sends at the same time."""
 
 
 async def due_mails(world: World, cast: Cast, number: int) -> None:
-    """Offers to Bob of that many leads, all due."""
+    """Create due offers of this many leads to Bob, each with an e-mail."""
     contact = await world.contact(cast.alice)
     leads = [
         Lead(

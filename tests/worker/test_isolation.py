@@ -28,7 +28,7 @@ Row = Delivery | Notice | Event
 
 @dataclass
 class Outbound:
-    """An e-mail channel and a webhook in one. Sending to a poisoned recipient fails as no programmer expected."""
+    """An e-mail channel and a webhook in one. Sending to a poisoned recipient raises an unexpected exception."""
 
     max_concurrent: int = 50
     accepts_replies: bool = False
