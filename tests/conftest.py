@@ -23,11 +23,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """
     if os.environ.get("LEAD_OFFERS_TEST_DATABASE") != "postgresql" or "LEAD_OFFERS_TEST_DATABASE_URL" in os.environ:
         return
-    from tests.support.databases import postgresql  # noqa: PLC0415  a run on SQLite does not need it
+    from tests.support.databases import UNSAFE_BUT_FAST, postgresql  # noqa: PLC0415  a run on SQLite does not need it
 
     stack = ExitStack()
     session.config.add_cleanup(stack.close)
-    os.environ["LEAD_OFFERS_TEST_DATABASE_URL"] = stack.enter_context(postgresql())
+    server = stack.enter_context(postgresql(UNSAFE_BUT_FAST))
+    os.environ["LEAD_OFFERS_TEST_DATABASE_URL"] = server.get_uri(driver="asyncpg")
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:

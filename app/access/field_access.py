@@ -25,6 +25,7 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_, select
 from sqlmodel import SQLModel, col
 
+from app.access.visibility import IdValue
 from app.db.models import Contact, DistributionOption, Lead, Team, TeamMember, User
 from app.domain.enums import RequestStatus
 
@@ -97,7 +98,7 @@ TEAM_WARNINGS = AccessRule(Team, owner="creator_id")
 ROLLOUTS = AccessRule(Lead, owner="creator_id")
 
 
-def distribution_options(viewer_id: int) -> ColumnElement[bool]:
+def distribution_options(viewer_id: IdValue) -> ColumnElement[bool]:
     """The options shown in a team that the viewer has reached: all to its creator, to others their own.
 
     Unlike `visibility.distribution_options`, this holds for deleted teams too: offers still show them.

@@ -53,6 +53,24 @@ def leads(viewer_id: IdValue, now: Moment) -> ColumnElement[bool]:
     return or_(col(Lead.creator_id) == viewer_id, col(Lead.claimed_by_id) == viewer_id, offered)
 
 
+def lead_parts(viewer_id: IdValue, now: Moment) -> tuple[ColumnElement[bool], ...]:
+    """The same leads in three parts without common rows: created, held by, and offered to the viewer.
+
+    An index has each of the first two parts in order.
+    """
+    is_others = col(Lead.creator_id) != viewer_id
+    offered = select(col(LeadOffer.lead_id)).where(
+        col(LeadOffer.user_id) == viewer_id,
+        col(LeadOffer.status) != LeadOfferStatus.CANCELLED,
+        has_come(now),
+    )
+    return (
+        col(Lead.creator_id) == viewer_id,
+        and_(col(Lead.claimed_by_id) == viewer_id, is_others),
+        and_(is_others, col(Lead.claimed_by_id).is_distinct_from(viewer_id), col(Lead.id).in_(offered)),
+    )
+
+
 def is_live(team: type[Team] = Team) -> ColumnElement[bool]:
     """The team is not deleted. `team` is an alias where a statement reads teams twice."""
     return col(team.deleted_at).is_(None)
@@ -92,35 +110,35 @@ def teams(viewer_id: IdValue) -> ColumnElement[bool]:
     return and_(is_live(), or_(col(Team.creator_id) == viewer_id, has_accepted(col(Team.id), viewer_id)))
 
 
-def memberships(viewer_id: int) -> ColumnElement[bool]:
+def memberships(viewer_id: IdValue) -> ColumnElement[bool]:
     """The viewer's own memberships, whatever their status, except those of deleted teams."""
     of_live_team = exists(select(1).where(col(Team.id) == col(TeamMember.team_id), is_live()))
     return and_(col(TeamMember.user_id) == viewer_id, of_live_team)
 
 
-def members(viewer_id: int) -> ColumnElement[bool]:
+def members(viewer_id: IdValue) -> ColumnElement[bool]:
     """The viewer's own memberships, and all memberships of the teams that the viewer can see."""
     of_visible_team = exists(select(1).where(col(Team.id) == col(TeamMember.team_id), teams(viewer_id)))
     return or_(memberships(viewer_id), of_visible_team)
 
 
-def distribution_options(viewer_id: int) -> ColumnElement[bool]:
+def distribution_options(viewer_id: IdValue) -> ColumnElement[bool]:
     """All options of the teams that the viewer created, and the viewer's own options in teams they joined."""
     of_visible_team = and_(col(Team.id) == col(DistributionOption.team_id), teams(viewer_id))
     mine = or_(col(DistributionOption.user_id) == viewer_id, col(Team.creator_id) == viewer_id)
     return exists(select(1).where(of_visible_team, mine))
 
 
-def contacts(viewer_id: int) -> ColumnElement[bool]:
+def contacts(viewer_id: IdValue) -> ColumnElement[bool]:
     """Contacts that the viewer entered."""
     return col(Contact.owner_id) == viewer_id
 
 
-def lead_sources(viewer_id: int) -> ColumnElement[bool]:
+def lead_sources(viewer_id: IdValue) -> ColumnElement[bool]:
     """Lead sources that the viewer entered."""
     return col(LeadSource.creator_id) == viewer_id
 
 
-def lead_routes(viewer_id: int) -> ColumnElement[bool]:
+def lead_routes(viewer_id: IdValue) -> ColumnElement[bool]:
     """Lead routes that the viewer entered."""
     return col(LeadRoute.creator_id) == viewer_id

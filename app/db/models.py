@@ -206,13 +206,17 @@ class Lead(SQLModel, table=True):
 
     __tablename__ = "leads"
     __table_args__ = (
+        Index("ix_leads_created_by_by_id", "creator_id", "id"),
+        Index("ix_leads_created_by_by_time", "creator_id", "created_at"),
+        Index("ix_leads_held_by_by_id", "claimed_by_id", "id"),
+        Index("ix_leads_held_by_by_time", "claimed_by_id", "created_at"),
         Index("ix_leads_watched", "watched_since", postgresql_where=text(IS_WATCHED), sqlite_where=text(IS_WATCHED)),
         NEVER_REUSE_IDS,
     )
 
     id: int = _id()
     contact_id: int = _reference("contacts.id", index=True)
-    creator_id: int = _reference("users.id", index=True)
+    creator_id: int = _reference("users.id")
     source_id: int | None = _optional_reference("lead_sources.id", index=True)
     distribution_target: DistributionTarget = Field(sa_type=enum_type(DistributionTarget))
     team_selection_method: TeamSelectionMethod | None = Field(default=None, sa_type=enum_type(TeamSelectionMethod))
@@ -220,7 +224,7 @@ class Lead(SQLModel, table=True):
     zipcode: str | None = Field(default=None, sa_type=Text)
     type: str | None = Field(default=None, sa_type=Text)
     created_at: datetime = Field(sa_type=UTCDateTime)
-    claimed_by_id: int | None = _optional_reference("users.id", index=True)
+    claimed_by_id: int | None = _optional_reference("users.id")
     claimed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     claimed_via: ClaimedVia | None = Field(default=None, sa_type=enum_type(ClaimedVia))
     watched_since: datetime | None = Field(default=None, sa_type=UTCDateTime)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import strawberry
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
@@ -14,6 +14,9 @@ from app.config import Settings
 from app.db.engine import Database
 from app.graphql.document_cache import DocumentCache
 from app.graphql.loaders import Loaders
+
+if TYPE_CHECKING:
+    from app.graphql.plans import Plans
 
 
 @dataclass(slots=True)
@@ -28,6 +31,9 @@ class Context:
     now: datetime
     settings: Settings
     documents: DocumentCache
+    plans: "Plans | None"
+    """None in tests that compare the plans with the resolvers."""
+    access: AccessContext = field(init=False)
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
@@ -36,13 +42,14 @@ class Context:
     def clear(self) -> None:
         """Drop everything loaded so far, because a mutation has changed it or time has passed."""
         may_write = true() if Scope.WRITE in self.viewer.scopes else false()
-        self.loaders = Loaders(self.db, AccessContext(self.viewer.id, self.now, may_write), self.settings)
+        self.access = AccessContext(self.viewer.id, self.now, may_write)
+        self.loaders = Loaders(self.db, self.access, self.settings)
 
     async def can_read(self, row: Any, rule: AccessRule) -> bool:
         """Whether the rule grants the viewer its fields of the row. Takes a statement only if the row cannot tell."""
         if rule.grants_owner(row, self.viewer.id, self.now):
             return True
-        return rule.or_else is not None and await self.loaders.condition(rule.model, rule.sql).load(row.id)
+        return rule.or_else is not None and bool(await self.loaders.expression(rule.model, rule.sql).load(row.id))
 
 
 class Info(strawberry.Info[Context, None]):

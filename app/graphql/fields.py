@@ -1,47 +1,51 @@
-"""Declarations of fields: how a field of an object is read from the row that the object shows.
+"""Fields, each declared once: the resolver and the compiled plan both follow from the declaration.
 
-| declaration        | reads                                                              | in a compiled plan |
-|--------------------|--------------------------------------------------------------------|--------------------|
-| `column`           | the column of that name                                            | a column           |
-| `reference`        | the row that a foreign key names                                   | a join             |
-| `restricted`       | a column, or null where an access rule does not grant it           | an expression      |
-| `computed`         | a condition on the row and the viewer                              | an expression      |
-| `resolved`         | whatever the resolver returns; as SQL too if `expression` is given | an expression      |
+| function           | the field shows                                                   | in a compiled plan    |
+|--------------------|-------------------------------------------------------------------|-----------------------|
+| `column`           | the column of its name                                            | a column              |
+| `reference`        | the row that a foreign key names                                  | a join                |
+| `restricted`       | a column, or null where an access rule does not grant it          | an expression         |
+| `computed`         | a condition on the row and the viewer                             | an expression         |
+| `children`         | all rows that belong to the row, or the values of a column        | a subquery            |
+| `nested_page`      | a page of the rows that belong to the row                         | a subquery            |
+| `embedded`         | an object made of columns of the row                              | columns               |
+| `root_page`        | a page of all rows that the viewer can see                        | a subquery            |
+| `lookup`           | the row with the id in the argument                               | a subquery            |
+| `resolved`         | whatever its resolver returns, and as SQL if there is a `read`    | as `read` says        |
 
-The first four are declared once, and both ways of answering follow from the declaration: resolvers, which load rows
-and conditions in batches, and compiled plans (`app.graphql.plans`). A field without any SQL is left to its resolver.
+Resolvers load rows and conditions in batches (`loaders`). They give every field its meaning; compiled plans
+(`app.graphql.plans`) answer the same, to the byte, by one statement.
 
-Every declaration needs a description: GraphiQL shows it to people who see nothing else of the server.
+Every field needs a description: GraphiQL shows it to people who see nothing else of the server.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import strawberry
 from sqlalchemy import ColumnElement, case
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, select
+from strawberry import UNSET
 
-from app.access.field_access import AccessContext, AccessRule, Condition
+from app.access.field_access import AccessContext, AccessRule
+from app.domain.identifiers import parse_id
 from app.graphql.context import Info
-
-Expression = Callable[[Any, AccessContext], ColumnElement[Any]]
-"""The value of a field as SQL, made from the columns of the object's row and the viewer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """How an object is reached from a row: the column with the object's id, and the object's table."""
-
-    key: str
-    model: type[SQLModel]
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """How a compiled plan reads a field that is no plain column. A non-null field needs a non-null expression."""
-
-    expression: Expression
+from app.graphql.declarations import (
+    Children,
+    Computed,
+    Declaration,
+    Embedded,
+    Expression,
+    Lookup,
+    NestedPage,
+    Reference,
+    RootPage,
+    Via,
+    VisibleRow,
+    VisibleRows,
+)
+from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
+from app.lists.pagination import columns_of, fetch_page
 
 
 def column(description: str) -> Any:
@@ -49,13 +53,13 @@ def column(description: str) -> Any:
     return strawberry.field(description=description)
 
 
-def resolved(resolver: Callable[..., Any], description: str, expression: Expression | None = None) -> Any:
+def resolved(resolver: Callable[..., Any], description: str, read: Declaration | None = None) -> Any:
     """Declare a field whose resolver returns the row, or the page of rows, that the field shows.
 
     Strawberry reads attributes, so rows need not be copied into GraphQL types. The result is Any because the type
-    checker cannot know that a `models.Lead` will do where a `Lead` is declared. `expression` must equal the resolver.
+    checker cannot know that a `models.Lead` will do where a `Lead` is declared. `read` must equal the resolver.
     """
-    metadata = {Computed: Computed(expression)} if expression else None
+    metadata = {type(read): read} if read else None
     return strawberry.field(resolver=resolver, description=description, metadata=metadata)
 
 
@@ -68,16 +72,16 @@ def restricted(column: str, rule: AccessRule, description: str) -> Any:
     def expression(row: Any, context: AccessContext) -> ColumnElement[Any]:
         return case((rule.sql(row, context), row[column]))
 
-    return resolved(resolve, description, expression)
+    return resolved(resolve, description, Computed(expression))
 
 
-def computed(model: type[SQLModel], condition: Condition, description: str) -> Any:
-    """Declare a Boolean field that says whether a condition holds for a row of `model` and the viewer."""
+def computed(model: type[SQLModel], expression: Expression, description: str) -> Any:
+    """Declare a field that shows the value of an expression over a row of `model` and the viewer."""
 
     async def resolve(root: Any, info: Info) -> Any:
-        return await info.context.loaders.condition(model, condition).load(root.id)
+        return await info.context.loaders.expression(model, expression).load(root.id)
 
-    return resolved(resolve, description, condition)
+    return resolved(resolve, description, Computed(expression))
 
 
 def reference(key: str, model: type[SQLModel], description: str) -> Any:
@@ -87,7 +91,101 @@ def reference(key: str, model: type[SQLModel], description: str) -> Any:
         row_id = getattr(root, key)
         return None if row_id is None else await info.context.loaders.row(model).load(row_id)
 
-    return strawberry.field(resolver=resolve, description=description, metadata={Reference: Reference(key, model)})
+    return resolved(resolve, description, Reference(key, model))
+
+
+def children(
+    model: type[SQLModel],
+    description: str,
+    *,
+    order: tuple[str, ...],
+    parent: str = "",
+    via: Via | None = None,
+    column: str | None = None,
+    rule: AccessRule | None = None,
+) -> Any:
+    """Declare a field that lists all rows of `model` that belong to the row. See `Children`."""
+    read = Children(model, order, parent, via, column, rule)
+
+    async def resolve(root: Any, info: Info) -> Any:
+        if rule is not None and not await info.context.can_read(root, rule):
+            return None
+        rows = await info.context.loaders.children(read).load(root.id)
+        return rows if column is None else [getattr(row, column) for row in rows]
+
+    return resolved(resolve, description, read)
+
+
+def nested_page(
+    model: type[SQLModel],
+    description: str,
+    *,
+    parent: str,
+    visible: VisibleRow,
+    where_type: Any,
+    sort_type: Any,
+    rule: AccessRule | None = None,
+) -> Any:
+    """Declare a field that shows a page of the rows of `model` that belong to the row. See `NestedPage`."""
+
+    async def resolve(
+        root: Any,
+        info: Info,
+        where: WhereArgument[where_type] = UNSET,
+        sort: SortArgument[sort_type] = UNSET,
+        limit: LimitArgument = 10,
+        skip: SkipArgument = 0,
+    ) -> Any:
+        page = parse_page(where, sort, limit, skip)
+        if rule is not None and not await info.context.can_read(root, rule):
+            return None
+        return await info.context.loaders.pages(model, parent, visible(info.context.access), page).load(root.id)
+
+    return resolved(resolve, description, NestedPage(model, parent, visible, rule))
+
+
+def embedded(kind: Callable[..., Any], columns: dict[str, str], rule: AccessRule, description: str) -> Any:
+    """Declare a field that shows an object made of columns of the row, by the names of its fields. See `Embedded`."""
+
+    async def resolve(root: Any, info: Info) -> Any:
+        values = {name: getattr(root, column) for name, column in columns.items()}
+        if None in values.values() or not await info.context.can_read(root, rule):
+            return None
+        return kind(**values)
+
+    return resolved(resolve, description, Embedded(tuple(columns.items()), rule))
+
+
+def root_page(model: type[SQLModel], visible: VisibleRows, where_type: Any, sort_type: Any, description: str) -> Any:
+    """Declare a query that lists the rows of `model` that the viewer can see. See `RootPage`."""
+
+    async def resolve(
+        info: Info,
+        where: WhereArgument[where_type] = UNSET,
+        sort: SortArgument[sort_type] = UNSET,
+        limit: LimitArgument = 10,
+        skip: SkipArgument = 0,
+    ) -> Any:
+        page = parse_page(where, sort, limit, skip)
+        async with info.context.db.read() as session:
+            rows = visible(info.context.access)
+            return await fetch_page(session, model, rows, page, with_total=info.selects("total"))
+
+    return resolved(resolve, description, RootPage(model, visible))
+
+
+def lookup(model: type[SQLModel], visible: VisibleRow, id_type: Any, description: str) -> Any:
+    """Declare a query for the row of `model` with an id; null if the viewer cannot see it."""
+
+    async def resolve(info: Info, id: id_type) -> Any:  # noqa: A002
+        number = parse_id(id)
+        if number is None:
+            return None
+        wanted = select(model).where(columns_of(model)["id"] == number, visible(info.context.access))
+        async with info.context.db.read() as session:
+            return (await session.exec(wanted)).one_or_none()
+
+    return resolved(resolve, description, Lookup(model, visible))
 
 
 def payload(kind: Any, **rows: Any) -> Any:

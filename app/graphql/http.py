@@ -8,7 +8,9 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, cast
 
+import orjson
 from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
@@ -53,13 +55,12 @@ class GraphQLEndpoint:
     page: Callable[[Request], Awaitable[Response]] | None = None
     persisted: PersistedDocuments = field(init=False)
     services: Services = field(init=False)
-    plans: Plans = field(init=False)
 
     def __post_init__(self) -> None:
         self.persisted = PersistedDocuments(self.settings)
         documents = DocumentCache(core_schema(schema), self.settings, self.persisted.trusted)
-        self.services = Services(self.authenticator, self.settings, self.clock, documents, self.hub)
-        self.plans = Plans(schema, self.authenticator.db, documents)
+        plans = Plans(schema, self.authenticator.db, documents)
+        self.services = Services(self.authenticator, self.settings, self.clock, documents, plans, self.hub)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request. Unexpected exceptions are logged and become INTERNAL_SERVER_ERROR."""
@@ -105,16 +106,16 @@ class GraphQLEndpoint:
     async def _execute(self, asked: GraphQLRequest, identity: Identity, method: str) -> ExecutionResult:
         """Return the result of an operation: by its compiled plan if it has one, else by the resolvers."""
         now = self.clock()
-        if data := await self.plans.answer(asked, identity, now):
-            return ExecutionResult(data=data, errors=None)
+        if text := await self.services.plans.answer(asked, identity, now):
+            return ExecutionResult(data=cast(Any, orjson.Fragment(text)), errors=None)
 
         db = self.authenticator.db
         viewer = await find_viewer(db, identity)
         try:
-            result = await schema.execute(
+            return await schema.execute(
                 asked.query,
                 variable_values=asked.variables,
-                context_value=Context(db, viewer, now, self.settings, self.services.documents),
+                context_value=Context(db, viewer, now, self.settings, self.services.documents, self.services.plans),
                 operation_name=asked.operation_name,
                 operation_extensions=asked.extensions,
                 allowed_operation_types={OperationType.QUERY, *([OperationType.MUTATION] if method == "POST" else [])},
@@ -124,10 +125,6 @@ class GraphQLEndpoint:
         except CannotGetOperationTypeError as error:
             unknown = GraphQLError(error.as_http_error_reason(), extensions={"code": Code.GRAPHQL_VALIDATION_FAILED})
             return ExecutionResult(data=None, errors=[unknown])
-
-        if not result.errors:
-            self.plans.admit(asked, identity, viewer.id)
-        return result
 
     def _is_subscription(self, asked: GraphQLRequest) -> bool:
         return is_subscription(self.services.documents, asked.query, asked.variables, asked.operation_name)

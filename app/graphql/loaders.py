@@ -6,23 +6,31 @@ is created on first use and lives as long as its request.
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from functools import cached_property
-from typing import Any, TypeVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import orjson
 from aiodataloader import DataLoader
+from graphql.execution.values import VariableValues
 from sqlalchemy import ColumnElement
-from sqlmodel import SQLModel, col, select
+from sqlalchemy import select as select_rows
+from sqlmodel import SQLModel, select
 
-from app.access.field_access import AccessContext, Condition
+from app.access.field_access import AccessContext
 from app.commands.team_warnings import fetch_warnings
 from app.config import Settings
 from app.db.engine import Database
 from app.db.functions import member_of
-from app.db.models import Delivery, LeadOffer, LeadRollout, RolloutOffer, RolloutSkip, Team, TeamZipcode
+from app.db.models import Team
 from app.domain.alert_channels import unserved
 from app.domain.team_warnings import TeamWarning
+from app.graphql.declarations import Children, Expression
 from app.lists import filters
 from app.lists.pagination import Page, columns_of, fetch_pages
+
+if TYPE_CHECKING:
+    from app.graphql.context import Context
+    from app.graphql.plans.tree import ObjectTree
 
 T = TypeVar("T", bound=SQLModel)
 
@@ -35,7 +43,9 @@ class Loaders:
         self._access = access
         self._settings = settings
         self._rows: dict[type[SQLModel], DataLoader[int, Any]] = {}
-        self._conditions: dict[Hashable, DataLoader[int, bool]] = {}
+        self._expressions: dict[Hashable, DataLoader[int, Any]] = {}
+        self._children: dict[Children, DataLoader[int, list[Any]]] = {}
+        self._object_texts: dict[ObjectTree, DataLoader[int, orjson.Fragment | None]] = {}
         self._pages: dict[Hashable, DataLoader[int, Any]] = {}
 
     def row(self, model: type[T]) -> DataLoader[int, T]:
@@ -52,20 +62,29 @@ class Loaders:
             self._rows[model] = DataLoader(load)
         return self._rows[model]
 
-    def condition(self, model: type[SQLModel], condition: Condition) -> DataLoader[int, bool]:
-        """Whether a condition holds for a row of `model` and the viewer, by the row's id."""
-        key = (model, condition)
-        if key not in self._conditions:
+    def expression(self, model: type[SQLModel], expression: Expression) -> DataLoader[int, Any]:
+        """The value of an expression over a row of `model` and the viewer, by the row's id."""
+        key = (model, expression)
+        if key not in self._expressions:
 
-            async def load(ids: list[int]) -> list[bool]:
+            async def load(ids: list[int]) -> list[Any]:
                 row = model.__table__.alias().c  # type: ignore[attr-defined]
-                holding = select(row.id).where(member_of(row.id, ids), condition(row, self._access))
+                values: Any = select(row.id, expression(row, self._access)).where(member_of(row.id, ids))
                 async with self._db.read() as session:
-                    found = set((await session.exec(holding)).all())
-                return [i in found for i in ids]
+                    by_id = dict((await session.exec(values)).all())
+                return [by_id.get(i) for i in ids]
 
-            self._conditions[key] = DataLoader(load)
-        return self._conditions[key]
+            self._expressions[key] = DataLoader(load)
+        return self._expressions[key]
+
+    def object_texts(
+        self, tree: "ObjectTree", variables: VariableValues, context: "Context"
+    ) -> DataLoader[int, orjson.Fragment | None]:
+        """The JSON texts of objects, by the ids of the rows that they show."""
+        if tree not in self._object_texts:
+            assert context.plans is not None
+            self._object_texts[tree] = DataLoader(partial(context.plans.objects, tree, variables, context))
+        return self._object_texts[tree]
 
     def pages(
         self, model: type[T], parent: str, found: ColumnElement[bool], page: filters.PageRequest
@@ -82,44 +101,28 @@ class Loaders:
             self._pages[key] = DataLoader(load)
         return self._pages[key]
 
-    @cached_property
-    def deliveries(self) -> DataLoader[int, list[Delivery]]:
-        """An offer's deliveries, oldest first, by the offer's id."""
-        return self._children(Delivery, "offer_id", order="id")
+    def children(self, read: Children) -> DataLoader[int, list[Any]]:
+        """The rows that belong to a row, by its id and in the order that the declaration names."""
+        if read not in self._children:
 
-    @cached_property
-    def zipcodes(self) -> DataLoader[int, list[TeamZipcode]]:
-        """A team's zipcodes in ascending order, by the team's id."""
-        return self._children(TeamZipcode, "team_id", order="zipcode")
+            async def load(ids: list[int]) -> list[list[Any]]:
+                columns = columns_of(read.model)
+                parent, rows = columns.get(read.parent), select_rows(read.model)
+                if read.via is not None:
+                    link = columns_of(read.via.model)
+                    parent = link[read.via.parent]
+                    rows = rows.join(read.via.model, columns["id"] == link[read.via.child])
+                assert parent is not None
+                order = [columns[name].asc().nulls_last() for name in read.order]
+                statement: Any = rows.add_columns(parent).where(member_of(parent, ids)).order_by(*order)
+                children: dict[int, list[Any]] = defaultdict(list)
+                async with self._db.read() as session:
+                    for row, parent_id in (await session.exec(statement)).all():
+                        children[parent_id].append(row)
+                return [children[i] for i in ids]
 
-    @cached_property
-    def rollouts(self) -> DataLoader[int, list[LeadRollout]]:
-        """The submits of a lead that created offers, oldest first, by the lead's id."""
-        return self._children(LeadRollout, "lead_id", order="id")
-
-    @cached_property
-    def skipped(self) -> DataLoader[int, list[RolloutSkip]]:
-        """The members that a submit skipped, by the rollout's id."""
-        return self._children(RolloutSkip, "rollout_id", order="user_id")
-
-    @cached_property
-    def created_offers(self) -> DataLoader[int, list[LeadOffer]]:
-        """The offers that a submit created, in the order of `notify_at`, by the rollout's id."""
-
-        async def load(ids: list[int]) -> list[list[LeadOffer]]:
-            created = (
-                select(RolloutOffer.rollout_id, LeadOffer)
-                .join(LeadOffer, col(LeadOffer.id) == col(RolloutOffer.offer_id))
-                .where(member_of(col(RolloutOffer.rollout_id), ids))
-                .order_by(col(LeadOffer.notify_at).nulls_last(), col(LeadOffer.id))
-            )
-            offers: dict[int, list[LeadOffer]] = defaultdict(list)
-            async with self._db.read() as session:
-                for rollout_id, offer in await session.exec(created):
-                    offers[rollout_id].append(offer)
-            return [offers[i] for i in ids]
-
-        return DataLoader(load)
+            self._children[read] = DataLoader(load)
+        return self._children[read]
 
     @cached_property
     def warnings(self) -> DataLoader[int, list[TeamWarning]]:
@@ -130,17 +133,5 @@ class Loaders:
             async with self._db.read() as session:
                 warnings = await fetch_warnings(session, teams, unserved(self._settings))
             return [warnings[i] for i in ids]
-
-        return DataLoader(load)
-
-    def _children(self, model: type[T], parent: str, *, order: str) -> DataLoader[int, list[T]]:
-        async def load(ids: list[int]) -> list[list[T]]:
-            columns = columns_of(model)
-            statement = select(model).where(member_of(columns[parent], ids)).order_by(columns[order])
-            children: dict[int, list[T]] = defaultdict(list)
-            async with self._db.read() as session:
-                for row in await session.exec(statement):
-                    children[getattr(row, parent)].append(row)
-            return [children[i] for i in ids]
 
         return DataLoader(load)

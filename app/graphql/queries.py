@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import strawberry
 from sqlalchemy import ColumnElement, and_, false
-from sqlmodel import col, select
+from sqlmodel import col
 from strawberry import UNSET, argument
 
 from app.access import visibility
@@ -14,7 +14,8 @@ from app.db import models
 from app.domain.alert_channels import unserved
 from app.domain.identifiers import parse_id
 from app.graphql.context import Info
-from app.graphql.fields import resolved
+from app.graphql.declarations import RootPage, Viewer
+from app.graphql.fields import lookup, resolved, root_page
 from app.graphql.inputs.fields import ContactId, LeadId, LeadOfferId, TeamId
 from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
 from app.graphql.inputs.sort import (
@@ -44,7 +45,7 @@ from app.graphql.types.routes import LeadRoute, LeadSource
 from app.graphql.types.teams import Team, TeamMember
 from app.graphql.types.users import User
 from app.lists import pagination
-from app.lists.pagination import T, Visible, columns_of, fetch_page
+from app.lists.pagination import T, Visible, fetch_page
 
 
 def _me(info: Info) -> models.User:
@@ -67,14 +68,6 @@ async def _lead_offers(
     return await _page(info, models.LeadOffer, visible, where, sort, limit, skip)
 
 
-async def _lead_offer(info: Info, id: LeadOfferId) -> models.LeadOffer | None:  # noqa: A002
-    return await _one(info, models.LeadOffer, id, visibility.offers(info.context.viewer.id))
-
-
-async def _lead(info: Info, id: LeadId) -> models.Lead | None:  # noqa: A002
-    return await _one(info, models.Lead, id, visibility.leads(info.context.viewer.id, info.context.now))
-
-
 async def _preview_lead_offers(
     info: Info,
     lead_id: Annotated[strawberry.ID, argument(description="Id of a lead that you created.")],
@@ -89,89 +82,10 @@ async def _preview_lead_offers(
         )
 
 
-async def _leads(
-    info: Info,
-    where: WhereArgument[LeadWhere] = UNSET,
-    sort: SortArgument[LeadSort] = UNSET,
-    limit: LimitArgument = 10,
-    skip: SkipArgument = 0,
-) -> pagination.Page[models.Lead]:
-    return await _page(
-        info, models.Lead, visibility.leads(info.context.viewer.id, info.context.now), where, sort, limit, skip
-    )
-
-
-async def _team(info: Info, id: TeamId) -> models.Team | None:  # noqa: A002
-    return await _one(info, models.Team, id, visibility.teams(info.context.viewer.id))
-
-
-async def _teams(
-    info: Info,
-    where: WhereArgument[TeamWhere] = UNSET,
-    sort: SortArgument[TeamSort] = UNSET,
-    limit: LimitArgument = 10,
-    skip: SkipArgument = 0,
-) -> pagination.Page[models.Team]:
-    return await _page(info, models.Team, visibility.teams(info.context.viewer.id), where, sort, limit, skip)
-
-
-async def _team_memberships(
-    info: Info,
-    where: WhereArgument[TeamMemberWhere] = UNSET,
-    sort: SortArgument[TeamMemberSort] = UNSET,
-    limit: LimitArgument = 10,
-    skip: SkipArgument = 0,
-) -> pagination.Page[models.TeamMember]:
-    return await _page(
-        info, models.TeamMember, visibility.memberships(info.context.viewer.id), where, sort, limit, skip
-    )
-
-
-async def _contact(info: Info, id: ContactId) -> models.Contact | None:  # noqa: A002
-    return await _one(info, models.Contact, id, visibility.contacts(info.context.viewer.id))
-
-
-async def _contacts(
-    info: Info,
-    where: WhereArgument[ContactWhere] = UNSET,
-    sort: SortArgument[ContactSort] = UNSET,
-    limit: LimitArgument = 10,
-    skip: SkipArgument = 0,
-) -> pagination.Page[models.Contact]:
-    return await _page(info, models.Contact, visibility.contacts(info.context.viewer.id), where, sort, limit, skip)
-
-
-async def _lead_routes(
-    info: Info,
-    where: WhereArgument[LeadRouteWhere] = UNSET,
-    sort: SortArgument[LeadRouteSort] = UNSET,
-    limit: LimitArgument = 10,
-    skip: SkipArgument = 0,
-) -> pagination.Page[models.LeadRoute]:
-    return await _page(info, models.LeadRoute, visibility.lead_routes(info.context.viewer.id), where, sort, limit, skip)
-
-
-async def _lead_sources(
-    info: Info,
-    where: WhereArgument[LeadSourceWhere] = UNSET,
-    sort: SortArgument[LeadSourceSort] = UNSET,
-    limit: LimitArgument = 10,
-    skip: SkipArgument = 0,
-) -> pagination.Page[models.LeadSource]:
-    return await _page(
-        info, models.LeadSource, visibility.lead_sources(info.context.viewer.id), where, sort, limit, skip
-    )
-
-
 async def _page(info: Info, model: type[T], visible: Visible, *asked: Any) -> pagination.Page[T]:
     page = parse_page(*asked)
     async with info.context.db.read() as session:
         return await fetch_page(session, model, visible, page, with_total=info.selects("total"))
-
-
-async def _one(info: Info, model: type[T], sent_id: str, visible: ColumnElement[bool]) -> T | None:
-    async with info.context.db.read() as session:
-        return (await session.exec(select(model).where(_is(columns_of(model)["id"], sent_id), visible))).one_or_none()
 
 
 def _is(column: Any, sent_id: str) -> ColumnElement[bool]:
@@ -184,18 +98,24 @@ def _is(column: Any, sent_id: str) -> ColumnElement[bool]:
     "lists omit them, and lookups by id return null."
 )
 class Query:
-    me: User = resolved(_me, "The user whose access token is used.")
+    me: User = resolved(_me, "The user whose access token is used.", Viewer(models.User))
     lead_offers: Page[LeadOffer] = resolved(
         _lead_offers,
         "The offers made to you, and the offers made to members of teams that you created, due or not. Empty if you "
         "cannot access the lead of leadId.",
+        RootPage(models.LeadOffer, lambda access: visibility.offer_halves(access.viewer_id), within="lead_id"),
     )
-    lead_offer: LeadOffer | None = resolved(
-        _lead_offer,
+    lead_offer: LeadOffer | None = lookup(
+        models.LeadOffer,
+        lambda access: visibility.offers(access.viewer_id),
+        LeadOfferId,
         "An offer made to you, or to a member of a team that you created. Null if there is no such offer.",
     )
-    lead: Lead | None = resolved(
-        _lead, "A lead that you created, hold, or have a due offer of. Null if there is no such lead."
+    lead: Lead | None = lookup(
+        models.Lead,
+        lambda access: visibility.leads(access.viewer_id, access.now),
+        LeadId,
+        "A lead that you created, hold, or have a due offer of. Null if there is no such lead.",
     )
     preview_lead_offers: LeadOfferPlan | None = resolved(
         _preview_lead_offers,
@@ -203,21 +123,58 @@ class Query:
         "not and why. Nothing is written. Fails with the errors of submitLeadOffers, except that nobody being eligible "
         "is a result. A time in the past is BAD_USER_INPUT.",
     )
-    leads: Page[Lead] = resolved(
-        _leads, "The leads that you created, hold, or have a due offer of that is not CANCELLED."
+    leads: Page[Lead] = root_page(
+        models.Lead,
+        lambda access: visibility.lead_parts(access.viewer_id, access.now),
+        LeadWhere,
+        LeadSort,
+        "The leads that you created, hold, or have a due offer of that is not CANCELLED.",
     )
-    team: Team | None = resolved(
-        _team, "A team that you created or whose invitation you accepted. Null if there is no such team."
+    team: Team | None = lookup(
+        models.Team,
+        lambda access: visibility.teams(access.viewer_id),
+        TeamId,
+        "A team that you created or whose invitation you accepted. Null if there is no such team.",
     )
-    teams: Page[Team] = resolved(
-        _teams, "The teams that you created or whose invitation you accepted, without deleted teams."
+    teams: Page[Team] = root_page(
+        models.Team,
+        lambda access: visibility.teams(access.viewer_id),
+        TeamWhere,
+        TeamSort,
+        "The teams that you created or whose invitation you accepted, without deleted teams.",
     )
-    team_memberships: Page[TeamMember] = resolved(
-        _team_memberships,
+    team_memberships: Page[TeamMember] = root_page(
+        models.TeamMember,
+        lambda access: visibility.memberships(access.viewer_id),
+        TeamMemberWhere,
+        TeamMemberSort,
         "Your own memberships, whatever their status. One that is PENDING is an invitation, which you answer with "
         "respondToInvitation.",
     )
-    contact: Contact | None = resolved(_contact, "A contact that you created. Null if there is no such contact.")
-    contacts: Page[Contact] = resolved(_contacts, "The contacts that you created.")
-    lead_routes: Page[LeadRoute] = resolved(_lead_routes, "The lead routes that you created.")
-    lead_sources: Page[LeadSource] = resolved(_lead_sources, "The lead sources that you created.")
+    contact: Contact | None = lookup(
+        models.Contact,
+        lambda access: visibility.contacts(access.viewer_id),
+        ContactId,
+        "A contact that you created. Null if there is no such contact.",
+    )
+    contacts: Page[Contact] = root_page(
+        models.Contact,
+        lambda access: visibility.contacts(access.viewer_id),
+        ContactWhere,
+        ContactSort,
+        "The contacts that you created.",
+    )
+    lead_routes: Page[LeadRoute] = root_page(
+        models.LeadRoute,
+        lambda access: visibility.lead_routes(access.viewer_id),
+        LeadRouteWhere,
+        LeadRouteSort,
+        "The lead routes that you created.",
+    )
+    lead_sources: Page[LeadSource] = root_page(
+        models.LeadSource,
+        lambda access: visibility.lead_sources(access.viewer_id),
+        LeadSourceWhere,
+        LeadSourceSort,
+        "The lead sources that you created.",
+    )

@@ -37,7 +37,7 @@ def execution_response(result: ExecutionResult, media_type: str) -> Response:
 
 
 def _unavailable(result: ExecutionResult) -> ApiError | None:
-    if result.data and any(value is not None for value in result.data.values()):
+    if not result.errors or (result.data and any(value is not None for value in result.data.values())):
         return None
     for error in result.errors or ():
         extensions = error.extensions or {}

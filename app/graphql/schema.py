@@ -17,6 +17,7 @@ from app.access.auth import Scope
 from app.errors import ApiError, Code
 from app.graphql.context import Context, Info
 from app.graphql.errors import translate
+from app.graphql.execution import PlanningExecutor
 from app.graphql.mutations import Mutation
 from app.graphql.queries import Query
 from app.graphql.scalars import DATE_TIME
@@ -71,6 +72,7 @@ schema = Schema(
     Subscription,
     config=StrawberryConfig(info_class=Info, name_converter=Names(), scalar_map={datetime: DATE_TIME}),
     extensions=[OperationRules],
+    execution_context_class=PlanningExecutor,
 )
 
 

@@ -7,6 +7,7 @@ from strawberry.exceptions import ConnectionRejectionError
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.schema.base import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as StrawberryExecutor
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
@@ -25,16 +26,24 @@ __all__ = [
     "Message",
     "OneOfInputValidationRule",
     "Operation",
+    "StrawberryExecutor",
     "SubscribeMessage",
     "WebSocketDisconnected",
     "core_schema",
     "requested_operation_name",
+    "strawberry_schema",
 ]
 
 
 def core_schema(schema: strawberry.Schema | BaseSchema) -> GraphQLSchema:
     """Return the graphql-core schema that Strawberry has built, which parsing, measuring and validation need."""
     return schema._schema  # type: ignore[union-attr]
+
+
+def strawberry_schema(schema: GraphQLSchema) -> strawberry.Schema:
+    """Return the Strawberry schema from which a graphql-core schema was built."""
+    found: strawberry.Schema = schema._strawberry_schema  # type: ignore[attr-defined]
+    return found
 
 
 def requested_operation_name(execution: ExecutionContext) -> str | None:

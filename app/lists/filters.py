@@ -166,29 +166,30 @@ _BOUNDING: Mapping[bool, frozenset[Operator]] = {
 """Operators whose value bounds a descending list (True) or an ascending list (False)."""
 
 
-def parametrize(where: Where) -> tuple[Where, dict[str, Any]]:
+def parametrize(where: Where, prefix: str = "") -> tuple[Where, dict[str, Any]]:
     """Replace the values of a condition with placeholders; return both, the values by the names of their placeholders.
 
-    Conditions that differ only in their values become equal. Null and NO_MATCH stay, because their SQL differs.
+    The names begin with `prefix`. Conditions that differ only in their values become equal. Null and NO_MATCH stay,
+    because their SQL differs.
     """
     values: dict[str, Any] = {}
-    return _parametrize(where, values), values
+    return _parametrize(where, values, prefix), values
 
 
-def _parametrize(where: Where, values: dict[str, Any]) -> Where:
+def _parametrize(where: Where, values: dict[str, Any], prefix: str) -> Where:
     match where:
         case Condition(_, _, None | NoMatch()):
             return where
         case Condition(field, operator, value):
-            name = f"value_{len(values)}"
+            name = f"{prefix}value_{len(values)}"
             values[name] = _without_no_match(value) if operator in LISTS else value
             return Condition(field, operator, Placeholder(name))
         case AllOf(parts):
-            return AllOf(tuple(_parametrize(part, values) for part in parts))
+            return AllOf(tuple(_parametrize(part, values, prefix) for part in parts))
         case AnyOf(parts):
-            return AnyOf(tuple(_parametrize(part, values) for part in parts))
+            return AnyOf(tuple(_parametrize(part, values, prefix) for part in parts))
         case Negation(part):
-            return Negation(_parametrize(part, values))
+            return Negation(_parametrize(part, values, prefix))
 
 
 def ordering(sort: Iterable[Sort], columns: Columns) -> list[UnaryExpression[Any]]:
@@ -197,7 +198,9 @@ def ordering(sort: Iterable[Sort], columns: Columns) -> list[UnaryExpression[Any
 
 
 def _direction(column: ColumnElement[Any], descending: bool) -> UnaryExpression[Any]:
-    return (column.desc() if descending else column.asc()).nulls_last()
+    """Leave NULLS LAST out where there are no nulls, so that an index serves both directions."""
+    direction = column.desc() if descending else column.asc()
+    return direction.nulls_last() if getattr(column, "nullable", True) else direction
 
 
 def _operand(column: ColumnElement[Any], operator: Operator, value: Any) -> Any:

@@ -4,7 +4,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Subquery, and_, func, inspect, literal, literal_column, or_, true, union_all
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    FromClause,
+    Subquery,
+    and_,
+    func,
+    inspect,
+    literal,
+    literal_column,
+    or_,
+    true,
+    union_all,
+)
 from sqlalchemy.orm import aliased
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -28,6 +41,18 @@ class Page(Generic[T]):
     data: Sequence[T] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The part of the sorted rows that a page shows, and the number of rows within which it ends.
+
+    `limit` and `skip` may be parameters. `scan_limit` stands in the statement as a literal; see `scan_limit_for`.
+    """
+
+    limit: int | BindParameter[int]
+    skip: int | BindParameter[int]
+    scan_limit: int
+
+
 async def fetch_page(
     session: AsyncSession,
     model: type[T],
@@ -39,9 +64,8 @@ async def fetch_page(
     """Read a page of the visible rows of `model`, and their total if requested, in one statement."""
     where = filters.bounded(page.where, page.sort)
     total = count_rows(model, visible, where) if with_total else literal(0)
-    end = scan_limit_for(page.limit + page.skip)
-    subquery = page_rows(model, visible, where, page.sort, limit=page.limit, skip=page.skip, scan_limit=end)
-    rows = aliased(model, subquery)
+    extent = Extent(page.limit, page.skip, scan_limit_for(page.limit + page.skip))
+    rows = aliased(model, page_rows(model, visible, where, page.sort, extent))
 
     one = select(literal(1).label("one")).subquery()  # a row that carries the total of an empty page
     statement = select(total, rows).select_from(one).outerjoin(rows, true())
@@ -55,23 +79,28 @@ def page_rows(
     visible: Visible,
     where: filters.Where,
     sort: Sequence[filters.Sort],
+    extent: Extent,
     *,
-    limit: Any,
-    skip: Any,
-    scan_limit: int,
+    names: Collection[str] | None = None,
+    parent: FromClause | None = None,
 ) -> Subquery:
-    """Return the rows of a page that ends within the first `scan_limit` rows.
+    """Return the rows of a page, with the columns of these names or with all.
 
     Each part of `visible` is read on its own, in the order of an index and no further than `scan_limit`, and then they
-    are merged. Joined with OR, the database would read and sort every row that they match.
+    are merged. Joined with OR, the database would read and sort every row that they match. `parent` is the row of an
+    enclosing statement to which `visible` refers.
     """
     columns = columns_of(model)
     matching = filters.matches(where, columns)
-    parts = [select(model).where(part, matching).order_by(*filters.ordering(sort, columns)) for part in _parts(visible)]
-    limited = [part.limit(literal_column(str(scan_limit))).subquery() for part in parts]
+    selected: Any = select(model) if names is None else select(*(columns[name] for name in sorted(names)))
+    parts = [
+        selected.where(part, matching).order_by(*filters.ordering(sort, columns)).correlate(parent)
+        for part in _parts(visible)
+    ]
+    limited = [part.limit(literal_column(str(extent.scan_limit))).subquery() for part in parts]
     merged = limited[0] if len(limited) == 1 else union_all(*(part.select() for part in limited)).subquery()
     ordered = merged.select().order_by(*filters.ordering(sort, dict(merged.c.items())))
-    return ordered.limit(limit).offset(skip).subquery()
+    return ordered.limit(extent.limit).offset(extent.skip).subquery()
 
 
 def scan_limit_for(end: int) -> int:
@@ -86,11 +115,14 @@ def scan_limit_for(end: int) -> int:
     return power
 
 
-def count_rows(model: type[SQLModel], visible: Visible, where: filters.Where) -> ColumnElement[int]:
+def count_rows(
+    model: type[SQLModel], visible: Visible, where: filters.Where, parent: FromClause | None = None
+) -> ColumnElement[int]:
     """Count the matching rows, each part of `visible` on its own so that an index alone can serve it."""
     matching = filters.matches(where, columns_of(model))
     counts = [
-        select(func.count()).select_from(model).where(part, matching).scalar_subquery() for part in _parts(visible)
+        select(func.count()).select_from(model).where(part, matching).correlate(parent).scalar_subquery()
+        for part in _parts(visible)
     ]
     return sum(counts[1:], start=counts[0])
 

@@ -20,10 +20,10 @@ from starlette.routing import Route
 from app.access.auth import issue_token
 from app.access.jwks import MAX_AGE, PAUSE, KeySet
 from app.config import Settings
+from app.db.compiled import CompiledQuery
 from app.db.models import User
-from tests.support.api import SECRET, Api, settings_for
-from tests.support.api import serving as serving_here
-from tests.support.serving import serving
+from tests.support.api import SECRET, Api, serving, settings_for
+from tests.support.live_server import live_server
 from tests.support.world import Cast, World
 
 ISSUER, AUDIENCE = "https://login.example.com/", "lead-offers"
@@ -58,7 +58,7 @@ class Provider:
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     provider = Provider([as_jwk(RSA, "r1", alg="RS256"), as_jwk(EC, "e1"), as_jwk(RSA, "enc", use="enc")])
-    with serving(Starlette(routes=[Route("/jwks", provider.answer)])) as url:
+    with live_server(Starlette(routes=[Route("/jwks", provider.answer)])) as url:
         provider.url = f"{url}/jwks"
         yield provider
 
@@ -66,7 +66,7 @@ def provider() -> Iterator[Provider]:
 @pytest.fixture
 async def api(database_url: str, provider: Provider) -> AsyncIterator[Api]:
     settings = settings_for(database_url, jwks_url=provider.url, jwt_issuer=ISSUER, jwt_audience=AUDIENCE)
-    async with serving_here(settings) as api:
+    async with serving(settings) as api:
         yield api
 
 
@@ -190,7 +190,7 @@ async def test_tokens_are_read_from_the_header_only(api: Api, cast: Cast) -> Non
 
 async def test_without_a_secret_only_the_provider_is_trusted(database_url: str, provider: Provider, cast: Cast) -> None:
     settings = Settings(database_url=database_url, jwks_url=provider.url)
-    async with serving_here(settings) as api:
+    async with serving(settings) as api:
         assert await status(api, signed(cast.bob)) == 200
         for key in ("", "None", SECRET):
             assert await status(api, forged({"alg": "HS256"}, by_hand(cast.bob), key)) == 401
@@ -200,7 +200,7 @@ async def test_the_claim_that_identifies_the_user_is_a_setting(
     database_url: str, provider: Provider, cast: Cast, world: World
 ) -> None:
     settings = settings_for(database_url, jwks_url=provider.url, jwt_user_claim="email")
-    async with serving_here(settings) as api:
+    async with serving(settings) as api:
         bobs = signed(cast.bob, sub="auth0|7", email=cast.bob.email and cast.bob.email.upper())
         assert (await api.post(ME, Authorization=f"Bearer {bobs}")).json() == {"data": {"me": {"id": str(cast.bob.id)}}}
         assert (await api.user(cast.alice).ask("{ me { id } }")) == {"me": {"id": str(cast.alice.id)}}
@@ -269,7 +269,7 @@ async def test_without_any_keys_the_providers_tokens_get_unavailable(
     database_url: str, provider: Provider, cast: Cast
 ) -> None:
     provider.status = 503
-    async with serving_here(settings_for(database_url, jwks_url=provider.url)) as api:
+    async with serving(settings_for(database_url, jwks_url=provider.url)) as api:
         answer = await api.post(ME, Authorization=f"Bearer {signed(cast.bob)}")
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
         assert answer.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE", "retryAfter": 60}
@@ -293,7 +293,7 @@ async def test_secrets_appear_in_no_log_and_no_response(
         raise RuntimeError("broken")
 
     token = signed(cast.bob)
-    monkeypatch.setattr("app.graphql.queries.fetch_page", fail)
+    monkeypatch.setattr(CompiledQuery, "fetch", fail)
     with caplog.at_level(logging.DEBUG):
         answer = await api.post({"query": "{ leadOffers { total } }"}, Authorization=f"Bearer {token}")
         await status(api, token + "x")

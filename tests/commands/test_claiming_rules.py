@@ -36,9 +36,9 @@ from app.domain.alert_channels import Alerts
 from app.domain.enums import ClaimedVia, OrderMethod, RequestStatus
 from app.domain.planner import Option
 from app.errors import ApiError, Code
+from tests.support.claiming_model import Person, Refused, Rules
 from tests.support.databases import Clone
 from tests.support.examples import examples
-from tests.support.rules_of_claiming import Person, Refused, Rules
 from tests.support.world import NOW, World
 
 MEMBERS = 4

@@ -18,8 +18,8 @@ from app.domain.enums import LeadOfferStatus
 from app.main import create_app
 from app.sample_data import Size, fill
 from tests.support.api import Api, settings_for
-from tests.support.live import Watchers, signed_in, submit
-from tests.support.serving import serving
+from tests.support.graphql_ws import Watchers, signed_in, submit
+from tests.support.live_server import live_server
 from tests.support.world import NOW, Cast, World
 
 Heard = list[Sequence[OfferChange] | None]
@@ -160,7 +160,7 @@ async def test_the_largest_ids_fit_into_a_notification(heard: tuple[Database, He
 async def test_a_change_in_one_server_reaches_subscribers_of_another(
     database_url: str, live: Api, cast: Cast, world: World
 ) -> None:
-    with serving(create_app(settings_for(database_url))) as elsewhere:
+    with live_server(create_app(settings_for(database_url))) as elsewhere:
         async with signed_in(elsewhere, live.user(cast.bob).token) as bob:
             await bob.subscribe()
             lead = await world.lead(cast.alice, cast.team)

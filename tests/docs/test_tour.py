@@ -14,9 +14,9 @@ from app.worker.channels.registry import make_channels
 from tests.docs.pages import DOCS
 from tests.process.test_workers import until
 from tests.support.api import Api, settings_for
-from tests.support.live import Client, signed_in, url_of
-from tests.support.mailbox import Mailbox, mailbox
-from tests.support.serving import serving
+from tests.support.graphql_ws import Client, signed_in, url_of
+from tests.support.live_server import live_server
+from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import World
 
 STEPS = re.findall(r"```(?:graphql\n# (Alice|Bob)|sh)\n(.*?)```", DOCS["tour"], re.DOTALL)
@@ -84,7 +84,7 @@ async def tour(database_url: str, world: World) -> AsyncIterator[Tour]:
             database_url, public_url="https://leads.example.com", smtp_url=box.url, email_from="leads@example.com"
         )
         app = create_app(settings, channels=make_channels(settings))
-        with serving(app) as url:
+        with live_server(app) as url:
             async with AsyncExitStack() as stack:
                 http = await stack.enter_async_context(httpx2.AsyncClient(base_url=url))
                 anybody = Api(http, settings, app.state.database)

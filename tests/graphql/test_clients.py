@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from app.main import create_app
-from tests.support.api import Api, settings_for
-from tests.support.api import serving as serving_here
+from tests.support.api import Api, serving, settings_for
+from tests.support.live_server import live_server
 from tests.support.node import HERE, needs_node, node, run
-from tests.support.serving import serving
 from tests.support.world import Cast, World
 
 SCHEMA = Path(__file__).parents[2] / "schema.graphql"
@@ -22,7 +21,7 @@ async def results(database_url: str, api: Api, cast: Cast, world: World) -> dict
     await world.offer(await world.lead(cast.alice, cast.team), cast.bob)
     token = api.user(cast.bob).token
     assert token
-    with serving(create_app(settings_for(database_url))) as url:
+    with live_server(create_app(settings_for(database_url))) as url:
         found: dict[str, Any] = await node("clients.mjs", f"{url}/graphql", token)
     return found
 
@@ -98,7 +97,7 @@ async def test_code_generator_makes_types_that_hold(tmp_path: Path, database_url
 
     manifest = folder / "gql" / "persisted-documents.json"
     (name,) = json.loads(manifest.read_text())
-    async with serving_here(settings_for(database_url, trusted_documents=manifest)) as trusting:
+    async with serving(settings_for(database_url, trusted_documents=manifest)) as trusting:
         answer = await trusting.user(cast.bob).post({"documentId": name})
         assert answer.json() == {"data": {"leadOffers": {"total": 0, "data": []}}}
 
@@ -131,6 +130,6 @@ async def test_relay_compiles(tmp_path: Path, database_url: str, cast: Cast) -> 
     await run("npx", "relay-compiler", cwd=folder)
     manifest = folder / "persisted.json"
     (name,) = json.loads(manifest.read_text())
-    async with serving_here(settings_for(database_url, trusted_documents=manifest)) as trusting:
+    async with serving(settings_for(database_url, trusted_documents=manifest)) as trusting:
         answer = await trusting.user(cast.bob).post({"doc_id": name, "variables": {"id": "1"}})
         assert answer.json() == {"data": {"leadOffers": {"total": 0, "data": []}}}

@@ -19,10 +19,10 @@ from app.graphql.subscriptions.hub import Subscriber
 from app.graphql.subscriptions.session import Session
 from app.main import create_app
 from tests.support.api import Api, settings_for
-from tests.support.live import Watchers, connected, signed_in, submit, url_of
+from tests.support.graphql_ws import Watchers, connected, signed_in, submit, url_of
+from tests.support.live_server import live_server
 from tests.support.node import needs_node, node
 from tests.support.processes import server
-from tests.support.serving import serving
 from tests.support.world import NOW, Cast, World
 
 DECLINE = "mutation ($id: ID!) { declineLeadOffer(id: $id) { leadOffer { id } } }"
@@ -152,10 +152,11 @@ async def test_the_time_limit_of_an_operation_is_that_of_http(
     async def never(*_arguments: object, **_options: object) -> None:
         await asyncio.sleep(100)
 
+    monkeypatch.setattr("app.graphql.fields.fetch_page", never)
     monkeypatch.setattr("app.graphql.queries.fetch_page", never)
     settings = settings_for(database_url, request_seconds=0.2)
     token = issue_token(settings, cast.bob.id, "read", 1, datetime.now(UTC))
-    with serving(create_app(settings)) as url:
+    with live_server(create_app(settings)) as url:
         async with signed_in(url, token) as client:
             await client.send(id="1", type="subscribe", payload={"query": "{ leadOffers { total } }"})
             message = await client.receive()
@@ -232,7 +233,7 @@ async def test_a_server_that_shuts_down_closes_its_connections_with_1012(
 @needs_node
 async def test_the_npm_client_reconnects_with_a_fresh_token(live: Api, cast: Cast, world: World) -> None:
     tokens = json.dumps([token_for(live, cast, 3), live.user(cast.bob).token])
-    following = asyncio.create_task(node("follow.mjs", url_of(live).replace("http", "ws", 1) + "/graphql", tokens))
+    following = asyncio.create_task(node("graphql_ws.mjs", url_of(live).replace("http", "ws", 1) + "/graphql", tokens))
     async with asyncio.timeout(30):
         while not following.done():
             await submit(live, cast, (await world.lead(cast.alice, cast.team)).id)

@@ -17,7 +17,7 @@ from app.graphql.subscriptions.event_stream import EventStream
 from app.graphql.subscriptions.session import Session
 from tests.process.test_shutdown import end, running
 from tests.support.api import Api
-from tests.support.live import CHANGED, SECONDS, submit, url_of
+from tests.support.graphql_ws import CHANGED, SECONDS, submit, url_of
 from tests.support.node import needs_node, node
 from tests.support.processes import serve
 from tests.support.world import Cast, World
@@ -192,7 +192,7 @@ async def test_the_npm_client_reconnects_with_a_fresh_token(live: Api, cast: Cas
     now = datetime.now(UTC)
     short = issue_token(live.settings, cast.bob.id, "read", timedelta(seconds=3) / timedelta(hours=1), now)
     tokens = json.dumps([short, live.user(cast.bob).token])
-    seen = asyncio.create_task(node("stream.mjs", url_of(live) + "/graphql", tokens))
+    seen = asyncio.create_task(node("graphql_sse.mjs", url_of(live) + "/graphql", tokens))
     async with asyncio.timeout(30):
         while not seen.done():
             await submit(live, cast, (await world.lead(cast.alice, cast.team)).id)

@@ -20,8 +20,8 @@ from app.graphql import graphiql
 from app.importer import import_lists, parse
 from app.main import create_app
 from tests.support.api import SECRET, Api, settings_for
-from tests.support.live import submit
-from tests.support.serving import serving
+from tests.support.graphql_ws import submit
+from tests.support.live_server import live_server
 from tests.support.world import NOW, Cast, World
 
 HERE = "127.0.0.1"
@@ -166,7 +166,7 @@ async def test_the_first_query_of_the_demo_runs_by_the_button(
     requests: list[Request] = []
     page.on("request", lambda request: requests.append(request))  # noqa: PLW0108  playwright marks its handler
 
-    with serving(create_app(settings_for(database_url, demo=True))) as url:
+    with live_server(create_app(settings_for(database_url, demo=True))) as url:
         await page.goto(f"{url}/graphql")
         await page.click(".graphiql-execute-button")
         result = page.locator(".result-window")
@@ -187,7 +187,7 @@ async def test_the_first_query_of_the_demo_runs_by_the_button(
 async def test_a_subscription_runs_until_it_is_stopped(
     page: Page, live: Api, cast: Cast, world: World, database_url: str
 ) -> None:
-    with serving(create_app(settings_for(database_url, demo=True))) as url:
+    with live_server(create_app(settings_for(database_url, demo=True))) as url:
         server = replace(live, http=AsyncClient(base_url=url))
         await page.goto(f"{url}/graphql")
         editor = "document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror"

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from app.access.auth import issue_token
-from app.graphql import queries
+from app.db.compiled import CompiledQuery
 from tests.support.api import SECRET, Api, serving, settings_for
 from tests.support.world import Cast, World
 
@@ -198,10 +198,10 @@ async def test_an_unexpected_failure_is_logged_and_hidden_from_the_client(
     async def fail(*_args: object, **_options: object) -> None:
         raise RuntimeError("the secret of the house")
 
-    monkeypatch.setattr(queries, "fetch_page", fail)
+    monkeypatch.setattr(CompiledQuery, "fetch", fail)
     with caplog.at_level(logging.ERROR):
         answer = await api.user(cast.bob).post({"query": TOTAL}, **{"X-Request-ID": "req-7"})
-    assert answer.status_code == 200
+    assert answer.status_code == 500
     assert answer.json()["errors"][0]["extensions"] == {"code": "INTERNAL_SERVER_ERROR"}
     assert "secret" not in answer.text
     assert "the secret of the house" in caplog.text

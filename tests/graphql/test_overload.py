@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import text
 
 from app.access.rate_limits import RateLimits
-from app.db.engine import Limits, connect
+from app.db.compiled import CompiledQuery
+from app.db.engine import Database, Limits, connect
 from app.errors import ApiError
 from tests.support.api import Api, serving, settings_for
 from tests.support.world import Cast, World
@@ -70,7 +71,7 @@ async def test_the_time_of_an_operation_is_limited(
     async def never(*_arguments: object, **_options: object) -> None:
         await asyncio.sleep(100)
 
-    monkeypatch.setattr("app.graphql.queries.fetch_page", never)
+    monkeypatch.setattr(CompiledQuery, "fetch", never)
     async with serving(settings_for(database_url, request_seconds=0.2)) as api:
         answer = await api.user(cast.bob).post(TOTAL, Accept="application/graphql-response+json")
         assert answer.status_code == 400
@@ -114,13 +115,15 @@ async def test_the_time_of_a_statement_is_limited(database_url: str) -> None:
         await database.close()
 
 
-async def test_a_slow_statement_is_reported_at_its_field(
+async def test_a_slow_statement_ends_the_request(
     database_url: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def slow(session: Any, *_arguments: object, **_options: object) -> None:
-        await (await session.connection()).execute(text(LONG))
+    async def slow(_query: CompiledQuery, db: Database, _values: object) -> None:
+        async with db.read() as session:
+            await (await session.connection()).execute(text(LONG))
 
-    monkeypatch.setattr("app.graphql.queries.fetch_page", slow)
+    monkeypatch.setattr(CompiledQuery, "fetch", slow)
     async with serving(settings_for(database_url, statement_seconds=0.2)) as api:
-        error = (await api.user(cast.bob).send(TOTAL["query"]))["errors"][0]
-        assert (error["extensions"], error["path"]) == ({"code": "TIMEOUT"}, ["leadOffers"])
+        answer = await api.user(cast.bob).send(TOTAL["query"])
+        assert answer["errors"][0]["extensions"] == {"code": "TIMEOUT"}
+        assert "data" not in answer

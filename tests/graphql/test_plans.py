@@ -1,16 +1,17 @@
 """Compiled plans: one statement gives the same response as the resolvers, to the byte."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Any
+from unittest.mock import AsyncMock
 
 import jwt
 import pytest
 from graphql import (
     GraphQLField,
     GraphQLObjectType,
+    GraphQLSchema,
     get_named_type,
     is_composite_type,
 )
@@ -19,8 +20,12 @@ from hypothesis import strategies as st
 
 from app.db.compiled import CompiledQuery
 from app.db.engine import Database
-from app.domain.enums import LeadOfferStatus
+from app.db.models import Delivery, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, User
+from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus, SkipReason, TeamSelectionMethod
+from app.graphql.plans import Plans
+from app.graphql.plans.tree import is_planned
 from app.graphql.schema import schema
+from app.graphql.strawberry_internals import core_schema
 from tests.support.api import SECRET, Api
 from tests.support.examples import examples
 from tests.support.world import NOW, Cast, World
@@ -38,14 +43,6 @@ INBOX = """query Inbox($where: LeadOfferWhere, $lead: ID, $limit: Int, $skip: In
   me { id email phone awayUntil }
 }
 fragment Known on Lead { id distributionTarget team { id } }"""
-
-STRANGE = (
-    "lead { offers { total } }",
-    "user { quietHours { start } }",
-    "deliveries { id }",
-    "team { members { total } }",
-)
-"""Selections that only the resolvers can answer."""
 
 
 @pytest.fixture
@@ -83,14 +80,47 @@ async def offers(world: World, cast: Cast) -> None:
                 assign_automatically=j % 2 == 0,
                 has_call_alert=[None, True, False][(i + j) % 3],
             )
+    await add_children(world, cast)
 
 
-numbers = count()
+async def add_children(world: World, cast: Cast) -> None:
+    """Rows of every table that objects list: zipcodes, options, rollouts with offers and skips, and deliveries."""
+    await world.add(*(TeamZipcode(team_id=cast.team.id, zipcode=zipcode) for zipcode in ("94105", "02138")))
+    await world.option(cast.team, cast.alice, rank=None)
+    cast.bob.quiet_hours_start, cast.bob.quiet_hours_end, cast.bob.phone = "22:00", "07:00", "+12025550142"
+    cast.bob.away_until = NOW + timedelta(hours=1)
+    await world.add(cast.bob)
+    method = TeamSelectionMethod.SPECIFIC_TEAM
+    rollouts = [
+        LeadRollout(lead_id=i, team_id=cast.team.id, team_selection_method=method, submitted_at=NOW) for i in (1, 1, 2)
+    ]
+    await world.add(*rollouts)
+    for rollout in rollouts:
+        await world.add(
+            *(RolloutOffer(rollout_id=rollout.id, offer_id=i) for i in (2, 1, 5)),
+            *(
+                RolloutSkip(rollout_id=rollout.id, user_id=user.id, reason=SkipReason.USER_AWAY)
+                for user in cast_of(cast)
+            ),
+        )
+    await world.add(
+        *(
+            Delivery(offer_id=i % 6 + 1, channel=list(Channel)[i % 3], status=list(DeliveryStatus)[i % 5], sent_at=NOW)
+            for i in range(20)
+        )
+    )
+
+
+def cast_of(cast: Cast) -> tuple[User, ...]:
+    return cast.alice, cast.bob, cast.charlie
 
 
 async def resolved(viewer: Api, query: str, **request: Any) -> tuple[int, bytes]:
-    """The response of the resolvers, which always answer a new document."""
-    answer = await viewer.post({"query": f"{query}\n# {next(numbers)}", **request})
+    """The response of the resolvers alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Plans, "answer", AsyncMock(return_value=None))
+        patch.setattr(Plans, "object_tree", lambda *_args: None)
+        answer = await viewer.post({"query": query, **request})
     return answer.status_code, answer.content
 
 
@@ -114,13 +144,13 @@ async def planned(viewer: Api, query: str, **request: Any) -> tuple[int, bytes]:
         {"where": {"rank": {"in": [0, 1]}, "not": {"status": {"in": ["SENT", "CLAIMED"]}}}},
         {"where": {"or": [{"notifyAt": {"lt": "2026-03-02T09:00:00Z"}}, {"id": {"gt": "3"}}]}},
         {"where": {"id": {"nin": ["x", "1"]}, "userId": {"ne": "y"}}},
+        {"lead": "x"},
     ],
 )
-async def test_a_repeated_document_is_answered_by_one_statement(
+async def test_a_document_is_answered_by_one_statement(
     api: Api, cast: Cast, prepared: list[str], variables: dict[str, Any]
 ) -> None:
     viewer = api.user(cast.bob)
-    await viewer.ask(INBOX)
     statements = viewer.statements()
     answer = await planned(viewer, INBOX, variables=variables)
     assert len(prepared) == 1
@@ -138,16 +168,14 @@ async def test_a_repeated_document_is_answered_by_one_statement(
         {"where": {"id": {"lt": "x"}}},
         {"where": {"nothing": {"eq": 1}}},
         {"where": {"rank": {"in": [1] * 1001}}},
-        {"lead": "x"},
     ],
 )
 async def test_a_plan_reports_errors_as_the_resolvers_do(
     api: Api, cast: Cast, variables: dict[str, Any], prepared: list[str]
 ) -> None:
     viewer = api.user(cast.bob)
-    await viewer.ask(INBOX)
     assert await planned(viewer, INBOX, variables=variables) == await resolved(viewer, INBOX, variables=variables)
-    assert not prepared
+    assert not any("leadOffers" in text for text in prepared)
 
 
 async def test_filters_that_differ_in_values_share_a_statement(
@@ -183,8 +211,7 @@ async def test_a_plan_checks_that_the_e_mail_address_still_belongs_to_the_user(
 ) -> None:
     claims = {"sub": cast.bob.email, "scope": "read", "exp": datetime.now(UTC) + timedelta(hours=1)}
     viewer = replace(api, token=jwt.encode(claims, SECRET, "HS256"))
-    for _ in range(2):
-        data = await viewer.ask("{ me { id } leadOffers { total } }")
+    data = await viewer.ask("{ me { id } leadOffers { total } }")
     assert data["me"] == {"id": str(cast.bob.id)}
     assert len(prepared) == 1
     cast.bob.email, cast.charlie.email = None, cast.bob.email
@@ -211,8 +238,7 @@ async def test_a_plan_applies_the_rules_of_field_access(
         await world.offer(lead, cast.bob, notify_at=NOW, status=LeadOfferStatus.SENT)
     query = "{ leadOffers { data { viewerCanClaim lead { contact { email } } } } me { firstName } }"
     viewer = api.user(cast.bob, scope=scope)
-    for _ in range(2):
-        data = await viewer.ask(query)
+    data = await viewer.ask(query)
     assert [offer["viewerCanClaim"] for offer in data["leadOffers"]["data"]] == [False, may_claim]
     assert {offer["lead"]["contact"]["email"] for offer in data["leadOffers"]["data"]} == {None}
     assert data["me"] == {"firstName": cast.bob.first_name}
@@ -231,17 +257,16 @@ async def test_a_plan_truncates_the_time_to_claim_as_the_resolver_does(
         await world.offer(lead, cast.bob)
     query = "{ leadOffers { data { lead { timeToClaim } } } }"
     viewer = api.user(cast.bob)
-    answers = [await viewer.ask(query) for _ in range(2)]
-    seconds = [offer["lead"]["timeToClaim"] for offer in answers[1]["leadOffers"]["data"]]
-    assert answers[0] == answers[1]
+    data = await viewer.ask(query)
+    seconds = [offer["lead"]["timeToClaim"] for offer in data["leadOffers"]["data"]]
+    assert await planned(viewer, query) == await resolved(viewer, query)
     assert seconds == [int(number / 1000) for number in milliseconds]
-    assert len(prepared) == 1
+    assert len(prepared) == 2
 
 
 async def test_an_empty_page_still_has_the_viewer(api: Api, cast: Cast, prepared: list[str]) -> None:
     viewer = api.user(cast.charlie)
-    for _ in range(2):
-        data = await viewer.ask("{ me { email } leadOffers { total data { id } } }")
+    data = await viewer.ask("{ me { email } leadOffers { total data { id } } }")
     assert data == {"me": {"email": cast.charlie.email}, "leadOffers": {"total": 0, "data": []}}
     assert len(prepared) == 1
 
@@ -250,7 +275,6 @@ async def test_a_plan_answers_get_requests_and_negotiates_the_content_type(
     api: Api, cast: Cast, prepared: list[str]
 ) -> None:
     viewer = api.user(cast.bob)
-    await viewer.ask(INBOX)
     headers = {"Authorization": f"Bearer {viewer.token}", "Accept": "application/graphql-response+json"}
     answer = await viewer.http.get("/graphql", params={"query": INBOX}, headers=headers)
     assert len(prepared) == 1
@@ -259,27 +283,84 @@ async def test_a_plan_answers_get_requests_and_negotiates_the_content_type(
     assert (await viewer.post({"query": INBOX}, Accept="text/css")).status_code == 406
 
 
+BOARD = """query Board($limit: Int, $mine: ID) {
+  leads(sort: [{field: CREATED_AT, direction: DESC}], limit: $limit) {
+    total
+    data {
+      id type timeToClaim contact { firstName email } team { id distributionZipcodes } claimedBy { firstName }
+      rollouts { submittedAt createdOffers { id notifyAt } skipped { reason user { id phone } } }
+      offers(where: {userId: {ne: $mine}}, sort: [{field: NOTIFY_AT}], limit: 2, skip: 1) {
+        total limit skip data { id user { id quietHours { start end } } deliveries { id status sentAt } }
+      }
+    }
+  }
+  open: leadOffers(where: {status: {in: [SENT, SCHEDULED]}}) { total }
+  others: leadOffers(where: {status: {nin: [SENT, SCHEDULED]}}) { total }
+  teams { data { members { total data { user { id } } } distributionOptions(limit: 1) { data { rank } } } }
+  lead(id: "1") { id }
+  unknown: lead(id: "x") { id }
+}"""
+
+
 @pytest.mark.usefixtures("offers")
-@pytest.mark.parametrize("strange", STRANGE)
-async def test_the_resolvers_answer_fields_that_no_plan_covers(
-    api: Api, cast: Cast, prepared: list[str], strange: str
+@pytest.mark.parametrize("name", ["alice", "bob", "charlie"])
+async def test_a_board_with_several_lists_is_one_statement(
+    api: Api, cast: Cast, prepared: list[str], name: str
 ) -> None:
-    query = f"{{ leadOffers {{ data {{ id {strange} }} }} }}"
-    answers = [await api.user(cast.bob).ask(query) for _ in range(3)]
-    assert answers[0] == answers[1] == answers[2]
-    assert not prepared
+    """The viewer's account is checked by it, too."""
+    viewer, variables = api.user(getattr(cast, name)), {"limit": 2, "mine": str(cast.bob.id)}
+    expected = await resolved(viewer, BOARD, variables=variables)
+    statements = viewer.statements()
+    assert await planned(viewer, BOARD, variables=variables) == expected
+    assert len(statements) == len(prepared) == 1
 
 
-async def test_a_document_is_planned_only_when_it_is_repeated(api: Api, cast: Cast, prepared: list[str]) -> None:
-    for _ in range(3):
-        await resolved(api.user(cast.bob), INBOX)
-    assert not prepared
+@pytest.mark.usefixtures("offers")
+async def test_a_payload_is_read_by_one_statement(api: Api, cast: Cast, world: World, prepared: list[str]) -> None:
+    """Once the mutation has written, all that is selected below its objects is read together."""
+    lead = await world.lead(cast.alice, cast.team)
+    offer = await world.offer(lead, cast.bob, cast.team, notify_at=NOW, status=LeadOfferStatus.SENT)
+    claim = f"""mutation {{ claimLeadOffer(id: "{offer.id}") {{ leadOffer {{ status
+        lead {{ contact {{ email }} claimedBy {{ firstName }}
+            offers {{ total data {{ user {{ id }} status }} }} }} }} }} }}"""
+    data = await api.user(cast.bob).ask(claim)
+    assert data["claimLeadOffer"]["leadOffer"]["lead"]["claimedBy"] == {"firstName": cast.bob.first_name}
+    assert len(prepared) == 1
+    assert await planned(api.user(cast.bob), claim) == await resolved(api.user(cast.bob), claim)
+
+
+NOT_COMPILED = {
+    "Query.previewLeadOffers": "The planner, which is Python, makes it; the objects that it shows are compiled.",
+    "Team.warnings": "The rules of team warnings are Python; the users that they are about are compiled.",
+}
+
+
+async def test_every_field_can_be_compiled(api: Api) -> None:
+    """Everything that a query can select, but for the exceptions above."""
+    core = core_schema(schema)
+    found = {f"{kind.name}.{name}" for kind, name in _fields_without_a_plan(core)}
+    assert found == set(NOT_COMPILED)
+
+
+def _fields_without_a_plan(core: GraphQLSchema) -> Iterator[tuple[GraphQLObjectType, str]]:
+    query = core.query_type
+    assert query is not None
+    seen, waiting = {query.name}, [query]
+    while waiting:
+        kind = waiting.pop()
+        for name, field in kind.fields.items():
+            if f"{kind.name}.{name}" in NOT_COMPILED or not is_planned(field):
+                yield kind, name
+                continue
+            named = get_named_type(field.type)
+            if isinstance(named, GraphQLObjectType) and named.name not in seen:
+                seen.add(named.name)
+                waiting.append(named)
 
 
 # Documents made at random from the schema.
 
-HIDDEN = {"offers", "members", "distributionOptions", "deliveries", "rollouts", "warnings", "distributionZipcodes"}
-"""Nested lists, which no plan covers: the resolvers' tests check them."""
+HIDDEN = set(NOT_COMPILED)
 
 
 def _object(field: GraphQLField) -> GraphQLObjectType:
@@ -291,7 +372,9 @@ def _object(field: GraphQLField) -> GraphQLObjectType:
 @st.composite
 def selections(draw: st.DrawFn, kind: GraphQLObjectType, depth: int, fragments: list[str]) -> str:
     """A selection of `kind`. Each alias contains the name of its field, so that no two fields share one."""
-    names = sorted(name for name in kind.fields if name not in HIDDEN and (depth or not _is_object(kind, name)))
+    names = sorted(
+        name for name in kind.fields if f"{kind.name}.{name}" not in HIDDEN and (depth or not _is_object(kind, name))
+    )
     parts = []
     for name in draw(st.lists(st.sampled_from([*names, "__typename"]), min_size=1, max_size=4)):
         alias = draw(st.sampled_from(["", "", "", f"a_{name}: ", f"b_{name}: "]))
@@ -301,7 +384,7 @@ def selections(draw: st.DrawFn, kind: GraphQLObjectType, depth: int, fragments: 
         below = ""
         if name != "__typename" and _is_object(kind, name):
             below = " " + draw(selections(_object(kind.fields[name]), depth - 1, fragments))
-        part = f"{alias}{name}{directive}{below}"
+        part = f"{alias}{name}{_arguments(draw, kind, name)}{directive}{below}"
         match draw(st.sampled_from(["field", "field", "field", "inline", "typed", "named"])):
             case "inline":
                 part = f"... @include(if: $yes) {{ {part} }}"
@@ -312,6 +395,38 @@ def selections(draw: st.DrawFn, kind: GraphQLObjectType, depth: int, fragments: 
                 part = f"...F{len(fragments) - 1}"
         parts.append(part)
     return f"{{ {' '.join(parts)} }}"
+
+
+def _arguments(draw: st.DrawFn, kind: GraphQLObjectType, name: str) -> str:
+    """The arguments of a page or a lookup. Pages nested in lists stay short, or the document would cost too much."""
+    known = kind.fields[name].args if name != "__typename" else {}
+    if "id" in known:
+        return f"(id: {draw(IDS.filter(lambda value: value != 'null'))})"
+    if "limit" not in known:
+        return ""
+    wheres, sorts = LISTS[known["where"].type.name.removesuffix("Where")]
+    given = {
+        "limit": draw(st.sampled_from(["0", "1", "3", "$few"])),
+        "skip": draw(st.sampled_from(["0", "1"])),
+        "where": draw(st.sampled_from(["null", "{}", '{not: {id: {eq: "1"}}}', *wheres])),
+        "sort": draw(st.sampled_from(["null", "{field: ID, direction: DESC}", *sorts])),
+    }
+    return f"({', '.join(f'{key}: {value}' for key, value in given.items())})"
+
+
+LISTS: dict[str, tuple[list[str], list[str]]] = {
+    "LeadOffer": (
+        ['{rank: {gte: 1}, userId: {ne: "x"}}', "{notifyAt: {eq: null}}"],
+        ["[{field: NOTIFY_AT}, {field: RANK}]"],
+    ),
+    "Lead": (["{zipcode: {eq: null}}"], ["{field: CREATED_AT, direction: DESC}", "{field: CLAIMED_AT}"]),
+    "Team": (['{name: {gt: "A"}}'], ["{field: NAME}"]),
+    "TeamMember": (["{requestStatus: {eq: ACCEPTED}}"], ["{field: USER_ID}"]),
+    "DistributionOption": ([], []),
+    "Contact": (["{email: {ne: null}}"], ["{field: LAST_NAME}"]),
+    "LeadRoute": ([], []),
+    "LeadSource": ([], []),
+}
 
 
 def _is_object(kind: GraphQLObjectType, name: str) -> bool:
@@ -352,6 +467,7 @@ VARIABLES = st.fixed_dictionaries(
     },
 )
 DEFINITIONS = {
+    "few": "$few: Int = 2",
     "id": "$id: ID",
     "where": "$where: LeadOfferWhere = {rank: {ne: 7}}",
     "number": "$number: Int = 2",
@@ -362,29 +478,31 @@ DEFINITIONS = {
 
 @st.composite
 def documents(draw: st.DrawFn) -> str:
-    query = schema._schema.query_type
+    query = core_schema(schema).query_type
     assert query is not None
     fragments: list[str] = []
     arguments = draw(ARGUMENTS)
     written = f"({', '.join(f'{name}: {value}' for name, value in arguments.items())})" if arguments else ""
     page = query.fields["leadOffers"]
-    body = f"leadOffers{written} {draw(selections(_object(page), 4, fragments))}"
-    beside = draw(st.sampled_from(["", "", "__typename ", "x: ", "me"]))
-    if beside == "me":
-        beside = f"me {draw(selections(_object(query.fields['me']), 1, fragments))} "
+    body = f"leadOffers{written} {draw(selections(_object(page), 5, fragments))}"
+    beside = draw(st.sampled_from(["", "", "__typename ", "x: ", "more"]))
+    if beside == "more":
+        name = draw(st.sampled_from(sorted(name for name in query.fields if f"Query.{name}" not in HIDDEN)))
+        field = query.fields[name]
+        beside = f"r{name}: {name}{_arguments(draw, query, name)} {draw(selections(_object(field), 3, fragments))} "
     document = "\n".join([f"{{ {beside}{body} }}", *fragments])
     used = ", ".join(definition for name, definition in DEFINITIONS.items() if f"${name}" in document)
     return f"query ({used}) {document}" if used else document
 
 
 @settings(examples(120), derandomize=True)
-@given(document=documents(), first=VARIABLES, then=VARIABLES, asker=st.sampled_from(["alice", "bob"]))
+@given(document=documents(), first=VARIABLES, then=VARIABLES, asker=st.sampled_from(["alice", "bob", "charlie"]))
 @pytest.mark.usefixtures("offers")
 async def test_plans_and_resolvers_give_equal_responses_to_random_documents(
     api: Api, cast: Cast, document: str, first: dict[str, Any], then: dict[str, Any], asker: str
 ) -> None:
     viewer = api.user(getattr(cast, asker))
-    for variables in (first, then, first):
+    for variables in (first, then):
         expected = await resolved(viewer, document, variables=variables)
         assert await planned(viewer, document, variables=variables) == expected
 
@@ -401,6 +519,5 @@ async def test_many_of_the_documents_made_at_random_had_a_plan(api: Api, cast: C
     draw()
     viewer = api.user(cast.bob)
     for document, variables in sample:
-        for _ in range(2):
-            await planned(viewer, document, variables=variables)
-    assert len(prepared) > len(sample) / 10
+        await planned(viewer, document, variables=variables)
+    assert len(prepared) > len(sample) / 3

@@ -12,10 +12,9 @@ import pytest
 from app.errors import ApiError
 from app.main import create_app
 from app.web.request_body import MAX_NESTING, MAX_VALUES, parse_json
-from tests.support.api import Api, settings_for
-from tests.support.api import serving as serving_here
+from tests.support.api import Api, serving, settings_for
+from tests.support.live_server import live_server
 from tests.support.node import needs_node, node
-from tests.support.serving import serving
 from tests.support.world import Cast
 
 ME = {"query": "{ me { id } }"}
@@ -24,7 +23,7 @@ ME = {"query": "{ me { id } }"}
 @contextmanager
 def listening(database_url: str, **settings: Any) -> Iterator[str]:
     """The server behind a socket; gives its GraphQL address."""
-    with serving(create_app(settings_for(database_url, **settings))) as url:
+    with live_server(create_app(settings_for(database_url, **settings))) as url:
         yield f"{url}/graphql"
 
 
@@ -33,7 +32,7 @@ async def test_the_audits_of_graphql_http_pass(database_url: str, api: Api, cast
     token = api.user(cast.bob).token
     assert token
     with listening(database_url) as url:
-        results = await node("audits.mjs", url, token)
+        results = await node("graphql_http.mjs", url, token)
     assert len(results) == 61
     assert [result for result in results if result["status"] != "ok"] == []
 
@@ -185,7 +184,7 @@ async def test_every_response_has_the_security_headers(api: Api, cast: Cast) -> 
 
 async def test_an_unlisted_origin_is_never_echoed(database_url: str, cast: Cast) -> None:
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
-    async with serving_here(settings_for(database_url, cors_origins=("https://app.example.com",))) as api:
+    async with serving(settings_for(database_url, cors_origins=("https://app.example.com",))) as api:
         for origin in ("https://evil.example.com", "null", "https://app.example.com.evil.example.com"):
             asked = await api.http.options("/graphql", headers=preflight | {"Origin": origin})
             assert asked.status_code == 400
@@ -200,7 +199,7 @@ async def test_an_unlisted_origin_is_never_echoed(database_url: str, cast: Cast)
 
 @pytest.mark.parametrize("origin", [None, "https://evil.example.com", "https://app.example.com"])
 async def test_vary_names_the_origin_once(database_url: str, cast: Cast, origin: str | None) -> None:
-    async with serving_here(settings_for(database_url, cors_origins=("https://app.example.com",))) as api:
+    async with serving(settings_for(database_url, cors_origins=("https://app.example.com",))) as api:
         answer = await api.user(cast.bob).post(ME, **({"Origin": origin} if origin else {}))
     assert answer.headers.get_list("vary") == ["Origin"]
 

@@ -9,8 +9,8 @@ import pytest
 
 from app.main import create_app
 from tests.support.api import Api, settings_for
+from tests.support.live_server import live_server
 from tests.support.node import run
-from tests.support.serving import serving
 from tests.support.world import NOW, Cast, World
 
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
@@ -47,7 +47,7 @@ async def test_no_document_breaks_the_server(
         "generation-database": "none",
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-    with serving(create_app(settings_for(database_url), clock=lambda: NOW)) as url:
+    with live_server(create_app(settings_for(database_url), clock=lambda: NOW)) as url:
         report = await run(SCHEMATHESIS, "run", f"{url}/graphql", *flags, "--no-color", cwd=tmp_path)
     assert re.search(r"(\d+) generated, \1 passed", report), report
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []

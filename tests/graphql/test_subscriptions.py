@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.api import Api
-from tests.support.live import SUBMIT, Watchers, signed_in, submit, url_of
+from tests.support.graphql_ws import SUBMIT, Watchers, signed_in, submit, url_of
 from tests.support.world import Cast, World
 
 CLAIM = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"

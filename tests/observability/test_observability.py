@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from app.config import LogFormat
+from app.db.compiled import CompiledQuery
 from app.db.engine import Database
-from app.graphql import queries
 from app.observability import metrics
 from app.observability.logs import configure_logging
 from app.observability.requests import RequestRecord
@@ -133,7 +133,7 @@ async def test_an_unexpected_exception_is_logged_with_the_request_id(
     async def fail(*_args: object, **_options: object) -> None:
         raise RuntimeError("a failure of ours")
 
-    monkeypatch.setattr(queries, "fetch_page", fail)
+    monkeypatch.setattr(CompiledQuery, "fetch", fail)
     answer = await api.user(cast.bob).post({"query": INBOX})
     (line,) = [line for line in lines() if line["event"] == "request"]
     assert line["outcome"] == "INTERNAL_SERVER_ERROR"

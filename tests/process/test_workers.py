@@ -1,4 +1,4 @@
-"""Workers as processes: killed, several at once, woken, refused, and inside the server."""
+"""Workers as processes: killed, several at once, notified of new work, misconfigured, and inside the server."""
 
 import asyncio
 import os
@@ -17,20 +17,20 @@ from app.domain.enums import Channel, DeliveryStatus, DistributionTarget, LeadOf
 from app.worker.channels.email import EmailChannel
 from app.worker.worker import BATCHES_PER_CHANNEL
 from tests.support.api import SECRET
-from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import FULL, ROOT, server, start, stop
+from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import NOW, Cast, World
 
 MAILS = 2000 if FULL else 240
 KILLS = 3
 PATIENCE = 300
-"""How long the e-mails may take on a busy machine, in seconds."""
+"""Seconds that the e-mails may take on a busy machine."""
 IN_FLIGHT = BATCHES_PER_CHANNEL * EmailChannel.max_concurrent
-"""Messages that one worker sends at the same time."""
+"""The number of e-mails that one worker sends at the same time."""
 
 
 async def due_mails(world: World, cast: Cast, number: int) -> None:
-    """Create due offers of this many leads to Bob, each with an e-mail."""
+    """Add this number of offers to Bob whose e-mails are due."""
     contact = await world.contact(cast.alice)
     leads = [
         Lead(
@@ -71,7 +71,7 @@ def worker(url: str, box: Mailbox) -> subprocess.Popen[bytes]:
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not await condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         await asyncio.sleep(0.05)
 
 
@@ -90,7 +90,7 @@ async def test_killed_workers_lose_nothing(
     workers: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """All messages arrive. At most those that were being sent at a kill arrive twice."""
+    """Every e-mail arrives. Only those in progress when a worker was killed may arrive twice."""
     await due_mails(world, cast, MAILS)
     with mailbox() as box:
         for n in range(KILLS):

@@ -10,8 +10,8 @@ from app.rest.errors import FEATHERS_NAMES
 from app.rest.openapi import openapi_document
 from app.rest.routes import ROUTES
 from tests.support.api import Api, settings_for
+from tests.support.live_server import live_server
 from tests.support.node import run
-from tests.support.serving import serving
 from tests.support.world import NOW, Cast, World
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -50,7 +50,7 @@ async def test_schemathesis_finds_nothing(
         lead = await world.lead(cast.alice, cast.team)
         await world.offer(lead, await world.user(), rank=i)
     token = api.user(cast.alice).token
-    with serving(create_app(settings_for(database_url), clock=lambda: NOW)) as url:
+    with live_server(create_app(settings_for(database_url), clock=lambda: NOW)) as url:
         signed_in = ["--header", f"Authorization: Bearer {token}"]
         bounds = ["--max-examples", "20", "--seed", "1", "--generation-database", "none"]
         report = await run(SCHEMATHESIS, "run", f"{url}/openapi.json", *signed_in, *bounds, "--no-color", cwd=tmp_path)

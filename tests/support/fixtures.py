@@ -13,8 +13,8 @@ from app.db.engine import Database, connect
 from app.main import create_app
 from tests.support.api import Api, serving, settings_for
 from tests.support.databases import Clone, statements_of, template
-from tests.support.live import Watchers
-from tests.support.serving import serving as listening
+from tests.support.graphql_ws import Watchers
+from tests.support.live_server import live_server
 from tests.support.world import Cast, World
 
 
@@ -43,7 +43,7 @@ async def live(database_url: str) -> AsyncIterator[Api]:
     """A client of a server behind a real socket, whose clock is the real one."""
     settings = settings_for(database_url)
     app = create_app(settings)
-    with listening(app) as url:
+    with live_server(app) as url:
         async with httpx2.AsyncClient(base_url=url) as http:
             yield Api(http, settings, app.state.database)
 

@@ -20,7 +20,7 @@ from app.main import create_app
 from app.web.twilio_callbacks import signature
 from app.worker.leases import Lease, Outcome
 from tests.support.api import settings_for
-from tests.support.provider import sign, with_twilio
+from tests.support.twilio_api import sign, with_twilio
 from tests.support.world import NOW, Cast, World
 
 PUBLIC = "https://leads.example.com"

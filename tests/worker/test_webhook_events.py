@@ -29,7 +29,7 @@ from tests.process.test_workers import run, until
 from tests.support.api import serving, settings_for
 from tests.support.databases import statements_of
 from tests.support.processes import start, stop
-from tests.support.receiver import PATH, SILENCE, Post, Receiver, answer, receiving
+from tests.support.webhook_endpoint import PATH, SILENCE, Post, Receiver, answer, receiving
 from tests.support.world import NOW, Cast, World
 
 MINUTE = timedelta(minutes=1)

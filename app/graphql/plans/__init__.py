@@ -1,117 +1,179 @@
-"""Compiles GraphQL queries into one SQL statement and one generated function per query.
+"""Compiles GraphQL queries into one SQL statement per query, which spells the JSON text of the response itself.
 
-A plan covers queries for one page of `leadOffers` (beside it `me`) that read only columns, references and fields with
-an SQL expression (`app.graphql.fields`). It is made in three passes:
+Every field that the schema declares with one of the functions of `app.graphql.fields` can be compiled. There are three
+passes:
 
-1. **Selection** (`selection`): the document becomes the columns and joins that it reads.
-2. **Statement** (`statement`): columns, joins, access rules, filter and sort order become one SQL statement.
-3. **Response** (`selection`): a generated function turns the rows of that statement into the `data` of the response.
+1. **Tree** (`tree`): the document becomes the tree of everything it reads, with `operation` and `arguments`.
+2. **SQL** (`sql`, `spelling`): the tree, the access rules, and the shape of filters and sorts become one statement.
+3. **Answer**: the database runs the statement; the only value of its only row is `data`.
 
-For example, `{ leadOffers { total data { id lead { zipcode } } } }` selects two columns and one join. In essence, its
-statement and its function are
+For example, `{ leads(limit: 2) { total data { id zipcode contact { firstName } } } }` becomes, in essence,
 
-    SELECT (SELECT count(*) …), CAST(page.id AS VARCHAR), lead.zipcode FROM viewer LEFT JOIN (page JOIN lead …) ON true
+    SELECT '{"leads":{"total":' || (SELECT count(*) FROM leads WHERE …) || ',"data":' || (
+        SELECT '[' || coalesce(string_agg(item, ','), '') || ']' FROM (
+            SELECT '{"id":"' || page.id || '","zipcode":' || coalesce(to_json(page.zipcode)::text, 'null')
+                || ',"contact":{"firstName":' || coalesce(to_json(contacts.first_name)::text, 'null') || '}}' AS item
+            FROM (SELECT id, zipcode, contact_id FROM leads WHERE … ORDER BY id LIMIT $2 OFFSET $3) AS page
+            JOIN contacts ON contacts.id = page.contact_id ORDER BY page.id) AS items) || '}}'
+    FROM users AS me WHERE me.id = $1 AND me.is_active
 
-    lambda rows, me, total, limit, skip: {"leadOffers": {"total": total, "data": [
-        {"id": c0, "lead": {"zipcode": c1}} for (_, c0, c1) in rows]}}
+Trees are cached by operation and statements by tree and shape: the values of filters, limits and the viewer are
+parameters. An object that a mutation or subscription answers with is read in the same way, by the ids of its row.
 
 The resolvers define the meaning of every query, and a plan gives the same response to the byte, which
-tests/graphql/test_plans.py checks with random documents. The resolvers answer a document first, and a plan when it
-comes again. They also answer whatever a plan does not cover, and every request with an error.
+tests/graphql/test_plans.py checks with random documents. They answer whatever cannot be compiled, and every request
+with an error, because they know its location in the document.
 """
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
+import strawberry
 from cachetools import LRUCache
-from graphql import GraphQLError
+from graphql import FieldNode, GraphQLError, GraphQLObjectType
+from graphql.execution.collect_fields import FieldDetails
+from graphql.execution.values import VariableValues
+from sqlmodel import SQLModel
 
-from app.access.auth import Scope
+from app.access.auth import Scope as TokenScope
+from app.access.auth import find_viewer
 from app.access.tokens import Identity
 from app.db.compiled import CompiledQuery
-from app.db.driver_errors import DRIVER_ERRORS
 from app.db.engine import Database
-from app.errors import ApiError, Code
+from app.domain.identifiers import NO_ID, parse_id
+from app.errors import ApiError
+from app.graphql.context import Context
 from app.graphql.document_cache import CachedDocument, DocumentCache
-from app.graphql.plans.plan import QueryPlan
-from app.graphql.plans.selection import NotPlannable, QueryOperation
-from app.graphql.plans.statement import ADDRESS, MAY_WRITE, NOW, VIEWER
+from app.graphql.plans.arguments import Arguments
+from app.graphql.plans.operation import QueryOperation, Scope
+from app.graphql.plans.sql import ADDRESS, IDS, MAY_WRITE, NOW, VIEWER, Shape, compile_objects, compile_query
+from app.graphql.plans.tree import NotPlannable, ObjectTree, QueryTree, object_tree, query_tree
 from app.graphql.request import GraphQLRequest
-from app.graphql.schema import Schema
 from app.graphql.strawberry_internals import core_schema
+from app.lists.pagination import scan_limit_for
 
-logger = logging.getLogger(__name__)
-
-LONGEST_DOCUMENT = 8_000
-"""In characters. Resolvers answer longer documents, because the caches of plans are bounded by count, not by size."""
-PLANS = 200
+TREES = 1_000
+"""Trees of queries that are cached, and as many of objects. A tree is as large as its document, which has a limit."""
 STATEMENTS = 1_000
-"""Statements of all plans: filters that differ in more than their values need one each."""
+"""Statements of all trees: filters that differ in more than their values need one each."""
 ADDRESSES = 10_000
 """E-mail addresses whose user ids are cached."""
 
-SEEN = "seen"
-NOT_PLANNABLE = "not plannable"
-
 
 class Plans:
-    """The most recently used plans."""
+    """Answers queries by compiled statements. Keeps the most recently used trees and statements."""
 
-    def __init__(self, schema: Schema, db: Database, documents: DocumentCache) -> None:
-        self._schema, self._db, self._documents = schema, db, documents
-        self._plans: LRUCache[tuple[QueryOperation, tuple[Any, ...]], QueryPlan] = LRUCache(PLANS)
+    def __init__(self, schema: strawberry.Schema, db: Database, documents: DocumentCache) -> None:
+        self._schema, self._db, self._documents = core_schema(schema), db, documents
+        self._trees: LRUCache[tuple[QueryOperation, tuple[Any, ...]], QueryTree | None] = LRUCache(TREES)
+        self._objects: LRUCache[Any, tuple[Sequence[FieldNode], ObjectTree | None]] = LRUCache(TREES)
         self._statements: LRUCache[Any, CompiledQuery] = LRUCache(STATEMENTS)
         self._ids: LRUCache[str, int] = LRUCache(ADDRESSES)
 
-    def admit(self, operation: GraphQLRequest, identity: Identity, viewer_id: int) -> None:
-        """Allow an operation to be planned when it comes again, after the resolvers answered it without an error.
+    async def answer(self, request: GraphQLRequest, identity: Identity, now: datetime) -> str | None:
+        """Return the JSON text of `data`, or None if the resolvers have to answer.
 
-        So every planned document is valid, and a client that sends a new document with each request plans nothing. For
-        a token that names its user by e-mail address, cache the user's id; each statement checks that it still holds.
+        Raises ApiError if the token's user is not active, or the database fails or takes too long.
         """
-        if identity.email is not None:
-            self._ids[identity.email] = viewer_id
-        document = self._documents.get(operation.query)
-        if document is not None and len(operation.query) <= LONGEST_DOCUMENT:
-            document.plans.setdefault(operation.operation_name, SEEN)
-
-    async def answer(self, operation: GraphQLRequest, identity: Identity, now: datetime) -> dict[str, Any] | None:
-        """Return the `data` of a response without errors, or None if the resolvers have to answer."""
-        document = self._documents.get(operation.query)
-        known: Any = document and document.plans.get(operation.operation_name, NOT_PLANNABLE)
-        viewer_id = identity.user_id if identity.email is None else self._ids.get(identity.email)
-        if document is None or known == NOT_PLANNABLE or viewer_id is None or Scope.READ not in identity.scopes:
+        if TokenScope.READ not in identity.scopes or (operation := self._operation(request)) is None:
             return None
-        try:
-            if known == SEEN:
-                known = QueryOperation.of(core_schema(self._schema), document.ast, operation.operation_name)
-                document.plans[operation.operation_name] = known
-            may_write = Scope.WRITE in identity.scopes
-            asker = {VIEWER: viewer_id, ADDRESS: identity.email, NOW: now, MAY_WRITE: may_write}
-            return await self._answer(document, known, operation.variables or {}, asker)
-        except NotPlannable:
-            document.plans[operation.operation_name] = NOT_PLANNABLE
-        except ApiError as error:
-            if error.code is Code.UNAVAILABLE:
-                raise
-        except GraphQLError:
-            pass  # the resolvers report it with its location in the document
-        except DRIVER_ERRORS:
-            logger.warning("The statement of a plan failed; falling back to the resolvers", exc_info=True)
-        return None
-
-    async def _answer(
-        self, document: CachedDocument, query: QueryOperation, sent: dict[str, Any], asker: Mapping[str, Any]
-    ) -> dict[str, Any] | None:
-        self._documents.check(document, sent)
-        variables = query.variables.coerce(sent)
+        variables = operation.variables.coerce(request.variables or {})
         if variables is None:
             return None
-        key = (query, tuple(variables.coerced.get(name) for name in query.directive_variables))
-        plan = self._plans.get(key)
-        if plan is None:
-            plan = QueryPlan(self._schema, query, variables, postgresql=self._db.is_postgresql)
-            self._plans[key] = plan
-        return await plan.answer(self._db, self._statements, asker, variables)
+        values = {
+            VIEWER: identity.user_id if identity.email is None else await self._id_of(identity, identity.email),
+            ADDRESS: identity.email,
+            NOW: now,
+            MAY_WRITE: TokenScope.WRITE in identity.scopes,
+        }
+        try:
+            tree = self._tree(operation, variables)
+            if tree is None:
+                return None
+            shapes = _shapes(tree.arguments, variables, values)
+        except (ApiError, GraphQLError):
+            return None  # the resolvers report it with its location in the document
+
+        key = (tree, *shapes)
+        statement = self._statements.get(key)
+        if statement is None:
+            statement = self._statements[key] = compile_query(tree, shapes, self._db.read_engine.dialect)
+        rows = await statement.fetch(self._db, values)
+        return rows[0][0] if rows else None
+
+    def _operation(self, request: GraphQLRequest) -> QueryOperation | None:
+        """Return the requested query; None if it is something else, or not valid."""
+        try:
+            document: CachedDocument = self._documents.load(request.query, request.variables or {})
+        except (ApiError, GraphQLError):
+            return None
+        name = request.operation_name
+        if document.errors:
+            return None
+        if name not in document.plans:
+            document.plans[name] = QueryOperation.find(self._schema, document.ast, name)
+        found: QueryOperation | None = document.plans[name]
+        return found
+
+    async def _id_of(self, identity: Identity, address: str) -> int:
+        """Return the id of the user with an e-mail address. Each statement checks that it still has that address."""
+        if address not in self._ids:
+            self._ids[address] = (await find_viewer(self._db, identity)).id
+        return self._ids[address]
+
+    def _tree(self, operation: QueryOperation, variables: VariableValues) -> QueryTree | None:
+        key = (operation, tuple(variables.coerced.get(name) for name in operation.switches))
+        if key not in self._trees:
+            scope = Scope(self._schema, operation.node, operation.fragments, variables)
+            query = self._schema.query_type
+            assert query is not None
+            try:
+                self._trees[key] = query_tree(scope, query)
+            except NotPlannable:
+                self._trees[key] = None
+        return self._trees[key]
+
+    def object_tree(
+        self, scope: Scope, type_: GraphQLObjectType, model: type[SQLModel], details: list[FieldDetails]
+    ) -> ObjectTree | None:
+        """Return the tree of a field that shows a row of `model`; None if its resolvers have to answer."""
+        nodes = [found.node for found in details]
+        switches = tuple((name, value) for name, value in scope.values.coerced.items() if isinstance(value, bool))
+        key = (type_.name, tuple(map(id, nodes)), switches)
+        known = self._objects.get(key)
+        if known is None:
+            try:
+                tree: ObjectTree | None = object_tree(scope, type_, model, details)
+            except NotPlannable:
+                tree = None
+            known = self._objects[key] = nodes, tree  # the nodes are kept, so that no other gets one of their ids
+        return known[1]
+
+    async def objects(
+        self, tree: ObjectTree, variables: VariableValues, context: Context, ids: list[int]
+    ) -> list[orjson.Fragment | None]:
+        """Return the JSON texts of the objects of rows, by the rows' ids; None for a row that is gone."""
+        scopes = context.viewer.scopes
+        values = {VIEWER: context.viewer.id, NOW: context.now, MAY_WRITE: TokenScope.WRITE in scopes, IDS: ids}
+        shapes = _shapes(tree.arguments, variables, values)
+        key = (tree, *shapes)
+        statement = self._statements.get(key)
+        if statement is None:
+            statement = self._statements[key] = compile_objects(tree, shapes, self._db.read_engine.dialect)
+        texts = {row[0]: orjson.Fragment(row[1]) for row in await statement.fetch(self._db, values)}
+        return [texts.get(row_id) for row_id in ids]
+
+
+def _shapes(arguments: Sequence[Arguments], variables: VariableValues, values: dict[str, Any]) -> tuple[Shape, ...]:
+    """Evaluate the arguments of all pages and lookups. Add the values of their parameters to `values`."""
+    shapes = []
+    for number, each in enumerate(arguments):
+        given = each.evaluate(variables)
+        values |= given.listing.values
+        values[f"p{number}_limit"], values[f"p{number}_skip"] = given.limit, given.skip
+        values[f"p{number}_id"] = NO_ID if given.id is None else parse_id(given.id) or NO_ID
+        end = scan_limit_for(given.limit + given.skip)
+        shapes.append(Shape(given.listing.where, given.listing.sort, end, given.id is not None))
+    return tuple(shapes)

@@ -1,6 +1,6 @@
-"""The arguments of `leadOffers`: literals are coerced once per document, variables once per request."""
+"""The arguments of a page or a lookup: literals are coerced once per document, variables once per request."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ from graphql import (
     ArgumentNode,
     FieldNode,
     GraphQLField,
+    GraphQLSchema,
     ValueNode,
     VariableNode,
     get_nullable_type,
@@ -21,7 +22,7 @@ from strawberry.types.field import StrawberryField
 
 from app.errors import Problem, bad_input
 from app.graphql.inputs.pagination import parse_limits, parse_page
-from app.graphql.schema import Schema
+from app.graphql.strawberry_internals import strawberry_schema
 from app.lists import filters
 
 
@@ -36,9 +37,9 @@ class Listing:
 
 @dataclass(slots=True)
 class PageArguments:
-    """The page that one request reads, of all offers or of one lead's."""
+    """The page that one request reads. `id` is that of the row to look up, or of the only parent to list rows of."""
 
-    lead_id: str | None
+    id: str | None
     listing: Listing
     limit: int
     skip: int
@@ -47,18 +48,23 @@ class PageArguments:
 class Arguments:
     """The arguments of one field of a valid document."""
 
-    def __init__(self, schema: Schema, core: GraphQLField, node: FieldNode) -> None:
+    def __init__(self, schema: GraphQLSchema, core: GraphQLField, node: FieldNode, prefix: str) -> None:
+        """`prefix` begins the names of the parameters, so that those of several fields differ."""
+        self._schema, self._prefix = strawberry_schema(schema), prefix
         definition: StrawberryField = core.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
-        self._schema, self._core, self._known = schema, core, definition.arguments
+        self._core, self._known = core, definition.arguments
         variable = tuple(argument for argument in node.arguments or () if _has_variable(argument.value))
         literal = tuple(argument for argument in node.arguments or () if argument not in variable)
         plain = tuple(argument for argument in variable if self._is_plain(argument))
         rest = tuple(argument for argument in variable if argument not in plain)
-        self._literals = self._coerce(FieldNode(name=node.name, arguments=literal), VariableValues({}, {}))
+        others = {argument.name.value for argument in variable}
+        written = _with_arguments(core, core.args.keys() - others)
+        self._literals = self._coerce(written, FieldNode(name=node.name, arguments=literal), VariableValues({}, {}))
         self._plain = [(self._python_name(a), a.value.name.value) for a in plain if isinstance(a.value, VariableNode)]
         self._rest = FieldNode(name=node.name, arguments=rest)
+        self._rest_core = _with_arguments(core, {argument.name.value for argument in rest})
         self._rest_names = [self._python_name(argument) for argument in rest]
-        self._listing = None if rest else _listing(self._literals)
+        self._listing = None if rest else self._list(self._literals)
 
     def evaluate(self, variables: VariableValues) -> PageArguments:
         """Evaluate the arguments with these variables. Raise the errors that the resolvers would raise."""
@@ -67,16 +73,22 @@ class Arguments:
             if variable in variables.coerced:
                 given[name] = variables.coerced[variable]
         if self._rest_names:
-            rest = self._coerce(self._rest, variables)
+            rest = self._coerce(self._rest_core, self._rest, variables)
             given |= {name: rest[name] for name in self._rest_names if name in rest}
         limit, skip = parse_limits(given.get("limit"), given.get("skip"), _refuse)
-        return PageArguments(given.get("lead_id"), self._listing or _listing(given), limit, skip)
+        row_id = given.get("id", given.get("lead_id"))
+        return PageArguments(row_id, self._listing or self._list(given), limit, skip)
 
-    def _coerce(self, node: FieldNode, variables: VariableValues) -> dict[str, Any]:
+    def _coerce(self, core: GraphQLField, node: FieldNode, variables: VariableValues) -> dict[str, Any]:
         """Coerce arguments; return them by the names of the resolver's parameters. A sort takes 40 µs of about 400."""
-        values = get_argument_values(self._core, node, variables)
+        values = get_argument_values(core, node, variables)
         registry = self._schema.schema_converter.scalar_registry
         return convert_arguments(values, self._known, registry, self._schema.config)
+
+    def _list(self, given: Mapping[str, Any]) -> Listing:
+        page = parse_page(given.get("where"), given.get("sort"), None, None)
+        where, values = filters.parametrize(filters.bounded(page.where, page.sort), self._prefix)
+        return Listing(where, values, page.sort)
 
     def _is_plain(self, argument: ArgumentNode) -> bool:
         """Whether the argument is a variable of a scalar type, whose value the resolver gets unchanged."""
@@ -88,10 +100,8 @@ class Arguments:
         return next(known.python_name for known in self._known if name(known) == argument.name.value)
 
 
-def _listing(given: Mapping[str, Any]) -> Listing:
-    page = parse_page(given.get("where"), given.get("sort"), None, None)
-    where, values = filters.parametrize(filters.bounded(page.where, page.sort))
-    return Listing(where, values, page.sort)
+def _with_arguments(core: GraphQLField, names: Collection[str]) -> GraphQLField:
+    return GraphQLField(core.type, {name: core.args[name] for name in core.args if name in names})
 
 
 def _refuse(problem: Problem) -> None:

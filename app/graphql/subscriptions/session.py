@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from time import time
+from typing import TYPE_CHECKING
 
 from app.access.auth import Authenticator, Viewer, find_viewer
 from app.config import Settings
@@ -18,6 +19,9 @@ from app.graphql.context import Context
 from app.graphql.document_cache import DocumentCache
 from app.graphql.subscriptions.close_codes import CloseCode
 from app.graphql.subscriptions.hub import Hub
+
+if TYPE_CHECKING:
+    from app.graphql.plans import Plans
 
 RECHECK_SECONDS = 60.0
 """How often the user of an idle session is authenticated again."""
@@ -31,6 +35,7 @@ class Services:
     settings: Settings
     clock: Callable[[], datetime]
     documents: DocumentCache
+    plans: "Plans"
     hub: Hub
 
 
@@ -87,7 +92,13 @@ class Session:
         assert self.viewer is not None
         services = self.services
         return SubscriptionContext(
-            services.authenticator.db, self.viewer, services.clock(), services.settings, services.documents, self
+            services.authenticator.db,
+            self.viewer,
+            services.clock(),
+            services.settings,
+            services.documents,
+            services.plans,
+            self,
         )
 
 

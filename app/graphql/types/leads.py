@@ -1,20 +1,17 @@
 """Leads, and the rollouts by which they were offered."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
-from strawberry import UNSET
 
 from app.access import visibility
 from app.access.field_access import ROLLOUTS
 from app.db import models
 from app.db.functions import seconds_between
-from app.graphql.context import Info
+from app.graphql.declarations import Via
 from app.graphql.enums import ClaimedVia, DistributionTarget, SkipReason, TeamSelectionMethod
-from app.graphql.fields import column, reference, resolved
-from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
+from app.graphql.fields import children, column, computed, nested_page, reference
 from app.graphql.inputs.sort import LeadOfferSort
 from app.graphql.inputs.where import LeadOfferWhere
 from app.graphql.types.contacts import Contact
@@ -22,44 +19,9 @@ from app.graphql.types.page import Page
 from app.graphql.types.routes import LeadSource
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User
-from app.lists import pagination
 
 if TYPE_CHECKING:
     from app.graphql.types.offers import LeadOffer
-
-Row = strawberry.Parent[models.Lead]
-RolloutRow = strawberry.Parent[models.LeadRollout]
-
-
-def _time_to_claim(lead: Row) -> int | None:
-    return None if lead.claimed_at is None else int((lead.claimed_at - lead.created_at).total_seconds())
-
-
-async def _offers(
-    lead: Row,
-    info: Info,
-    where: WhereArgument[LeadOfferWhere] = UNSET,
-    sort: SortArgument[LeadOfferSort] = UNSET,
-    limit: LimitArgument = 10,
-    skip: SkipArgument = 0,
-) -> pagination.Page[models.LeadOffer]:
-    page = parse_page(where, sort, limit, skip)
-    found = visibility.offers(info.context.viewer.id)
-    return await info.context.loaders.pages(models.LeadOffer, "lead_id", found, page).load(lead.id)
-
-
-async def _rollouts(lead: Row, info: Info) -> Sequence[models.LeadRollout] | None:
-    if not await info.context.can_read(lead, ROLLOUTS):
-        return None
-    return await info.context.loaders.rollouts.load(lead.id)
-
-
-async def _created_offers(rollout: RolloutRow, info: Info) -> Sequence[models.LeadOffer]:
-    return await info.context.loaders.created_offers.load(rollout.id)
-
-
-async def _skipped(rollout: RolloutRow, info: Info) -> Sequence[models.RolloutSkip]:
-    return await info.context.loaders.skipped.load(rollout.id)
 
 
 @strawberry.type(description="A member of the team, or another user with a distribution option, who got no new offer.")
@@ -77,10 +39,18 @@ class LeadRollout:
     submitted_at: datetime = column("When the lead was submitted.")
     team: Team = reference("team_id", models.Team, "The team that was chosen.")
     team_selection_method: TeamSelectionMethod = column("How the team was chosen.")
-    created_offers: list[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = resolved(
-        _created_offers, "The offers that the submit made, in their current state, ordered by notifyAt, then id."
+    created_offers: list[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = children(
+        models.LeadOffer,
+        "The offers that the submit made, in their current state, ordered by notifyAt, then id.",
+        via=Via(models.RolloutOffer, "rollout_id", "offer_id"),
+        order=("notify_at", "id"),
     )
-    skipped: list[SkippedMember] = resolved(_skipped, "The members who got no new offer, with the reason.")
+    skipped: list[SkippedMember] = children(
+        models.RolloutSkip,
+        "The members who got no new offer, with the reason.",
+        parent="rollout_id",
+        order=("user_id",),
+    )
 
 
 @strawberry.type(description="One enquiry of a contact.")
@@ -108,14 +78,23 @@ class Lead:
     )
     claimed_at: datetime | None = column("When the current holder got the lead. Null while nobody holds it.")
     claimed_via: ClaimedVia | None = column("How the current holder got the lead. Null while nobody holds it.")
-    time_to_claim: int | None = resolved(
-        _time_to_claim,
-        "Seconds from createdAt to claimedAt, with fractions cut off. Null while nobody holds the lead.",
+    time_to_claim: int | None = computed(
+        models.Lead,
         lambda lead, _context: seconds_between(lead.created_at, lead.claimed_at),
+        "Seconds from createdAt to claimedAt, with fractions cut off. Null while nobody holds the lead.",
     )
-    offers: Page[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = resolved(
-        _offers, "The offers of this lead that you can see: those made to you, and those made by your teams."
+    offers: Page[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = nested_page(
+        models.LeadOffer,
+        "The offers of this lead that you can see: those made to you, and those made by your teams.",
+        parent="lead_id",
+        visible=lambda access: visibility.offers(access.viewer_id),
+        where_type=LeadOfferWhere,
+        sort_type=LeadOfferSort,
     )
-    rollouts: list[LeadRollout] | None = resolved(
-        _rollouts, "The submits of this lead that made offers, oldest first. Null unless you created the lead."
+    rollouts: list[LeadRollout] | None = children(
+        models.LeadRollout,
+        "The submits of this lead that made offers, oldest first. Null unless you created the lead.",
+        parent="lead_id",
+        order=("id",),
+        rule=ROLLOUTS,
     )

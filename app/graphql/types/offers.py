@@ -1,6 +1,5 @@
 """Lead offers, and the deliveries that notify their users."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,9 +10,8 @@ from sqlmodel import col
 from app.access.field_access import AccessContext
 from app.commands.eligibility import claim_succeeds
 from app.db import models
-from app.graphql.context import Info
 from app.graphql.enums import Channel, DeliveryStatus, LeadOfferStatus
-from app.graphql.fields import column, computed, reference, resolved
+from app.graphql.fields import children, column, computed, reference
 from app.graphql.types.teams import Team
 from app.graphql.types.users import User
 
@@ -21,10 +19,6 @@ if TYPE_CHECKING:
     from app.graphql.types.leads import Lead
 
 Row = strawberry.Parent[models.LeadOffer]
-
-
-async def _deliveries(offer: Row, info: Info) -> Sequence[models.Delivery]:
-    return await info.context.loaders.deliveries.load(offer.id)
 
 
 def _viewer_can_claim(offer: Any, context: AccessContext) -> ColumnElement[bool]:
@@ -88,7 +82,9 @@ class LeadOffer:
         "Whether claimLeadOffer would succeed for you now, by the server's clock. Also true while you hold the lead. "
         "Always false if your token lacks the scope write.",
     )
-    deliveries: list[Delivery] = resolved(
-        _deliveries,
+    deliveries: list[Delivery] = children(
+        models.Delivery,
         "The deliveries of the offer, oldest first: one per channel, and another each time the user is notified again.",
+        parent="offer_id",
+        order=("id",),
     )

@@ -5,7 +5,6 @@ from datetime import datetime
 
 import strawberry
 from sqlalchemy import true
-from strawberry import UNSET
 
 from app.access import field_access
 from app.access.field_access import TEAM_DETAILS, TEAM_WARNINGS
@@ -13,50 +12,13 @@ from app.db import models
 from app.domain.team_warnings import TeamWarning as TeamWarningRow
 from app.graphql.context import Info
 from app.graphql.enums import OrderMethod, RequestStatus, TeamWarningCode
-from app.graphql.fields import column, reference, resolved
-from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
+from app.graphql.fields import children, column, nested_page, reference, resolved
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
 from app.graphql.types.page import Page
 from app.graphql.types.users import User
-from app.lists import pagination
 
 TeamRow = strawberry.Parent[models.Team]
-
-
-async def _distribution_zipcodes(team: TeamRow, info: Info) -> Sequence[str] | None:
-    if not await info.context.can_read(team, TEAM_DETAILS):
-        return None
-    return [row.zipcode for row in await info.context.loaders.zipcodes.load(team.id)]
-
-
-async def _members(
-    team: TeamRow,
-    info: Info,
-    where: WhereArgument[TeamMemberWhere] = UNSET,
-    sort: SortArgument[TeamMemberSort] = UNSET,
-    limit: LimitArgument = 10,
-    skip: SkipArgument = 0,
-) -> pagination.Page[models.TeamMember] | None:
-    page = parse_page(where, sort, limit, skip)
-    if not await info.context.can_read(team, TEAM_DETAILS):
-        return None
-    return await info.context.loaders.pages(models.TeamMember, "team_id", true(), page).load(team.id)
-
-
-async def _distribution_options(
-    team: TeamRow,
-    info: Info,
-    where: WhereArgument[DistributionOptionWhere] = UNSET,
-    sort: SortArgument[DistributionOptionSort] = UNSET,
-    limit: LimitArgument = 10,
-    skip: SkipArgument = 0,
-) -> pagination.Page[models.DistributionOption] | None:
-    page = parse_page(where, sort, limit, skip)
-    if not await info.context.can_read(team, TEAM_DETAILS):
-        return None
-    found = field_access.distribution_options(info.context.viewer.id)
-    return await info.context.loaders.pages(models.DistributionOption, "team_id", found, page).load(team.id)
 
 
 async def _warnings(team: TeamRow, info: Info) -> Sequence[TeamWarningRow] | None:
@@ -88,18 +50,33 @@ class Team:
     )
     creator: User = reference("creator_id", models.User, "The user who created the team. Only they can change it.")
     created_at: datetime = column("When the team was created.")
-    distribution_zipcodes: list[str] | None = resolved(
-        _distribution_zipcodes,
+    distribution_zipcodes: list[str] | None = children(
+        models.TeamZipcode,
         "US ZIP codes, five digits each, in ascending order. Leads with one of them can be distributed to this team. "
         f"{ONLY_MEMBERS}",
+        parent="team_id",
+        column="zipcode",
+        order=("zipcode",),
+        rule=TEAM_DETAILS,
     )
-    members: "Page[TeamMember] | None" = resolved(
-        _members, f"The memberships of the team, whatever their status. The creator has none. {ONLY_MEMBERS}"
+    members: "Page[TeamMember] | None" = nested_page(
+        models.TeamMember,
+        f"The memberships of the team, whatever their status. The creator has none. {ONLY_MEMBERS}",
+        parent="team_id",
+        visible=lambda _access: true(),
+        where_type=TeamMemberWhere,
+        sort_type=TeamMemberSort,
+        rule=TEAM_DETAILS,
     )
-    distribution_options: "Page[DistributionOption] | None" = resolved(
-        _distribution_options,
+    distribution_options: "Page[DistributionOption] | None" = nested_page(
+        models.DistributionOption,
         "How the team offers leads to each member. You see all of them if you created the team, and only your own if "
         f"you are a member. {ONLY_MEMBERS}",
+        parent="team_id",
+        visible=lambda access: field_access.distribution_options(access.viewer_id),
+        where_type=DistributionOptionWhere,
+        sort_type=DistributionOptionSort,
+        rule=TEAM_DETAILS,
     )
     warnings: "list[TeamWarning] | None" = resolved(
         _warnings, "Problems in the team's settings. Null unless you created the team."

@@ -5,9 +5,7 @@ from datetime import datetime
 import strawberry
 
 from app.access.field_access import ABSENCE, PRIVATE_SETTINGS
-from app.db import models
-from app.graphql.context import Info
-from app.graphql.fields import column, resolved, restricted
+from app.graphql.fields import column, embedded, restricted
 
 ONLY_SELF = "Null for everyone but the user."
 
@@ -19,14 +17,6 @@ ONLY_SELF = "Null for everyone but the user."
 class QuietHours:
     start: str = column("Start, as HH:MM in the user's time zone.")
     end: str = column("End, as HH:MM in the user's time zone.")
-
-
-async def _quiet_hours(user: strawberry.Parent[models.User], info: Info) -> QuietHours | None:
-    if user.quiet_hours_start is None or user.quiet_hours_end is None:
-        return None
-    if not await info.context.can_read(user, PRIVATE_SETTINGS):
-        return None
-    return QuietHours(start=user.quiet_hours_start, end=user.quiet_hours_end)
 
 
 @strawberry.type(description="A person with an account: an agent, or the leader of a team.")
@@ -46,6 +36,9 @@ class User:
         ABSENCE,
         f"Until this time the user is away and gets no new offers. Null if the user is not away. {ONLY_SELF}",
     )
-    quiet_hours: QuietHours | None = resolved(
-        _quiet_hours, f"The user's quiet hours. Null if none are set. {ONLY_SELF}"
+    quiet_hours: QuietHours | None = embedded(
+        QuietHours,
+        {"start": "quiet_hours_start", "end": "quiet_hours_end"},
+        PRIVATE_SETTINGS,
+        f"The user's quiet hours. Null if none are set. {ONLY_SELF}",
     )

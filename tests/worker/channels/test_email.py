@@ -7,8 +7,8 @@ import pytest
 
 from app.worker.channels.base import DeliveryError, Message
 from app.worker.channels.email import EmailChannel
-from tests.support.mailbox import Mailbox, mailbox
 from tests.support.processes import free_port
+from tests.support.smtp_server import Mailbox, mailbox
 
 MESSAGE = Message("delivery-7", "bob@example.com", "Lead offer: Buyer in 94105", "Hello Bob,\n\nMary enquired.\n")
 

@@ -12,7 +12,7 @@ from app.config import read_settings, webhook_key
 from app.worker.channels.base import DeliveryError
 from app.worker.channels.webhook import Webhook
 from tests.support.processes import free_port
-from tests.support.receiver import OK, PATH, SECRET, SILENCE, Receiver, answer, receiving
+from tests.support.webhook_endpoint import OK, PATH, SECRET, SILENCE, Receiver, answer, receiving
 
 BODY = '{"type":"offer.claimed","timestamp":"2026-03-02T09:00:00.000Z","data":{"leadId":"1"}}'
 

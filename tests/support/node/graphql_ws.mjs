@@ -1,4 +1,4 @@
-// Subscribes with graphql-ws as a front end does: node follow.mjs URL '["first token", "next token"]'.
+// Subscribes with graphql-ws as a front end does: node graphql_ws.mjs URL '["first token", "next token"]'.
 // Waits until the server has closed the connection and the client has reconnected, and ends with the next change.
 // Prints {closed, change}: the close codes, and that change.
 import { createClient } from "graphql-ws";

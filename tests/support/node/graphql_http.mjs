@@ -1,4 +1,4 @@
-// Runs graphql-http's audits on a server: node audits.mjs URL TOKEN. Prints [{id, name, status, reason}].
+// Runs graphql-http's audits on a server: node graphql_http.mjs URL TOKEN. Prints [{id, name, status, reason}].
 import { serverAudits } from "graphql-http";
 
 const [url, token] = process.argv.slice(2);

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def live_server(app: Starlette) -> Iterator[str]:
     """Serve the application from a thread on a free port of 127.0.0.1. Gives its URL without a final slash."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)

@@ -1,4 +1,4 @@
-// Subscribes with graphql-sse as a front end does: node stream.mjs URL '["first token", "next token"]'.
+// Subscribes with graphql-sse as a front end does: node graphql_sse.mjs URL '["first token", "next token"]'.
 // Waits until the stream has ended and the client has reconnected, and ends with the next change.
 // Prints {connected, change}: for each connection whether it was a retry, and that change.
 import { createClient } from "graphql-sse";

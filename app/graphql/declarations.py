@@ -1,0 +1,116 @@
+"""Declarations: how the value of a field is read. The resolvers and the compiled plans both follow from them.
+
+They are the metadata of Strawberry's fields, put there by the functions in `fields`. A field without any shows the
+column of its own name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement
+from sqlmodel import SQLModel
+
+from app.access.field_access import AccessContext, AccessRule
+from app.lists.pagination import Visible
+
+Expression = Callable[[Any, AccessContext], ColumnElement[Any]]
+"""The value of a field as SQL, made from the columns of the object's row and the viewer."""
+
+VisibleRows = Callable[[AccessContext], Visible]
+"""The condition on the rows that the viewer can see, perhaps in parts."""
+
+VisibleRow = Callable[[AccessContext], ColumnElement[bool]]
+"""The same as one condition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """An expression. A non-null field needs a non-null expression."""
+
+    expression: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The object whose id is in the column `key` of this row."""
+
+    key: str
+    model: type[SQLModel]
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """The table between a row and its children: its model, and the columns with the ids of either."""
+
+    model: type[SQLModel]
+    parent: str
+    child: str
+
+
+@dataclass(frozen=True, slots=True)
+class Children:
+    """All rows of `model` that belong to this row: `parent` names their column with its id, unless there is a `via`.
+
+    `order` names columns; nulls come last. With `column`, the list holds that column's values instead of objects. It is
+    null where `rule` does not grant it.
+    """
+
+    model: type[SQLModel]
+    order: tuple[str, ...]
+    parent: str = ""
+    via: Via | None = None
+    column: str | None = None
+    rule: AccessRule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NestedPage:
+    """A page of the rows of `model` that belong to this row and that the viewer can see. Null where not granted."""
+
+    model: type[SQLModel]
+    parent: str
+    visible: VisibleRow
+    rule: AccessRule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """An object made of columns of this row: pairs of a field and a column.
+
+    It is null where one of the columns is, and where `rule` does not grant it.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    rule: AccessRule
+
+
+@dataclass(frozen=True, slots=True)
+class RootPage:
+    """A page of all rows of `model` that the viewer can see.
+
+    With `within`, an argument of that name may give the id in that column that the listed rows must have.
+    """
+
+    model: type[SQLModel]
+    visible: VisibleRows
+    within: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The row of `model` with the id in the argument, or null if the viewer cannot see it."""
+
+    model: type[SQLModel]
+    visible: VisibleRow
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """The row of the viewer."""
+
+    model: type[SQLModel]
+
+
+Declaration = Computed | Reference | Children | NestedPage | Embedded | RootPage | Lookup | Viewer
+DECLARATIONS = (Computed, Reference, Children, NestedPage, Embedded, RootPage, Lookup, Viewer)
