@@ -198,8 +198,8 @@ class Settings(BaseSettings):
     unclaimed_minutes: int = Field(
         default=60,
         ge=0,
-        description="How long after the last offer of a lead its creator is told that nobody has claimed it, in "
-        "minutes.",
+        description="How long after the last offer of a lead its creator is notified that nobody has claimed it, "
+        "in minutes.",
     )
 
     trusted_documents: Path | None = Field(
@@ -210,16 +210,19 @@ class Settings(BaseSettings):
     introspection: bool = Field(
         default=True, description="Lets clients query the schema, as GraphiQL does: `on` or `off`."
     )
-    max_depth: int = Field(default=15, ge=1, description="Levels of fields; GraphiQL's query for the schema has 15.")
+    max_depth: int = Field(
+        default=15, ge=1, description="The maximum number of levels of fields. GraphiQL's introspection query has 15."
+    )
     max_cost: int = Field(
         default=20_000,
         ge=1,
-        description="Values that a response may hold: each field counts one, and once per item of the pages around it.",
+        description="The maximum number of values that a response may contain. Each field counts once per item of the "
+        "pages around it, based on their `limit`.",
     )
 
     @property
     def suggestions(self) -> bool:
-        """Whether mistakes are told with names that exist. They would tell an outsider the schema, name by name."""
+        """Whether error messages suggest existing names. Outsiders could use suggestions to discover the schema."""
         return self.demo
 
     @property

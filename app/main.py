@@ -88,7 +88,7 @@ def _make_lifespan(
     db: Database, hub: Hub, worker: Worker | None
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     def begin_shutdown() -> None:
-        """End subscriptions, which would keep the server waiting for ever, and stop the worker at the same time."""
+        """End subscriptions, for which the server would wait indefinitely, and stop the worker at the same time."""
         hub.close_subscribers()
         if worker is not None:
             worker.stop()

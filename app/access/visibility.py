@@ -1,7 +1,7 @@
 """Access rules: one SQL expression per table that selects the rows a viewer can see.
 
-Lists, lookups by id, counts, claims and subscriptions all use these. A row that they leave out does not exist for the
-viewer. A row that they select is not necessarily the viewer's to change: commands check that.
+Lists, lookups by id, counts, claims and subscriptions all use these. For the viewer, a row that they leave out
+does not exist. Seeing a row does not mean that the viewer may change it: commands check that.
 """
 
 from datetime import datetime
@@ -79,7 +79,7 @@ def is_live(team: type[Team] = Team) -> ColumnElement[bool]:
 def usable_teams(creator_id: IdValue, team: type[Team] = Team) -> ColumnElement[bool]:
     """Teams that a user's leads can be distributed to: the user created them, and they are not deleted.
 
-    Whether a usable team has members to offer a lead to is for the planner to say.
+    The planner decides whether such a team has members to offer a lead to.
     """
     return and_(col(team.creator_id) == creator_id, is_live(team))
 

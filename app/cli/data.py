@@ -63,8 +63,8 @@ def import_(
     with expected_errors():
         document = importer.parse(file.read_bytes())
         with progress_bar("Importing", importer.STEPS * importer.count(document)) as advance:
-            findings = in_transaction(settings, lambda session: importer.import_lists(session, document, now, advance))
-    for line in findings.lines():
+            report = in_transaction(settings, lambda session: importer.import_lists(session, document, now, advance))
+    for line in report.lines():
         typer.echo(line)
 
 

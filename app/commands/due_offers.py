@@ -1,4 +1,4 @@
-"""Due offers that no delivery announces: automatic ones, and those whose user has no channel switched on."""
+"""Due offers that have no delivery to process them: automatic ones, and those without a channel."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ async def next_due_offer(session: AsyncSession, after: datetime) -> datetime | N
 
 
 async def leads_with_due_offers(session: AsyncSession, now: datetime, skip: Collection[int] = ()) -> Sequence[int]:
-    """Return the ids of leads with such offers that are due, but for `skip`: lowest first, at most BATCH_SIZE."""
+    """Return the ids of leads with such offers that are due, except `skip`: lowest first, at most BATCH_SIZE."""
     due = select(LeadOffer.lead_id).where(_WANTS_ATTENTION, now >= _DUE_AT)
     if skip:
         due = due.where(~member_of(col(LeadOffer.lead_id), skip))

@@ -14,7 +14,7 @@ from app.domain.enums import OPEN_STATUSES, EndReason
 
 
 def ineligibility(now: datetime) -> ColumnElement[EndReason | None]:
-    """Return the reason why the offer's user may not be told of or given the lead now, or null.
+    """Return the reason why the offer's user must not be notified or assigned the lead now, or null.
 
     It is evaluated again before each message and each automatic assignment, because a user who was eligible at the
     submit may have left since.
@@ -60,5 +60,5 @@ def _departure() -> ColumnElement[EndReason | None]:
 
 
 def _exists(*conditions: Any) -> ColumnElement[bool]:
-    """Return an EXISTS that refers to the outer statement's offer, and selects other tables anew."""
+    """Return an EXISTS that refers to the outer statement's offer, and to no other table of it."""
     return exists(select(1).where(*conditions).correlate(LeadOffer))

@@ -1,4 +1,7 @@
-"""Exhausted rollouts: leads that nobody has claimed and nobody is likely to claim, of which their creators are told."""
+"""Exhausted rollouts: reports leads that nobody has claimed and nobody is likely to claim to their creators.
+
+Each lead is reported once. A submit that creates offers, and a release, clear `exhausted_at`: it can be reported again.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -39,7 +42,7 @@ def _is_new(patience: timedelta, now: datetime) -> ColumnElement[bool]:
 
 
 async def newly_exhausted_leads(session: AsyncSession, patience: timedelta, now: datetime) -> Sequence[int]:
-    """Return the ids of exhausted leads whose creators have not been told, oldest first, at most BATCH_SIZE."""
+    """Return the ids of exhausted leads that have not been reported, oldest first, at most BATCH_SIZE."""
     found = select(Lead.id).where(_is_new(patience, now)).order_by(col(Lead.watched_since))
     return (await session.exec(found.limit(BATCH_SIZE))).all()
 
@@ -47,7 +50,7 @@ async def newly_exhausted_leads(session: AsyncSession, patience: timedelta, now:
 async def mark_exhausted(
     session: AsyncSession, lead_ids: Sequence[int], patience: timedelta, now: datetime
 ) -> Sequence[Lead]:
-    """Mark those of the leads that are still newly exhausted, and have their creators told. Return these leads."""
+    """Mark those of the leads that are still newly exhausted, and create the notices. Return these leads."""
     locked = [lead.id for lead in await lock_leads(session, lead_ids)]
     still_new = select(Lead).where(member_of(col(Lead.id), locked), _is_new(patience, now))
     leads = (await session.exec(still_new)).all()

@@ -112,10 +112,10 @@ async def check_source(
 async def check_target(
     session: AsyncSession, viewer_id: int, check: Check, sent: Mapping[str, Any], before: Target | None = None
 ) -> Target | None:
-    """Return the target that an input asks for, or None if it has a problem, which is noted.
+    """Return the target in an input, or None after noting a problem.
 
-    Fields that the input leaves out are those of `before`. A team that is named must be the viewer's own; its row is
-    share-locked, so that it is not deleted before the transaction ends.
+    Fields that the input leaves out are those of `before`. A team must be the viewer's own; its row is share-locked,
+    so that it is not deleted before the transaction ends.
     """
     wanted = {field: sent.get(field, getattr(before, field, None)) for field in TARGET_FIELDS}
     noted = len(check.problems)

@@ -224,7 +224,7 @@ def _planned_row(new: PlannedOffer) -> tuple[Any, ...]:
 
 
 def _upsert_offers() -> Insert:
-    """Insert the planned offers. A cancelled offer is planned anew in its row; any other is left as it is."""
+    """Insert the planned offers. A cancelled offer is planned again in the same row; all others stay as they are."""
     same = ("lead_id", "team_id", "offered_by_id", "order_method")
     row: dict[str, ColumnElement[Any]] = {name: bindparam(name, type_=_OFFERS.c[name].type) for name in same}
     row |= {"status": stored(LeadOfferStatus.SCHEDULED), **_PLANNED.c}

@@ -198,7 +198,7 @@ class LeadRoute(SQLModel, table=True):
 IS_WATCHED = """
 distribution_target = 'TEAM_ROLLOUT' AND claimed_by_id IS NULL AND watched_since IS NOT NULL AND exhausted_at IS NULL
 """
-"""Unclaimed leads whose creators have not been told yet that nobody claims them."""
+"""Unclaimed leads whose creators have not been notified since the last offer."""
 
 
 class Lead(SQLModel, table=True):
@@ -230,7 +230,7 @@ class Lead(SQLModel, table=True):
     watched_since: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When it was created here, or first submitted. Null for an imported lead that was never submitted."""
     exhausted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
-    """When its creator was last told that nobody claimed it. Null again after the next offer."""
+    """When it was reported to its creator as unclaimed. A submit and a release set it to null again."""
 
 
 class LeadRollout(SQLModel, table=True):
@@ -343,7 +343,7 @@ class Delivery(Attempts, table=True):
 
 
 class Notice(Attempts, table=True):
-    """An e-mail that tells a lead's creator that its rollout is exhausted."""
+    """An e-mail to a lead's creator when its rollout is exhausted."""
 
     __tablename__ = "notices"
     __table_args__ = (

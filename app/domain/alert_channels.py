@@ -15,7 +15,7 @@ ALERT_FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """The channels on which a user is told of an offer."""
+    """The channels on which a user is notified of an offer."""
 
     call: bool = False
     text: bool = False

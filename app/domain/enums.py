@@ -25,7 +25,7 @@ class RequestStatus(StrEnum):
 
 
 class ClaimedVia(StrEnum):
-    APP = "None"
+    APP = "None"  # the REST API has no name for a claim in the app
     EMAIL = "Email"
     TEXT = "Text"
     PHONE = "Phone"

@@ -3,7 +3,7 @@
 import phonenumbers
 
 COUNTRY = "US"
-"""The country of a number without a leading `+`. Zipcodes are of this country, too."""
+"""The country of a number without a leading `+`. Zipcodes are of the same country."""
 
 
 def parse_phone(text: str) -> str:

@@ -25,8 +25,8 @@ def quiet_until(start: str | None, end: str | None, timezone: str, now: datetime
     """Return when the quiet hours end (UTC) if `now` (aware) lies in them, else None.
 
     `start` and `end` are HH:MM on the wall clock of `timezone` (an IANA name), or None for a user without quiet hours.
-    The span includes its start and excludes its end. In an unknown time zone no hours are quiet: users are told early
-    rather than never.
+    The span includes its start and excludes its end. In an unknown time zone no hours are quiet: users are notified
+    early rather than never.
     """
     if start is None or end is None or (zone := find_zone(timezone)) is None:
         return None

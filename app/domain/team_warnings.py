@@ -1,6 +1,6 @@
 """Team warnings: settings of a team that do not do what they seem to. A pure function finds them.
 
-A warning forbids nothing. Users who are away or deactivated are no warning: a submit names them as skipped.
+A warning forbids nothing. There is no warning about users who are away or deactivated: a submit lists them as skipped.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -60,7 +60,7 @@ def find_warnings(
             yield TeamWarning(TeamWarningCode.INVITATION_NOT_ACCEPTED, message, person.user_id)
     for person in people:
         if not _is_reachable(person):
-            message = f"No message tells {person.name} of an offer: {_why_unreachable(person)}."
+            message = f"{person.name} cannot be notified of offers: {_why_unreachable(person)}."
             yield TeamWarning(TeamWarningCode.NO_USABLE_CHANNEL, message, person.user_id)
     for person in people:
         if channels := {*person.option.alerts.channels}.intersection(unserved):
@@ -94,7 +94,7 @@ def _why_unreachable(person: Person) -> str:
 def _never_reached(people: Mapping[int, Person], offers: Sequence[PlannedOffer]) -> Iterator[TeamWarning]:
     """Warn of offers that are due with or after an automatic assignment, which takes the lead before they are sent.
 
-    A user with quiet hours takes no lead for certain: during quiet hours the assignment waits and others are told.
+    A user with quiet hours may not get the lead: during quiet hours the assignment waits, and others are notified.
     """
     automatic = (offer for offer in offers if offer.assign_automatically)
     taker = next((offer for offer in automatic if not people[offer.user_id].has_quiet_hours), None)

@@ -1,1 +1,1 @@
-"""The GraphQL API: schema, resolvers, and the HTTP door they are reached by."""
+"""The GraphQL API: the schema, its resolvers, and its endpoints over HTTP, WebSocket and server-sent events."""

@@ -55,7 +55,7 @@ from app.lists.filters import (
 )
 
 # Settings limit the cost and the depth of an operation. The limits below are fixed: whatever fits them is cheap to
-# parse, measure and validate, and GraphiQL's query for the schema fits them too.
+# parse, measure and validate, and GraphiQL's introspection query fits them too.
 MAX_CHARACTERS = 100_000
 MAX_TOKENS = 10_000
 MAX_OPERATIONS = 20

@@ -7,7 +7,7 @@ from graphql.validation.validate import ValidationAbortedError
 def parser_limit_message(error: GraphQLSyntaxError) -> str | None:
     """Return which limit of the parser was exceeded (tokens, depth); None for an ordinary syntax error.
 
-    The parser raises the same class for both; only the message tells them apart.
+    The parser raises the same class for both; only the message distinguishes them.
     """
     if not error.message.endswith(" Parsing aborted."):
         return None
@@ -25,5 +25,5 @@ def limit_comparisons(rule: OverlappingFieldsCanBeMergedRule, comparisons: int) 
 
 
 def is_null_in_non_null_field(error: GraphQLError) -> bool:
-    """Whether a resolver returned null for a non-null field. The executor's own errors have no class of their own."""
+    """Whether a resolver returned null for a non-null field. The executor raises a plain GraphQLError then."""
     return error.message.startswith("Cannot return null")

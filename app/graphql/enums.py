@@ -1,4 +1,4 @@
-"""The enums of the domain as GraphQL enums. Values may be added: clients must expect some that they do not know."""
+"""The enums of the domain as GraphQL enums. Later versions may add values, so clients must accept unknown ones."""
 
 from enum import Enum, StrEnum
 

@@ -17,55 +17,55 @@ logger = logging.getLogger(__name__)
 def translate(errors: list[GraphQLError], execution: ExecutionContext | None) -> None:
     """Set message and code of every error, in place. Unexpected exceptions are logged with their traceback."""
     if problems := _wrong_variables(errors, execution):
-        del errors[1:]  # each stands for one variable; the first now tells of all
-        _tell(errors[0], bad_input(*problems))
+        del errors[1:]  # each error is about one variable; the first one now lists all of them
+        _set_error(errors[0], bad_input(*problems))
     for error in errors:
         if not (error.extensions and "code" in error.extensions):
-            _tell(error, _refusal(error) or _our_fault(error))
+            _set_error(error, _client_error(error) or _unexpected(error))
         error.message = shortened(error.message)
     if execution is not None:
         _cut(errors)
     _list_problems([error for error in errors if error.extensions and "field" in error.extensions])
 
 
-def _tell(error: GraphQLError, refusal: ApiError) -> None:
-    error.message = refusal.message
-    error.extensions = {"code": refusal.code, **refusal.extensions}
+def _set_error(error: GraphQLError, client_error: ApiError) -> None:
+    error.message = client_error.message
+    error.extensions = {"code": client_error.code, **client_error.extensions}
 
 
 def _cut(errors: list[GraphQLError]) -> None:
-    """As many errors as an answer may have, and one that says how many there were."""
+    """Keep as many errors as a response may have, and add one with their total number."""
     if (counted := len(errors)) > MAX_ERRORS + 1:
         message = f"Too many errors: {counted}. At most {MAX_ERRORS} are allowed."
         errors[MAX_ERRORS:] = [GraphQLError(message, path=errors[0].path, extensions={"code": Code.QUERY_TOO_COMPLEX})]
 
 
-def _list_problems(mistakes: list[GraphQLError]) -> None:
+def _list_problems(invalid: list[GraphQLError]) -> None:
     """Add the list of all invalid values to each error if a document has several."""
-    if len(mistakes) > 1 and all(error.path is None for error in mistakes):
-        problems = [{"field": (e.extensions or {})["field"], "message": e.message} for e in mistakes]
-        for error in mistakes:
+    if len(invalid) > 1 and all(error.path is None for error in invalid):
+        problems = [{"field": (e.extensions or {})["field"], "message": e.message} for e in invalid]
+        for error in invalid:
             error.extensions = {**(error.extensions or {}), "problems": problems}
 
 
-def _refusal(error: GraphQLError) -> ApiError | None:
+def _client_error(error: GraphQLError) -> ApiError | None:
     """Return the error for the client; None for a bug of the server."""
     match error.original_error:
-        case ApiError() as refusal:
-            return refusal
+        case ApiError() as client_error:
+            return client_error
         case GraphQLError() as cause:
-            return _refusal(cause)
+            return _client_error(cause)
         case Exception():
             return None
     if isinstance(error, GraphQLSyntaxError):
         return ApiError(Code.GRAPHQL_PARSE_FAILED, error.message)
     if error.path is None:
         return ApiError(Code.GRAPHQL_VALIDATION_FAILED, error.message)
-    # The executor's own: a wrong argument is the client's, a null where none may be is ours.
+    # The executor's own error: an invalid argument, or a null of the server's in a non-null field.
     return None if is_null_in_non_null_field(error) else ApiError(Code.BAD_USER_INPUT, error.message)
 
 
-def _our_fault(error: GraphQLError) -> ApiError:
+def _unexpected(error: GraphQLError) -> ApiError:
     logger.error("Unexpected exception at field %s", error.path, exc_info=error.original_error or error)
     return internal_error()
 

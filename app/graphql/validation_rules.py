@@ -104,7 +104,8 @@ def invalid_variables(
 ) -> list[Problem]:
     """Return the invalid values in the variables of an operation, at most MAX_PROBLEMS.
 
-    Each is named by the first place where the document uses its variable. With `suggestions`, messages propose names.
+    Each is named by the first place where the document uses its variable. With `suggestions`,
+    messages suggest existing names.
     """
     first_uses = _first_uses(document)
     problems: list[Problem] = []

@@ -1,6 +1,6 @@
 """Normalizes imported rows: defaults that depend on other rows, and the stricter rules of this server.
 
-Each function changes a row's values in place. What it changes of what the file says is reported.
+Each function changes a row's values in place. Every change of a value from the file is reported.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ Normalizer = Callable[[Row, Context], None]
 
 
 def _phone(column: str) -> Normalizer:
-    """Return a normalizer to E.164. An invalid number is kept, so that nobody is lost for a digit."""
+    """Return a normalizer to E.164. An invalid number is kept, so that a typing error loses nobody."""
 
     def normalize(row: Row, context: Context) -> None:
         if row.values[column] is None:
@@ -108,7 +108,7 @@ def _lead(row: Row, context: Context) -> None:
     if values["claimed_by_id"] is not None:
         values["claimed_via"] = values["claimed_via"] or ClaimedVia.APP
     else:
-        values["claimed_via"] = None  # the REST API says "None" for every unclaimed lead
+        values["claimed_via"] = None  # the REST API says "None", its word for APP, for every unclaimed lead
         context.adjust(row, "claimed_at", None, "that nobody has claimed: claimed_at removed")
 
 

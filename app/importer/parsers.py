@@ -1,7 +1,7 @@
 """Parses single values of an import. Each parser raises ValueError with a message that follows the value.
 
-The REST API is less strict than JSON types: numbers and booleans may also be text. What a value may be is decided in
-`app.domain.validation`, as for every other input.
+The REST API is less strict than JSON types: numbers and booleans may also be text. `app.domain.validation`
+decides which values are valid, as for every other input.
 """
 
 import re

@@ -9,7 +9,7 @@ from app.importer.spec import LISTS
 
 
 async def lock(connection: AsyncConnection) -> None:
-    """Exclude other writers until the transaction ends, so that what was checked stays true and no id is taken twice.
+    """Exclude other writers until the transaction ends, so that the checks stay valid and no id is used twice.
 
     SQLite never has two writers.
     """

@@ -21,7 +21,6 @@ from app.errors import ApiError, Code
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
-LARGEST_SKIP = 2**31 - 1
 MAX_CONDITIONS = 250
 MAX_LEVELS = 10
 MAX_VALUES = 1_000

@@ -43,7 +43,7 @@ class Page(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Which of the sorted rows a page shows, and the number of rows within which it ends.
+    """The part of the sorted rows that a page shows, and the number of rows within which it ends.
 
     `limit` and `skip` may be parameters. `scan_limit` stands in the statement as a literal; see `scan_limit_for`.
     """

@@ -31,7 +31,7 @@ Handler = Callable[["Endpoint", Request], Awaitable[StatusAndBody]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One path and its methods. HEAD is answered like GET, without the body. `clock` is read once per request."""
+    """One path and its methods. HEAD gets the headers of GET. `clock` is read once per request."""
 
     authenticator: auth.Authenticator
     path: str

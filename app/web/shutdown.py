@@ -47,7 +47,7 @@ def on_shutdown_signal(
 
 @contextmanager
 def before_server_shutdown(act: Callable[[], None]) -> Iterator[None]:
-    """Call `act` as soon as uvicorn is told to stop; the application's own shutdown runs only after all requests.
+    """Call `act` as soon as uvicorn is signalled to stop; the application's shutdown runs only after all requests.
 
     Does nothing if uvicorn does not handle the signals of this process, as in a thread of a test.
     """

@@ -1,7 +1,7 @@
 """The loop that sends due rows of any kind: lease a batch, prepare it, send it concurrently, record the outcomes.
 
-Each step but sending is a short transaction. A failure that nobody expected concerns one row: it counts as that row's
-failed attempt, is logged with its traceback, and changes nothing for the other rows.
+Each step except sending is a short transaction. An unexpected failure affects one row only: it counts as a failed
+attempt of that row and is logged with its traceback.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from app.worker.leases import Lease, Outcome, Table
 logger = logging.getLogger(__name__)
 
 UNEXPECTED = "An unexpected error occurred."
-"""The error of a row that failed as nobody expected. The log has the details."""
+"""The error of a row that failed unexpectedly. The log has the details."""
 
 Send = Callable[[], Awaitable[None]]
 """Composes and sends one message. Raises DeliveryError if the message could not be sent."""

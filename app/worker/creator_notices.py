@@ -1,4 +1,4 @@
-"""Notices: e-mails that tell a lead's creator that its rollout is exhausted."""
+"""Notices: e-mails to a lead's creator when its rollout is exhausted."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -38,7 +38,7 @@ def offered_by_text(
 
 
 def offered_by_call(user: User, lead: Lead, contact: Contact, *, accepts_replies: bool = False) -> Words:
-    """Return what a call says that offers the lead to the user."""
+    """Return the spoken text of a call that offers the lead to the user."""
     how = "To claim it now, press 1." if accepts_replies else "Claim it in the app."
     hello = f"Hello {_one_line(user.first_name)}. You are offered a lead."
     enquiry = _enquiry(user, lead, contact, spoken=True)
@@ -46,7 +46,7 @@ def offered_by_call(user: User, lead: Lead, contact: Contact, *, accepts_replies
 
 
 def assigned(user: User, lead: Lead, contact: Contact) -> Words:
-    """Return the e-mail that tells the user that they were given the lead, automatically or by its creator."""
+    """Return the e-mail about a lead that was assigned to the user, automatically or by its creator."""
     return f"Your new lead: {about(lead, contact)}", (
         f"Hello {_one_line(user.first_name)},\n\n"
         f"{_enquiry(user, lead, contact)}\n\n"
@@ -62,7 +62,7 @@ def assigned_in_short(user: User, lead: Lead, contact: Contact) -> Words:
 
 
 def exhausted(creator: User, lead: Lead, contact: Contact) -> Words:
-    """Return the e-mail that tells the lead's creator that nobody has claimed it."""
+    """Return the e-mail to the lead's creator that nobody has claimed it."""
     return f"Nobody has claimed the lead: {about(lead, contact)}", (
         f"Hello {_one_line(creator.first_name)},\n\n"
         f"{_enquiry(creator, lead, contact)}\n\n"

@@ -1,4 +1,4 @@
-"""Deliveries: the messages that tell users about the leads that they are offered or have been given."""
+"""Deliveries: the messages that notify users of leads that they are offered or were assigned."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _VIA = {Channel.EMAIL: ClaimedVia.EMAIL, Channel.TEXT: ClaimedVia.TEXT, Channel.
 
 @dataclass(frozen=True, slots=True)
 class DueDelivery:
-    """A leased delivery with everything that decides whether it is sent, and with which words."""
+    """A leased delivery, and what decides whether it is sent and with which text."""
 
     delivery: Delivery
     offer: LeadOffer
@@ -44,7 +44,7 @@ class DueDelivery:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether the user is still to be told: the lead is theirs, or it is unclaimed and still offered to them."""
+        """Whether to send it: the lead is the user's, or it is unclaimed and still offered to them."""
         if self.ineligibility is not None:
             return False
         if self.lead.claimed_by_id is not None:
@@ -58,6 +58,7 @@ def delivery_queue(channel: DeliveryChannel, kinds: Collection[Channel], setting
     async def prepare(
         session: AsyncSession, lease: Lease, delivery_ids: Sequence[int], now: datetime
     ) -> dict[int, Send]:
+        # The locks hold until sending has begun (see app/worker/batch.py), so that no sending begins after a claim.
         await lock_leads(session, await _lead_ids(session, delivery_ids))
         due = await _select_due(session, lease, delivery_ids, now)
         wanted = [each for each in due if each.is_wanted]

@@ -1,4 +1,4 @@
-"""Events: what the webhook is told. Each is sent at least once, always with the same id and body, in any order."""
+"""Webhook events. Each is sent at least once, always with the same id and body. The order is undefined."""
 
 import logging
 from collections.abc import Sequence

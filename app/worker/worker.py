@@ -3,7 +3,7 @@
 One loop processes offers and leads: automatic assignment, offers without a channel, exhausted rollouts and the notices
 of them. Beside it run loops that send batches of deliveries, several for each channel, so that a slow provider holds up
 only its own channel. They send what was due when offers were last processed, so that automatic offers always come
-first. Webhook events have a loop of their own, which waits for nothing else.
+first. Webhook events have a loop of their own, so that nothing delays them.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ CLEAN_UP_EVERY = timedelta(minutes=1)
 """How often old events are deleted."""
 
 GRACE_SECONDS = 5.0
-"""How long attempts may take after the worker was stopped. Less than uvicorn gives to requests, see app/cli.py."""
+"""How long attempts may take after a stop. Less than uvicorn gives to requests, see app/cli/serving.py."""
 
 RETRY_SECONDS = 2.0
 """The pause after an unexpected failure, for example if the database is unavailable."""
@@ -177,7 +177,7 @@ class Worker:
         await self._rest(self._has_work, min((at for at in upcoming if at is not None), default=None))
 
     async def _process_due_offers(self, now: datetime) -> int:
-        """Process the due offers that no delivery announces. Return the number of their leads.
+        """Process the due offers that have no delivery to process them. Return the number of their leads.
 
         A lead that cannot be processed is tried again in the next pass.
         """

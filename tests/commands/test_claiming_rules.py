@@ -243,7 +243,7 @@ def test_the_commands_follow_the_rules(clone: Clone) -> None:
                 runner.run(context.__aexit__(None, None, None))
 
 
-def test_the_rules_can_be_told_apart(clone: Clone) -> None:
+def test_the_comparison_notices_a_wrong_model(clone: Clone) -> None:
     """Break the model's quiet hours, and expect the comparison to fail: it would notice a difference."""
     person = Person(None, quiet=(22, 10))
     assert person.quiet_until(NOW) == datetime(2026, 3, 2, 10, tzinfo=NOW.tzinfo)

@@ -31,7 +31,7 @@ READ = """
 
 @pytest.fixture
 async def many_leads(database: Database, world: World, cast: Cast) -> None:
-    """Offer each lead to Bob; their creator was told that they are exhausted. PostgreSQL has no statistics of them."""
+    """Offer each lead to Bob; all of them were reported as exhausted. PostgreSQL has no statistics of them."""
     contact = await world.contact(cast.alice)
     lead: dict[str, Any] = {
         "contact_id": contact.id,

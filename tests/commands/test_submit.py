@@ -395,7 +395,7 @@ async def test_an_automatic_offer_due_later_waits(database: Database, world: Wor
 
 
 async def test_a_submit_without_due_offers_assigns_nothing(database: Database, world: World, cast: Cast) -> None:
-    """Offers that were due before are the worker's business."""
+    """The worker assigns offers that were due before the submit."""
     carol = await world.user("Carol")
     await world.member(cast.team, carol, rank=2, assign_automatically=True)
     lead = await world.lead(cast.alice, cast.team)

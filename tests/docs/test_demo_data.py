@@ -23,7 +23,7 @@ def now() -> datetime:
 
 
 @pytest.fixture
-async def findings(database: Database, demo_data: bytes, now: datetime) -> Report:
+async def report(database: Database, demo_data: bytes, now: datetime) -> Report:
     async with database.write() as session:
         return await import_lists(session, parse(demo_data), now)
 
@@ -33,22 +33,22 @@ async def submit(database: Database, lead: int, now: datetime) -> Submitted:
         return await submit_lead_offers(session, KATHERINE, lead, now)
 
 
-def test_no_field_is_unknown_or_adjusted(findings: Report) -> None:
-    assert (findings.unknown, findings.adjusted) == ({}, {})
+def test_no_field_is_unknown_or_adjusted(report: Report) -> None:
+    assert (report.unknown, report.adjusted) == ({}, {})
 
 
-async def test_a_lead_for_each_order_method(database: Database, findings: Report, now: datetime) -> None:
+async def test_a_lead_for_each_order_method(database: Database, report: Report, now: datetime) -> None:
     assert (await submit(database, 2, now)).team.order_method is OrderMethod.RANK
     assert (await submit(database, 3, now)).team.order_method is OrderMethod.TIME
 
 
-async def test_a_member_for_each_reason_to_be_skipped(database: Database, findings: Report, now: datetime) -> None:
+async def test_a_member_for_each_reason_to_be_skipped(database: Database, report: Report, now: datetime) -> None:
     await submit(database, 2, now)
     reasons = {skip.reason for skip in (await submit(database, 2, now)).skipped}
     assert reasons == set(SkipReason) - {SkipReason.USER_AWAY}
 
 
-async def test_offers_of_every_stage(database: Database, findings: Report) -> None:
+async def test_offers_of_every_stage(database: Database, report: Report) -> None:
     statuses = defaultdict(list)
     async with database.read() as session:
         for offer in await session.exec(select(LeadOffer).order_by(col(LeadOffer.notify_at), col(LeadOffer.id))):
@@ -61,7 +61,7 @@ async def test_offers_of_every_stage(database: Database, findings: Report) -> No
 
 
 async def test_the_rollout_in_progress_has_the_tiers_of_a_submit(
-    database: Database, findings: Report, now: datetime
+    database: Database, report: Report, now: datetime
 ) -> None:
     submitted = await submit(database, 2, now)
     async with database.read() as session:
@@ -95,7 +95,7 @@ def tiers(offers: Sequence[LeadOffer]) -> dict[int | None, tuple[int | None, int
         (7, Code.NOT_FOUND),
     ],
 )
-async def test_refusals(database: Database, findings: Report, now: datetime, lead: int, code: Code) -> None:
+async def test_refusals(database: Database, report: Report, now: datetime, lead: int, code: Code) -> None:
     with pytest.raises(ApiError) as refused:
         await submit(database, lead, now)
     assert refused.value.code is code

@@ -34,8 +34,8 @@ def rows(name: str) -> dict[str, tuple[str, str]]:
 async def test_the_example(database: Database) -> None:
     (example,) = re.findall(r"```json\n(.*?)```", DOCS, re.DOTALL)
     async with database.write() as session:
-        findings = await import_lists(session, parse(example.encode()), NOW)
-    assert findings.lines() == ["users: 1 added, 0 already present", "teams: 1 added, 0 already present"]
+        report = await import_lists(session, parse(example.encode()), NOW)
+    assert report.lines() == ["users: 1 added, 0 already present", "teams: 1 added, 0 already present"]
 
 
 def test_every_list_in_its_order() -> None:

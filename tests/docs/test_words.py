@@ -35,6 +35,12 @@ GIVEN_UP = [
     "rows of any number",
     "handed on from one read to the next",
     "a viewer may find: one sql expression a table",
+    "under way",
+    "nobody expected",
+    "is told",
+    "are told",
+    "were told",
+    "whoever asks",
 ]
 
 SOURCES = sorted(

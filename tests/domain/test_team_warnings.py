@@ -56,9 +56,9 @@ def test_a_channel_is_usable_if_it_is_on_and_reaches_the_user(
         (Alerts(), {}, "no channel is switched on"),
     ],
 )
-def test_the_message_says_why_nobody_is_told(alerts: Alerts, facts: dict[str, bool], reason: str) -> None:
+def test_the_message_says_why_a_user_is_unreachable(alerts: Alerts, facts: dict[str, bool], reason: str) -> None:
     (warning,) = find_warnings([person(alerts=alerts, **facts)], (), {})
-    assert warning.message == f"No message tells User 1 of an offer: {reason}."
+    assert warning.message == f"User 1 cannot be notified of offers: {reason}."
 
 
 def test_only_channels_that_an_option_uses_are_not_set_up() -> None:
@@ -73,7 +73,7 @@ def test_a_member_who_has_not_accepted_is_a_warning() -> None:
 
 @pytest.mark.parametrize(("quiet", "unreached"), [(False, [2, 3]), (True, [])])
 def test_offers_with_or_after_an_automatic_one_are_never_reached(quiet: bool, unreached: list[int]) -> None:
-    """An automatic assignment to a user with quiet hours may wait, so that others are told first."""
+    """An automatic assignment to a user with quiet hours may wait, so that others are notified first."""
     first, second, third = (
         PlannedOffer(rank, NOW + timedelta(minutes=minutes), rank, assign_automatically=False, alerts=EMAIL)
         for rank, minutes in ((1, 0), (2, 0), (3, 15))

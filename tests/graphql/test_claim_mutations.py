@@ -70,7 +70,7 @@ async def test_another_user_cannot_claim_the_offer(api: Api, cast: Cast, offered
     await api.user(cast.bob).ask(CLAIM, id=offered.bob.id)
 
 
-async def test_a_late_claim_is_told_who_holds_the_lead(api: Api, cast: Cast, offered: Offered) -> None:
+async def test_a_late_claim_names_the_holder_of_the_lead(api: Api, cast: Cast, offered: Offered) -> None:
     assert (await offered.as_dora.refusal(CLAIM, id=offered.dora.id))["code"] == "OFFER_NOT_OPEN"
     await api.user(cast.bob).ask(CLAIM, id=offered.bob.id)
     refusal = await offered.as_dora.refusal(CLAIM, id=offered.dora.id)

@@ -17,7 +17,7 @@ SCHEMA = Path(__file__).parents[2] / "schema.graphql"
 
 @pytest.fixture
 async def results(database_url: str, api: Api, cast: Cast, world: World) -> dict[str, Any]:
-    """What each client of clients.mjs got, as Bob."""
+    """The result of each client in clients.mjs, authenticated as Bob."""
     await world.offer(await world.lead(cast.alice, cast.team), cast.bob)
     token = api.user(cast.bob).token
     assert token

@@ -1,4 +1,4 @@
-"""Documents and values that nobody thought of: Schemathesis makes them from the schema and sends them."""
+"""Random documents and values, which Schemathesis generates from the schema."""
 
 import logging
 import re
@@ -19,9 +19,9 @@ SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 @pytest.mark.parametrize(
     ("operations", "not_held_against_us"),
     [
-        # That limit must not be negative, GraphQL cannot say.
+        # GraphQL cannot express that `limit` must not be negative.
         (r"^Query\.(?!previewLeadOffers)", "positive_data_acceptance"),
-        # What refuses has an error at its path, NOT_FOUND mostly, which counts as the server's error there.
+        # A refused mutation has an error at its path, mostly NOT_FOUND, which counts as the server's error there.
         (r"^Mutation\.|^Query\.previewLeadOffers", "positive_data_acceptance,not_a_server_error"),
     ],
 )

@@ -72,7 +72,7 @@ async def everybody(api: Api) -> list[Api]:
         return [api.user(user) for user in users]
 
 
-async def test_what_is_restored_answers_the_same(
+async def test_a_restored_backup_gives_the_same_responses(
     database_url: str, database: Database, demo_data: bytes, tmp_path: Path
 ) -> None:
     async with database.write() as session:

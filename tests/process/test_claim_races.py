@@ -23,7 +23,7 @@ LEADS = 200 if FULL else 12
 
 
 @pytest.mark.slow
-async def test_one_of_32_wins_and_the_others_are_told(
+async def test_one_of_32_wins_and_the_others_learn_who(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:
     members = [await world.member_user(cast.team) for _ in range(MEMBERS)]

@@ -181,7 +181,7 @@ async def test_one_of_two_server_processes_is_killed(
     assert victim not in workers(load)
 
 
-async def test_a_server_that_is_told_to_end_answers_what_it_has_begun(postgresql: Any, load: Load) -> None:
+async def test_a_server_that_is_stopped_finishes_running_requests(postgresql: Any, load: Load) -> None:
     """The requests wait for a table lock when SIGTERM arrives, and get it before the shutdown timeout."""
     database = connect(postgresql.get_uri(driver="asyncpg"))
     async with httpx2.AsyncClient(timeout=30) as http:

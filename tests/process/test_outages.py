@@ -81,7 +81,7 @@ async def test_without_postgresql_every_request_is_refused_and_the_log_has_the_c
     assert "hunter2" not in str(lines)
 
 
-async def test_the_provider_is_told_to_come_back() -> None:
+async def test_the_provider_is_asked_to_retry() -> None:
     settings = with_twilio(settings_for(NOBODY_LISTENS), public_url="https://leads.example.com")
     form = {"From": "+12025550142", "Body": "1", "MessageSid": "SM1"}
     async with serving(settings) as api:
@@ -91,13 +91,13 @@ async def test_the_provider_is_told_to_come_back() -> None:
     assert answer.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE", "retryAfter": 2}
 
 
-async def test_a_silent_postgresql_is_not_waited_for_without_end(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_waiting_for_a_silent_postgresql_is_limited(capsys: pytest.CaptureFixture[str]) -> None:
     async with silent_server() as url, asyncio.timeout(20):
         lines = await refused(url, capsys, pool_seconds=0.2)
     assert all("TimeoutError" in line["reason"] for line in lines)
 
 
-async def test_a_postgresql_that_crashes_while_one_connects(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_postgresql_crashes_during_a_connection_attempt(capsys: pytest.CaptureFixture[str]) -> None:
     async with dying_server() as url, asyncio.timeout(20):
         lines = await refused(url, capsys)
     assert all(re.search("connection was closed|Connection(Reset|DoesNotExist)Error", x["reason"]) for x in lines), (
@@ -105,7 +105,7 @@ async def test_a_postgresql_that_crashes_while_one_connects(capsys: pytest.Captu
     )
 
 
-async def test_who_gets_no_connection_in_time_is_refused(database_url: str) -> None:
+async def test_requests_that_get_no_connection_in_time_are_refused(database_url: str) -> None:
     database = connect(database_url, Limits(pool_size=1, pool_seconds=0.1))
     if not database.is_postgresql:  # the pool of SQLite has no size of its own
         return await database.close()

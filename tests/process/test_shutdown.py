@@ -64,7 +64,7 @@ async def deliveries(database: Database) -> list[Delivery]:
 
 
 @pytest.mark.parametrize("command", ["dispatch", "serve", "serve --workers 2"])
-async def test_a_provider_that_is_silent_holds_no_end_up(
+async def test_shutdown_does_not_wait_for_a_silent_provider(
     database: Database, database_url: str, world: World, cast: Cast, command: str
 ) -> None:
     if "--workers" in command and not database.is_postgresql:
@@ -84,7 +84,7 @@ async def test_a_provider_that_is_silent_holds_no_end_up(
         assert all(one.next_attempt_at is not None and one.next_attempt_at <= utc_now() for one in left)
 
 
-async def test_what_was_given_up_another_worker_sends_at_once(
+async def test_another_worker_sends_released_messages_at_once(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:
     await due_mails(world, cast, 1)
@@ -103,7 +103,7 @@ async def test_what_was_given_up_another_worker_sends_at_once(
                 assert await end(second) == 0
 
 
-async def test_what_is_sent_before_the_time_is_over_counts(
+async def test_messages_sent_within_the_grace_period_are_recorded(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:
     await due_mails(world, cast, MAILS)
@@ -136,7 +136,7 @@ async def test_a_second_signal_ends_a_worker_at_once(
 
 
 @pytest.mark.slow
-async def test_a_database_that_is_silent_holds_no_end_up(
+async def test_shutdown_does_not_wait_for_a_silent_database(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:
     """The worker waits for a lock for longer than its shutdown may take."""

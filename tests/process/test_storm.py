@@ -144,7 +144,7 @@ class Dispatchers:
 
 
 @pytest.mark.slow
-async def test_a_storm_leaves_sense(
+async def test_a_storm_leaves_consistent_data(
     database: Database, database_url: str, world: World, cast: Cast, capsys: pytest.CaptureFixture[str]
 ) -> None:
     users = [

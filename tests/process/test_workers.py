@@ -121,7 +121,7 @@ async def test_killed_workers_lose_nothing(
     assert doubles <= KILLS * workers * IN_FLIGHT
 
 
-async def test_a_worker_inside_the_server_tells_of_a_submit(
+async def test_a_worker_inside_the_server_notifies_after_a_submit(
     database_url: str, database: Database, world: World, cast: Cast
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)

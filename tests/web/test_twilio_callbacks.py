@@ -344,7 +344,7 @@ async def test_a_text_without_an_id_claims_nothing(twilio: Twilio, database: Dat
 async def test_a_claim_during_an_outage_is_retried_by_twilio(
     twilio: Twilio, database: Database, offer: LeadOffer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The status is 503, which Twilio retries, and nobody is told that the offer is not open."""
+    """The status is 503, which Twilio retries, and no reply says that the offer is not open."""
 
     async def fail(*_arguments: object) -> None:
         raise DisconnectionError

@@ -28,7 +28,7 @@ Row = Delivery | Notice | Event
 
 @dataclass
 class Outbound:
-    """An e-mail channel and a webhook in one. Sending to a poisoned recipient fails as no programmer expected."""
+    """An e-mail channel and a webhook in one. Sending to a poisoned recipient raises an unexpected exception."""
 
     max_concurrent: int = 50
     accepts_replies: bool = False
@@ -234,7 +234,7 @@ async def test_without_a_failure_all_are_sent_once(outbox: Outbox, table: type[R
 async def test_an_unknown_time_zone_holds_nothing_back(
     outbox: Outbox, table: type[Row], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The tz database of another machine may lack a zone. The user is told at once rather than never."""
+    """The tz database of another machine may lack a zone. The user is notified at once rather than never."""
     await ADD[table](outbox)
     await outbox.execute(
         "UPDATE users SET timezone = 'Mars/Olympus', quiet_hours_start = '00:00', quiet_hours_end = '23:59'"
@@ -245,7 +245,7 @@ async def test_an_unknown_time_zone_holds_nothing_back(
     assert "Mars/Olympus" in caplog.text
 
 
-async def test_a_lead_that_cannot_be_assigned_holds_up_no_other(outbox: Outbox) -> None:
+async def test_a_lead_that_cannot_be_assigned_does_not_block_others(outbox: Outbox) -> None:
     await outbox.add_deliveries()
     await outbox.execute("UPDATE lead_offers SET assign_automatically = true WHERE id < 3")
     await outbox.refuse_update("leads", "NEW.id = 1 AND NEW.claimed_by_id IS NOT NULL")
@@ -256,9 +256,7 @@ async def test_a_lead_that_cannot_be_assigned_holds_up_no_other(outbox: Outbox) 
     assert {*outbox.recipients[1:]} <= {*outbox.outbound.sent}
 
 
-async def test_an_exhausted_lead_that_cannot_be_noted_holds_up_no_other(
-    outbox: Outbox, world: World, cast: Cast
-) -> None:
+async def test_an_exhausted_lead_that_fails_does_not_block_others(outbox: Outbox, world: World, cast: Cast) -> None:
     creators: list[User] = [await world.user(name) for name in ("Dora", "Emil", "Fred")]
     for creator in creators:
         await world.lead(creator, cast.team, watched_since=NOW)

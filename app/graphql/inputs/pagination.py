@@ -46,7 +46,7 @@ Report = Callable[[Problem], None]
 
 
 def parse_page(where: object, sort: Sequence[Any] | None, limit: int | None, skip: int | None) -> filters.PageRequest:
-    """Translate the arguments of a list. Null counts as left out. Raise BAD_USER_INPUT that names every mistake."""
+    """Translate the arguments of a list. Null counts as left out. Raise BAD_USER_INPUT with every invalid value."""
     problems: list[Problem] = []
     page = filters.PageRequest(
         _where(where, "where", problems.append),

@@ -8,11 +8,8 @@ from typing import Any
 from strawberry import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
-from app.domain.identifiers import parse_id
+from app.domain.identifiers import NO_ID, parse_id
 from app.errors import ApiError, Code, Problem, bad_input
-
-ID_OF_NOTHING = 0
-"""Stands for an invalid id; no row has it, so that commands report it like an unknown one."""
 
 
 def given(item: Any) -> dict[str, Any]:
@@ -38,7 +35,7 @@ def _default(field: Field[Any]) -> Any:
 
 def _value(name: str, value: Any) -> Any:
     if isinstance(value, str) and name.endswith("_id"):
-        return parse_id(value) or ID_OF_NOTHING
+        return parse_id(value) or NO_ID
     return given(value) if is_dataclass(value) else value
 
 

@@ -13,15 +13,12 @@ from strawberry import UNSET, argument
 
 from app.access import visibility
 from app.db import models
-from app.domain.identifiers import parse_id
+from app.domain.identifiers import NO_ID, parse_id
 from app.graphql.context import Info
 from app.graphql.enums import LeadOfferStatus
 from app.graphql.fields import payload
 from app.graphql.subscriptions.session import SubscriptionContext
 from app.graphql.types.offers import LeadOffer
-
-NO_LEAD = 0
-"""Stands for an invalid lead id, which no offer has."""
 
 
 @strawberry.type(
@@ -43,7 +40,7 @@ async def _lead_offer_changed(
 ) -> AsyncGenerator[LeadOfferChange, None]:
     context = cast(SubscriptionContext, info.context)
     session = context.session
-    lead = None if lead_id is None or lead_id is UNSET else parse_id(lead_id) or NO_LEAD
+    lead = None if lead_id is None or lead_id is UNSET else parse_id(lead_id) or NO_ID
 
     # Nothing is awaited before this line, so that no change is missed after the client's request was read.
     with session.services.hub.subscribe(context.viewer.id, lead, session.close) as subscriber:

@@ -61,7 +61,7 @@ class EventStream(Response):
         """Send events until the subscription completes, the client disconnects or the session is closed."""
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
 
-        # The heartbeat starts second: when its first comment goes out, the subscription already hears of changes.
+        # The heartbeat starts second: when its first comment goes out, the subscription already receives changes.
         coroutines = (
             self._send_results(send),
             self._send_heartbeats(send),

@@ -1,4 +1,4 @@
-"""The hub delivers the changes of offers that a process hears of to those of its subscribers who may see them.
+"""The hub delivers the changes of offers that a process receives to those of its subscribers who can see them.
 
 One statement finds the recipients of all pending changes. A subscriber has at most one pending change per offer,
 however often the offer changes, and reads the offer when the event is sent. No subscriber waits for another.
@@ -77,7 +77,7 @@ class Hub:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
-        """Return as soon as every later commit is sure to be heard. Raise UNAVAILABLE if that takes too long."""
+        """Return once the changes of every later commit will be received. Raise UNAVAILABLE if that takes too long."""
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._deliver_forever())]
             self._tasks += [asyncio.create_task(self._listener.run())] if self._listener else []

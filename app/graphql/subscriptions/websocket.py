@@ -152,7 +152,7 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         """Execute an operation and send its results.
 
         A query or mutation is authenticated, counted and limited in time as over HTTP. A subscription relies on the
-        session: it starts to hear of changes at once, and its user is authenticated before each event.
+        session: it receives changes from the start, and its user is authenticated before each event.
         """
         services = self._session.services
         try:

@@ -16,7 +16,7 @@ class Message:
     subject: str
     text: str
     keypress_url: str | None = None
-    """For a call: the URL that is told which key was pressed. None if no key is asked for."""
+    """For a call: the URL that receives the pressed key. None if the call asks for no key."""
 
 
 class DeliveryError(Exception):

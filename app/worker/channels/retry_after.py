@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 import httpx2
 
 MAX_SECONDS = 24 * 3600.0
-"""The longest pause that is respected. A server that asks for more probably has a wrong clock."""
+"""The longest pause that is respected. If a server requests a longer one, its clock is probably wrong."""
 
 
 def retry_after(response: httpx2.Response) -> float | None:
