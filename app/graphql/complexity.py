@@ -44,15 +44,8 @@ from graphql import (
 )
 
 from app.config import Settings
-from app.lists.filters import (
-    DEFAULT_LIMIT,
-    MAX_CONDITIONS,
-    MAX_LEVELS,
-    MAX_LIMIT,
-    MAX_SORTS,
-    MAX_VALUES,
-    allow,
-)
+from app.lists.filters import MAX_CONDITIONS, MAX_LEVELS, MAX_SORTS, MAX_VALUES, allow
+from app.lists.pagination import DEFAULT_LIMIT, MAX_LIMIT
 
 # Settings limit the cost and the depth of an operation. The limits below are fixed: whatever fits them is cheap to
 # parse, measure and validate, and GraphiQL's introspection query fits them too.

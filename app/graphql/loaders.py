@@ -25,8 +25,7 @@ from app.db.models import Team
 from app.domain.alert_channels import unserved
 from app.domain.team_warnings import TeamWarning
 from app.graphql.declarations import Children, Expression
-from app.lists import filters
-from app.lists.pagination import Page, columns_of, fetch_pages
+from app.lists.pagination import Page, PageRequest, columns_of, fetch_pages
 
 if TYPE_CHECKING:
     from app.graphql.context import Context
@@ -87,7 +86,7 @@ class Loaders:
         return self._object_texts[tree]
 
     def pages(
-        self, model: type[T], parent: str, found: ColumnElement[bool], page: filters.PageRequest
+        self, model: type[T], parent: str, found: ColumnElement[bool], page: PageRequest
     ) -> DataLoader[int, Page[T]]:
         """Pages of `model` nested in a list, by the id of the parent, which is in the column `parent`."""
         key = (model, page)

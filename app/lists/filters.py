@@ -19,8 +19,6 @@ from sqlalchemy import ColumnElement, UnaryExpression, and_, bindparam, false, o
 from app.db.functions import member_of, set_parameter
 from app.errors import ApiError, Code
 
-DEFAULT_LIMIT = 10
-MAX_LIMIT = 100
 MAX_CONDITIONS = 250
 MAX_LEVELS = 10
 MAX_VALUES = 1_000
@@ -97,25 +95,10 @@ class Sort:
     descending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PageRequest:
-    """The page of a list that a client requests. `limit` has been clamped to 0 to 100."""
-
-    where: Where = EVERYTHING
-    sort: tuple[Sort, ...] = ()
-    limit: int = DEFAULT_LIMIT
-    skip: int = 0
-
-
 def allow(counted: int, allowed: int, what: str) -> None:
     """Raise QUERY_TOO_COMPLEX if a request has more than `allowed` of something."""
     if counted > allowed:
         raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}, where {allowed} are allowed.")
-
-
-def clamp(limit: int) -> int:
-    """Return the limit that applies when a client requests `limit` rows (0 or more)."""
-    return min(limit, MAX_LIMIT)
 
 
 def matches(where: Where, columns: Columns) -> ColumnElement[bool]:

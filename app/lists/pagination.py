@@ -25,10 +25,23 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.db.functions import member_of
 from app.lists import filters
 
+DEFAULT_LIMIT = 10
+MAX_LIMIT = 100
+
 T = TypeVar("T", bound=SQLModel)
 
 Visible = ColumnElement[bool] | tuple[ColumnElement[bool], ...]
 """The rows that a viewer can see: one condition, or several disjoint ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """The page of a list that a client requests. `limit` has been clamped to 0 to 100."""
+
+    where: filters.Where = filters.EVERYTHING
+    sort: tuple[filters.Sort, ...] = ()
+    limit: int = DEFAULT_LIMIT
+    skip: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +66,16 @@ class Extent:
     scan_limit: int
 
 
+def clamp(limit: int) -> int:
+    """Return the limit that applies when a client requests `limit` rows (0 or more)."""
+    return min(limit, MAX_LIMIT)
+
+
 async def fetch_page(
     session: AsyncSession,
     model: type[T],
     visible: Visible,
-    page: filters.PageRequest,
+    page: PageRequest,
     *,
     with_total: bool,
 ) -> Page[T]:
@@ -137,7 +155,7 @@ async def fetch_pages(
     parent: str,
     parent_ids: Collection[int],
     visible: ColumnElement[bool],
-    page: filters.PageRequest,
+    page: PageRequest,
 ) -> dict[int, Page[T]]:
     """Read a page of each parent's rows in one statement; return the pages by the parent's id.
 

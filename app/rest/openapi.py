@@ -5,7 +5,8 @@ from typing import Any
 
 from app.domain.enums import DistributionTarget
 from app.domain.identifiers import LARGEST
-from app.lists.filters import DEFAULT_LIMIT, LISTS, MAX_LIMIT, MAX_SORTS, MAX_VALUES, RANGES, Operator
+from app.lists.filters import LISTS, MAX_SORTS, MAX_VALUES, RANGES, Operator
+from app.lists.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from app.rest.errors import FEATHERS_NAMES
 from app.rest.filter_fields import FILTER_FIELDS, LARGEST_INT, ValueType
 from app.rest.handlers import ME_FIELDS

@@ -18,6 +18,7 @@ from qs_codec.utils.decode_utils import DecodeUtils
 from app.errors import ApiError, Code, Problem, bad_input
 from app.lists import filters
 from app.lists.filters import EVERYTHING, LISTS, AllOf, AnyOf, Condition, Operator, Sort, Where, allow
+from app.lists.pagination import DEFAULT_LIMIT, PageRequest, clamp
 from app.rest.filter_fields import FILTER_FIELDS, ValueType, is_null, quoted, whole_number
 
 MAX_PARAMETERS = 1_500
@@ -55,7 +56,7 @@ Tree = Mapping[str, Any]
 class FindQuery:
     """The query of a list. `select` names the fields to return; None means all."""
 
-    page: filters.PageRequest
+    page: PageRequest
     select: frozenset[str] | None
 
 
@@ -63,14 +64,14 @@ def parse_find(query_string: str, fields: Collection[str]) -> FindQuery:
     """Parse the query of a list whose rows have `fields`. BAD_USER_INPUT lists every invalid part."""
     tree = _decode(query_string)
     parser = _Parser()
-    limit = parser.count(tree.pop("$limit", ""), "$limit", filters.DEFAULT_LIMIT)
+    limit = parser.count(tree.pop("$limit", ""), "$limit", DEFAULT_LIMIT)
     skip = parser.count(tree.pop("$skip", ""), "$skip", 0)
     sort = parser.sort(tree.pop("$sort", ""))
     select = parser.select(tree.pop("$select", None), fields)
     where = parser.where(tree, "", 1)
     if parser.problems:
         raise bad_input(*parser.problems)
-    return FindQuery(filters.PageRequest(where, sort, filters.clamp(limit), skip), select)
+    return FindQuery(PageRequest(where, sort, clamp(limit), skip), select)
 
 
 def parse_select(query_string: str, fields: Collection[str]) -> frozenset[str] | None:

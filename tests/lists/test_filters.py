@@ -13,9 +13,8 @@ from app.access import visibility
 from app.db.engine import Database
 from app.db.models import LeadOffer
 from app.domain.enums import LeadOfferStatus
-from app.lists import filters
 from app.lists.filters import LISTS, NO_MATCH, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Sort, Where
-from app.lists.pagination import fetch_page, fetch_pages
+from app.lists.pagination import PageRequest, fetch_page, fetch_pages
 from tests.support.examples import examples
 from tests.support.world import NOW, Cast, World
 
@@ -51,7 +50,7 @@ def _wheres(parts: st.SearchStrategy[Where]) -> st.SearchStrategy[Where]:
 
 WHERES = st.recursive(conditions(), _wheres, max_leaves=6)
 SORTS = st.lists(st.builds(Sort, st.sampled_from(sorted(VALUES)), st.booleans()), max_size=3).map(tuple)
-PAGES = st.builds(filters.PageRequest, WHERES, SORTS, st.integers(0, 8), st.integers(0, 8))
+PAGES = st.builds(PageRequest, WHERES, SORTS, st.integers(0, 8), st.integers(0, 8))
 
 
 COMPARE: dict[Operator, Callable[[Any, Any], bool]] = {
@@ -117,7 +116,7 @@ SHARED = settings(examples(150), derandomize=True)
 @SHARED
 @given(page=PAGES)
 async def test_a_page_follows_the_rules(
-    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.PageRequest
+    database: Database, cast: Cast, offers: list[LeadOffer], page: PageRequest
 ) -> None:
     mine = [o for o in offers if cast.bob.id in (o.user_id, o.offered_by_id)]
     wanted = _sorted([row for row in mine if _holds(page.where, row)], page.sort)
@@ -132,7 +131,7 @@ async def test_a_page_follows_the_rules(
 @SHARED
 @given(page=PAGES)
 async def test_an_inbox_read_in_halves_equals_the_inbox_read_whole(
-    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.PageRequest
+    database: Database, cast: Cast, offers: list[LeadOffer], page: PageRequest
 ) -> None:
     for viewer in (cast.alice, cast.bob, cast.charlie):
         async with database.read() as session:
@@ -144,14 +143,14 @@ async def test_an_inbox_read_in_halves_equals_the_inbox_read_whole(
 @SHARED
 @given(page=PAGES)
 async def test_nested_pages_equal_separate_pages(
-    database: Database, cast: Cast, offers: list[LeadOffer], page: filters.PageRequest
+    database: Database, cast: Cast, offers: list[LeadOffer], page: PageRequest
 ) -> None:
     found = visibility.offers(cast.alice.id)
     leads = sorted({offer.lead_id for offer in offers})
     async with database.read() as session:
         nested = await fetch_pages(session, LeadOffer, "lead_id", [*leads, 999], found, page)
         for lead_id in [*leads, 999]:
-            of_lead = filters.PageRequest(
+            of_lead = PageRequest(
                 AllOf((Condition("lead_id", Operator.EQ, lead_id), page.where)), page.sort, page.limit, page.skip
             )
             alone = await fetch_page(session, LeadOffer, found, of_lead, with_total=True)
@@ -163,6 +162,6 @@ async def test_a_huge_list_is_one_parameter(database: Database, cast: Cast, offe
     every = AllOf(tuple(Condition("id", Operator.IN, tuple(range(1, 100_000, 2))) for _ in range(3)))
     async with database.read() as session:
         answer = await fetch_page(
-            session, LeadOffer, visibility.offers(cast.alice.id), filters.PageRequest(every), with_total=True
+            session, LeadOffer, visibility.offers(cast.alice.id), PageRequest(every), with_total=True
         )
     assert answer.total == sum(1 for offer in offers if offer.id % 2)

@@ -13,6 +13,7 @@ from app.graphql.enums import SortDirection
 from app.graphql.inputs.filters import IDFilter, StringFilter
 from app.lists import filters
 from app.lists.filters import LISTS, NO_MATCH, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Where
+from app.lists.pagination import DEFAULT_LIMIT, PageRequest, clamp
 
 T = TypeVar("T")
 
@@ -45,10 +46,10 @@ SkipArgument = Annotated[
 Report = Callable[[Problem], None]
 
 
-def parse_page(where: object, sort: Sequence[Any] | None, limit: int | None, skip: int | None) -> filters.PageRequest:
+def parse_page(where: object, sort: Sequence[Any] | None, limit: int | None, skip: int | None) -> PageRequest:
     """Translate the arguments of a list. Null counts as left out. Raise BAD_USER_INPUT with every invalid value."""
     problems: list[Problem] = []
-    page = filters.PageRequest(
+    page = PageRequest(
         _where(where, "where", problems.append),
         tuple(filters.Sort(s.field.value, s.direction is SortDirection.DESC) for s in sort or ()),
         *parse_limits(limit, skip, problems.append),
@@ -60,13 +61,13 @@ def parse_page(where: object, sort: Sequence[Any] | None, limit: int | None, ski
 
 def parse_limits(limit: int | None, skip: int | None, report: Report) -> tuple[int, int]:
     """Return the limit that applies and the number of rows to skip; report negative numbers."""
-    limit = filters.DEFAULT_LIMIT if limit is None else limit
+    limit = DEFAULT_LIMIT if limit is None else limit
     skip = skip or 0
     if limit < 0:
         report(Problem("limit", "must not be negative"))
     if skip < 0:
         report(Problem("skip", "must not be negative"))
-    return filters.clamp(limit), skip
+    return clamp(limit), skip
 
 
 def _where(where: Any, path: str, report: Report) -> Where:
