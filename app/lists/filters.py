@@ -98,7 +98,7 @@ class Sort:
 def allow(counted: int, allowed: int, what: str) -> None:
     """Raise QUERY_TOO_COMPLEX if a request has more than `allowed` of something."""
     if counted > allowed:
-        raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}, where {allowed} are allowed.")
+        raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}. At most {allowed} are allowed.")
 
 
 def matches(where: Where, columns: Columns) -> ColumnElement[bool]:

@@ -349,7 +349,7 @@ async def test_a_claim_during_an_outage_is_retried_by_twilio(
     async def fail(*_arguments: object) -> None:
         raise DisconnectionError
 
-    monkeypatch.setattr("app.web.twilio_callbacks.claim_as_told", fail)
+    monkeypatch.setattr("app.web.twilio_callbacks.claim_by_reply", fail)
     answer = await twilio.tells("/twilio/texts", From=PHONE, Body="1", MessageSid="SM1")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert await holder(database, offer) == (None, None)
