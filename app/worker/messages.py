@@ -87,14 +87,16 @@ TEXTS_AGAIN = "You will get texts about leads again."
 def about(lead: Lead, contact: Contact) -> str:
     """Return a short name for the lead: its type or the contact's first name, and its zipcode."""
     kind = _one_line(lead.type) or _one_line(contact.first_name) or f"number {lead.id}"
-    return f"{kind} in {lead.zipcode}" if lead.zipcode else kind
+    zipcode = _one_line(lead.zipcode)
+    return f"{kind} in {zipcode}" if zipcode else kind
 
 
 def _enquiry(user: User, lead: Lead, contact: Contact, *, spoken: bool = False) -> str:
     """Return a sentence that says who enquired about what and when, in the user's time zone."""
     name = _one_line(contact.first_name) or "Somebody"
-    zipcode = (" ".join(lead.zipcode) if spoken else lead.zipcode) if lead.zipcode else ""
-    details = ", ".join(filter(None, [_one_line(lead.type), f"zipcode {zipcode}" if zipcode else ""]))
+    zipcode = _one_line(lead.zipcode)
+    spelled = " ".join(zipcode) if spoken else zipcode
+    details = ", ".join(filter(None, [_one_line(lead.type), f"zipcode {spelled}" if spelled else ""]))
     when, zone = _local_time(lead.created_at, user.timezone)
     return f"{name} enquired{f' ({details})' if details else ''} on {when}{'' if spoken else f' ({zone})'}."
 

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email.message import EmailMessage
-from email.utils import formatdate
+from email.utils import parseaddr
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
 from app.worker.channels.base import DeliveryError, Message
+from app.worker.channels.email_message import compose_email
 
 
 class EmailChannel:
@@ -24,14 +24,15 @@ class EmailChannel:
 
     def __init__(self, url: str, sender: str, seconds: float) -> None:
         self._url = urlsplit(url)
-        self._sender = sender
+        self._sender = parseaddr(sender)
         self._seconds = seconds
         self._idle: list[aiosmtplib.SMTP] = []
 
     async def send(self, message: Message) -> None:
         try:
             async with asyncio.timeout(self._seconds), self._connection() as connection:
-                await connection.send_message(_mail(message, self._sender))
+                mail = compose_email(message, self._sender, message.to)
+                await connection.sendmail(self._sender[1], [message.to], mail)
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _refused(error.recipients[0].code, "the address") from error
         except aiosmtplib.SMTPAuthenticationError as error:
@@ -83,17 +84,6 @@ class EmailChannel:
         )
         await connection.connect()
         return connection
-
-
-def _mail(message: Message, sender: str) -> EmailMessage:
-    """Return the mail. Its Message-ID is the same for every attempt, so that recipients can recognize duplicates."""
-    mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = sender, message.to, message.subject
-    mail["Date"] = formatdate(usegmt=True)
-    mail["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2].rstrip('>')}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(message.text)
-    return mail
 
 
 def _refused(code: int, what: str) -> DeliveryError:
