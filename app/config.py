@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.domain.validation import email_to_send, parse_mailbox
+
 PREFIX = "LEAD_OFFERS_"
 
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
@@ -156,7 +158,9 @@ class Settings(BaseSettings):
         "always before it sends a password), or `smtps://` for TLS from the start.",
     )
     email_from: str | None = Field(
-        default=None, description="The sender address of e-mails. Required with `LEAD_OFFERS_SMTP_URL`."
+        default=None,
+        description="The sender of e-mails: `leads@example.com`, or with a name `Leads <leads@example.com>`. Required "
+        "with `LEAD_OFFERS_SMTP_URL`.",
     )
     twilio_account_sid: str | None = Field(
         default=None,
@@ -295,10 +299,12 @@ class Settings(BaseSettings):
 
     @field_validator("email_from")
     @classmethod
-    def _check_email(cls, address: str | None) -> str | None:
-        if address is not None and "@" not in address:
-            raise ValueError("must be an e-mail address")
-        return address
+    def _check_mailbox(cls, mailbox: str | None) -> str | None:
+        if mailbox is not None:
+            _name, address = parse_mailbox(mailbox)
+            if not email_to_send(address).isascii():
+                raise ValueError("must be an address that needs no SMTPUTF8: only ASCII characters before the @")
+        return mailbox
 
     @field_validator("twilio_from")
     @classmethod

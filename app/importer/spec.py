@@ -69,7 +69,7 @@ LISTS = (
         (
             _field("first_name", parsers.text, default=""),
             _field("last_name", parsers.text, default=""),
-            _field("email", parsers.email),
+            _field("email", parsers.user_email),
             _field("phone", parsers.text),
             _field("timezone", parsers.timezone, default="UTC"),
             _field("is_active", parsers.boolean, default=True),
@@ -121,7 +121,7 @@ LISTS = (
             _reference("owner_user_id", "users", column="owner_id", required=True),
             _field("first_name", parsers.text),
             _field("last_name", parsers.text),
-            _field("email", parsers.text),
+            _field("email", parsers.email_or_none),
             _field("mobile_phone", parsers.text),
         ),
         facts=("owner_id",),

@@ -168,6 +168,10 @@ def by_hand(user: User) -> dict[str, Any]:
         pytest.param(lambda user: signed(user, sub=None), id="nobody"),
         pytest.param(lambda user: signed(user, sub="nobody@example.com"), id="an unknown address"),
         pytest.param(lambda user: signed(user, sub=user.email, email_verified=False), id="an unverified address"),
+        pytest.param(lambda user: signed(user, sub=f"{user.email},al@example.com"), id="two addresses"),
+        pytest.param(lambda user: signed(user, sub=f"mailto:{user.email}"), id="mailto:"),
+        pytest.param(lambda user: signed(user, sub=f"{user.email}."), id="a dot after the address"),
+        pytest.param(lambda user: signed(user, sub=f"{user.email}\u200b"), id="an invisible character"),
         pytest.param(lambda user: signed(user)[:-4] + "AAAA", id="another signature"),
         pytest.param(lambda user: signed(user) + "A" * 9000, id="too long"),
         pytest.param(lambda _: base64.b64encode(b"[" * 4000).decode() + ".e30.", id="a deep header"),
@@ -178,6 +182,20 @@ def by_hand(user: User) -> dict[str, Any]:
 async def test_every_forgery_is_rejected(api: Api, cast: Cast, token: Callable[[User], str]) -> None:
     assert await status(api, token(cast.bob)) == 401
     assert await status(api, signed(cast.bob)) == 200
+
+
+async def test_an_address_that_looks_like_another_is_nobody(api: Api, world: World) -> None:
+    kate = await world.user("Kate", email="kate.smith@example.com")
+    assert await status(api, signed(kate, sub="KATE.Smith@Example.COM")) == 200
+    for twin in (
+        "\u212aate.smith@example.com",
+        "kate.\u017fmith@example.com",
+        "kate\uff0esmith@example.com",
+        "kate.smith@\uff45xample.com",
+        "kate.smith@example\u3002com",
+        "kate.smith\uff20example.com",
+    ):
+        assert await status(api, signed(kate, sub=twin)) == 401
 
 
 async def test_tokens_are_read_from_the_header_only(api: Api, cast: Cast) -> None:

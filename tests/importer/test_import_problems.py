@@ -52,6 +52,16 @@ VALUES = [
     (changed("users", id="5_0"), f'users[0].id: "5_0" {WHOLE}'),
     (changed("users", id="\uff15"), f'users[0].id: "\uff15" {WHOLE}'),
     (
+        changed("users", email="bob,al@example.com"),
+        'users[0].email: "bob,al@example.com" is not an e-mail address such as dorothy@example.com: '
+        "only one address is allowed, without commas and semicolons",
+    ),
+    (
+        changed("contacts", email="mailto:mary@example.com"),
+        'contacts[0].email: "mailto:mary@example.com" is not an e-mail address such as dorothy@example.com: '
+        "leave out mailto:",
+    ),
+    (
         changed("users", email="dorothy"),
         'users[0].email: "dorothy" is not an e-mail address such as dorothy@example.com',
     ),

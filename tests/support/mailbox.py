@@ -46,11 +46,11 @@ class Mailbox:
 
 
 @contextmanager
-def mailbox() -> Iterator[Mailbox]:
-    """Run the server on a free port."""
+def mailbox(*, smtputf8: bool = True) -> Iterator[Mailbox]:
+    """Run the server on a free port, with or without the SMTPUTF8 extension."""
     box = Mailbox()
     port = free_port()
-    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller = Controller(box, hostname="127.0.0.1", port=port, enable_SMTPUTF8=smtputf8)
     controller.start()
     box.url = f"smtp://127.0.0.1:{port}"
     try:
