@@ -214,15 +214,17 @@ class Check:
         return value
 
     def name(self, field: str, value: str | None) -> str:
-        """Return a trimmed text, which must be neither null nor empty."""
+        """Return a trimmed name, which must not be null and must have something visible."""
         if value is None:
             self.refuse(field, "must not be null")
         elif not value.strip():
             self.refuse(field, "must not be empty")
-        return self._parsed(field, (value or "").strip(), parse_text) or ""
+        else:
+            return self._parsed(field, value.strip(), parse_name) or ""
+        return ""
 
     def text(self, field: str, value: str | None) -> str | None:
-        """Return a trimmed text, which must not be empty, or null."""
+        """Return a text that is checked as a name is, or null."""
         return None if value is None else self.name(field, value) or None
 
     def email(self, field: str, value: str | None) -> str | None:

@@ -31,7 +31,12 @@ def text(value: Any) -> str:
 def name(value: Any) -> str:
     if not text(value).strip():
         raise ValueError("is blank")
-    return text(value)
+    return validation.parse_name(value)
+
+
+def name_or_none(value: Any) -> str | None:
+    """Return a name, or None for blank text."""
+    return name(value) if text(value).strip() else None
 
 
 def user_email(value: Any) -> str:

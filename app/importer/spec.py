@@ -67,8 +67,8 @@ LISTS = (
         "users",
         "users",
         (
-            _field("first_name", parsers.text, default=""),
-            _field("last_name", parsers.text, default=""),
+            _field("first_name", parsers.name_or_none, default=""),
+            _field("last_name", parsers.name_or_none, default=""),
             _field("email", parsers.user_email),
             _field("phone", parsers.text),
             _field("timezone", parsers.timezone, default="UTC"),
@@ -119,8 +119,8 @@ LISTS = (
         "contacts",
         (
             _reference("owner_user_id", "users", column="owner_id", required=True),
-            _field("first_name", parsers.text),
-            _field("last_name", parsers.text),
+            _field("first_name", parsers.name_or_none),
+            _field("last_name", parsers.name_or_none),
             _field("email", parsers.email_or_none),
             _field("mobile_phone", parsers.text),
         ),

@@ -21,6 +21,7 @@ from app.domain.validation import (
     parse_email,
     parse_mailbox,
     parse_minutes,
+    parse_name,
     parse_rank,
     parse_text,
     parse_timezone,
@@ -237,3 +238,73 @@ def test_a_mailbox_is_a_name_and_an_address(text: str, mailbox: tuple[str, str])
 def test_an_invalid_mailbox_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not|control character"):
         parse_mailbox(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "IBM",
+            "Zo\u00eb",
+            "Zoe\u0308",
+            "\u5f20\u4f1f",
+            "\u05d3\u05d5\u05d3",
+            "\u0645\u06cc\u200c\u062e",
+            "J. R. O'Neil-Smith",
+            "7",
+            "\u2605",
+        ),
+        *("\U0001f469\u200d\U0001f680", "A\u200eB", "\u2764\ufe0f", "a\u00a0b"),
+    ],
+)
+def test_a_name_that_can_be_seen_is_stored_as_it_is(name: str) -> None:
+    assert parse_name(f" {name}\t") == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "\u200b",
+            "\u2800",
+            "\u3164",
+            "\u115f\u1160",
+            "\uffa0",
+            "\u00ad",
+            "\u200d\u200c",
+            "\ufeff",
+            "\u2060",
+            "\ufe0f",
+        ),
+        *("\u2800 \u200b", "\u0301", "\U000e0041", "\U0001d159", "\u034f", "\u180e", "\ue000"),
+    ],
+)
+def test_a_name_that_cannot_be_seen_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="has no visible characters"):
+        parse_name(name)
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        *(
+            "\u0001",
+            "\t",
+            "\n",
+            "\r",
+            "\x0b",
+            "\x1b",
+            "\x7f",
+            "\x85",
+            "\x9b",
+            "\u2028",
+            "\u2029",
+            "\ufffe",
+            "\U0001ffff",
+        ),
+        *("\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069", "\u206a", "\ufff9"),
+    ],
+)
+def test_a_name_has_no_control_characters(character: str) -> None:
+    with pytest.raises(ValueError, match=rf"contains the control character U\+{ord(character):04X}"):
+        parse_name(f"IBM{character}Ltd")

@@ -41,6 +41,9 @@ async def test_invalid_values_of_a_contact_are_reported(api: Api, cast: Cast, da
     alice = api.user(cast.alice)
     for field, value in (
         ("firstName", " "),
+        ("firstName", "\u200b"),
+        ("firstName", "Ann\n888\t2026"),
+        ("lastName", "\u202enoskcaJ"),
         ("lastName", "x" * 256),
         ("email", "mary"),
         ("email", "a b@c"),

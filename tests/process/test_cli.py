@@ -120,6 +120,20 @@ def test_a_user_is_found_by_every_form_of_the_address(run: Run) -> None:
         assert run("token", written).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("\u200b", "has no visible characters"),
+        ("\u2800", "has no visible characters"),
+        ("A\u202eB", "contains the control character U+202E, which a name must not have"),
+        ("A\u0001B", "contains the control character U+0001, which a name must not have"),
+    ],
+)
+def test_user_create_rejects_a_name_that_cannot_be_seen(run: Run, name: str, reason: str) -> None:
+    result = run("user", "create", "a@b.c", "--first-name", "A", "--last-name", name)
+    assert (result.exit_code, result.stderr) == (1, f"last_name: {name!r} {reason}\n")
+
+
 def test_user_create_rejects_an_invalid_phone_number(run: Run) -> None:
     result = run("user", "create", "a@b.c", "--first-name", "A", "--last-name", "B", "--phone", "call me")
     told = "phone: 'call me' is not a phone number such as +12025550142 or (202) 555-0142\n"
