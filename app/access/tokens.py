@@ -91,9 +91,11 @@ class Tokens:
             algorithms=[algorithm],
             issuer=self._settings.jwt_issuer,
             audience=self._settings.jwt_audience,
+            leeway=self._settings.jwt_leeway_seconds,  # `identify` applies none to exp
             options={
                 "require": ["exp", self._settings.jwt_user_claim],
                 "verify_aud": self._settings.jwt_audience is not None,
+                "verify_sub": False,  # some providers send an id as a number
                 "verify_iat": False,  # clocks differ, and a token issued "in the future" is not invalid for that
             },
         )

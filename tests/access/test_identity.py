@@ -184,6 +184,30 @@ async def test_every_forgery_is_rejected(api: Api, cast: Cast, token: Callable[[
     assert await status(api, signed(cast.bob)) == 200
 
 
+async def test_another_clock_may_be_a_minute_ahead(api: Api, cast: Cast, database_url: str) -> None:
+    def ahead(seconds: float) -> str:
+        return signed(cast.bob, nbf=datetime.now(UTC) + timedelta(seconds=seconds))
+
+    assert [await status(api, ahead(seconds)) for seconds in (2, 50, 75)] == [200, 200, 401]
+    assert await status(api, signed(cast.bob, exp=datetime.now(UTC) - timedelta(seconds=2))) == 401
+    async with serving_here(settings_for(database_url, jwt_leeway_seconds=0)) as strict:
+        token = jwt.encode(
+            {"sub": str(cast.bob.id), "exp": datetime.now(UTC) + timedelta(hours=1)}
+            | {"nbf": datetime.now(UTC) + timedelta(seconds=20)},
+            SECRET,
+            "HS256",
+        )
+        assert await status(strict, token) == 401
+
+
+async def test_the_subject_may_be_a_number(api: Api, cast: Cast) -> None:
+    token = forged({"alg": "HS256"}, by_hand(cast.bob) | {"sub": cast.bob.id}, SECRET)
+    answer = await api.post(ME, Authorization=f"Bearer {token}")
+    assert answer.json() == {"data": {"me": {"id": str(cast.bob.id)}}}
+    for strange in (True, 1.5, [cast.bob.id], {"id": cast.bob.id}, -1):
+        assert await status(api, forged({"alg": "HS256"}, by_hand(cast.bob) | {"sub": strange}, SECRET)) == 401
+
+
 async def test_an_address_that_looks_like_another_is_nobody(api: Api, world: World) -> None:
     kate = await world.user("Kate", email="kate.smith@example.com")
     assert await status(api, signed(kate, sub="KATE.Smith@Example.COM")) == 200
