@@ -13,10 +13,12 @@ from typing import Annotated, Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 import limits
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
+
+from app.domain.validation import email_to_send, parse_mailbox
 
 PREFIX = "LEAD_OFFERS_"
 
@@ -82,6 +84,12 @@ class Settings(BaseSettings):
         min_length=1,
         description="The audience (`aud`) that every token must have. Set it together with `LEAD_OFFERS_JWKS_URL`.",
     )
+    jwt_leeway_seconds: float = Field(
+        default=60.0,
+        ge=0,
+        le=3600,
+        description="How far another clock may be ahead, in seconds: a token is accepted so long before its `nbf`.",
+    )
     jwt_user_claim: str = Field(
         default="sub",
         min_length=1,
@@ -91,6 +99,10 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description='Origins whose pages may call the API, as a JSON list: `["https://app.example.com"]`.',
+    )
+    cors_headers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description='Request headers that those pages may send besides the usual ones, as a JSON list: `["X-Tenant"]`.',
     )
     graphiql: bool = Field(default=True, description="Serves GraphiQL to browsers at `/graphql`: `on` or `off`.")
     demo: bool = Field(
@@ -156,7 +168,9 @@ class Settings(BaseSettings):
         "always before it sends a password), or `smtps://` for TLS from the start.",
     )
     email_from: str | None = Field(
-        default=None, description="The sender address of e-mails. Required with `LEAD_OFFERS_SMTP_URL`."
+        default=None,
+        description="The sender of e-mails: `leads@example.com`, or with a name `Leads <leads@example.com>`. Required "
+        "with `LEAD_OFFERS_SMTP_URL`.",
     )
     twilio_account_sid: str | None = Field(
         default=None,
@@ -272,13 +286,21 @@ class Settings(BaseSettings):
             raise ValueError("must be a number of requests and a unit of time, such as 600/minute") from None
         return limit
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "cors_headers", mode="before")
     @classmethod
-    def _parse_origins(cls, origins: Any) -> Any:
+    def _parse_list(cls, texts: Any, info: ValidationInfo) -> Any:
         try:
-            return json.loads(origins) if isinstance(origins, str) else origins
+            return json.loads(texts) if isinstance(texts, str) else texts
         except ValueError:
-            raise ValueError('must be a list in JSON, such as ["https://app.example.com"]') from None
+            example = "https://app.example.com" if info.field_name == "cors_origins" else "X-Tenant"
+            raise ValueError(f'must be a list in JSON, such as ["{example}"]') from None
+
+    @field_validator("cors_headers")
+    @classmethod
+    def _check_headers(cls, headers: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"[\w!#$%&'+.^`|~-]+", header, re.ASCII) for header in headers):
+            raise ValueError('must be names of headers, without *, such as ["X-Tenant"]')
+        return headers
 
     @field_validator("cors_origins")
     @classmethod
@@ -298,10 +320,12 @@ class Settings(BaseSettings):
 
     @field_validator("email_from")
     @classmethod
-    def _check_email(cls, address: str | None) -> str | None:
-        if address is not None and "@" not in address:
-            raise ValueError("must be an e-mail address")
-        return address
+    def _check_mailbox(cls, mailbox: str | None) -> str | None:
+        if mailbox is not None:
+            _name, address = parse_mailbox(mailbox)
+            if not email_to_send(address).isascii():
+                raise ValueError("must be an address that needs no SMTPUTF8: only ASCII characters before the @")
+        return mailbox
 
     @field_validator("twilio_from")
     @classmethod

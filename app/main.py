@@ -61,7 +61,7 @@ def create_app(
         Middleware(ObservabilityMiddleware, log=request_logger(settings)),
         Middleware(LeadingSlashesMiddleware),
         Middleware(SecurityHeadersMiddleware),
-        Middleware(AllowedOriginsMiddleware, origins=settings.cors_origins),
+        Middleware(AllowedOriginsMiddleware, origins=settings.cors_origins, headers=settings.cors_headers),
     ]
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint),

@@ -16,6 +16,7 @@ from cachetools import LRUCache
 from app.access.jwks import ALGORITHMS, KeySet
 from app.config import PREFIX, Settings
 from app.domain.identifiers import parse_id
+from app.domain.validation import fold_email
 from app.errors import ApiError, Code
 
 SECRET_ALGORITHM = "HS256"  # noqa: S105 the name of an algorithm
@@ -90,9 +91,11 @@ class Tokens:
             algorithms=[algorithm],
             issuer=self._settings.jwt_issuer,
             audience=self._settings.jwt_audience,
+            leeway=self._settings.jwt_leeway_seconds,  # `identify` applies none to exp
             options={
                 "require": ["exp", self._settings.jwt_user_claim],
                 "verify_aud": self._settings.jwt_audience is not None,
+                "verify_sub": False,  # some providers send an id as a number
                 "verify_iat": False,  # clocks differ, and a token issued "in the future" is not invalid for that
             },
         )
@@ -113,7 +116,7 @@ class Tokens:
             raise jwt.InvalidTokenError("the address is not verified")
         return Identity(
             None if by_address else parse_id(user),
-            user.strip().lower() if by_address else None,
+            fold_email(user) if by_address else None,
             _scopes(claims.get("scope", claims.get("scp"))),
             float(claims["exp"]),
         )

@@ -1,16 +1,18 @@
 """Commands for the data: migrations, imports, sample data, and the leads that nobody claims."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from app import importer
-from app.cli.running import expected_errors, full_name, in_transaction, settings_or_exit, with_database
+from app.cli.running import expected_errors, full_name, in_transaction, print_row, settings_or_exit, with_database
 from app.commands.exhaustion import unclaimed_leads
 from app.db import migrations
 from app.db.engine import Database
+from app.domain.printable import printable
 from app.domain.timestamps import format_instant, utc_now
 from app.observability.progress import progress_bar
 from app.sample_data import Size, fill
@@ -29,19 +31,33 @@ def migrate() -> None:
 
 
 @leads.command("unclaimed")
-def unclaimed() -> None:
+def unclaimed(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array of objects.")] = False,
+) -> None:
     """Print the leads that nobody has claimed and nobody is expected to, oldest first.
 
     One lead per line: id, time of creation, e-mail address of the creator, name of the contact. A lead is listed once
-    all its offers have ended, or LEAD_OFFERS_UNCLAIMED_MINUTES after its last offer.
+    all its offers have ended, or LEAD_OFFERS_UNCLAIMED_MINUTES after its last offer. The values are separated by tabs,
+    and control characters in names are escaped as in JSON.
     """
     settings = settings_or_exit()
     patience = timedelta(minutes=settings.unclaimed_minutes)
     with expected_errors():
         found = in_transaction(settings, lambda session: unclaimed_leads(session, patience, utc_now()))
-    for lead, creator, contact in found:
-        name = full_name(contact)
-        typer.echo("\t".join([str(lead.id), format_instant(lead.created_at), creator.email or "-", name]))
+    rows: list[dict[str, Any]] = [
+        {
+            "id": str(lead.id),
+            "created_at": format_instant(lead.created_at),
+            "creator": creator.email,
+            "contact": full_name(contact),
+        }
+        for lead, creator, contact in found
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        print_row(row["id"], row["created_at"], row["creator"] or "-", row["contact"])
 
 
 def import_(
@@ -65,7 +81,7 @@ def import_(
         with progress_bar("Importing", importer.STEPS * importer.count(document)) as advance:
             report = in_transaction(settings, lambda session: importer.import_lists(session, document, now, advance))
     for line in report.lines():
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 def sample(

@@ -14,6 +14,7 @@ from app.access.tokens import signing_key
 from app.config import PREFIX, Settings, read_settings
 from app.db.engine import Database, connect
 from app.db.models import Contact
+from app.domain.printable import printable
 from app.errors import DATABASE_FAILURES, ApiError
 
 T = TypeVar("T")
@@ -70,8 +71,13 @@ def expected_errors() -> Iterator[None]:
 
 def fail(reason: str) -> NoReturn:
     """Print the reason on standard error and end the command with status 1."""
-    typer.echo(reason, err=True)
+    typer.echo(printable(reason, "\n"), err=True)
     raise typer.Exit(1)
+
+
+def print_row(*values: str) -> None:
+    """Print one line of values that are separated by tabs. Tabs and line breaks in a value are escaped."""
+    typer.echo("\t".join(map(printable, values)))
 
 
 def full_name(contact: Contact) -> str:

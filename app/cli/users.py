@@ -7,7 +7,7 @@ import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.auth import Scope, issue_token
-from app.cli.running import expected_errors, full_name, in_transaction, settings_or_exit
+from app.cli.running import expected_errors, full_name, in_transaction, print_row, settings_or_exit
 from app.commands.release import release_leads
 from app.commands.users import activate_user, create_user, deactivate_user, find_user
 from app.db.models import User
@@ -82,7 +82,7 @@ def deactivate(
             in_transaction(settings, lambda session: release_leads(session, holder_id, lead_ids, now))
     for one in held:
         claimed_at = format_instant(one.lead.claimed_at) if one.lead.claimed_at else "-"
-        typer.echo("\t".join([str(one.lead.id), claimed_at, full_name(one.contact)]))
+        print_row(str(one.lead.id), claimed_at, full_name(one.contact))
 
 
 @app.command("activate")

@@ -26,7 +26,7 @@ async def invite_team_member(session: AsyncSession, viewer_id: int, team_id: int
     """
     await own_team(session, viewer_id, team_id)
     with checking() as check:
-        check.email("email", email)
+        email = check.user_email("email", email)
     user = await find_user(session, email)
     if user is None:
         raise ApiError(Code.NOT_FOUND, "There is no user with this e-mail address.")

@@ -11,8 +11,8 @@ from app.commands.locks import lock_leads_of_open_offers
 from app.commands.withdrawal import withdraw_open
 from app.db.models import Contact, Lead, LeadOffer, User
 from app.domain.enums import EndReason
-from app.domain.validation import checking
-from app.errors import ApiError, Code
+from app.domain.validation import checking, fold_email
+from app.errors import ApiError, Code, Problem, bad_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ async def create_user(
 ) -> User:
     """Create an active user. Raises BAD_USER_INPUT, and CONFLICT if a user has the address already."""
     with checking() as check:
-        email = (check.email("email", email) or "").lower()
+        email = check.user_email("email", email)
         first_name, last_name = check.name("first_name", first_name), check.name("last_name", last_name)
         phone = check.phone("phone", phone)
         timezone = check.timezone("timezone", timezone)
@@ -41,8 +41,18 @@ async def create_user(
 
 
 async def find_user(session: AsyncSession, email: str) -> User | None:
-    """Return the user with this address, active or not."""
-    return (await session.exec(select(User).where(col(User.email) == email.strip().lower()))).one_or_none()
+    """Return the user with this address, active or not. Raises BAD_USER_INPUT if it is no address.
+
+    A user from before addresses were checked is found by what is stored.
+    """
+    try:
+        key = fold_email(email)
+    except ValueError as error:
+        stored = (await session.exec(select(User).where(col(User.email) == email))).one_or_none()
+        if stored is None:
+            raise bad_input(Problem("email", f"{email!r} {error}")) from error
+        return stored
+    return (await session.exec(select(User).where(col(User.email) == key))).one_or_none()
 
 
 async def deactivate_user(session: AsyncSession, email: str, now: datetime) -> Sequence[HeldLead]:

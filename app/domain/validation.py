@@ -6,11 +6,15 @@ Fields have the names of the commands, `team_id`; a transport reports them in it
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 from zoneinfo import available_timezones
+
+import email_validator
+from email_validator import EmailNotValidError, ValidatedEmail
 
 from app.domain.phones import parse_phone
 from app.domain.quiet_hours import parse_time_of_day
@@ -23,7 +27,15 @@ HIGHEST_RANK = 2**31 - 1
 MOST_OPTIONS = 200
 MOST_ZIPCODES = 5_000
 
-_EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
+BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159") | {
+    chr(code) for code in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+}
+"""Characters that show nothing, although Unicode counts them as letters, symbols or marks."""
+
+email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # `localhost` and `.test` are addresses like others here
+
+_UNQUOTED_NAME = re.compile(r'[^"<>()\[\]\\,;:@]*')
+_QUOTED_NAME = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 T = TypeVar("T")
 
@@ -41,10 +53,112 @@ def parse_text(text: str) -> str:
     return text
 
 
+def parse_name(text: str) -> str:
+    """Return the trimmed text of a name: it can be seen, and does not change the text around it."""
+    name = parse_text(text).strip()
+    if not name:
+        raise ValueError("must not be empty")
+    for character in name:
+        if _is_control(character):
+            raise ValueError(f"contains the control character U+{ord(character):04X}, which a name must not have")
+    if not any(_is_visible(character) for character in name):
+        raise ValueError("has no visible characters")
+    return name
+
+
+def _is_control(character: str) -> bool:
+    """Whether a character is a control, ends a line, overrides the direction of text, or is no character at all."""
+    return (
+        unicodedata.category(character) in ("Cc", "Zl", "Zp")
+        or "\u202a" <= character <= "\u202e"
+        or "\u2066" <= character <= "\u206f"
+        or "\ufff9" <= character <= "\ufffb"
+        or "\ufdd0" <= character <= "\ufdef"
+        or ord(character) & 0xFFFE == 0xFFFE
+    )
+
+
+def _is_visible(character: str) -> bool:
+    """Whether a character shows something by itself. Unassigned ones count, because newer Unicodes have them."""
+    category = unicodedata.category(character)
+    return character not in BLANK and (category[0] in "LNPS" or category == "Cn")
+
+
 def parse_email(text: str) -> str:
-    if not _EMAIL.fullmatch(parse_text(text)):
-        raise ValueError("is not an e-mail address such as dorothy@example.com")
-    return text
+    """Return one e-mail address as it is stored: trimmed, its domain in lower case and as Unicode.
+
+    The part before the @ keeps its case; `fold_email` is for comparing. No DNS is asked.
+    """
+    return str(_validated(parse_text(text).strip()).normalized)
+
+
+def fold_email(text: str) -> str:
+    """Return the key by which addresses of users are stored and compared: as `parse_email`, in lower case.
+
+    No character outside of ASCII becomes an ASCII character, so that nobody gets the address of somebody else.
+    """
+    return unicodedata.normalize("NFC", parse_email(text).lower())
+
+
+def email_to_send(address: str) -> str:
+    """Return an address as it is written in an e-mail, with its domain in ASCII (punycode).
+
+    If the result is not ASCII, the part before the @ is not, and the mail server needs the SMTPUTF8 extension.
+    """
+    checked = _validated(address)
+    return f"{checked.local_part}@{checked.ascii_domain}"
+
+
+def parse_mailbox(text: str) -> tuple[str, str]:
+    """Return the display name, which may be empty, and the address of `Leads <leads@example.com>`."""
+    name, bracket, rest = parse_text(text).strip().rpartition("<")
+    if not bracket:
+        return "", parse_email(text)
+    name = name.strip()
+    quoted = _QUOTED_NAME.fullmatch(name)
+    if not rest.endswith(">") or not (quoted or _UNQUOTED_NAME.fullmatch(name)):
+        raise ValueError('is not a mailbox such as leads@example.com or "Leads, Inc." <leads@example.com>')
+    if name:
+        name = parse_name(re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else name)
+    return name, parse_email(rest.removesuffix(">"))
+
+
+def _validated(text: str) -> ValidatedEmail:
+    """Check an address. Our reasons are for what people type and what looks like another address."""
+    reason = _email_problem(text)
+    try:
+        checked = email_validator.validate_email(text, check_deliverability=False, globally_deliverable=False)
+    except EmailNotValidError:
+        checked = None
+    if reason is not None or checked is None:
+        raise ValueError(f"is not an e-mail address such as dorothy@example.com{reason or ''}")
+    return checked
+
+
+def _email_problem(text: str) -> str | None:
+    """Return why an address is refused, as the end of a message; None if the library has the last word."""
+    for character in text:
+        code = f"U+{ord(character):04X}"
+        is_shown = character == " " or unicodedata.category(character)[0] == "M" or _is_visible(character)
+        if character in BLANK or not is_shown:
+            return f": it contains the invisible character {code}"
+        if not character.isascii() and (twin := _ascii_twin(character)):
+            return f": it contains the character {code}, which could be taken for {twin!r}"
+    if text.lower().startswith("mailto:"):
+        return ": leave out mailto:"
+    if "," in text or ";" in text:
+        return ": only one address is allowed, without commas and semicolons"
+    if text.endswith("."):
+        return ": it must not end with a dot"
+    return ": it contains =?, which mail programs decode" if "=?" in text else None
+
+
+def _ascii_twin(character: str) -> str:
+    """Return what Unicode or IDNA make of the character, if that has ASCII characters in it."""
+    if character == "\u00df":
+        return ""  # IDNA keeps ß as it is
+    folded = unicodedata.normalize("NFKC", character.casefold()).replace("\u3002", ".")  # IDNA splits domains there
+    return folded if any(map(str.isascii, folded)) else ""
 
 
 def parse_timezone(text: str) -> str:
@@ -100,19 +214,26 @@ class Check:
         return value
 
     def name(self, field: str, value: str | None) -> str:
-        """Return a trimmed text, which must be neither null nor empty."""
+        """Return a trimmed name, which must not be null and must have something visible."""
         if value is None:
             self.refuse(field, "must not be null")
         elif not value.strip():
             self.refuse(field, "must not be empty")
-        return self._parsed(field, (value or "").strip(), parse_text) or ""
+        else:
+            return self._parsed(field, value.strip(), parse_name) or ""
+        return ""
 
     def text(self, field: str, value: str | None) -> str | None:
-        """Return a trimmed text, which must not be empty, or null."""
+        """Return a text that is checked as a name is, or null."""
         return None if value is None else self.name(field, value) or None
 
     def email(self, field: str, value: str | None) -> str | None:
+        """Return an e-mail address, or null."""
         return self._parsed(field, self.text(field, value), parse_email)
+
+    def user_email(self, field: str, value: str | None) -> str:
+        """Return the e-mail address of a user, by which users are found."""
+        return self._parsed(field, self.name(field, value) or None, fold_email) or ""
 
     def phone(self, field: str, value: str | None) -> str | None:
         """Return a phone number in E.164, or null."""

@@ -13,6 +13,9 @@ from app.graphql.document_cache import DocumentCache
 from app.graphql.persisted import PersistedDocuments
 from app.web.request_body import parse_json, read_json
 
+JSON_PARAMETERS = frozenset({"variables", "extensions"})
+"""The query parameters that contain JSON."""
+
 
 @dataclass(frozen=True, slots=True)
 class GraphQLRequest:
@@ -27,11 +30,13 @@ class GraphQLRequest:
 async def read_request(request: Request, settings: Settings, persisted: PersistedDocuments) -> GraphQLRequest:
     """Return the GraphQL request of a POST with a JSON body, or of a GET with query parameters.
 
+    An empty operation name or query parameter counts as not given, because clients send it for an anonymous document.
+
     Raises BAD_REQUEST for a malformed request, and the errors of `PersistedDocuments.find`.
     """
     if request.method == "GET":
         sent: Any = dict(request.query_params)
-        sent |= {name: parse_json(sent[name], name) for name in ("variables", "extensions") if name in sent}
+        sent |= {name: parse_json(sent[name], name) if sent[name] else None for name in JSON_PARAMETERS & sent.keys()}
     else:
         sent = await read_json(request, settings)
         if not isinstance(sent, dict):
@@ -44,7 +49,7 @@ async def read_request(request: Request, settings: Settings, persisted: Persiste
     return GraphQLRequest(
         query,
         _typed(sent, "variables", dict, "an object"),
-        _typed(sent, "operationName", str, "a string"),
+        _typed(sent, "operationName", str, "a string") or None,
         _typed(sent, "extensions", dict, "an object"),
     )
 

@@ -31,12 +31,22 @@ def text(value: Any) -> str:
 def name(value: Any) -> str:
     if not text(value).strip():
         raise ValueError("is blank")
-    return text(value)
+    return validation.parse_name(value)
 
 
-def email(value: Any) -> str:
-    """Return the address in lower case, as addresses are compared."""
-    return validation.parse_email(text(value)).lower()
+def name_or_none(value: Any) -> str | None:
+    """Return a name, or None for blank text."""
+    return name(value) if text(value).strip() else None
+
+
+def user_email(value: Any) -> str:
+    """Return the address of a user, by which users are found."""
+    return validation.fold_email(text(value))
+
+
+def email_or_none(value: Any) -> str | None:
+    """Return an address, or None for blank text."""
+    return validation.parse_email(value) if text(value).strip() else None
 
 
 def timezone(value: Any) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.domain.printable import printable
+
 MOST_SHOWN = 20
 
 
@@ -60,4 +62,4 @@ def shown(value: Any) -> str:
     """Return the value as JSON, cut to 80 characters and without characters that a terminal would interpret."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     cut = text if len(text) <= 80 else f"{text[:77]}..."
-    return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in cut)
+    return printable(cut)

@@ -16,6 +16,7 @@ import structlog
 from structlog.types import EventDict, Processor
 
 from app.config import LogFormat, Settings
+from app.domain.printable import printable
 from app.observability.requests import current
 
 DETAIL = re.compile(r"^(DETAIL|CONTEXT|WHERE):.*$\n?", re.MULTILINE)
@@ -64,14 +65,24 @@ def configure_logging(settings: Settings) -> None:
 
 def _renderer(settings: Settings) -> Processor:
     if settings.log_format is LogFormat.CONSOLE:
-        return structlog.dev.ConsoleRenderer(
+        render = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
+        return lambda logger, method, event: render(logger, method, _escape_controls(event))
     return structlog.processors.JSONRenderer(_json)
 
 
 def _json(event: EventDict, **_options: Any) -> str:
-    return orjson.dumps(event, default=str).decode()
+    return printable(orjson.dumps(event, default=str).decode())
+
+
+def _escape_controls(event: EventDict) -> EventDict:
+    """Escape what would control a terminal. Messages and tracebacks keep their lines."""
+    lines = ("event", "exception", "stack")
+    return {
+        name: printable(value, "\n" if name in lines else "") if isinstance(value, str) else value
+        for name, value in event.items()
+    }
 
 
 def _add_timestamp(_logger: object, _method: str, event: EventDict) -> EventDict:

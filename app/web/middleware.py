@@ -112,15 +112,23 @@ class SecurityHeadersMiddleware:
         await self.app(scope, receive, send_with_headers)
 
 
+REQUEST_HEADERS = (
+    *("Authorization", "Content-Type", "X-Request-ID"),
+    *("traceparent", "tracestate", "baggage", "sentry-trace"),
+    *("apollographql-client-name", "apollographql-client-version"),
+)
+"""Headers that pages may send: those that the server reads, and those that monitoring and GraphQL clients add."""
+
+
 class AllowedOriginsMiddleware(CORSMiddleware):
     """Allows CORS requests from the configured origins. No response names any other origin."""
 
-    def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, origins: Sequence[str], headers: Sequence[str] = ()) -> None:
         super().__init__(
             app,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "X-Request-ID"],
+            allow_headers=[*REQUEST_HEADERS, *headers],
             expose_headers=["Retry-After", "X-Request-ID"],
         )
 

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from app.access.claim_links import public_address, read_link
 from app.commands.delivery_status import record_delivery_status
 from app.commands.replies import claim_by_reply, match_text_reply
-from app.commands.text_opt_outs import opt_in_to_texts, opt_out_of_texts
+from app.commands.text_opt_outs import has_opted_out, opt_in_to_texts, opt_out_of_texts
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Contact, Lead, User
@@ -45,9 +45,9 @@ UNDELIVERED = {
 """Final statuses of a text or a call. All others are intermediate and ignored."""
 
 CLAIM = frozenset({"1", "YES"})
-STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
+STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 START = frozenset({"START", "UNSTOP"})
-"""Words of incoming texts, in capitals. Twilio itself reacts to the same STOP and START words."""
+"""Words of incoming texts, in capitals. Twilio itself reacts to the STOP and START words, and to YES as to START."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ class Callbacks:
         phone, word, now = form.get("From", ""), form.get("Body", "").strip(" \t\r\n.!").upper(), self.clock()
         if not await self._is_known(phone):
             reply = None
+        elif word == "YES" and await self._has_opted_out(phone):
+            reply = await self._switch_texts(phone, now, on=True)
         elif word in CLAIM:
             reply = await self._claim_by_reply(form.get("MessageSid", ""), phone, now)
         elif word in STOP | START:
@@ -92,6 +94,12 @@ class Callbacks:
     async def _is_known(self, phone: str) -> bool:
         async with self.db.read() as session:
             return (await session.exec(select(User.id).where(col(User.phone) == phone).limit(1))).first() is not None
+
+    async def _has_opted_out(self, phone: str) -> bool:
+        """Whether a user with this number gets no texts, so that YES means START."""
+        found = select(User.id).where(col(User.phone) == phone, has_opted_out()).limit(1)
+        async with self.db.read() as session:
+            return (await session.exec(found)).first() is not None
 
     async def _switch_texts(self, phone: str, now: datetime, *, on: bool) -> str | None:
         """Return the reply; None after a STOP word, which Twilio itself confirms."""

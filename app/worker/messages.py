@@ -1,27 +1,25 @@
 """The texts of every message to users, and of every response to a reply.
 
 Messages contain the lead's type and zipcode and the contact's first name. They never contain the contact's e-mail
-address or phone number: only the lead's holder sees these, in the app. Values that users have typed are reduced to one
-line, so that they cannot add e-mail headers. Spoken texts never begin with such a value.
+address or phone number: only the lead's holder sees these, in the app. Values that users have typed go through
+`presentable` (`app/worker/typed_text.py`), whichever field they are from. Spoken texts never begin with such a value.
 """
 
-import re
 from datetime import UTC, datetime
 
 from app.db.models import Contact, Lead, User
 from app.domain.time_zones import find_zone
+from app.worker.typed_text import presentable
 
 Words = tuple[str, str]
 """A subject and a text. Texts and calls have no subject; only the console shows it."""
-
-MAX_VALUE_LENGTH = 80
 
 
 def offered(user: User, lead: Lead, contact: Contact, link: str | None = None) -> Words:
     """Return the e-mail that offers the lead to the user, with a link to claim it if there is one."""
     how = f"Claim it here: {link}" if link else "Claim or decline it in the app."
     return f"Lead offer: {about(lead, contact)}", (
-        f"Hello {_one_line(user.first_name)},\n\n"
+        f"{_greeting(user, contact)},\n\n"
         f"{_enquiry(user, lead, contact)}\n\n"
         f"The lead goes to whoever claims it first. {how}\n"
     )
@@ -40,7 +38,7 @@ def offered_by_text(
 def offered_by_call(user: User, lead: Lead, contact: Contact, *, accepts_replies: bool = False) -> Words:
     """Return the spoken text of a call that offers the lead to the user."""
     how = "To claim it now, press 1." if accepts_replies else "Claim it in the app."
-    hello = f"Hello {_one_line(user.first_name)}. You are offered a lead."
+    hello = f"{_greeting(user, contact)}. You are offered a lead."
     enquiry = _enquiry(user, lead, contact, spoken=True)
     return f"Lead offer: {about(lead, contact)}", f"{hello} {enquiry} It goes to whoever claims it first. {how}"
 
@@ -48,7 +46,7 @@ def offered_by_call(user: User, lead: Lead, contact: Contact, *, accepts_replies
 def assigned(user: User, lead: Lead, contact: Contact) -> Words:
     """Return the e-mail about a lead that was assigned to the user, automatically or by its creator."""
     return f"Your new lead: {about(lead, contact)}", (
-        f"Hello {_one_line(user.first_name)},\n\n"
+        f"{_greeting(user, contact)},\n\n"
         f"{_enquiry(user, lead, contact)}\n\n"
         "The lead is yours. The app shows how to reach the contact.\n"
     )
@@ -64,7 +62,7 @@ def assigned_in_short(user: User, lead: Lead, contact: Contact) -> Words:
 def exhausted(creator: User, lead: Lead, contact: Contact) -> Words:
     """Return the e-mail to the lead's creator that nobody has claimed it."""
     return f"Nobody has claimed the lead: {about(lead, contact)}", (
-        f"Hello {_one_line(creator.first_name)},\n\n"
+        f"{_greeting(creator, contact)},\n\n"
         f"{_enquiry(creator, lead, contact)}\n\n"
         "Nobody has claimed this lead, and everyone it was offered to has had time to do so. Submit it again to offer "
         "it to members who have joined or returned since, or assign it to someone.\n"
@@ -86,26 +84,26 @@ TEXTS_AGAIN = "You will get texts about leads again."
 
 def about(lead: Lead, contact: Contact) -> str:
     """Return a short name for the lead: its type or the contact's first name, and its zipcode."""
-    kind = _one_line(lead.type) or _one_line(contact.first_name) or f"number {lead.id}"
-    return f"{kind} in {lead.zipcode}" if lead.zipcode else kind
+    kind = presentable(lead.type, contact) or presentable(contact.first_name, contact) or f"number {lead.id}"
+    zipcode = presentable(lead.zipcode, contact)
+    return f"{kind} in {zipcode}" if zipcode else kind
 
 
 def _enquiry(user: User, lead: Lead, contact: Contact, *, spoken: bool = False) -> str:
     """Return a sentence that says who enquired about what and when, in the user's time zone."""
-    name = _one_line(contact.first_name) or "Somebody"
-    zipcode = (" ".join(lead.zipcode) if spoken else lead.zipcode) if lead.zipcode else ""
-    details = ", ".join(filter(None, [_one_line(lead.type), f"zipcode {zipcode}" if zipcode else ""]))
+    name = presentable(contact.first_name, contact) or "Somebody"
+    zipcode = presentable(lead.zipcode, contact)
+    spelled = " ".join(zipcode) if spoken else zipcode
+    details = ", ".join(filter(None, [presentable(lead.type, contact), f"zipcode {spelled}" if spelled else ""]))
     when, zone = _local_time(lead.created_at, user.timezone)
     return f"{name} enquired{f' ({details})' if details else ''} on {when}{'' if spoken else f' ({zone})'}."
+
+
+def _greeting(user: User, contact: Contact) -> str:
+    return f"Hello {presentable(user.first_name, contact)}".rstrip()
 
 
 def _local_time(at: datetime, timezone: str) -> tuple[str, str]:
     """Return the time in words, and the name of its zone: UTC if this machine does not know the given one."""
     zone = find_zone(timezone)
     return f"{at.astimezone(zone or UTC):%A, %d %B %Y at %H:%M}", timezone if zone else "UTC"
-
-
-def _one_line(text: str | None) -> str:
-    """Return the text as one line of at most MAX_VALUE_LENGTH characters that XML can contain."""
-    line = " ".join(re.sub(r"[\x00-\x1f\x7f\u2028\u2029\ufffe\uffff]", " ", text or "").split())
-    return line[:MAX_VALUE_LENGTH]

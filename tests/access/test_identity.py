@@ -168,6 +168,10 @@ def by_hand(user: User) -> dict[str, Any]:
         pytest.param(lambda user: signed(user, sub=None), id="nobody"),
         pytest.param(lambda user: signed(user, sub="nobody@example.com"), id="an unknown address"),
         pytest.param(lambda user: signed(user, sub=user.email, email_verified=False), id="an unverified address"),
+        pytest.param(lambda user: signed(user, sub=f"{user.email},al@example.com"), id="two addresses"),
+        pytest.param(lambda user: signed(user, sub=f"mailto:{user.email}"), id="mailto:"),
+        pytest.param(lambda user: signed(user, sub=f"{user.email}."), id="a dot after the address"),
+        pytest.param(lambda user: signed(user, sub=f"{user.email}\u200b"), id="an invisible character"),
         pytest.param(lambda user: signed(user)[:-4] + "AAAA", id="another signature"),
         pytest.param(lambda user: signed(user) + "A" * 9000, id="too long"),
         pytest.param(lambda _: base64.b64encode(b"[" * 4000).decode() + ".e30.", id="a deep header"),
@@ -178,6 +182,44 @@ def by_hand(user: User) -> dict[str, Any]:
 async def test_every_forgery_is_rejected(api: Api, cast: Cast, token: Callable[[User], str]) -> None:
     assert await status(api, token(cast.bob)) == 401
     assert await status(api, signed(cast.bob)) == 200
+
+
+async def test_another_clock_may_be_a_minute_ahead(api: Api, cast: Cast, database_url: str) -> None:
+    def ahead(seconds: float) -> str:
+        return signed(cast.bob, nbf=datetime.now(UTC) + timedelta(seconds=seconds))
+
+    assert [await status(api, ahead(seconds)) for seconds in (2, 50, 75)] == [200, 200, 401]
+    assert await status(api, signed(cast.bob, exp=datetime.now(UTC) - timedelta(seconds=2))) == 401
+    async with serving_here(settings_for(database_url, jwt_leeway_seconds=0)) as strict:
+        token = jwt.encode(
+            {"sub": str(cast.bob.id), "exp": datetime.now(UTC) + timedelta(hours=1)}
+            | {"nbf": datetime.now(UTC) + timedelta(seconds=20)},
+            SECRET,
+            "HS256",
+        )
+        assert await status(strict, token) == 401
+
+
+async def test_the_subject_may_be_a_number(api: Api, cast: Cast) -> None:
+    token = forged({"alg": "HS256"}, by_hand(cast.bob) | {"sub": cast.bob.id}, SECRET)
+    answer = await api.post(ME, Authorization=f"Bearer {token}")
+    assert answer.json() == {"data": {"me": {"id": str(cast.bob.id)}}}
+    for strange in (True, 1.5, [cast.bob.id], {"id": cast.bob.id}, -1):
+        assert await status(api, forged({"alg": "HS256"}, by_hand(cast.bob) | {"sub": strange}, SECRET)) == 401
+
+
+async def test_an_address_that_looks_like_another_is_nobody(api: Api, world: World) -> None:
+    kate = await world.user("Kate", email="kate.smith@example.com")
+    assert await status(api, signed(kate, sub="KATE.Smith@Example.COM")) == 200
+    for twin in (
+        "\u212aate.smith@example.com",
+        "kate.\u017fmith@example.com",
+        "kate\uff0esmith@example.com",
+        "kate.smith@\uff45xample.com",
+        "kate.smith@example\u3002com",
+        "kate.smith\uff20example.com",
+    ):
+        assert await status(api, signed(kate, sub=twin)) == 401
 
 
 async def test_tokens_are_read_from_the_header_only(api: Api, cast: Cast) -> None:

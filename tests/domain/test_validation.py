@@ -1,7 +1,9 @@
 """Validation of single values and of whole inputs."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -13,9 +15,13 @@ from app.domain.validation import (
     Check,
     Rules,
     checking,
+    email_to_send,
     fold,
+    fold_email,
     parse_email,
+    parse_mailbox,
     parse_minutes,
+    parse_name,
     parse_rank,
     parse_text,
     parse_timezone,
@@ -71,7 +77,8 @@ def test_an_invalid_value_is_refused_with_a_reason(parse: Callable[[Any], Any], 
         (Check.name, " IBM ", "IBM"),
         (Check.text, None, None),
         (Check.text, " Buyer ", "Buyer"),
-        (Check.email, " Dot@Example.com ", "Dot@Example.com"),
+        (Check.email, " Dot@Example.com ", "Dot@example.com"),
+        (Check.user_email, " Dot@Example.com ", "dot@example.com"),
         (Check.email, None, None),
         (Check.phone, "(202) 555-0142", "+12025550142"),
         (Check.zipcode, "02138-1234", "02138"),
@@ -132,3 +139,172 @@ def test_all_problems_of_an_input_are_reported_together() -> None:
 def test_names_compare_trimmed_and_case_folded() -> None:
     assert fold(" Straße ") == fold("STRASSE")
     assert fold(None) == fold("  ") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("bob,al@example.com", "only one address"),
+        ("bob@example.com,al@example.com", "only one address"),
+        ("bob@example.com; al@example.com", "only one address"),
+        ("Bob <bob@example.com>", "is not an e-mail address"),
+        ("<bob@example.com>", "is not an e-mail address"),
+        ("mailto:bob@example.com", "leave out mailto:"),
+        ("MailTo:bob@example.com", "leave out mailto:"),
+        ("bob@example.com.", "must not end with a dot"),
+        ("bob.@example.com", "is not an e-mail address"),
+        (".bob@example.com", "is not an e-mail address"),
+        ("bob@example..com", "is not an e-mail address"),
+        ("b\u200bob@example.com", r"invisible character U\+200B"),
+        ("bob@exam\u200dple.com", r"invisible character U\+200D"),
+        ("bob@example.com\ufeff", r"invisible character U\+FEFF"),
+        ("bob@exam\u00adple.com", r"invisible character U\+00AD"),
+        ("bob@exam\ufe0fple.com", r"invisible character U\+FE0F"),
+        ("bob@example.com\r\nBcc: al@example.com", r"invisible character U\+000D"),
+        ("\u212aate@example.com", r"U\+212A, which could be taken for 'k'"),
+        ("kate@\u212aexample.com", r"U\+212A"),
+        ("bob@\uff45xample.com", r"U\+FF45"),
+        ("bob@example\u3002com", r"U\+3002"),
+        ("bob\uff20example.com", r"U\+FF20"),
+        ("\u017fam@example.com", r"U\+017F"),
+        ("al@\u0130stanbul.example", r"U\+0130"),
+        ('"bob al"@example.com', "is not an e-mail address"),
+        ("bob@[127.0.0.1]", "is not an e-mail address"),
+        ("bob(al)@example.com", "is not an e-mail address"),
+        ("=?utf-8?q?bob?=@example.com", "mail programs decode"),
+        (f"{'x' * 250}@example.com", "characters|is not an e-mail address"),
+    ],
+)
+def test_an_address_is_one_recipient(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        parse_email(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "sent"),
+    [
+        (" Bob@Example.COM ", "bob@example.com", "bob@example.com"),
+        ("bob@B\u00dcCHER.example", "bob@b\u00fccher.example", "bob@xn--bcher-kva.example"),
+        ("bob@xn--bcher-kva.example", "bob@b\u00fccher.example", "bob@xn--bcher-kva.example"),
+        ("bob@bu\u0308cher.example", "bob@b\u00fccher.example", "bob@xn--bcher-kva.example"),
+        ("\u00dcnal@example.com", "\u00fcnal@example.com", "\u00fcnal@example.com"),
+        ("O'Hara+leads@localhost", "o'hara+leads@localhost", "o'hara+leads@localhost"),
+        ("bob@mail.test", "bob@mail.test", "bob@mail.test"),
+    ],
+)
+def test_an_address_has_one_key_and_one_form_to_send(text: str, key: str, sent: str) -> None:
+    assert fold_email(text) == fold_email(key) == key
+    assert email_to_send(key) == sent
+
+
+def test_no_other_character_becomes_ascii_in_an_address() -> None:
+    """The characters that Unicode or IDNA map to ASCII, or to nothing."""
+    mapped = [c for c in map(chr, range(0x80, 0x10000)) if any(map(str.isascii, normalize("NFKC", c.casefold())))]
+    for character in [*mapped, *"\u00ad\u00df\u034f\u180b\u1e9e\u200b\u200c\u200d\u2060\u3002\ufe0f\ufeff\uff61"]:
+        for address in (f"a{character}b@example.com", f"a@a{character}b.example"):
+            with suppress(ValueError):
+                assert not fold_email(address).isascii(), ascii(address)
+
+
+@pytest.mark.parametrize(
+    ("text", "mailbox"),
+    [
+        ("leads@example.org", ("", "leads@example.org")),
+        ("Leads <leads@example.org>", ("Leads", "leads@example.org")),
+        ("<leads@example.org>", ("", "leads@example.org")),
+        ("Acme Inc. <leads@example.org>", ("Acme Inc.", "leads@example.org")),
+        ('"Acme, \\"the\\" Inc." <leads@example.org>', ('Acme, "the" Inc.', "leads@example.org")),
+        ("B\u00fccher <leads@b\u00fccher.example>", ("B\u00fccher", "leads@b\u00fccher.example")),
+    ],
+)
+def test_a_mailbox_is_a_name_and_an_address(text: str, mailbox: tuple[str, str]) -> None:
+    assert parse_mailbox(text) == mailbox
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "@", "leads", "Leads", "Leads <leads>", "Leads <leads@example.org", "leads@example.org>", "a@b, c@d"),
+        *(
+            "Acme, Inc. <leads@example.org>",
+            "A <a@b.c>, B <b@b.c>",
+            "L <a@b.c> x",
+            "a@b.c (Leads)",
+            "a@b.c\r\nBcc: x@y",
+        ),
+        *("Leads\r\nBcc: x <a@b.c>", "L\u202e <a@b.c>", "mailto:a@b.c", "a@b.c."),
+    ],
+)
+def test_an_invalid_mailbox_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is not|control character"):
+        parse_mailbox(text)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "IBM",
+            "Zo\u00eb",
+            "Zoe\u0308",
+            "\u5f20\u4f1f",
+            "\u05d3\u05d5\u05d3",
+            "\u0645\u06cc\u200c\u062e",
+            "J. R. O'Neil-Smith",
+            "7",
+            "\u2605",
+        ),
+        *("\U0001f469\u200d\U0001f680", "A\u200eB", "\u2764\ufe0f", "a\u00a0b"),
+    ],
+)
+def test_a_name_that_can_be_seen_is_stored_as_it_is(name: str) -> None:
+    assert parse_name(f" {name}\t") == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "\u200b",
+            "\u2800",
+            "\u3164",
+            "\u115f\u1160",
+            "\uffa0",
+            "\u00ad",
+            "\u200d\u200c",
+            "\ufeff",
+            "\u2060",
+            "\ufe0f",
+        ),
+        *("\u2800 \u200b", "\u0301", "\U000e0041", "\U0001d159", "\u034f", "\u180e", "\ue000"),
+    ],
+)
+def test_a_name_that_cannot_be_seen_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="has no visible characters"):
+        parse_name(name)
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        *(
+            "\u0001",
+            "\t",
+            "\n",
+            "\r",
+            "\x0b",
+            "\x1b",
+            "\x7f",
+            "\x85",
+            "\x9b",
+            "\u2028",
+            "\u2029",
+            "\ufffe",
+            "\U0001ffff",
+        ),
+        *("\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069", "\u206a", "\ufff9"),
+    ],
+)
+def test_a_name_has_no_control_characters(character: str) -> None:
+    with pytest.raises(ValueError, match=rf"contains the control character U\+{ord(character):04X}"):
+        parse_name(f"IBM{character}Ltd")

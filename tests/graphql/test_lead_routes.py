@@ -32,7 +32,7 @@ async def test_a_second_source_of_the_same_name_returns_the_first(api: Api, cast
 
 
 async def test_a_source_needs_a_name(api: Api, cast: Cast) -> None:
-    for name in ("", "  ", "x" * 256, "a\0b"):
+    for name in ("", "  ", "x" * 256, "a\0b", "\u200b", "\u2800", "\u202eIBM", "I\u0001BM", "I\nBM"):
         assert await refused(api.user(cast.alice), SOURCE, name=name) == "BAD_USER_INPUT name"
     assert await api.user(cast.alice).ask(SOURCE, name="x" * 255)
 

@@ -41,9 +41,15 @@ async def test_invalid_values_of_a_contact_are_reported(api: Api, cast: Cast, da
     alice = api.user(cast.alice)
     for field, value in (
         ("firstName", " "),
+        ("firstName", "\u200b"),
+        ("firstName", "Ann\n888\t2026"),
+        ("lastName", "\u202enoskcaJ"),
         ("lastName", "x" * 256),
         ("email", "mary"),
         ("email", "a b@c"),
+        ("email", "mary,al@example.com"),
+        ("email", "mary@example.com."),
+        ("email", "mary\u200b@example.com"),
         ("mobilePhone", "a\0b"),
         ("mobilePhone", "555-01"),
         ("mobilePhone", "+1 202 555 0142 ext. 7"),

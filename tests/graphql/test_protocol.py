@@ -163,7 +163,7 @@ async def test_a_mutation_by_get_is_refused_before_it_runs(api: Api, cast: Cast)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize("variables", ["", "{", "[]", "NaN", '"x"'])
+@pytest.mark.parametrize("variables", [" ", "{", "[]", "NaN", '"x"'])
 async def test_parameters_of_a_get_are_json(api: Api, cast: Cast, variables: str) -> None:
     headers = {"Authorization": f"Bearer {api.user(cast.bob).token}"}
     answer = await api.http.get("/graphql", params=ME | {"variables": variables}, headers=headers)
@@ -180,6 +180,28 @@ async def test_every_response_has_the_security_headers(api: Api, cast: Cast) -> 
         assert "strict-transport-security" not in answer.headers
     secure = await api.http.get("https://test/nothing")
     assert secure.headers["strict-transport-security"] == "max-age=31536000"
+
+
+async def test_pages_may_send_the_headers_of_monitoring_and_clients(database_url: str) -> None:
+    usual = "traceparent, tracestate, baggage, sentry-trace, apollographql-client-name, apollographql-client-version"
+    preflight = {"Access-Control-Request-Method": "POST", "Origin": "https://app.example.com"}
+    origins = ("https://app.example.com",)
+    for settings, names, status in (
+        ({}, f"authorization, content-type, {usual}", 204),
+        ({}, "x-tenant", 400),
+        ({"cors_headers": ("X-Tenant",)}, f"x-tenant, {usual}", 204),
+    ):
+        async with serving_here(settings_for(database_url, cors_origins=origins, **settings)) as api:
+            headers = preflight | {"Access-Control-Request-Headers": names}
+            assert (await api.http.options("/graphql", headers=headers)).status_code == status
+
+
+async def test_empty_parameters_count_as_not_given(api: Api, cast: Cast) -> None:
+    bob, me = api.user(cast.bob), {"data": {"me": {"id": str(cast.bob.id)}}}
+    empty = {"query": "{ me { id } }", "operationName": "", "variables": "", "extensions": ""}
+    answer = await api.http.get("/graphql", params=empty, headers={"Authorization": f"Bearer {bob.token}"})
+    assert (answer.status_code, answer.json()) == (200, me)
+    assert (await bob.post({"query": "{ me { id } }", "operationName": ""})).json() == me
 
 
 async def test_an_unlisted_origin_is_never_echoed(database_url: str, cast: Cast) -> None:

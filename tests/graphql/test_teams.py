@@ -74,6 +74,7 @@ async def test_null_takes_the_default_of_a_new_team(api: Api, cast: Cast) -> Non
 
 
 WRONG: list[tuple[dict[str, Any], str]] = [
+    *(({"name": name}, "input.name") for name in ("\u200b", "\u2800", "\u202eBay", "B\u0001ay", "B\nay")),
     ({"name": " \t"}, "input.name"),
     ({"name": "x" * 256}, "input.name"),
     ({"name": "a\0b"}, "input.name"),

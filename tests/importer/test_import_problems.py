@@ -52,6 +52,16 @@ VALUES = [
     (changed("users", id="5_0"), f'users[0].id: "5_0" {WHOLE}'),
     (changed("users", id="\uff15"), f'users[0].id: "\uff15" {WHOLE}'),
     (
+        changed("users", email="bob,al@example.com"),
+        'users[0].email: "bob,al@example.com" is not an e-mail address such as dorothy@example.com: '
+        "only one address is allowed, without commas and semicolons",
+    ),
+    (
+        changed("contacts", email="mailto:mary@example.com"),
+        'contacts[0].email: "mailto:mary@example.com" is not an e-mail address such as dorothy@example.com: '
+        "leave out mailto:",
+    ),
+    (
         changed("users", email="dorothy"),
         'users[0].email: "dorothy" is not an e-mail address such as dorothy@example.com',
     ),
@@ -78,6 +88,20 @@ VALUES = [
     ),
     (changed("users", is_active="yes"), 'users[0].is_active: "yes" is not true or false'),
     (changed("teams", name=" "), 'teams[0].name: " " is blank'),
+    (changed("teams", name="\u200b"), 'teams[0].name: "\\u200b" has no visible characters'),
+    (
+        changed("teams", name="A\u202eB"),
+        'teams[0].name: "A\\u202eB" contains the control character U+202E, which a name must not have',
+    ),
+    (
+        changed("contacts", first_name="Ann\n888"),
+        'contacts[0].first_name: "Ann\\n888" contains the control character U+000A, which a name must not have',
+    ),
+    (changed("users", last_name="\u2800"), 'users[0].last_name: "\u2800" has no visible characters'),
+    (
+        more("lead_sources", {"id": 1, "name": "\u2800", "creator_id": 5}),
+        'lead_sources[0].name: "\u2800" has no visible characters',
+    ),
     (changed("teams", name=None), "teams[0].name: is missing"),
     (changed("teams", order_method="rank"), 'teams[0].order_method: "rank" is not one of Rank, Time'),
     (

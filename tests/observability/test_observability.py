@@ -16,9 +16,10 @@ from app.config import LogFormat
 from app.db.compiled import CompiledQuery
 from app.db.engine import Database
 from app.observability import metrics
-from app.observability.logs import configure_logging
+from app.observability.logs import configure_logging, request_logger
 from app.observability.requests import RequestRecord
-from app.worker.channels.base import DeliveryError
+from app.worker.channels.base import DeliveryError, Message
+from app.worker.channels.console import ConsoleChannel
 from tests.support.api import Api, serving, settings_for
 from tests.support.processes import free_port, start, stop
 from tests.support.world import NOW, Cast, World
@@ -285,3 +286,19 @@ async def test_a_worker_serves_its_own_metrics(database_url: str) -> None:
         stop(worker)
     assert "lead_offers_delivery_lag_seconds_count 0.0\n" in told
     assert worker.returncode == 0
+
+
+@pytest.mark.usefixtures("_root_logger")
+@pytest.mark.parametrize("log_format", list(LogFormat))
+async def test_the_log_and_the_console_channel_escape_control_characters(
+    capsys: pytest.CaptureFixture[str], database_url: str, log_format: LogFormat
+) -> None:
+    configure_logging(settings_for(database_url, log_format=log_format))
+    evil = "\x1b[2J\u202e\x9b\u2028\r"
+    await ConsoleChannel().send(Message("delivery-7", f"+1\n{evil}", f"Lead\nforged {evil}", f"Hello{evil}\n\nBye"))
+    logging.getLogger("app").warning("Something about %s", evil)
+    request_logger(settings_for(database_url, log_format=log_format))("request", {"path": f"/{evil}\nforged"})
+    written = capsys.readouterr().err
+    assert all(line.isprintable() for line in written.split("\n"))
+    assert "\nforged" not in written
+    assert written.count(r"\u202e") == written.count(r"\u2028") == 5

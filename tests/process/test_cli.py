@@ -94,6 +94,46 @@ def test_user_create_rejects_an_invalid_address(run: Run, email: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("email", "reason"),
+    [
+        ("bob,al@example.com", "only one address is allowed, without commas and semicolons"),
+        ("bob@example.com;al@example.com", "only one address is allowed, without commas and semicolons"),
+        ("mailto:bob@example.com", "leave out mailto:"),
+        ("bob@example.com.", "it must not end with a dot"),
+        ("bob\u200b@example.com", "it contains the invisible character U+200B"),
+        ("\u212aate@example.com", "it contains the character U+212A, which could be taken for 'k'"),
+    ],
+)
+def test_an_address_that_is_not_one_recipient_is_refused_with_a_reason(run: Run, email: str, reason: str) -> None:
+    names = ("--first-name", "A", "--last-name", "B")
+    for command in (("user", "create", email, *names), ("token", email), ("user", "activate", email)):
+        result = run(*command)
+        told = f"email: {email!r} is not an e-mail address such as dorothy@example.com: {reason}\n"
+        assert (result.exit_code, result.stderr) == (1, told)
+
+
+def test_a_user_is_found_by_every_form_of_the_address(run: Run) -> None:
+    create = run("user", "create", "Bob@B\u00dcCHER.example", "--first-name", "Bob", "--last-name", "B")
+    assert create.exit_code == 0
+    for written in ("bob@b\u00fccher.example", "bob@xn--bcher-kva.example", " BOB@bu\u0308cher.example "):
+        assert run("token", written).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("\u200b", "has no visible characters"),
+        ("\u2800", "has no visible characters"),
+        ("A\u202eB", "contains the control character U+202E, which a name must not have"),
+        ("A\u0001B", "contains the control character U+0001, which a name must not have"),
+    ],
+)
+def test_user_create_rejects_a_name_that_cannot_be_seen(run: Run, name: str, reason: str) -> None:
+    result = run("user", "create", "a@b.c", "--first-name", "A", "--last-name", name)
+    assert (result.exit_code, result.stderr) == (1, f"last_name: {name!r} {reason}\n")
+
+
 def test_user_create_rejects_an_invalid_phone_number(run: Run) -> None:
     result = run("user", "create", "a@b.c", "--first-name", "A", "--last-name", "B", "--phone", "call me")
     told = "phone: 'call me' is not a phone number such as +12025550142 or (202) 555-0142\n"
@@ -108,6 +148,10 @@ def test_user_create_rejects_an_invalid_phone_number(run: Run) -> None:
         ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:hunter2@h:x/d", "must be a URL that begins with"),
         ("LEAD_OFFERS_CORS_ORIGINS", "hunter2", "must be a list in JSON"),
         ("LEAD_OFFERS_GRAPHIQL", "hunter2", "should be a valid boolean"),
+        ("LEAD_OFFERS_EMAIL_FROM", "hunter2", "is not an e-mail address such as"),
+        ("LEAD_OFFERS_EMAIL_FROM", "hunter2@example.com, al@example.com", "only one address"),
+        ("LEAD_OFFERS_EMAIL_FROM", "Hunter2, Inc. <hunter2@example.com>", "is not a mailbox such as"),
+        ("LEAD_OFFERS_EMAIL_FROM", "hunter2\u00fc@example.com", "needs no SMTPUTF8"),
     ],
 )
 def test_an_invalid_setting_is_named_and_its_value_is_not_printed(

@@ -1,6 +1,7 @@
 """Workers as processes: killed, several at once, notified of new work, misconfigured, and inside the server."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -174,3 +175,30 @@ async def test_unclaimed_leads_are_listed(database_url: str, world: World, cast:
     listed = await run(database_url, "leads", "unclaimed")
     assert listed.returncode == 0, listed.stderr
     assert listed.stdout == f"{lead.id}\t2026-03-02T09:00:00.000Z\t{cast.alice.email}\tMary Jackson\n"
+
+
+async def test_names_add_no_lines_and_no_columns(database_url: str, world: World, cast: Cast) -> None:
+    name = "Ann\n888\t2026-01-01T00:00:00.000Z\x1b[2J\u202e\u2028\x9b\r"
+    contact = await world.contact(cast.alice, first_name=name, last_name="Zo\u00eb")
+    lead = await world.lead(cast.alice, cast.team, contact=contact, watched_since=NOW)
+    listed = await run(database_url, "leads", "unclaimed")
+    escaped = r"Ann\n888\t2026-01-01T00:00:00.000Z\u001b[2J\u202e\u2028\u009b\r Zo\u00eb".replace(
+        r"Zo\u00eb", "Zo\u00eb"
+    )
+    assert listed.stdout == f"{lead.id}\t2026-03-02T09:00:00.000Z\t{cast.alice.email}\t{escaped}\n"
+
+    as_json = await run(database_url, "leads", "unclaimed", "--json")
+    assert json.loads(as_json.stdout) == [
+        {
+            "id": str(lead.id),
+            "created_at": "2026-03-02T09:00:00.000Z",
+            "creator": cast.alice.email,
+            "contact": f"{name} Zo\u00eb",
+        }
+    ]
+    assert as_json.stdout.isascii()
+
+    await world.claimed(lead, cast.bob)
+    held = await run(database_url, "user", "deactivate", str(cast.bob.email))
+    assert held.stdout.count("\n") == 1
+    assert held.stdout.endswith(f"\t{escaped}\n")

@@ -16,11 +16,13 @@ class Mailbox:
     """The server's e-mails, in the order of their arrival.
 
     `answer` returns the SMTP response to an e-mail, or None to accept it. While `is_silent` is set, the server does not
-    respond at all. `begun` counts all e-mails, accepted or not.
+    respond at all. `begun` counts all e-mails, accepted or not. `received` has the recipients and the bytes of each
+    accepted e-mail.
     """
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
+        self.received: list[tuple[list[str], bytes]] = []
         self.answer: Callable[[EmailMessage], str | None] = lambda _mail: None
         self.url = ""
         self.is_silent = False
@@ -35,6 +37,7 @@ class Mailbox:
         refusal = self.answer(mail)
         if refusal is None:
             self.mails.append(mail)
+            self.received.append((envelope.rcpt_tos, envelope.content))
         return refusal or "250 OK"
 
     @property
@@ -43,11 +46,11 @@ class Mailbox:
 
 
 @contextmanager
-def mailbox() -> Iterator[Mailbox]:
-    """Run the server on a free port."""
+def mailbox(*, smtputf8: bool = True) -> Iterator[Mailbox]:
+    """Run the server on a free port, with or without the SMTPUTF8 extension."""
     box = Mailbox()
     port = free_port()
-    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller = Controller(box, hostname="127.0.0.1", port=port, enable_SMTPUTF8=smtputf8)
     controller.start()
     box.url = f"smtp://127.0.0.1:{port}"
     try:

@@ -312,13 +312,23 @@ async def test_unknown_numbers_get_no_reply(twilio: Twilio, offer: LeadOffer, da
     assert await holder(database, offer) == (None, None)
 
 
-@pytest.mark.parametrize("word", ["STOP", "stop", " Stop. ", "UNSUBSCRIBE"])
+@pytest.mark.parametrize("word", ["STOP", "stop", " Stop. ", "UNSUBSCRIBE", "Revoke", "OPTOUT"])
 async def test_stop_is_remembered_until_start(twilio: Twilio, database: Database, dora: User, word: str) -> None:
     for _ in range(2):
         assert await twilio.text(word) == NOTHING
     assert await stops(database) == [(dora.id, PHONE)]
     assert "You will get texts about leads again." in await twilio.text("start")
     assert await stops(database) == []
+
+
+async def test_yes_after_stop_allows_texts_and_claims_nothing(
+    twilio: Twilio, database: Database, dora: User, offer: LeadOffer
+) -> None:
+    await twilio.text("STOP")
+    assert "You will get texts about leads again." in await twilio.text("Yes")
+    assert (await stops(database), await holder(database, offer)) == ([], (None, None))
+    await twilio.text("yes", sid="SM2")
+    assert await holder(database, offer) == (dora.id, ClaimedVia.TEXT)
 
 
 async def stops(database: Database) -> list[tuple[int, str]]:

@@ -2,6 +2,7 @@
 
 import logging
 
+from app.domain.printable import printable
 from app.worker.channels.base import Message
 
 logger = logging.getLogger(__name__)
@@ -12,7 +13,7 @@ class ConsoleChannel:
     accepts_replies = False
 
     async def send(self, message: Message) -> None:
-        logger.info("To %s: %s\n%s", message.to, message.subject, message.text)
+        logger.info("To %s: %s\n%s", printable(message.to), printable(message.subject), printable(message.text, "\n"))
 
     async def close(self) -> None:
         pass

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from email.message import EmailMessage
-from email.utils import formatdate
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from app.domain.validation import email_to_send, parse_mailbox
 from app.worker.channels.base import DeliveryError, Message
+from app.worker.channels.email_message import compose_email
 
 
 class EmailChannel:
@@ -24,14 +24,18 @@ class EmailChannel:
 
     def __init__(self, url: str, sender: str, seconds: float) -> None:
         self._url = urlsplit(url)
-        self._sender = sender
+        name, address = parse_mailbox(sender)
+        self._sender = name, email_to_send(address)
         self._seconds = seconds
         self._idle: list[aiosmtplib.SMTP] = []
 
     async def send(self, message: Message) -> None:
+        recipient = _recipient(message)
+        mail = compose_email(message, self._sender, recipient)
         try:
             async with asyncio.timeout(self._seconds), self._connection() as connection:
-                await connection.send_message(_mail(message, self._sender))
+                options = await _mail_options(connection, recipient)
+                await connection.sendmail(self._sender[1], [recipient], mail, mail_options=options)
         except aiosmtplib.SMTPRecipientsRefused as error:
             raise _refused(error.recipients[0].code, "the address") from error
         except aiosmtplib.SMTPAuthenticationError as error:
@@ -85,15 +89,26 @@ class EmailChannel:
         return connection
 
 
-def _mail(message: Message, sender: str) -> EmailMessage:
-    """Return the mail. Its Message-ID is the same for every attempt, so that recipients can recognize duplicates."""
-    mail = EmailMessage()
-    mail["From"], mail["To"], mail["Subject"] = sender, message.to, message.subject
-    mail["Date"] = formatdate(usegmt=True)
-    mail["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2].rstrip('>')}>"
-    mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(message.text)
-    return mail
+def _recipient(message: Message) -> str:
+    """Return the address of the envelope. Raises DeliveryError for one stored before they were checked."""
+    try:
+        return email_to_send(message.to)
+    except ValueError as error:
+        raise DeliveryError("The user's e-mail address is not valid.", permanent=True) from error
+
+
+async def _mail_options(connection: aiosmtplib.SMTP, recipient: str) -> list[str]:
+    """Return what the server must be told about the address. Raises DeliveryError if it cannot do that."""
+    if recipient.isascii():
+        return []
+    if connection.is_ehlo_or_helo_needed:
+        await connection.ehlo()
+    if not connection.supports_extension("smtputf8"):
+        raise DeliveryError(
+            "The mail server does not support e-mail addresses with characters outside of ASCII before the @.",
+            permanent=True,
+        )
+    return ["SMTPUTF8"]
 
 
 def _refused(code: int, what: str) -> DeliveryError:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -47,6 +48,61 @@ async def test_a_rejection_is_permanent_or_temporary(box: Mailbox, answer: str, 
     await mail.send(MESSAGE)
     await mail.close()
     assert len(box.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "sent"),
+    [
+        ("bob@b\u00fccher.example", "bob@xn--bcher-kva.example"),
+        ("bob@b\u00fccher.b\u00fccher.example", "bob@xn--bcher-kva.xn--bcher-kva.example"),
+        ("bob@\u4f8b\u3048.\u30c6\u30b9\u30c8", "bob@xn--r8jz45g.xn--zckzah"),
+        ("bob@stra\u00dfe.example", "bob@xn--strae-oqa.example"),
+        ("bob+leads@example.com", "bob+leads@example.com"),
+    ],
+)
+async def test_an_international_domain_is_sent_in_ascii(stored: str, sent: str) -> None:
+    with mailbox(smtputf8=False) as box:
+        mail = EmailChannel(box.url, "Leads <leads@b\u00fccher.example>", 5)
+        await mail.send(replace(MESSAGE, to=stored))
+        await mail.close()
+        [(recipients, content)] = box.received
+    assert recipients == [sent]
+    assert content.isascii()
+    assert f"\r\nTo: {sent}\r\n".encode() in content
+    assert b"From: Leads <leads@xn--bcher-kva.example>\r\n" in content
+
+
+async def test_an_international_local_part_needs_a_server_that_supports_it(box: Mailbox) -> None:
+    message = replace(MESSAGE, to="\u00fcnal@b\u00fccher.example")
+    mail = EmailChannel(box.url, "leads@example.org", 5)
+    await mail.send(message)
+    await mail.close()
+    [(recipients, content)] = box.received
+    assert recipients == ["\u00fcnal@xn--bcher-kva.example"]
+    assert "\r\nTo: \u00fcnal@xn--bcher-kva.example\r\n".encode() in content
+
+    with mailbox(smtputf8=False) as old:
+        mail = EmailChannel(old.url, "leads@example.org", 5)
+        for _ in range(2):
+            with pytest.raises(
+                DeliveryError, match="does not support e-mail addresses with characters outside"
+            ) as told:
+                await mail.send(message)
+            assert told.value.permanent
+        await mail.send(MESSAGE)
+        await mail.close()
+        assert [recipients for recipients, _content in old.received] == [["bob@example.com"]]
+
+
+@pytest.mark.parametrize(
+    "stored", ["bob,al@example.com", "bob@example.com\r\nRCPT TO:<al@example.com>", "bob", "<a@b>"]
+)
+async def test_an_address_from_before_they_were_checked_gets_nothing(box: Mailbox, stored: str) -> None:
+    mail = EmailChannel(box.url, "leads@example.org", 5)
+    with pytest.raises(DeliveryError, match=r"^The user's e-mail address is not valid.$") as told:
+        await mail.send(replace(MESSAGE, to=stored))
+    assert told.value.permanent
+    assert box.begun == 0
 
 
 async def test_a_server_that_is_down() -> None:

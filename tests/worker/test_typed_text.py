@@ -1,0 +1,156 @@
+"""Typed text in messages: no address, number or link of anybody, whichever field it was typed into."""
+
+import re
+from itertools import product
+
+import pytest
+
+from app.db.models import Contact, Lead, User
+from app.domain.enums import DistributionTarget
+from app.worker import messages
+from app.worker.typed_text import presentable
+from tests.support.world import NOW
+
+MARY = Contact(owner_id=1, email="mary@example.com", mobile_phone="+12025550142")
+NOBODY = Contact(owner_id=1)
+
+ADDRESSES = [
+    "mary@example.com",
+    "MARY@Example.com",
+    "<mary@example.com>",
+    "mary\u200b@example.com",
+    "mary\uff20example\uff0ecom",
+    "mailto:mary@example.com",
+    "Mary (mary@example.com)",
+]
+NUMBERS = [
+    "+12025550142",
+    "2025550142",
+    "(202) 555-0142",
+    "+1 202.555.0142",
+    "202/555 01 42",
+    "call 202\u2011555\u20110142",
+    "\uff12\uff10\uff12\uff15\uff15\uff15\uff10\uff11\uff14\uff12",
+    "\u0662\u0660\u0662 \u0665\u0665\u0665 \u0660\u0661\u0664\u0662",
+    "tel:+12025550142",
+    "5550142",
+]
+DISGUISED = [
+    "mary (at) example.com",
+    "mary at example dot com",
+    "mary @ example . com",
+    "202,555,0142",
+    "2 0 2_5550142",
+]
+LINKS = [
+    *("http://evil.example/pay", "https://evil.example", "HTTPS://EVIL.EXAMPLE", "www.evil.example", "evil.com/pay"),
+    *(
+        "evil\uff0ecom",
+        "evil\u3002com",
+        "evil\u2024com",
+        "ftp://evil",
+        "javascript:alert(1)",
+        "Ann evil.com",
+        "//evil.com",
+    ),
+]
+
+
+def everything(user: User, lead: Lead, contact: Contact) -> str:
+    """Return every text that is written about the lead."""
+    written = [
+        *messages.offered(user, lead, contact),
+        *messages.offered_by_text(user, lead, contact, accepts_replies=True),
+        *messages.offered_by_call(user, lead, contact, accepts_replies=True),
+        *messages.assigned(user, lead, contact),
+        *messages.assigned_in_short(user, lead, contact),
+        *messages.exhausted(user, lead, contact),
+        messages.claimed(lead, contact),
+        messages.about(lead, contact),
+    ]
+    return "\n".join(written)
+
+
+@pytest.mark.parametrize("field", ["first_name", "last_name", "type", "user"])
+def test_no_message_has_the_contacts_address_or_number(field: str) -> None:
+    for typed, known in product([*ADDRESSES, *NUMBERS, *DISGUISED], (True, False)):
+        if not known and typed in DISGUISED:
+            continue
+        contact = Contact(
+            owner_id=1,
+            first_name=typed if field == "first_name" else "Mary",
+            last_name=typed if field == "last_name" else "Jackson",
+            email="mary@example.com" if known else None,
+            mobile_phone="+12025550142" if known else None,
+        )
+        user = User(first_name=typed if field == "user" else "Bob", last_name="", timezone="UTC")
+        lead = Lead(
+            id=9,
+            contact_id=1,
+            creator_id=1,
+            distribution_target=DistributionTarget.MYSELF,
+            type=typed if field == "type" else None,
+            zipcode="94105",
+            created_at=NOW,
+        )
+        text = everything(user, lead, contact)
+        assert "@" not in text
+        assert "example" not in text.lower()
+        for word in re.split(r"[^\W\d]+", text):
+            assert "5550142" not in re.sub(r"\D", "", word), typed
+
+
+@pytest.mark.parametrize("typed", LINKS)
+def test_a_link_is_not_clickable(typed: str) -> None:
+    shown = presentable(typed, NOBODY)
+    assert not re.search(r"\w[.\u3002]\w|\w:\S", shown)
+    assert re.search(r"\w", shown)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "Zo\u00eb",
+        "Jean-Luc O'Neil",
+        "J. R.",
+        "3.5 rooms, 1,200,000",
+        "Buyer: condo",
+        "\u5f20\u4f1f",
+        "\u2605",
+        "At Dot",
+    ],
+)
+def test_other_text_stays_as_it_is(typed: str) -> None:
+    assert presentable(typed, MARY) == typed
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        (None, ""),
+        ("Mary mary@example.com", "Mary"),
+        ("Mary, 202-555-0142!", "Mary, !"),
+        ("(202) 555-0142", ""),
+        ("Ann\r\nBcc: x\u2028y\x85z", "Ann Bcc: x y z"),
+        ("A\u202enn\u200b", "Ann"),
+        ("Dr.Smith", "Dr. Smith"),
+        ("x" * 300, "x" * 80),
+    ],
+)
+def test_text_is_one_clean_line(typed: str | None, shown: str) -> None:
+    assert presentable(typed, MARY) == shown
+
+
+def test_a_short_address_does_not_hide_other_words() -> None:
+    short = Contact(owner_id=1, email="a@b", mobile_phone=None)
+    assert presentable("Cab and a@b", Contact(owner_id=1)) == "Cab and a@b"
+    assert presentable("Cab", short) == "Cab"
+    assert presentable("a@b", short) == ""
+
+
+def test_a_user_without_names_is_greeted_without_a_gap() -> None:
+    user = User(first_name="", last_name="", timezone="UTC")
+    lead = Lead(id=9, contact_id=1, creator_id=1, distribution_target=DistributionTarget.MYSELF, created_at=NOW)
+    for words in (messages.offered, messages.assigned, messages.exhausted):
+        assert words(user, lead, NOBODY)[1].startswith("Hello,\n\n")
+    assert messages.offered_by_call(user, lead, NOBODY)[1].startswith("Hello. You are offered")
