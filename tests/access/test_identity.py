@@ -190,7 +190,7 @@ async def test_another_clock_may_be_a_minute_ahead(api: Api, cast: Cast, databas
 
     assert [await status(api, ahead(seconds)) for seconds in (2, 50, 75)] == [200, 200, 401]
     assert await status(api, signed(cast.bob, exp=datetime.now(UTC) - timedelta(seconds=2))) == 401
-    async with serving_here(settings_for(database_url, jwt_leeway_seconds=0)) as strict:
+    async with serving(settings_for(database_url, jwt_leeway_seconds=0)) as strict:
         token = jwt.encode(
             {"sub": str(cast.bob.id), "exp": datetime.now(UTC) + timedelta(hours=1)}
             | {"nbf": datetime.now(UTC) + timedelta(seconds=20)},

@@ -191,7 +191,7 @@ async def test_pages_may_send_the_headers_of_monitoring_and_clients(database_url
         ({}, "x-tenant", 400),
         ({"cors_headers": ("X-Tenant",)}, f"x-tenant, {usual}", 204),
     ):
-        async with serving_here(settings_for(database_url, cors_origins=origins, **settings)) as api:
+        async with serving(settings_for(database_url, cors_origins=origins, **settings)) as api:
             headers = preflight | {"Access-Control-Request-Headers": names}
             assert (await api.http.options("/graphql", headers=headers)).status_code == status
 

@@ -16,7 +16,7 @@ from app.worker import messages
 from app.worker.channels.base import Message
 from app.worker.channels.email import EmailChannel
 from app.worker.channels.email_message import compose_email, header_text
-from tests.support.mailbox import mailbox
+from tests.support.smtp_server import mailbox
 from tests.support.world import NOW
 
 HEADERS = {
