@@ -75,7 +75,8 @@ class Plans:
     async def answer(self, request: GraphQLRequest, identity: Identity, now: datetime) -> str | None:
         """Return the JSON text of `data`, or None if the resolvers have to answer.
 
-        Raises ApiError if the token's user is not active, or the database fails or takes too long.
+        Raises ApiError if the document is refused, the token's user is not active, or the database fails or takes too
+        long.
         """
         if TokenScope.READ not in identity.scopes or (operation := self._operation(request)) is None:
             return None
@@ -104,10 +105,10 @@ class Plans:
         return rows[0][0] if rows else None
 
     def _operation(self, request: GraphQLRequest) -> QueryOperation | None:
-        """Return the requested query; None if it is something else, or not valid."""
+        """Return the requested query; None if it is something else, or not valid. Raises as `DocumentCache.load`."""
         try:
             document: CachedDocument = self._documents.load(request.query, request.variables or {})
-        except (ApiError, GraphQLError):
+        except GraphQLError:
             return None
         name = request.operation_name
         if document.errors:
