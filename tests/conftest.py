@@ -40,19 +40,12 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
         collector.config.pluginmanager.import_plugin("tests.support.fixtures")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests marked `process` at the end, where one pytest-xdist worker runs them while the others are idle.
-
-    They measure real time and start several processes each, so a small machine must not run anything beside them.
-    """
-    for item in items:
-        if item.path.is_relative_to(TESTS / "process"):
-            item.add_marker(pytest.mark.process)
-        if item.get_closest_marker("process"):
-            item.add_marker(pytest.mark.xdist_group("process"))
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.timeout(600))
-    items.sort(key=lambda item: item.get_closest_marker("process") is not None)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests with processes, which scripts/test runs one after the other with nothing beside them."""
+    if item.path.is_relative_to(TESTS / "process"):
+        item.add_marker(pytest.mark.process)
+    if item.get_closest_marker("slow"):
+        item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.hookimpl(wrapper=True)
