@@ -174,7 +174,7 @@ async def test_subscribers_reconnect_after_too_many_changes(
 ) -> None:
     bob = await watch(cast.bob)
     await make_offers(world.database, cast, (await world.lead(cast.alice, cast.team)).id, 1_001)
-    assert await bob.end() == (1012, "Changes may have been missed: subscribe again, then query")
+    assert await bob.end() == (1012, "Changes may have been missed. Subscribe again, then query for the current state.")
 
 
 @pytest.mark.usefixtures("postgresql_only")
