@@ -25,9 +25,8 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_, select
 from sqlmodel import SQLModel, col
 
-from app.access.visibility import IdValue
-from app.db.models import Contact, DistributionOption, Lead, Team, TeamMember, User
-from app.domain.enums import RequestStatus
+from app.access.visibility import IdValue, has_accepted
+from app.db.models import Contact, DistributionOption, Lead, Team, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +80,7 @@ def _holds_a_lead(contact: Any, context: AccessContext) -> ColumnElement[bool]:
 
 
 def _has_accepted(team: Any, context: AccessContext) -> ColumnElement[bool]:
-    return exists(
-        select(1).where(
-            col(TeamMember.team_id) == team.id,
-            col(TeamMember.user_id) == context.viewer_id,
-            col(TeamMember.request_status) == RequestStatus.ACCEPTED,
-        )
-    )
+    return has_accepted(team.id, context.viewer_id)
 
 
 CONTACT_DETAILS = AccessRule(Contact, owner="owner_id", or_else=_holds_a_lead)
