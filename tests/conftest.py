@@ -10,7 +10,7 @@ from hypothesis import settings
 
 TESTS = Path(__file__).parent
 
-settings.register_profile("quick", max_examples=10, deadline=None)
+settings.register_profile("quick", max_examples=5, deadline=None)
 
 collect_ignore = [] if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ["process/test_faults.py"]
 
