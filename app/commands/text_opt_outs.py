@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.db.models import TextStop, User
+from app.db.models import TextOptOut, User
 
 _OPT_OUTS = SQLModel.metadata.tables["text_stops"]
 _INSERT: dict[str, Insert] = {
@@ -18,7 +18,7 @@ _INSERT: dict[str, Insert] = {
 
 def has_opted_out() -> ColumnElement[bool]:
     """Return the condition that a user of the enclosing select has opted out of texts to their current number."""
-    theirs = (col(TextStop.user_id) == col(User.id), col(TextStop.phone) == col(User.phone))
+    theirs = (col(TextOptOut.user_id) == col(User.id), col(TextOptOut.phone) == col(User.phone))
     return exists(select(1).where(*theirs).correlate(User))
 
 
@@ -31,4 +31,4 @@ async def opt_out_of_texts(session: AsyncSession, phone: str, now: datetime) -> 
 
 async def opt_in_to_texts(session: AsyncSession, phone: str) -> None:
     """Send texts to this number again. Idempotent."""
-    await session.exec(delete(TextStop).where(col(TextStop.phone) == phone))
+    await session.exec(delete(TextOptOut).where(col(TextOptOut.phone) == phone))

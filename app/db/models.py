@@ -88,7 +88,7 @@ class User(SQLModel, table=True):
     quiet_hours_end: str | None = Field(default=None, sa_type=Text)
 
 
-class TextStop(SQLModel, table=True):
+class TextOptOut(SQLModel, table=True):
     """A user's opt-out from text messages to one number. It does not apply to a number that they get later."""
 
     __tablename__ = "text_stops"

@@ -14,6 +14,7 @@ import httpx2
 from app.access.claim_links import public_address
 from app.config import Settings
 from app.worker.channels.base import DeliveryError, Message
+from app.worker.channels.http_client import http_client
 from app.worker.channels.retry_after import retry_after
 
 TEMPORARY = frozenset({401, 403, 404, 408, 429})
@@ -29,7 +30,7 @@ class TwilioAccount:
         sid, token = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
         self._settings = settings
         self._seconds = seconds
-        self._http = httpx2.AsyncClient(
+        self._http = http_client(
             base_url=f"{settings.twilio_url.rstrip('/')}/2010-04-01/Accounts/{sid}/",
             auth=(sid, token),
             timeout=seconds,
@@ -42,8 +43,8 @@ class TwilioAccount:
 
     async def create(self, resource: str, message: Message, **form: str) -> None:
         """Create a text or a call, and ask Twilio to report its delivery status. Raises DeliveryError."""
-        callback = public_address(self._settings, f"/twilio/receipts?delivery={message.id.removeprefix('delivery-')}")
         form |= {"To": message.to, "From": str(self._settings.twilio_from)}
+        callback = self.receipt_url(message)
         form |= {"StatusCallback": callback} if callback else {}
         try:
             async with asyncio.timeout(self._seconds):
@@ -54,6 +55,10 @@ class TwilioAccount:
             raise DeliveryError("The connection to Twilio failed.") from error
         if not response.is_success:
             raise _refused(response)
+
+    def receipt_url(self, message: Message) -> str | None:
+        """Return the URL to which Twilio reports what became of the message; None without a public URL."""
+        return public_address(self._settings, f"/twilio/receipts?delivery={message.id.removeprefix('delivery-')}")
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -81,7 +86,10 @@ class CallChannel:
         self.accepts_replies = account.accepts_replies
 
     async def send(self, message: Message) -> None:
-        await self._account.create("Calls", message, Twiml=_call_twiml(message))
+        form = {"Twiml": _call_twiml(message)}
+        if callback := self._account.receipt_url(message):  # beside the call, which does not wait for it
+            form |= {"MachineDetection": "Enable", "AsyncAmd": "true", "AsyncAmdStatusCallback": callback}
+        await self._account.create("Calls", message, **form)
 
     async def close(self) -> None:
         await self._account.close()

@@ -12,6 +12,7 @@ import time
 import httpx2
 
 from app.worker.channels.base import DeliveryError
+from app.worker.channels.http_client import http_client
 from app.worker.channels.retry_after import retry_after
 
 TEMPORARY = frozenset({408, 425, 429})
@@ -27,7 +28,7 @@ class Webhook:
         self._url = url
         self._key = key
         self._seconds = seconds
-        self._http = httpx2.AsyncClient(timeout=None, follow_redirects=False)
+        self._http = http_client(timeout=None, follow_redirects=False)
 
     async def send(self, event_id: str, body: str) -> None:
         """Return once the receiver has responded with any 2xx status; raise DeliveryError otherwise."""
