@@ -1,6 +1,7 @@
 """Rules of the whole test run: fixtures, markers, Hypothesis profiles, and no skipped test in CI."""
 
 import os
+import time
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import settings
 
 TESTS = Path(__file__).parent
+
+os.environ["TZ"] = "Asia/Kathmandu"  # nothing may depend on the time zone of the machine
+time.tzset()
 
 settings.register_profile("quick", max_examples=5, deadline=None)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.domain.timestamps import format_instant, parse_instant
+from app.domain.timestamps import format_instant, parse_instant, utc_now
 
 instants = st.datetimes(timezones=st.just(UTC)).map(
     lambda value: value.replace(microsecond=value.microsecond // 1000 * 1000)
@@ -85,3 +85,10 @@ def test_agrees_with_the_standard_library_in_every_offset(instant: datetime, off
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(ValueError):
         assert parse_instant(text).tzinfo is UTC
+
+
+def test_the_present_is_in_utc_and_has_milliseconds() -> None:
+    before = datetime.now(UTC)
+    now = utc_now()
+    assert before - timedelta(milliseconds=1) < now <= datetime.now(UTC)
+    assert (now.tzinfo, now.microsecond % 1000) == (UTC, 0)
