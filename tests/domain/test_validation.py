@@ -7,11 +7,8 @@ from unicodedata import normalize
 
 import pytest
 
+from app.domain.bounds import HIGHEST_RANK, LONGEST_TEXT, MOST_ZIPCODES, YEAR_IN_MINUTES
 from app.domain.validation import (
-    HIGHEST_RANK,
-    LONGEST_TEXT,
-    MOST_ZIPCODES,
-    YEAR_IN_MINUTES,
     Check,
     Rules,
     checking,
