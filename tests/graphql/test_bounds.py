@@ -1,0 +1,122 @@
+"""The ends of the number line in every argument and input field of the schema."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from graphql import build_schema
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
+
+from app.domain.enums import LeadOfferStatus
+from app.graphql.schema import schema
+from tests.support.api import Api
+from tests.support.ends import Call, fields_with_arguments, operations
+from tests.support.examples import examples
+from tests.support.graphql_ws import signed_in, url_of
+from tests.support.world import NOW, Cast, World
+
+SERVER_ERRORS = {"INTERNAL_SERVER_ERROR", "TIMEOUT", "UNAVAILABLE"}
+
+CALLS = fields_with_arguments(build_schema(schema.as_str()))
+REQUESTS = [call for call in CALLS if call.path[0] != "subscription"]
+SUBSCRIPTIONS = [call for call in CALLS if call.path[0] == "subscription"]
+
+
+@pytest.fixture
+async def rows(world: World, cast: Cast) -> None:
+    """Rows of every kind that Alice can see and change, whose ids begin with 1."""
+    source = await world.source(cast.alice)
+    await world.route(source, cast.team)
+    await world.member(cast.team, cast.charlie, rank=2, has_text_alert=True)
+    for status in (LeadOfferStatus.SENT, LeadOfferStatus.SCHEDULED):
+        lead = await world.lead(cast.alice, cast.team, source_id=source.id)
+        await world.offer(lead, cast.alice, status=status)
+        await world.offer(lead, cast.bob, rank=2**31 - 1, status=status)
+    await world.lead(cast.alice, cast.team)
+
+
+def check(body: Any, given_arguments: frozenset[str]) -> None:
+    """Check that a response has no error of the server's, and blames no argument that was not given."""
+    for error in body.get("errors", ()):
+        extensions = error["extensions"]
+        assert extensions["code"] not in SERVER_ERRORS, body
+        blamed = [extensions.get("field"), *(problem["field"] for problem in extensions.get("problems", ()))]
+        assert {field.partition(".")[0] for field in blamed if field} <= given_arguments, body
+
+
+def test_the_walk_finds_the_arguments_of_nested_fields() -> None:
+    found = {str(call) for call in CALLS}
+    assert {"query.lead.offers", "query.team.members", "query.team.distributionOptions"} <= found
+    assert {"mutation.setAway", "mutation.createLead", "subscription.leadOfferChanged"} <= found
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize("call", REQUESTS, ids=str)
+@examples(40)
+@given(data=st.data())
+async def test_no_value_breaks_a_request(
+    api: Api, cast: Cast, caplog: pytest.LogCaptureFixture, call: Call, data: DataObject
+) -> None:
+    alice = api.user(cast.alice)
+    operation = data.draw(operations(call))
+    headers = {"authorization": f"Bearer {alice.token}", "content-type": "application/json"}
+    response = await alice.http.post("/graphql", content=operation.body, headers=headers)
+    assert response.status_code < 500, response.text
+    check(response.json(), operation.given)
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize("call", SUBSCRIPTIONS, ids=str)
+@examples(40)
+@given(data=st.data())
+async def test_no_value_breaks_a_subscription(live: Api, cast: Cast, call: Call, data: DataObject) -> None:
+    operation = data.draw(operations(call))
+    async with signed_in(url_of(live), live.user(cast.alice).token) as client:
+        try:
+            json.loads(operation.body, parse_float=_finite)
+        except (ValueError, RecursionError):
+            return
+        await client.socket.send(f'{{"id": "1", "type": "subscribe", "payload": {operation.body}}}')
+        await client.send(type="ping")
+        while (message := await client.receive())["type"] != "pong":
+            check({"errors": message["payload"]} if message["type"] == "error" else message["payload"], operation.given)
+
+
+def _finite(text: str) -> float:
+    if float(text) in (float("inf"), float("-inf")):
+        raise ValueError
+    return float(text)
+
+
+async def test_an_absence_ends_in_the_years_that_are_stored(api: Api, cast: Cast) -> None:
+    alice, set_away = (
+        api.user(cast.alice),
+        "mutation ($until: DateTime!) { setAway(until: $until) { me { awayUntil } } }",
+    )
+    for until in ("2201-01-01", "9999-12-31T23:59:59.999Z"):
+        refused = await alice.refusal(set_away, until=until)
+        assert (refused["code"], refused["field"]) == ("BAD_USER_INPUT", "until")
+    last = "2200-12-31T23:59:59.999Z"
+    assert (await alice.ask(set_away, until=last))["setAway"] == {"me": {"awayUntil": last}}
+    before = {"createdAt": {"gt": "0001-01-01", "lt": "9999-12-31T23:59:59.999Z"}}
+    found = await alice.ask("query ($where: TeamWhere) { teams(where: $where) { total } }", where=before)
+    assert found["teams"]["total"] == 1
+
+
+async def test_a_lead_of_the_future_is_claimed_without_a_negative_duration(api: Api, world: World, cast: Cast) -> None:
+    lead = await world.lead(cast.alice, cast.team, created_at=NOW.replace(year=2030))
+    offer = await world.offer(lead, cast.bob)
+    metrics = (await api.http.get("/metrics")).text
+    claim = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { lead { timeToClaim } } } }"
+    claimed = await api.user(cast.bob).ask(claim, id=offer.id)
+    assert claimed["claimLeadOffer"]["leadOffer"]["lead"]["timeToClaim"] == 0
+    assert _speed_to_lead((await api.http.get("/metrics")).text) == _speed_to_lead(metrics)
+
+
+def _speed_to_lead(metrics: str) -> float:
+    (line,) = [line for line in metrics.splitlines() if line.startswith("lead_offers_speed_to_lead_seconds_sum")]
+    return float(line.split()[1])
