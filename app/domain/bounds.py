@@ -38,8 +38,8 @@ YEAR_IN_SECONDS = 365 * DAY_IN_SECONDS
 MOST_CONNECTIONS = 1_000
 LARGEST_BODY = 2**30
 """Bytes of a request body."""
-DEEPEST_DOCUMENT = 50
-"""Levels of fields in a document. Each takes several levels of Python's stack, which has 1,000."""
+DEEPEST_DOCUMENT = 30
+"""Levels of fields in a document. Each takes several levels of Python's stack, and statements of SQLite end earlier."""
 HIGHEST_COST = 10**9
 LARGEST_RATE = 10**9
 """Requests of a rate limit, for at most a year."""

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
+from app.config import Settings
+from app.domain.bounds import DEEPEST_DOCUMENT, HIGHEST_COST
 from app.domain.enums import LeadOfferStatus
 from app.graphql.schema import schema
-from tests.support.api import Api
+from tests.support.api import Api, serving, settings_for
 from tests.support.ends import Call, fields_with_arguments, operations
 from tests.support.examples import examples
 from tests.support.graphql_ws import signed_in, url_of
@@ -90,6 +92,41 @@ def _finite(text: str) -> float:
     if float(text) in (float("inf"), float("-inf")):
         raise ValueError
     return float(text)
+
+
+CYCLES = [
+    ("team(id: 1)", ["members(limit: 1, where: {not: {id: {in: [7]}}})", "data", "team"]),
+    ("team(id: 1)", ["distributionOptions(limit: 1)", "data", "team"]),
+    ("lead(id: 1)", ["offers(limit: 1, where: {and: [{rank: {nin: [1]}}, {not: {id: {in: [7]}}}]})", "data", "lead"]),
+    ("lead(id: 1)", ["rollouts", "createdOffers", "lead"]),
+]
+
+
+def _nested(root: str, cycle: list[str], depth: int) -> str:
+    """Return a query of this depth, whose last field is a leaf."""
+    fields = [root, *(cycle[i % len(cycle)] for i in range(depth - 2))]
+    fields.append("total" if "limit" in fields[-1] else "id")
+    return f"{{ {' { '.join(fields)} {'} ' * len(fields)}"
+
+
+@pytest.mark.usefixtures("rows")
+@pytest.mark.parametrize("cycle", CYCLES, ids=str)
+@pytest.mark.parametrize("deepest", [Settings.model_fields["max_depth"].default, DEEPEST_DOCUMENT])
+async def test_the_deepest_documents_are_answered(
+    *, database_url: str, cast: Cast, caplog: pytest.LogCaptureFixture, cycle: tuple[str, list[str]], deepest: int
+) -> None:
+    settings = settings_for(database_url, max_depth=deepest, max_cost=HIGHEST_COST)
+    async with serving(settings) as api:
+        alice = api.user(cast.alice)
+        await alice.ask("mutation { submitLeadOffers(leadId: 3) { createdCount } }")
+        for depth in range(deepest - 2, deepest + 1):
+            (root,) = (await alice.ask(_nested(*cycle, depth))).values()
+            assert root is not None
+        assert (await alice.refusal(_nested(*cycle, deepest + 1)))["code"] == "QUERY_TOO_COMPLEX"
+        write = "mutation { assignLead(id: 1, userId: 1) { "
+        if cycle[0].startswith("lead"):
+            await alice.ask(f"{write}{_nested('lead', cycle[1], deepest - 1)[1:]} }}")
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_an_absence_ends_in_the_years_that_are_stored(api: Api, cast: Cast) -> None:
