@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,9 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DataObject
 
 from app.config import Settings
+from app.db.models import Delivery
 from app.domain.bounds import DEEPEST_DOCUMENT, HIGHEST_COST
-from app.domain.enums import LeadOfferStatus
+from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus, OrderMethod
 from app.graphql.schema import schema
+from app.worker.channels.registry import make_channels
+from app.worker.worker import Worker
+from tests.graphql.test_plans import planned, resolved
 from tests.support.api import Api, serving, settings_for
 from tests.support.ends import Call, fields_with_arguments, operations
 from tests.support.examples import examples
@@ -152,6 +157,49 @@ async def test_a_lead_of_the_future_is_claimed_without_a_negative_duration(api: 
     claimed = await api.user(cast.bob).ask(claim, id=offer.id)
     assert claimed["claimLeadOffer"]["leadOffer"]["lead"]["timeToClaim"] == 0
     assert _speed_to_lead((await api.http.get("/metrics")).text) == _speed_to_lead(metrics)
+
+
+@pytest.mark.parametrize("timezone", ["Etc/GMT+12", "Pacific/Kiritimati"])
+@pytest.mark.parametrize("is_early", [True, False])
+async def test_leads_from_before_the_bounds_are_worked_on(
+    *,
+    database_url: str,
+    world: World,
+    cast: Cast,
+    caplog: pytest.LogCaptureFixture,
+    is_early: bool,
+    timezone: str,
+) -> None:
+    """Imports have accepted the years 1 to 9999. Such rows are not changed, and nothing fails because of them."""
+    # asyncpg writes the very first and last microsecond as infinite
+    first, last = datetime(1, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    agent = await world.member_user(cast.team, "Dora", rank=2, timezone=timezone)
+    creator = await world.user("Eve", timezone=timezone)
+    team = await world.team(creator, mins_until_next_alert=2**31 - 1)
+    for user in (agent, cast.bob, cast.charlie):
+        await world.member(team, user, rank=user.id)
+    lead = await world.lead(creator, team, created_at=first if is_early else last, watched_since=first)
+    due = await world.offer(lead, agent, team, notify_at=first, order_method=OrderMethod.RANK)
+    ahead: dict[str, Any] = {"status": LeadOfferStatus.SCHEDULED, "order_method": OrderMethod.RANK}
+    await world.offer(lead, cast.bob, team, notify_at=last, **ahead)
+    await world.add(
+        Delivery(offer_id=due.id, channel=Channel.EMAIL, status=DeliveryStatus.PENDING, next_attempt_at=first)
+    )
+
+    settings = settings_for(database_url, fallback="console")
+    async with serving(settings) as api:
+        eve = api.user(creator)
+        worker = Worker(api.database, settings, make_channels(settings), lambda: NOW)
+        assert "1 deliveries due: 1 sent" in await worker.run_once()
+        created = await eve.ask("mutation ($id: ID!) { submitLeadOffers(leadId: $id) { createdCount } }", id=lead.id)
+        assert created["submitLeadOffers"]["createdCount"] == 1
+        await api.user(agent).ask("mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }", id=due.id)
+        await eve.ask("mutation ($id: ID!) { releaseLead(id: $id) { lead { timeToClaim } } }", id=lead.id)
+        board = "{ leads { data { createdAt timeToClaim offers { data { notifyAt } } } } }"
+        assert await planned(eve, board) == await resolved(eve, board)
+        worker = Worker(api.database, settings, make_channels(settings), lambda: NOW)
+        await worker.run_once()
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 def _speed_to_lead(metrics: str) -> float:
