@@ -1,6 +1,6 @@
 """Timestamps: the forms that clients and imports may write, the one form that the server writes, and arithmetic.
 
-A filter may ask for any instant of the years 1 to 9999. What is stored lies between EARLIEST and LATEST.
+A filter may ask for any instant of the years 1 to 9999. Stored timestamps lie between EARLIEST and LATEST.
 """
 
 import re
