@@ -14,10 +14,22 @@ from urllib.parse import urlsplit
 
 import limits
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.domain.bounds import (
+    DAY_IN_SECONDS,
+    DEEPEST_DOCUMENT,
+    HIGHEST_COST,
+    HOUR_IN_SECONDS,
+    LARGEST_BODY,
+    LARGEST_RATE,
+    MOST_CONNECTIONS,
+    YEAR_IN_MINUTES,
+    YEAR_IN_SECONDS,
+)
 from app.domain.validation import email_to_send, parse_mailbox
 
 PREFIX = "LEAD_OFFERS_"
@@ -25,6 +37,9 @@ PREFIX = "LEAD_OFFERS_"
 DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
 
 Address = TypeVar("Address", str | None, SecretStr | None)
+
+TimeLimit = Annotated[float, Field(gt=0, le=HOUR_IN_SECONDS)]
+"""A time limit in seconds."""
 
 
 class LogFormat(StrEnum):
@@ -56,11 +71,11 @@ class Settings(BaseSettings):
     pool_size: int = Field(
         default=10,
         ge=1,
+        le=MOST_CONNECTIONS,
         description="The number of connections to PostgreSQL that each process opens for reads, and again for writes.",
     )
-    pool_seconds: float = Field(
+    pool_seconds: TimeLimit = Field(
         default=5.0,
-        gt=0,
         description="How long a request waits for a connection to PostgreSQL, in seconds, before it gets UNAVAILABLE.",
     )
 
@@ -87,7 +102,7 @@ class Settings(BaseSettings):
     jwt_leeway_seconds: float = Field(
         default=60.0,
         ge=0,
-        le=3600,
+        le=HOUR_IN_SECONDS,
         description="How far another clock may be ahead, in seconds: a token is accepted so long before its `nbf`.",
     )
     jwt_user_claim: str = Field(
@@ -125,23 +140,23 @@ class Settings(BaseSettings):
         description="Where several processes count requests together: `async+redis://HOST`, which needs the package "
         "coredis. By default each process counts for itself.",
     )
-    request_seconds: float = Field(
+    request_seconds: TimeLimit = Field(
         default=30.0,
-        gt=0,
         description="The time limit of a GraphQL operation or REST request, in seconds. Longer ones are stopped with "
         "TIMEOUT.",
     )
-    statement_seconds: float = Field(
+    statement_seconds: TimeLimit = Field(
         default=10.0,
-        gt=0,
         description="The time limit of one SQL statement, in seconds. Longer ones are stopped with TIMEOUT.",
     )
     max_body_bytes: int = Field(
-        default=1024 * 1024, ge=1024, description="The maximum size of a request body. Larger ones get 413."
+        default=1024 * 1024,
+        ge=1024,
+        le=LARGEST_BODY,
+        description="The maximum size of a request body. Larger ones get 413.",
     )
-    body_seconds: float = Field(
+    body_seconds: TimeLimit = Field(
         default=10.0,
-        gt=0,
         description="How long a request body may take to arrive, in seconds. Slower ones get 408.",
     )
 
@@ -206,12 +221,14 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         default=60.0,
         ge=1,
+        le=DAY_IN_SECONDS,
         description="How long a worker reserves a message, in seconds. If the worker crashes, another one sends the "
         "message after this time.",
     )
     unclaimed_minutes: int = Field(
         default=60,
         ge=0,
+        le=YEAR_IN_MINUTES,
         description="How long after the last offer of a lead its creator is notified that nobody has claimed it, "
         "in minutes.",
     )
@@ -225,11 +242,15 @@ class Settings(BaseSettings):
         default=True, description="Lets clients query the schema, as GraphiQL does: `on` or `off`."
     )
     max_depth: int = Field(
-        default=15, ge=1, description="The maximum number of levels of fields. GraphiQL's introspection query has 15."
+        default=15,
+        ge=1,
+        le=DEEPEST_DOCUMENT,
+        description="The maximum number of levels of fields. GraphiQL's introspection query has 15.",
     )
     max_cost: int = Field(
         default=20_000,
         ge=1,
+        le=HIGHEST_COST,
         description="The maximum number of values that a response may contain. Each field counts once per item of the "
         "pages around it, based on their `limit`.",
     )
@@ -279,11 +300,14 @@ class Settings(BaseSettings):
     @field_validator("rate_limit_per_user", "rate_limit_per_address")
     @classmethod
     def _check_rate_limit(cls, limit: str | None) -> str | None:
+        if limit is None:
+            return None
         try:
-            if limit is not None:
-                limits.parse(limit)
+            rate = limits.parse(limit)
         except ValueError:
             raise ValueError("must be a number of requests and a unit of time, such as 600/minute") from None
+        if rate.amount > LARGEST_RATE or rate.get_expiry() > YEAR_IN_SECONDS:
+            raise ValueError(f"must be at most {LARGEST_RATE:,} requests in at most a year")
         return limit
 
     @field_validator("cors_origins", "cors_headers", mode="before")
@@ -376,24 +400,43 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise ValueError("\n".join(_line(problem["loc"], problem["msg"]) for problem in error.errors())) from None
+        lines = (_line(problem["loc"], problem["type"], problem["msg"]) for problem in error.errors())
+        raise ValueError("\n".join(lines)) from None
 
 
-def _line(location: tuple[int | str, ...], message: str) -> str:
+def _line(location: tuple[int | str, ...], kind: str, message: str) -> str:
     message = message.removeprefix("Value error, ")
     if not location:  # settings that do not go together: the message names them
         return message
     name, *inside = map(str, location)
+    if kind != "value_error" and (allowed := _allowed_numbers(Settings.model_fields[name])):
+        message = f"must be {allowed}"
     return f"{PREFIX}{'.'.join([name.upper(), *inside])}: {message}"
+
+
+def _allowed_numbers(field: FieldInfo) -> str:
+    """Return which numbers a setting may have, or nothing if it is no number. Each has a maximum."""
+    if field.annotation not in (int, float):
+        return ""
+    number = "a whole number" if field.annotation is int else "a number"
+    bounds = {name: getattr(bound, name) for bound in field.metadata for name in ("ge", "le") if hasattr(bound, name)}
+    low, high = bounds.get("ge"), f"{bounds['le']:,}"
+    return f"{number} greater than 0 and at most {high}" if low is None else f"{number} from {low:,} to {high}"
 
 
 def settings_table() -> str:
     """Return the Markdown table of all settings with their defaults and descriptions, in the order of their fields."""
     rows = [
-        f"| `{PREFIX}{name.upper()}` | {_default_cell(field.default)} | {field.description} |"
+        f"| `{PREFIX}{name.upper()}` | {_default_cell(field.default)} | {_meaning(field)} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def _meaning(field: FieldInfo) -> str:
+    """Return the description and, for a number, its bounds."""
+    allowed = _allowed_numbers(field)
+    return f"{field.description} {allowed[0].upper()}{allowed[1:]}." if allowed else str(field.description)
 
 
 def _default_cell(default: object) -> str:

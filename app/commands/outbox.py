@@ -20,7 +20,7 @@ from app.db.functions import member_of, rows_parameter
 from app.db.models import Delivery, Lead, LeadOffer
 from app.db.types import stored
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EventKind, LeadOfferStatus
-from app.domain.timestamps import format_instant
+from app.domain.timestamps import format_instant, whole_seconds_between
 
 # Deliveries
 
@@ -104,7 +104,7 @@ async def emit_offer_claimed(
         "teamId": team_id and str(team_id),
         "claimedVia": via.name,
         "claimedAt": format_instant(now),
-        "timeToClaim": int((now - created_at).total_seconds()),
+        "timeToClaim": whole_seconds_between(created_at, now),
     }
     await _emit(session, EventKind.OFFER_CLAIMED, [data], now)
 

@@ -15,6 +15,7 @@ from app.db.alert_columns import alerts_of
 from app.db.models import Lead, LeadOffer
 from app.domain.enums import EndReason, LeadOfferStatus
 from app.domain.offer_states import after_release
+from app.domain.timestamps import later
 from app.errors import ApiError, Code
 
 
@@ -83,7 +84,7 @@ def _reopen(offers: Sequence[tuple[LeadOffer, LeadOfferStatus]], now: datetime) 
     for offer, status in offers:
         send_at = now
         if status is LeadOfferStatus.SCHEDULED:
-            send_at = now if offer.notify_at is None else offer.notify_at + shift
+            send_at = now if offer.notify_at is None else later(offer.notify_at, shift)
             offer.notify_at = send_at
         offer.status, offer.end_reason, offer.held_until = status, None, None
         work += [(offer.id, channel, send_at) for channel in alerts_of(offer).channels]

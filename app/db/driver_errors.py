@@ -28,6 +28,9 @@ UNAVAILABLE = ("08", "28", "3D", "53", "57P", "25006", "SQLITE_BUSY")
 """Prefixes of error codes: connection lost, login or database refused, out of resources, shutting down, read-only
 standby, locked by another process. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
+TOO_DEEP = "parser stack overflow"
+"""SQLite's message for a statement whose parts are nested too deeply. PostgreSQL parses whatever our limits allow."""
+
 
 @contextmanager
 def translate_errors(*kinds: type[Exception]) -> Iterator[None]:
@@ -38,6 +41,11 @@ def translate_errors(*kinds: type[Exception]) -> Iterator[None]:
         if translated := to_api_error(error):
             raise translated from error
         raise
+
+
+def is_too_deep(error: BaseException) -> bool:
+    """Return whether the database refuses to parse a statement because its parts are nested too deeply."""
+    return isinstance(error, sqlite3.OperationalError) and TOO_DEEP in str(error)
 
 
 def to_api_error(error: BaseException) -> ApiError | None:

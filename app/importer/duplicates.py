@@ -8,7 +8,7 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.functions import member_of
-from app.domain.validation import MOST_OPTIONS
+from app.domain.bounds import MOST_OPTIONS
 from app.importer.parse import Row
 from app.importer.report import Report, shown
 from app.importer.spec import ImportList

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from app.domain import validation
-from app.domain.identifiers import LARGEST
-from app.domain.timestamps import parse_instant
+from app.domain.bounds import LARGEST_ID, LARGEST_NEW_ID, MOST_ZIPCODES
+from app.domain.timestamps import parse_instant, storable
 from app.domain.zipcodes import parse_zipcode
 from app.importer.report import shown
 
@@ -69,10 +69,20 @@ def integer(value: Any) -> int:
     return value
 
 
+def reference(value: Any) -> int:
+    """Return the id of another row, of the file or of the database."""
+    return _identifier(value, LARGEST_ID)
+
+
 def identifier(value: Any) -> int:
+    """Return the id of a row of the file. Beyond LARGEST_NEW_ID, few or no ids would be left for new rows."""
+    return _identifier(value, LARGEST_NEW_ID)
+
+
+def _identifier(value: Any, largest: int) -> int:
     number = integer(value)
-    if not 1 <= number <= LARGEST:
-        raise ValueError(f"is not an id from 1 to {LARGEST}")
+    if not 1 <= number <= largest:
+        raise ValueError(f"is not an id from 1 to {largest}")
     return number
 
 
@@ -85,7 +95,7 @@ def rank(value: Any) -> int:
 
 
 def instant(value: Any) -> datetime:
-    return parse_instant(text(value))
+    return storable(parse_instant(text(value)))
 
 
 def zipcode(value: Any) -> str:
@@ -102,8 +112,8 @@ def zipcodes(value: Any) -> list[str]:
             found[zipcode(item)] = None
         except ValueError as error:
             raise ValueError(f"has a problem at [{position}]: {shown(item)} {error}") from error
-    if len(found) > validation.MOST_ZIPCODES:
-        raise ValueError(f"has {len(found):,} zipcodes, and at most {validation.MOST_ZIPCODES:,} are allowed")
+    if len(found) > MOST_ZIPCODES:
+        raise ValueError(f"has {len(found):,} zipcodes, and at most {MOST_ZIPCODES:,} are allowed")
     return list(found)
 
 

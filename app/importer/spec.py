@@ -56,7 +56,7 @@ def _field(name: str, parse: Parser, *, column: str = "", default: Any = None, r
 
 
 def _reference(name: str, to: str, *, column: str = "", required: bool = False) -> Field:
-    return Field(name, parsers.identifier, column or name, None, required, to)
+    return Field(name, parsers.reference, column or name, None, required, to)
 
 
 _TARGET = parsers.choice(DistributionTarget)

@@ -18,6 +18,7 @@ from app.db.engine import Database
 from app.db.migrations import is_up_to_date
 from app.db.models import Delivery
 from app.domain.enums import DeliveryStatus
+from app.domain.timestamps import seconds_between
 from app.errors import ApiError
 from app.observability.metrics import exposition
 from app.observability.requests import current
@@ -72,7 +73,7 @@ async def _database_metrics(db: Database, now: datetime) -> Iterable[GaugeMetric
             count, oldest = (await session.exec(_DUE, params={"now": now})).one()
     except FAILURES:
         return [GaugeMetricFamily(*up, value=0)]
-    overdue = (now - oldest).total_seconds() if oldest else 0
+    overdue = seconds_between(oldest, now) if oldest else 0
     return [
         GaugeMetricFamily(*up, value=1),
         GaugeMetricFamily("lead_offers_deliveries_due", "Deliveries that are due and not sent yet.", value=count),

@@ -124,6 +124,13 @@ def _greeting(user: User, contact: Contact) -> str:
 
 
 def _local_time(at: datetime, timezone: str) -> tuple[str, str]:
-    """Return the time in words, and the name of its zone: UTC if this machine does not know the given one."""
-    zone = find_zone(timezone)
-    return f"{at.astimezone(zone or UTC):%A, %d %B %Y at %H:%M}", timezone if zone else "UTC"
+    """Return the time in words, and the name of its zone.
+
+    The zone is UTC if this machine does not know the given one, or if the time leaves the years 1 to 9999 there: a lead
+    of an import from before the bounds of timestamps.
+    """
+    try:
+        local = at.astimezone(find_zone(timezone) or UTC)
+    except OverflowError:
+        local = at.astimezone(UTC)
+    return f"{local:%A, %d %B %Y at %H:%M}", str(local.tzinfo)

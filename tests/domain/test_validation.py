@@ -8,11 +8,8 @@ from unittest.mock import ANY
 
 import pytest
 
+from app.domain.bounds import HIGHEST_RANK, LONGEST_TEXT, MOST_ZIPCODES, YEAR_IN_MINUTES
 from app.domain.validation import (
-    HIGHEST_RANK,
-    LONGEST_TEXT,
-    MOST_ZIPCODES,
-    YEAR_IN_MINUTES,
     Check,
     Rules,
     checking,

@@ -245,10 +245,21 @@ async def test_a_plan_applies_the_rules_of_field_access(
     assert len(prepared) == 1
 
 
-async def test_a_plan_truncates_the_time_to_claim_as_the_resolver_does(
+async def test_a_plan_shows_the_time_to_claim_as_the_resolver_does(
     api: Api, world: World, cast: Cast, prepared: list[str]
 ) -> None:
-    milliseconds = [0, 999, 1000, 61_001, -999, -1000, 90_000_000_001]
+    milliseconds = [
+        0,
+        999,
+        1000,
+        61_001,
+        -999,
+        -1000,
+        -90_000_000_001,
+        2**31 * 1000 - 1,
+        2**31 * 1000,
+        9_000_000_000_000,
+    ]
     for number in milliseconds:
         lead = await world.lead(cast.alice, cast.team, created_at=NOW + timedelta(milliseconds=7))
         await world.claimed(lead, cast.bob)
@@ -260,7 +271,7 @@ async def test_a_plan_truncates_the_time_to_claim_as_the_resolver_does(
     data = await viewer.ask(query)
     seconds = [offer["lead"]["timeToClaim"] for offer in data["leadOffers"]["data"]]
     assert await planned(viewer, query) == await resolved(viewer, query)
-    assert seconds == [int(number / 1000) for number in milliseconds]
+    assert seconds == [min(max(number // 1000, 0), 2**31 - 1) for number in milliseconds]
     assert len(prepared) == 2
 
 

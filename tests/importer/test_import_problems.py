@@ -28,7 +28,8 @@ def more(name: str, *rows: dict[str, Any]) -> Document:
     return document
 
 
-ID = "is not an id from 1 to 9223372036854775807"
+ID = f"is not an id from 1 to {2**62}"
+REFERENCE = f"is not an id from 1 to {2**63 - 1}"
 WHOLE = "is not a whole number"
 DATE = "is not an ISO 8601 date (2012-09-27, 2012-09-27T09:15:00Z, 2012-09-27T09:15:00-07:00)"
 ZIPCODE = "is not a zipcode such as 02138 or 02138-1234"
@@ -46,7 +47,10 @@ def _name(value: Any) -> str:
 VALUES = [
     (changed("users", id=0), f"users[0].id: 0 {ID}"),
     (changed("users", id=-1), f"users[0].id: -1 {ID}"),
-    (changed("users", id=2**63), f"users[0].id: 9223372036854775808 {ID}"),
+    (changed("users", id=2**62 + 1), f"users[0].id: {2**62 + 1} {ID}"),
+    (changed("leads", id=2**63 - 1), f"leads[0].id: {2**63 - 1} {ID}"),
+    (changed("team_members", id=str(2**63)), f'team_members[0].id: "{2**63}" {ID}'),
+    (changed("leads", team_id=2**63), f"leads[0].team_id: {2**63} {REFERENCE}"),
     (changed("users", id=True), f"users[0].id: true {WHOLE}"),
     (changed("users", id=5.0), f"users[0].id: 5.0 {WHOLE}"),
     (changed("users", id="5_0"), f'users[0].id: "5_0" {WHOLE}'),
