@@ -73,7 +73,7 @@ def import_(
 
     All or nothing: if the file has errors, nothing is imported. Each error is printed with its list, the position in
     the list (from 0), the field and the value. A row whose id exists is skipped, so that importing a file again
-    changes nothing. Nobody is notified of offers that were due before the import.
+    changes nothing. Users are notified of offers that are due after the import, and of no others.
     """
     settings, now = settings_or_exit(), datetime.now(UTC)
     with expected_errors():
@@ -97,7 +97,7 @@ def sample(
 
     The same numbers produce the same data. Leaders are leader-1@example.com, leader-2@example.com and so on; members
     are agent-1@example.com and so on. All leads were submitted in the year before 2026-01-01, and some offers of the
-    newest are due after it.
+    newest are due after it: a worker notifies their users.
     """
     size = Size(teams, members, leads)
 

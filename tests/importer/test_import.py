@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ from sqlmodel import SQLModel
 from typer.testing import CliRunner
 
 from app import cli
+from app.commands.outbox import count_silent_offers
 from app.db.engine import Database
 from app.domain.enums import (
+    Channel,
     ClaimedVia,
+    DeliveryStatus,
     DistributionTarget,
     EndReason,
     LeadOfferStatus,
@@ -23,6 +27,9 @@ from app.domain.enums import (
     TeamSelectionMethod,
 )
 from app.importer import Report, import_lists, parse
+from app.worker.channels.registry import make_channels
+from app.worker.worker import Worker
+from tests.support.api import settings_for
 from tests.support.world import NOW, World
 
 Document = dict[str, list[dict[str, Any]]]
@@ -212,6 +219,68 @@ async def test_status_of_an_offer(
     await load(database, document)
     offer = await row(database, "lead_offers")
     assert (offer["status"], offer["end_reason"]) == (status, reason)
+
+
+async def silent_offers(database: Database) -> int:
+    async with database.read() as session:
+        return (await session.exec(count_silent_offers())).one()
+
+
+@pytest.mark.parametrize(
+    ("flags", "channels"),
+    [
+        ({"has_call_alert": True, "has_text_alert": True, "has_email_alert": True}, set(Channel)),
+        ({"has_call_alert": True, "has_text_alert": None, "has_email_alert": None}, {Channel.CALL}),
+        ({"has_call_alert": False, "has_text_alert": "true", "has_email_alert": False}, {Channel.TEXT}),
+        ({"has_call_alert": None, "has_text_alert": None, "has_email_alert": None}, set()),
+    ],
+)
+async def test_an_offer_that_lies_ahead_has_a_delivery_per_channel(
+    database: Database, flags: dict[str, Any], channels: set[Channel]
+) -> None:
+    document = ibm()
+    document["lead_offers"][0] |= {"notify_at": AHEAD, **flags}
+    for _ in range(2):  # importing again adds none
+        await load(database, document)
+        deliveries = await rows(database, "deliveries")
+        assert sorted(delivery["channel"] for delivery in deliveries) == sorted(channels)
+    for delivery in deliveries:
+        assert (delivery["offer_id"], delivery["status"], delivery["attempts"]) == (1, DeliveryStatus.PENDING, 0)
+        assert delivery["next_attempt_at"] == datetime.fromisoformat(AHEAD).replace(tzinfo=UTC)
+    assert await silent_offers(database) == 0
+
+
+@pytest.mark.parametrize(
+    ("lead", "offer"),
+    [
+        ({}, {"notify_at": PAST}),
+        ({}, {"notify_at": None}),
+        ({}, {"user": None, "notify_at": AHEAD}),
+        ({"claimed_by_user_id": 4}, {"notify_at": AHEAD}),
+        ({"claimed_by_user_id": 5}, {"notify_at": AHEAD}),
+    ],
+)
+async def test_nobody_is_told_of_an_offer_that_is_not_scheduled(
+    database: Database, lead: dict[str, Any], offer: dict[str, Any]
+) -> None:
+    document = ibm()
+    document["leads"][0] |= lead
+    document["lead_offers"][0] |= offer
+    await load(database, document)
+    assert await rows(database, "deliveries") == []
+
+
+async def test_an_imported_offer_is_sent_when_it_is_due(database: Database) -> None:
+    document = ibm()
+    document["lead_offers"][0] |= {"notify_at": AHEAD, "assign_automatically": False}
+    await load(database, document)
+    due = datetime.fromisoformat(AHEAD).replace(tzinfo=UTC)
+    settings = settings_for("sqlite+aiosqlite:///unused.db", fallback="console")
+    without_phone = "2 deliveries due: 1 sent, 1 failed"
+    for now, told in ((due - timedelta(seconds=1), "0 deliveries due"), (due, without_phone)):
+        worker = Worker(database, settings, make_channels(settings), partial(datetime.astimezone, now))
+        assert told in await worker.run_once()
+    assert (await row(database, "lead_offers"))["status"] is LeadOfferStatus.SENT
 
 
 @pytest.mark.parametrize(
