@@ -7,16 +7,20 @@ from math import ceil
 
 from limits import RateLimitItem, parse
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 
-from app.config import Settings
+from app.config import PREFIX, Settings
 from app.errors import ApiError, Code
 
 logger = logging.getLogger(__name__)
 
 
 class RateLimits:
-    """Counts requests, in this process or in a Redis that several processes share."""
+    """Counts requests, in this process or in a Redis that several processes share.
+
+    Raises ValueError, naming the setting, if the storage cannot be used here.
+    """
 
     def __init__(self, settings: Settings) -> None:
         per_user, per_address = settings.rate_limit_per_user, settings.rate_limit_per_address
@@ -24,7 +28,12 @@ class RateLimits:
         self._per_address = parse(per_address) if per_address else None
         store = settings.rate_limit_storage
         url = store.get_secret_value() if store else "async+memory://"
-        self._limiter = SlidingWindowCounterRateLimiter(storage_from_string(url))
+        try:
+            self.storage = storage_from_string(url)
+        except (ConfigurationError, ValueError) as error:
+            reason = "needs the package coredis, which is not installed, or the address has options it cannot read"
+            raise ValueError(f"{PREFIX}RATE_LIMIT_STORAGE: {reason}") from error
+        self._limiter = SlidingWindowCounterRateLimiter(self.storage)
 
     async def count_user(self, user: object) -> None:
         """Count a request of a user, given by id or e-mail address. Raises RATE_LIMITED if they sent too many."""
