@@ -23,14 +23,18 @@ STEPS = 3
 
 
 async def import_lists(
-    session: AsyncSession, document: Mapping[str, Any], now: datetime, advance: Advance = lambda _rows: None
+    session: AsyncSession,
+    document: Mapping[str, Any],
+    now: datetime,
+    advance: Advance = lambda _rows: None,
+    report: Report | None = None,
 ) -> Report:
     """Insert the rows that the database does not have yet, from the lists that `parse` returns.
 
     Offers whose `notify_at` is after `now` are scheduled, and their users will be notified. Raises NotImported, and
-    writes nothing, if the file has problems.
+    writes nothing, if the file has problems. `report` is filled and returned.
     """
-    report = Report()
+    report = report or Report()
     rows = read(document, report, advance)
     await lock(await session.connection())
     new = await resolve(session, rows, report, now, advance)
