@@ -34,7 +34,7 @@ REDIS = AddressForm(
 )
 DATABASE = AddressForm((POSTGRESQL,), credentials=True, query=True, host_is_optional=True)
 HTTP = {
-    "jwks_url": AddressForm(WEB, credentials=True, query=True),
+    "jwks_url": AddressForm(WEB, query=True),
     "webhook_url": AddressForm(WEB, credentials=True, query=True),
     "public_url": AddressForm(WEB),
     "twilio_url": AddressForm(WEB),

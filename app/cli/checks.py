@@ -9,6 +9,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import aiosmtplib
+import httpx2
 import typer
 from pydantic import SecretStr
 from sqlalchemy import make_url
@@ -248,6 +249,8 @@ async def _identity_provider(settings: Settings) -> str | None:
         return None
     try:
         keys = await fetch_keys(settings.jwks_url)
+    except httpx2.HTTPStatusError as error:
+        raise Failed(f"the keys cannot be fetched: it responded with status {error.response.status_code}") from error
     except FETCH_ERRORS as error:
         raise Failed(f"the keys cannot be fetched: {type(error).__name__}: {error}") from error
     if not keys:

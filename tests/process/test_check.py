@@ -206,16 +206,17 @@ async def test_a_webhook_over_tls(run: Run, certificate: Certificate, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("keys", "works", "found"),
+    ("status", "keys", "works", "found"),
     [
-        ({"keys": [as_jwk(RSA, "r1", alg="RS256"), as_jwk(EC, "e1")]}, True, "2 keys, for ES256 and RS256"),
-        ({"keys": [as_jwk(RSA, "enc", use="enc")]}, False, "it publishes no key for RS256 or ES256"),
-        ({"error": "gone"}, False, "the keys cannot be fetched: KeyError: 'keys'"),
+        (200, {"keys": [as_jwk(RSA, "r1", alg="RS256"), as_jwk(EC, "e1")]}, True, "2 keys, for ES256 and RS256"),
+        (200, {"keys": [as_jwk(RSA, "enc", use="enc")]}, False, "it publishes no key for RS256 or ES256"),
+        (200, {"error": "gone"}, False, "the keys cannot be fetched: KeyError: 'keys'"),
+        (404, {"error": "gone"}, False, "the keys cannot be fetched: it responded with status 404"),
     ],
 )
-def test_an_identity_provider(run: Run, keys: dict[str, Any], works: bool, found: str) -> None:
+def test_an_identity_provider(run: Run, status: int, keys: dict[str, Any], works: bool, found: str) -> None:
     async def answer(_request: Request) -> Response:
-        return JSONResponse(keys)
+        return JSONResponse(keys, status)
 
     with live_server(Starlette(routes=[Route("/jwks", answer)])) as url:
         result = run(jwks_url=f"{url}/jwks")

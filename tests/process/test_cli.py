@@ -170,6 +170,7 @@ def test_user_create_rejects_an_invalid_phone_number(run: Run) -> None:
         ("LEAD_OFFERS_WEBHOOK_URL", "https://h:99999/hunter2", "must have a port from 1 to 65535"),
         ("LEAD_OFFERS_WEBHOOK_URL", "https://u:p@hunter2@h/", "@ as %40"),
         ("LEAD_OFFERS_JWKS_URL", "https://hunter2..example.com/keys", "must have a valid host name"),
+        ("LEAD_OFFERS_JWKS_URL", "https://u:hunter2@login.example.com/keys", "must not contain a user name"),
         ("LEAD_OFFERS_PUBLIC_URL", "https://hunter2:0", "must have a port from 1 to 65535"),
         ("LEAD_OFFERS_PUBLIC_URL", "https://leads.example.com/?hunter2", "must not contain ?"),
         ("LEAD_OFFERS_RATE_LIMIT_STORAGE", "async+redis://:#hunter2@h", "# as %23"),
