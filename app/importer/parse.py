@@ -139,4 +139,4 @@ def _is_same_id(one: Any, other: Any) -> bool:
     try:
         return identifier(one) == identifier(other)
     except ValueError:
-        return str(one) == str(other)
+        return False

@@ -24,7 +24,7 @@ _INTEGER = re.compile(r"(-?[0-9]{1,19})(\.0*)?")
 _SHORT = re.compile(r"[0-9]{1,5}(\.0*)?")
 
 EXACT = 2**53
-"""Whole numbers above this are rounded when they are written with a decimal point."""
+"""From here on, a whole number with a decimal point may have been rounded when it was read."""
 
 BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -80,7 +80,7 @@ def _whole_number(value: Any) -> int | None:
     """Return the number of `3`, `3.0`, `"3"` and `"3.0"`, or None for anything else."""
     if isinstance(value, str) and (match := _INTEGER.fullmatch(value.strip())):
         return int(match[1])
-    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 

@@ -5,12 +5,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from app.domain.printable import printable
 
 MOST_SHOWN = 20
 """How many problems are listed one by one, unless all of them are asked for."""
+
+MOST_LEVELS = 20
+"""The levels of a value that are shown."""
 
 _PATH = re.compile(r"(?P<list>\w+)\[(?P<position>[0-9]+)\](\.(?P<field>.+))?")
 _VARYING = re.compile(r"""U\+[0-9A-F]+|[0-9][0-9,]*|"[^"]*"|'[^']*'""")
@@ -108,7 +112,7 @@ class Report:
 
         `reason` is what the problem is counted as, if the message names something that differs from row to row.
         """
-        problem = Problem(path, message, value)
+        problem = Problem(path, message, tuple(map(_printable_json, value)))
         self.problem_count += 1
         self.kinds.add(problem, reason)
         if self.keeps_all or len(self.problems) < MOST_SHOWN:
@@ -116,7 +120,7 @@ class Report:
 
     def leave_out(self, path: str, message: str, value: Any) -> None:
         """Note an invalid value that is read as if it were not given."""
-        self.left_out.add(Problem(path, message, (value,)), None)
+        self.left_out.add(Problem(path, message, (_printable_json(value),)), None)
 
     def raise_problems(self) -> None:
         """Raise NotImported if there are problems."""
@@ -172,6 +176,20 @@ class Report:
 
 def _counted(kinds: Kinds) -> Iterator[dict[str, Any]]:
     return (kind.as_json() for of_list in kinds.by_list().values() for kind in of_list)
+
+
+def _printable_json(value: Any, levels: int = MOST_LEVELS) -> Any:
+    """Return the value as JSON can be written: without infinite numbers, and cut below so many levels."""
+    match value:
+        case float() if not isfinite(value):
+            return str(value)
+        case list() | dict() if levels == 0:
+            return "..."
+        case list():
+            return [_printable_json(each, levels - 1) for each in value]
+        case dict():
+            return {key: _printable_json(each, levels - 1) for key, each in value.items()}
+    return value
 
 
 def shown(value: Any) -> str:

@@ -71,6 +71,7 @@ VALUES = [
     (changed("users", id="5.5"), f'users[0].id: "5.5" {WHOLE}'),
     (changed("users", id="5e0"), f'users[0].id: "5e0" {WHOLE}'),
     (changed("users", id=2.0**60), f"users[0].id: 1.152921504606847e+18 {WHOLE}"),
+    (changed("users", id=2.0**53), f"users[0].id: 9007199254740992.0 {WHOLE}"),
     (changed("users", id="1,000"), f'users[0].id: "1,000" {WHOLE}'),
     (changed("users", id=" "), 'users[0].id: " " is blank'),
     (changed("users", phone=True), f"users[0].phone: true {WHOLE}"),
@@ -281,6 +282,17 @@ def test_any_json_is_parsed_or_reported_in_printable_lines(document: dict[str, A
     json.loads(json.dumps(report.as_json()))
 
 
+@pytest.mark.parametrize("levels", [100, 900, 975])
+def test_a_deeply_nested_value_is_cut(run: Run, tmp_path: Path, levels: int) -> None:
+    file = tmp_path / "deep.json"
+    deep = "[" * levels + "]" * levels
+    file.write_text(f'{{"users": [{{"id": {deep}, "email": {deep}}}], "teams": [{{"creator": {{"id": {deep}}}}}]}}')
+    for options in ((), ("--json",)):
+        result = CliRunner().invoke(app, ["import", str(file), *options])
+        assert isinstance(result.exception, SystemExit), result.exception
+        assert result.exit_code == 1
+
+
 @pytest.mark.parametrize(("content", "message"), FILES)
 def test_a_file_in_another_format_is_refused(content: bytes, message: str) -> None:
     with pytest.raises(NotImported) as refused:
@@ -381,6 +393,13 @@ def test_all_problems_are_printed_on_request(run: Run) -> None:
     lines = result.stderr.removeprefix(COUNTS).strip().split("\n")
     assert len(lines) == 504
     assert f'leads[249].zipcode: "A250" {ZIPCODE}' in lines
+
+
+def test_a_number_that_is_too_large_is_text_in_the_report() -> None:
+    report = Report()
+    read(parse(b'{"users": [{"id": 1e999}]}'), report, lambda _rows: None)
+    assert report.as_json()["problems"][0]["value"] == "inf"
+    assert [*map(str, report.problems)] == [f'users[0].id: "inf" {WHOLE}']
 
 
 def test_a_report_in_json(run: Run) -> None:
