@@ -26,12 +26,7 @@ DRIVERS = SQLITE, POSTGRESQL = "sqlite+aiosqlite", "postgresql+asyncpg"
 
 WEB = ("https", "http")
 SMTP = AddressForm(("smtp", "smtps"), credentials=True, path=False)
-REDIS = AddressForm(
-    ("async+redis", "async+rediss", "async+redis+cluster", "async+redis+sentinel"),
-    credentials=True,
-    query=True,
-    several_hosts=True,
-)
+REDIS = AddressForm(("async+redis", "async+rediss"), credentials=True, query=True)
 DATABASE = AddressForm((POSTGRESQL,), credentials=True, query=True, host_is_optional=True)
 HTTP = {
     "jwks_url": AddressForm(WEB, query=True),
@@ -147,8 +142,8 @@ class Settings(BaseSettings):
     )
     rate_limit_storage: SecretStr | None = Field(
         default=None,
-        description="Where several processes count requests together: `async+redis://HOST`, which needs the package "
-        "coredis. By default each process counts for itself.",
+        description="Where several processes count requests together: `async+redis://[USER:PASSWORD@]HOST[:PORT]`, "
+        "which needs the package coredis. By default each process counts for itself.",
     )
     request_seconds: float = Field(
         default=30.0,
@@ -303,7 +298,7 @@ class Settings(BaseSettings):
     def _check_rate_limit_storage(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
             parts = REDIS.parse(url.get_secret_value())
-            if "sentinel" not in parts.scheme and not re.fullmatch(r"/?[0-9]{0,3}", parts.path, re.ASCII):
+            if not re.fullmatch(r"/?[0-9]{0,3}", parts.path, re.ASCII):
                 raise ValueError("must end with the host and the port, or with the number of a database: /0")
         return url
 

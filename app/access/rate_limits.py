@@ -27,13 +27,21 @@ class RateLimits:
         self._per_user = parse(per_user) if per_user else None
         self._per_address = parse(per_address) if per_address else None
         store = settings.rate_limit_storage
-        url = store.get_secret_value() if store else "async+memory://"
         try:
-            self.storage = storage_from_string(url)
+            # coredis takes a password as it stands in the address, unless it is asked to decode it.
+            storage = (
+                storage_from_string(store.get_secret_value(), decode_components=True)
+                if store
+                else storage_from_string("async+memory://")
+            )
         except (ConfigurationError, ValueError) as error:
             reason = "needs the package coredis, which is not installed, or the address has options it cannot read"
             raise ValueError(f"{PREFIX}RATE_LIMIT_STORAGE: {reason}") from error
-        self._limiter = SlidingWindowCounterRateLimiter(self.storage)
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
+
+    async def check(self) -> None:
+        """Read a counter that nobody uses. Raises an error of the storage if that does not work."""
+        await self._limiter.test(parse("1/minute"), "check")
 
     async def count_user(self, user: object) -> None:
         """Count a request of a user, given by id or e-mail address. Raises RATE_LIMITED if they sent too many."""

@@ -31,8 +31,6 @@ class AddressForm:
     credentials: bool = False
     path: bool = True
     query: bool = False
-    several_hosts: bool = False
-    """Whether the address may list hosts, separated by commas."""
     host_is_optional: bool = False
 
     def parse(self, address: str) -> SplitResult:
@@ -56,12 +54,11 @@ class AddressForm:
             raise ValueError("must not contain #")
         authority = re.split(r"[/?]", rest, maxsplit=1)[0]
         path, has_query, _query = rest[len(authority) :].partition("?")
-        credentials, has_credentials, hosts = authority.rpartition("@")
+        credentials, has_credentials, host = authority.rpartition("@")
         if has_credentials:
             self._check_credentials(credentials)
-        if hosts or not self.host_is_optional:
-            for host in hosts.split(",") if self.several_hosts else [hosts]:
-                check_host_and_port(host)
+        if host or not self.host_is_optional:
+            check_host_and_port(host)
         if path.strip("/") and not self.path:
             raise ValueError("must end after the host and the port, without a path")
         if has_query and not self.query:

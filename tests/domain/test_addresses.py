@@ -98,11 +98,3 @@ def test_digits_before_the_special_character_are_no_port(secret: str) -> None:
 def test_a_web_address(address: str, reason: str) -> None:
     with pytest.raises(ValueError, match=_exactly(reason)):
         WEB.parse(address)
-
-
-def test_several_hosts_have_a_port_each() -> None:
-    form = AddressForm(("redis",), several_hosts=True)
-    assert form.parse("redis://a:1,b:2,[::1]:3/0").path == "/0"
-    for hosts in ("a:1,b:99999", "a:1,,b", "a:1,"):
-        with pytest.raises(ValueError, match="must have"):
-            form.parse(f"redis://{hosts}")
