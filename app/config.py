@@ -143,7 +143,7 @@ class Settings(BaseSettings):
     rate_limit_storage: SecretStr | None = Field(
         default=None,
         description="Where several processes count requests together: `async+redis://[USER:PASSWORD@]HOST[:PORT]`, "
-        "which needs the package coredis. By default each process counts for itself.",
+        "which needs version 5 of the package coredis. By default each process counts for itself.",
     )
     request_seconds: float = Field(
         default=30.0,

@@ -35,7 +35,7 @@ class RateLimits:
                 else storage_from_string("async+memory://")
             )
         except (ConfigurationError, ValueError) as error:
-            reason = "needs the package coredis, which is not installed, or the address has options it cannot read"
+            reason = "needs version 5 of the package coredis, or the address has options that it cannot read"
             raise ValueError(f"{PREFIX}RATE_LIMIT_STORAGE: {reason}") from error
         self._limiter = SlidingWindowCounterRateLimiter(storage)
 

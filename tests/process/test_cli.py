@@ -219,7 +219,7 @@ def test_a_storage_of_rate_limits_that_cannot_be_used_is_named(run: Run, monkeyp
     monkeypatch.setenv("LEAD_OFFERS_RATE_LIMIT_STORAGE", "async+redis://127.0.0.1:1")
     result = run("serve", "--port", "0")
     assert result.exit_code == 1
-    assert result.stderr.startswith("LEAD_OFFERS_RATE_LIMIT_STORAGE: needs the package coredis")
+    assert result.stderr.startswith("LEAD_OFFERS_RATE_LIMIT_STORAGE: needs version 5 of the package coredis")
 
 
 def test_a_missing_secret_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
