@@ -29,6 +29,7 @@ COPIED = {
     "contacts": {"id": "contacts"},
     "leads": {"id": "leads", "contact_id": "contacts"},
     "lead_offers": {"id": "lead_offers", "lead_id": "leads"},
+    "deliveries": {"id": "deliveries", "offer_id": "lead_offers"},
 }
 """The tables that grow with the number of leads, and which of their columns refer to which table."""
 

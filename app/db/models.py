@@ -274,6 +274,9 @@ status = 'SCHEDULED' AND (assign_automatically OR {HAS_NO_ALERT}) OR status = 'S
 """Offers that need more from the worker than their deliveries: automatic ones, and those without a channel."""
 
 
+IS_SCHEDULED = "status = 'SCHEDULED'"
+
+
 class LeadOffer(SQLModel, table=True):
     """A lead offered to one user."""
 
@@ -289,6 +292,12 @@ class LeadOffer(SQLModel, table=True):
             text("coalesce(held_until, notify_at)"),
             postgresql_where=text(WANTS_ATTENTION),
             sqlite_where=text(WANTS_ATTENTION),
+        ),
+        Index(
+            "ix_lead_offers_scheduled",
+            "notify_at",
+            postgresql_where=text(IS_SCHEDULED),
+            sqlite_where=text(IS_SCHEDULED),
         ),
         NEVER_REUSE_IDS,
     )

@@ -1,6 +1,8 @@
 """E-mail over SMTP, with connections that are kept open between messages."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -36,19 +38,24 @@ class EmailChannel:
     async def send(self, message: Message) -> None:
         recipient = _recipient(message)
         mail = compose_email(message, self._sender, recipient)
-        try:
+        with _reporting_failures():
             async with asyncio.timeout(self._seconds):
                 await self._deliver(recipient, mail)
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _refused(error.recipients[0].code, "the address") from error
-        except aiosmtplib.SMTPAuthenticationError as error:
-            raise DeliveryError("The mail server rejected this server's login.") from error
-        except aiosmtplib.SMTPResponseException as error:
-            raise _refused(error.code, "the message") from error
-        except TimeoutError as error:
-            raise DeliveryError("The mail server did not respond in time.") from error
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise DeliveryError("The connection to the mail server failed.") from error
+
+    async def check(self) -> str:
+        """Connect, sign in and name the sender, without sending anything. Return what worked; raise DeliveryError."""
+        with _reporting_failures():
+            async with asyncio.timeout(self._seconds):
+                connection = await self._connect()
+                try:
+                    is_encrypted = connection.get_transport_info("sslcontext") is not None
+                    await connection.mail(self._sender[1])
+                    await connection.rset()
+                finally:
+                    connection.close()
+        done = ["connected with TLS" if is_encrypted else "connected without TLS"]
+        done += ["signed in"] if self._url.username else []
+        return ", ".join([*done, "sender accepted"])
 
     async def close(self) -> None:
         while self._idle:
@@ -103,6 +110,25 @@ class EmailChannel:
         )
         await connection.connect()
         return connection
+
+
+@contextmanager
+def _reporting_failures() -> Iterator[None]:
+    """Raise DeliveryError in place of the failures of a mail server."""
+    try:
+        yield
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        raise _refused(error.recipients[0].code, "the address") from error
+    except aiosmtplib.SMTPAuthenticationError as error:
+        raise DeliveryError("The mail server rejected this server's login.") from error
+    except aiosmtplib.SMTPSenderRefused as error:
+        raise _refused(error.code, "the sender") from error
+    except aiosmtplib.SMTPResponseException as error:
+        raise _refused(error.code, "the message") from error
+    except TimeoutError as error:
+        raise DeliveryError("The mail server did not respond in time.") from error
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise DeliveryError("The connection to the mail server failed.") from error
 
 
 def _recipient(message: Message) -> str:
