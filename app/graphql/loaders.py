@@ -93,8 +93,10 @@ class Loaders:
         if key not in self._pages:
 
             async def load(ids: list[int]) -> list[Page[T]]:
-                async with self._db.read() as session:
-                    pages = await fetch_pages(session, model, parent, ids, found, page)
+                pages = await self._db.read_page(
+                    str(model.__tablename__),
+                    lambda session: fetch_pages(session, model, parent, ids, found, page),
+                )
                 return [pages[i] for i in ids]
 
             self._pages[key] = DataLoader(load)
