@@ -16,7 +16,7 @@ MAX_NESTING = 100
 MAX_VALUES = 50_000
 """Values of any type. The largest valid list, the zipcodes of a team, has 5,000."""
 
-CONTAINERS = (list, dict)
+CONTAINERS = frozenset({list, dict})
 
 CLOSE = {"Connection": "close"}
 """Keeps the unread rest of a rejected body from being read as the next request."""
@@ -102,12 +102,13 @@ def _check_size(value: Any, subject: str) -> None:
         count += sum(map(len, level))
         if count > MAX_VALUES:
             raise ApiError(Code.BAD_REQUEST, f"{subject} has more than {MAX_VALUES:,} values.")
-        # Only lists and objects are looked into: a loop over all values would take as long as parsing them ten times.
+        # Lists without lists and objects are recognised at once: a loop over their values takes longer than parsing.
         level = [
             list(child.values()) if isinstance(child, dict) else child
             for parent in level
+            if not CONTAINERS.isdisjoint(map(type, parent))
             for child in parent
-            if isinstance(child, CONTAINERS)
+            if type(child) in CONTAINERS
         ]
         if not level:
             return
