@@ -146,7 +146,7 @@ class ListArguments:
 
 @dataclass(slots=True)
 class _Definition:
-    """What one operation or fragment contains itself: each `where`, and how often it spreads each fragment."""
+    """One operation or fragment: each `where` in it, and how often it spreads each fragment."""
 
     wheres: list[ValueNode] = field(default_factory=list)
     spreads: Counter[str] = field(default_factory=Counter)

@@ -33,6 +33,7 @@ from app.graphql.schema import schema
 from app.graphql.strawberry_internals import CannotGetOperationTypeError, InvalidOperationTypeError, core_schema
 from app.graphql.subscriptions.event_stream import open_event_stream
 from app.graphql.subscriptions.hub import Hub
+from app.graphql.subscriptions.operation_limits import RunningOperations
 from app.graphql.subscriptions.session import Services
 from app.observability import requests
 from app.web.error_responses import error_response
@@ -60,7 +61,8 @@ class GraphQLEndpoint:
         self.persisted = PersistedDocuments(self.settings)
         documents = DocumentCache(core_schema(schema), self.settings, self.persisted.trusted)
         plans = Plans(schema, self.authenticator.db, documents)
-        self.services = Services(self.authenticator, self.settings, self.clock, documents, plans, self.hub)
+        running = RunningOperations(self.settings.max_operations_per_user)
+        self.services = Services(self.authenticator, self.settings, self.clock, documents, plans, self.hub, running)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request. Unexpected exceptions are logged and become INTERNAL_SERVER_ERROR."""

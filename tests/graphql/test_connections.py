@@ -135,15 +135,23 @@ async def test_an_operation_id_cannot_be_used_twice_at_a_time(live: Api, cast: C
     assert (await client.end())[0] == 4409
 
 
-async def test_the_operations_of_a_connection_are_limited(
-    live: Api, cast: Cast, watch: Watchers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(websocket, "MAX_CONCURRENT_OPERATIONS", 1)
-    client = await watch(cast.bob)
-    await client.send(id="2", type="subscribe", payload={"query": "{ me { id } }"})
-    message = await client.receive()
-    assert (message["id"], message["type"]) == ("2", "error")
-    assert message["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+async def test_the_operations_of_a_connection_are_limited(database_url: str, cast: Cast) -> None:
+    settings = settings_for(database_url, max_operations_per_connection=3)
+    token = issue_token(settings, cast.bob.id, "read", 1, datetime.now(UTC))
+    with live_server(create_app(settings)) as url:
+        async with signed_in(url, token) as client, signed_in(url, token) as other:
+            for number in (1, 2, 3):
+                await client.subscribe(number=number)
+            await client.send(id="4", type="subscribe", payload={"query": "{ me { id } }"})
+            message = await client.receive()
+            assert (message["id"], message["type"]) == ("4", "error")
+            assert message["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+            assert "already runs 3 operations" in message["payload"][0]["message"]
+            await other.subscribe(number=1)
+
+            await client.send(id="3", type="complete")
+            await client.send(id="5", type="subscribe", payload={"query": "{ me { id } }"})
+            assert (await client.receive())["type"] == "next"
 
 
 async def test_the_time_limit_of_an_operation_is_that_of_http(

@@ -10,7 +10,7 @@ they can say why they end, and it takes 340 µs of CPU time to open a stream ins
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any, cast
 
 import orjson
@@ -44,7 +44,9 @@ async def open_event_stream(services: Services, request: GraphQLRequest, authori
     session = Session(services, authorization)
     await session.authenticate()
     await services.hub.open()
-    return EventStream(session, request)
+    stream = EventStream(session, request)
+    stream.counted.enter_context(session.count_operation())
+    return stream
 
 
 class EventStream(Response):
@@ -54,11 +56,17 @@ class EventStream(Response):
         super().__init__(headers=HEADERS, media_type=EVENT_STREAM)
         del self.headers["content-length"]
         self.session = session
+        self.counted = ExitStack()
+        """Closed at the end of the stream."""
         self._request = request
         self._sending = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the subscription completes, the client disconnects or the session is closed."""
+        with self.counted:
+            await self._run(receive, send)
+
+    async def _run(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
 
         # The heartbeat starts second: when its first comment goes out, the subscription already receives changes.
