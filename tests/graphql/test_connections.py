@@ -129,6 +129,40 @@ async def test_an_invalid_message_closes_the_connection(
     assert (await client.end())[0] == code
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"operationName": ""},
+        {"operationName": None},
+        {"variables": None},
+        {"extensions": None},
+        {"operationName": "", "variables": None, "extensions": None},
+        {"operationName": "", "variables": {}, "extensions": {}},
+    ],
+)
+async def test_an_empty_entry_of_subscribe_counts_as_not_given(
+    live: Api, cast: Cast, world: World, watch: Watchers, entries: dict[str, Any]
+) -> None:
+    client = await watch(cast.bob)
+    for query in ("{ me { id } }", "query Me { me { id } }"):
+        await client.send(id="2", type="subscribe", payload={"query": query, **entries})
+        assert (await client.receive())["payload"] == {"data": {"me": {"id": str(cast.bob.id)}}}
+        assert (await client.receive())["type"] == "complete"
+
+    await client.send(
+        id="2", type="subscribe", payload={"query": "query A { me { id } } query B { me { id } }", **entries}
+    )
+    refused = await client.receive()
+    assert (refused["type"], "operationName" in refused["payload"][0]["message"]) == ("error", True)
+
+    query = "subscription Changed { leadOfferChanged { changedAt } }"
+    await client.send(id="3", type="subscribe", payload={"query": query, **entries})
+    await client.send(type="ping")
+    assert await client.receive() == {"type": "pong"}
+    await submit(live, cast, (await world.lead(cast.alice, cast.team)).id)
+    assert {(await client.receive())["id"] for _ in range(2)} == {"1", "3"}
+
+
 async def test_an_operation_id_cannot_be_used_twice_at_a_time(live: Api, cast: Cast, watch: Watchers) -> None:
     client = await watch(cast.bob)
     await client.send(id="1", type="subscribe", payload={"query": "subscription { leadOfferChanged { changedAt } }"})

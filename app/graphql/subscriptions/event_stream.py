@@ -126,7 +126,7 @@ class EventStream(Response):
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
     async def _send(self, send: Send, event: bytes) -> None:
-        """Send an event or comment, unless the session is closed. Close it if the client does not accept what is sent."""
+        """Send an event or comment unless the session is closed. Close it if the client does not accept it in time."""
         if self.session.closing.done():
             return
         try:
