@@ -23,7 +23,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.config import Settings
 from app.db.change_feed import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
 from app.db.driver_errors import DRIVER_ERRORS, to_api_error, translate_errors
-from app.db.read_pool import QUICK_SECONDS, ReadPool, StoppedError, is_open
+from app.db.read_pool import ReadPool, StoppedError, is_open
 from app.db.sqlite_reads import STEPS_PER_CHECK, SQLiteReads
 from app.errors import ApiError
 from app.observability import metrics, requests
@@ -86,22 +86,21 @@ class Database:
         If that takes long, it is stopped and runs again as a slow read; see app/db/read_pool.py.
         """
 
-        async def in_session() -> T:
-            async with self.read() as session:
-                return await read(session)
-
-        async def quick() -> T:
+        async def run(seconds: float | None) -> T:
             try:
-                async with asyncio.timeout(QUICK_SECONDS) as timeout:
-                    return await in_session()
+                async with asyncio.timeout(seconds) as timeout, self.read() as session:
+                    return await read(session)
             except TimeoutError as error:
                 if not timeout.expired():
                     raise
                 raise StoppedError from error
 
+        async def is_expensive() -> bool:
+            return False  # its cost is unknown
+
         if isinstance(self._read_pool, ReadPool):
-            return await self._read_pool.quick_or_slow(table, quick, in_session)
-        return await in_session()
+            return await self._read_pool.quick_or_slow(table, run, is_expensive)
+        return await run(None)
 
     async def fetch(self, statement: str, values: Sequence[Any]) -> Sequence[Any]:
         """Return the rows of a read statement in the driver's SQL, with the driver's types."""

@@ -5,14 +5,15 @@ out: a planned page took 427 µs of CPU time with one and takes 368 µs with thi
 database would have two pools, each with its own limits and settings.
 
 Filters and sorts that no index serves can take as long as the time limit of a statement. So that nobody else waits for
-them, a read that takes longer than QUICK_SECONDS is stopped and runs again as a slow read: slow reads wait for each
-other, and use no more than a quarter of the connections. A reader whose statement was slow is remembered for a minute,
-and the same statement is then slow from the start.
+them, a read that takes longer than QUICK_SECONDS is stopped, and runs again as a slow read: slow reads wait for each
+other, and use no more than a quarter of the connections. A read that the planner holds to be cheap took long because
+the machine is busy; it gets more time before it counts as slow. A reader whose statement was slow is remembered for a
+minute, and the same statement is then slow from the start.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -31,6 +32,10 @@ T = TypeVar("T")
 
 QUICK_SECONDS = 0.5
 """How long a read may take before it counts as slow. A page of offers takes about a millisecond."""
+SECOND_TRY_SECONDS = 2.0
+"""How long a read that the planner holds to be cheap may take when it runs again."""
+EXPENSIVE = 50_000
+"""The planner's cost from which on a read that was stopped counts as slow: about half a second of one processor."""
 REMEMBER_SECONDS = 60.0
 """How long a slow statement of a reader is remembered."""
 REMEMBERED = 10_000
@@ -77,26 +82,31 @@ class ReadPool:
         Raises PoolTimeout if no connection comes free in time, or ApiError TIMEOUT if a slow read does not get its
         turn in time.
         """
-        quick, slow = (partial(self._run, statement, values, seconds) for seconds in (QUICK_SECONDS, None))
-        return await self.quick_or_slow(statement, quick, slow)
+        run, is_expensive = partial(self._run, statement, values), partial(self._is_expensive, statement, values)
+        return await self.quick_or_slow(statement, run, is_expensive)
 
     async def quick_or_slow(
-        self, statement: str, quick: Callable[[], Awaitable[T]], slow: Callable[[], Awaitable[T]]
+        self,
+        statement: str,
+        run: Callable[[float | None], Awaitable[T]],
+        is_expensive: Callable[[], Awaitable[bool]],
     ) -> T:
-        """Return the result of `quick`, which raises StoppedError if it takes too long, or else that of `slow`.
+        """Return the result of a read: `run`, which raises StoppedError if it takes longer than the seconds given.
 
         Whether the reader's same `statement` was slow is remembered. Raises TIMEOUT as `fetch`.
         """
         reader = requests.current().reader
         if (reader, statement) not in self._slow:
             trying = self._trying if reader in self._slow_readers else nullcontext()
-            try:
-                async with trying:
-                    return await quick()
-            except StoppedError:
-                self._slow_readers[reader] = self._slow[reader, statement] = True
+            async with trying:
+                with suppress(StoppedError):
+                    return await run(QUICK_SECONDS)
+                if not await is_expensive():
+                    with suppress(StoppedError):
+                        return await run(SECOND_TRY_SECONDS)
+            self._slow_readers[reader] = self._slow[reader, statement] = True
         async with self._slow_turn():
-            return await slow()
+            return await run(None)
 
     async def close(self) -> None:
         """Check all idle connections in."""
@@ -154,6 +164,15 @@ class ReadPool:
         finally:
             self._turns.release()
         return rows
+
+    async def _is_expensive(self, statement: str, values: Sequence[Any]) -> bool:
+        """Whether the planner expects the statement to take long with these values."""
+        try:
+            rows = await self._run(f"EXPLAIN (FORMAT JSON) {statement}", values, CANCEL_SECONDS)
+        except StoppedError:
+            return True
+        cost: float = rows[0][0][0]["Plan"]["Total Cost"]
+        return cost >= EXPENSIVE
 
     def _stop(self, connection: PoolProxiedConnection) -> "asyncio.Task[bool]":
         """Return a task that waits until the server has stopped a statement, and keeps the turn until then.
