@@ -104,9 +104,14 @@ class ReadPool:
                 if not await is_expensive():
                     with suppress(StoppedError):
                         return await run(SECOND_TRY_SECONDS)
-            self._slow_readers[reader] = self._slow[reader, statement] = True
+            self._remember(reader, statement)
         async with self._slow_turn():
-            return await run(None)
+            started = asyncio.get_running_loop().time()
+            try:
+                return await run(None)
+            finally:
+                if asyncio.get_running_loop().time() - started > QUICK_SECONDS:
+                    self._remember(reader, statement)
 
     async def close(self) -> None:
         """Check all idle connections in."""
@@ -115,6 +120,9 @@ class ReadPool:
         await asyncio.gather(*self._stopping, return_exceptions=True)
         while self._idle:
             await greenlet_spawn(self._idle.pop().close)
+
+    def _remember(self, reader: object, statement: str) -> None:
+        self._slow_readers[reader] = self._slow[reader, statement] = True
 
     @asynccontextmanager
     async def _slow_turn(self) -> AsyncIterator[None]:
