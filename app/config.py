@@ -169,6 +169,15 @@ class Settings(BaseSettings):
         default=10.0,
         description="The time limit of one SQL statement, in seconds. Longer ones are stopped with TIMEOUT.",
     )
+    max_operations_per_connection: int = Field(
+        default=20, ge=1, description="The number of operations that one WebSocket may run at the same time."
+    )
+    max_operations_per_user: int = Field(
+        default=50,
+        ge=1,
+        description="The number of operations that one user may run at the same time over WebSockets and server-sent "
+        "events. Each server process counts for itself.",
+    )
     max_body_bytes: int = Field(
         default=1024 * 1024,
         ge=1024,

@@ -1,6 +1,7 @@
 """Recognises failures of the database among the errors of SQLAlchemy, asyncpg and sqlite3, and raises them as ApiError.
 
-TIMEOUT: a statement was cancelled at its time limit. UNAVAILABLE: the database cannot be reached or takes no requests.
+TIMEOUT: a statement was cancelled at its time limit. UNAVAILABLE: the database cannot be reached or takes no requests,
+or no connection to it came free in time.
 Every other error, such as a violated constraint or invalid SQL, keeps its type.
 """
 
@@ -61,7 +62,11 @@ def to_api_error(error: BaseException) -> ApiError | None:
         return None
 
     requests.current().reason = f"{type(cause).__name__}: {cause}".split("\n", maxsplit=1)[0]
-    message = f"The database is unavailable. Try again in {RETRY_SECONDS} seconds."
+    if isinstance(cause, PoolTimeout):
+        problem = "The server is busy: all its connections to the database are in use."
+    else:
+        problem = "The database is unavailable."
+    message = f"{problem} Try again in {RETRY_SECONDS} seconds."
     return ApiError(Code.UNAVAILABLE, message, {"retryAfter": RETRY_SECONDS})
 
 

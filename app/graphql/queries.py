@@ -83,9 +83,10 @@ async def _preview_lead_offers(
 
 
 async def _page(info: Info, model: type[T], visible: Visible, *asked: Any) -> pagination.Page[T]:
-    page = parse_page(*asked)
-    async with info.context.db.read() as session:
-        return await fetch_page(session, model, visible, page, with_total=info.selects("total"))
+    page, with_total = parse_page(*asked), info.selects("total")
+    return await info.context.db.read_page(
+        str(model.__tablename__), lambda session: fetch_page(session, model, visible, page, with_total=with_total)
+    )
 
 
 def _is(column: Any, sent_id: str) -> ColumnElement[bool]:
