@@ -13,6 +13,7 @@ from hashlib import sha1
 from urllib.parse import parse_qsl
 
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -64,8 +65,8 @@ class Callbacks:
         delivery_id = parse_id(request.query_params.get("delivery", ""))
         if delivery_id is not None and (status in DELIVERED or status in UNDELIVERED):
             failure = None if status in DELIVERED else _failure(status, form.get("ErrorCode", ""))
-            async with self.db.write() as session:
-                await record_delivery_status(session, delivery_id, failure, self.clock())
+            now = self.clock()
+            await self.db.in_transaction(lambda session: record_delivery_status(session, delivery_id, failure, now))
         return Response(status_code=204)
 
     async def key(self, request: Request, form: Form) -> Response:
@@ -103,27 +104,27 @@ class Callbacks:
 
     async def _switch_texts(self, phone: str, now: datetime, *, on: bool) -> str | None:
         """Return the reply; None after a STOP word, which Twilio itself confirms."""
-        async with self.db.write() as session:
-            if not on:
-                await opt_out_of_texts(session, phone, now)
-                return None
-            await opt_in_to_texts(session, phone)
-            return messages.TEXTS_AGAIN
+        if not on:
+            await self.db.in_transaction(lambda session: opt_out_of_texts(session, phone, now))
+            return None
+        await self.db.in_transaction(lambda session: opt_in_to_texts(session, phone))
+        return messages.TEXTS_AGAIN
 
     async def _claim_by_reply(self, reply_id: str, phone: str, now: datetime) -> str:
         """Claim the newest open offer. A transaction of its own stores which one, and so survives a failed claim."""
         if not reply_id:
             raise ApiError(Code.BAD_REQUEST, "The form has no field MessageSid.")
-        async with self.db.write() as session:
-            offer_id = await match_text_reply(session, reply_id, phone, now)
+        offer_id = await self.db.in_transaction(lambda session: match_text_reply(session, reply_id, phone, now))
         return messages.NOTHING_OPEN if offer_id is None else await self._claim(offer_id, ClaimedVia.TEXT, now)
 
     async def _claim(self, offer_id: int, via: ClaimedVia, now: datetime) -> str:
+        async def claim(session: AsyncSession) -> str:
+            offer = await claim_by_reply(session, offer_id, via, now)
+            found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
+            return messages.claimed(*(await session.exec(found)).one())
+
         try:
-            async with self.db.write() as session:
-                offer = await claim_by_reply(session, offer_id, via, now)
-                found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
-                return messages.claimed(*(await session.exec(found)).one())
+            return await self.db.in_transaction(claim)
         except ApiError as error:
             if error.code in DATABASE_FAILURES:
                 raise
