@@ -10,7 +10,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.db.models import Lead, LeadRoute, LeadSource, Team
+from app.commands.locks import lock_routes, share_teams
+from app.db.models import Lead, LeadRoute, LeadSource
 from app.domain.distribution_targets import TARGET_FIELDS, Target
 from app.domain.validation import Check, checking, fold
 from app.errors import ApiError, Code
@@ -83,8 +84,7 @@ async def delete_lead_route(session: AsyncSession, viewer_id: int, route_id: int
 
 
 async def _own_route(session: AsyncSession, viewer_id: int, route_id: int) -> LeadRoute:
-    found = select(LeadRoute).where(col(LeadRoute.id) == route_id, visibility.lead_routes(viewer_id))
-    route = (await session.exec(found.with_for_update(of=LeadRoute))).one_or_none()
+    route = next((route for route in await lock_routes(session, viewer_id) if route.id == route_id), None)
     if route is None:
         raise ApiError(Code.NOT_FOUND, "There is no lead route with this id.")
     return route
@@ -114,8 +114,8 @@ async def check_target(
 ) -> Target | None:
     """Return the target in an input, or None after noting a problem.
 
-    Fields that the input leaves out are those of `before`. A team must be the viewer's own; its row is share-locked,
-    so that it is not deleted before the transaction ends.
+    Fields that the input leaves out are those of `before`. A team must be the viewer's own; its lock
+    is shared, so that it is not deleted before the transaction ends.
     """
     wanted = {field: sent.get(field, getattr(before, field, None)) for field in TARGET_FIELDS}
     noted = len(check.problems)
@@ -124,10 +124,10 @@ async def check_target(
     target = Target(**wanted).normalized()
     check.problems += target.problems()
 
-    for team_id in {sent.get("team_id"), None if target == before else target.team_id} - {None}:
-        own = select(Team).where(col(Team.id) == team_id, visibility.usable_teams(viewer_id))
-        if (await session.exec(own.with_for_update(read=True, of=Team))).one_or_none() is None:
-            check.refuse("team_id", "is not the id of a team that you created")
+    named = {sent.get("team_id"), None if target == before else target.team_id}
+    named_ids: set[int] = {team_id for team_id in named if team_id is not None}
+    if named_ids and await share_teams(session, named_ids, visibility.usable_teams(viewer_id)) != named_ids:
+        check.refuse("team_id", "is not the id of a team that you created")
     return target if len(check.problems) == noted else None
 
 
