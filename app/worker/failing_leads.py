@@ -18,7 +18,7 @@ class FailingLeads:
     """
 
     step: str
-    """What failed, for the log."""
+    """The work that failed, as the log names it."""
     _failures: Counter[int] = field(default_factory=Counter, init=False)
     _next_at: dict[int, datetime | None] = field(default_factory=dict, init=False)
     """When each lead is tried again. None if it has been given up."""
