@@ -4,17 +4,27 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands.locks import lock_routes, share_teams
+from app.db.compiled import Statement
 from app.db.models import Lead, LeadRoute, LeadSource
 from app.domain.distribution_targets import TARGET_FIELDS, Target
 from app.domain.validation import Check, checking, fold
 from app.errors import ApiError, Code
+
+# Two simultaneous requests for one name get the same source. SQLite accepts PostgreSQL's ON CONFLICT.
+_NEW_SOURCE = Statement[None](
+    postgresql.insert(SQLModel.metadata.tables["lead_sources"])
+    .values({name: bindparam(name) for name in ("creator_id", "name", "name_key")})
+    .on_conflict_do_nothing(index_elements=["creator_id", "name_key"])
+    .inline()  # returns no id
+)
 
 
 async def create_lead_source(session: AsyncSession, viewer_id: int, name: str) -> LeadSource:
@@ -26,10 +36,7 @@ async def create_lead_source(session: AsyncSession, viewer_id: int, name: str) -
         name = check.name("name", name)
     key = fold(name)
 
-    # SQLite accepts PostgreSQL's ON CONFLICT. It makes two simultaneous requests for one name get the same source.
-    new = postgresql.insert(LeadSource).values(creator_id=viewer_id, name=name, name_key=key)
-    await session.exec(new.on_conflict_do_nothing(index_elements=["creator_id", "name_key"]))
-
+    await _NEW_SOURCE.run(session, creator_id=viewer_id, name=name, name_key=key)
     found = select(LeadSource).where(col(LeadSource.creator_id) == viewer_id, col(LeadSource.name_key) == key)
     return (await session.exec(found)).one()
 

@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import ColumnElement, and_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -33,14 +32,20 @@ async def invite_team_member(session: AsyncSession, viewer_id: int, team_id: int
     if user.id == viewer_id:
         raise bad_input(Problem("email", "is your own: the creator of a team needs no invitation"))
 
-    # SQLite accepts PostgreSQL's ON CONFLICT. Two simultaneous invitations make one membership.
-    new = postgresql.insert(TeamMember).values(team_id=team_id, user_id=user.id, request_status=RequestStatus.PENDING)
-    before = col(TeamMember.request_status)
-    status = case((before == RequestStatus.DECLINED, new.excluded.request_status), else_=before)
-    upsert = new.on_conflict_do_update(index_elements=["team_id", "user_id"], set_={"request_status": status})
-    result = await session.exec(upsert.returning(TeamMember), execution_options={"populate_existing": True})
-    member: TeamMember = result.scalar_one()
+    member = await _member_of(session, team_id, user.id)
+    if member is None:
+        member = TeamMember(team_id=team_id, user_id=user.id, request_status=RequestStatus.PENDING)
+        session.add(member)
+    elif member.request_status is RequestStatus.DECLINED:
+        member.request_status = RequestStatus.PENDING
+    await session.flush()
     return member
+
+
+async def _member_of(session: AsyncSession, team_id: int, user_id: int) -> TeamMember | None:
+    """Return the user's membership of the team, which the caller has locked."""
+    found = select(TeamMember).where(col(TeamMember.team_id) == team_id, col(TeamMember.user_id) == user_id)
+    return (await session.exec(found)).one_or_none()
 
 
 async def respond_to_invitation(

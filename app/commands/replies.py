@@ -2,22 +2,22 @@
 
 from datetime import datetime
 
-from sqlalchemy import Insert
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam
+from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.claim import claim_lead_offer
 from app.commands.eligibility import claimable
+from app.db.compiled import Statement
 from app.db.models import LeadOffer, TextReply, User
 from app.domain.enums import ClaimedVia
 from app.errors import ApiError, Code
 
 _REPLIES = SQLModel.metadata.tables["text_replies"]
-_INSERT: dict[str, Insert] = {
-    "postgresql": postgresql.insert(_REPLIES).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(_REPLIES).on_conflict_do_nothing(),
-}
+_NEW = {column.name: bindparam(column.name, type_=column.type) for column in _REPLIES.c}
+# SQLite accepts PostgreSQL's ON CONFLICT.
+_STORE = Statement[None](postgresql.insert(_REPLIES).values(_NEW).on_conflict_do_nothing())
 
 
 async def claim_by_reply(session: AsyncSession, offer_id: int, via: ClaimedVia, now: datetime) -> LeadOffer:
@@ -35,8 +35,8 @@ async def match_text_reply(session: AsyncSession, reply_id: str, phone: str, now
     The provider may report a reply more than once. The match is stored the first time, so that a repeated report does
     not claim another lead.
     """
-    new = {"id": reply_id, "offer_id": await _newest_claimable(session, phone, now), "received_at": now}
-    await session.exec(_INSERT[session.get_bind().dialect.name], params=new)
+    offer_id = await _newest_claimable(session, phone, now)
+    await _STORE.run(session, id=reply_id, offer_id=offer_id, received_at=now)
     return (await session.exec(select(TextReply.offer_id).where(col(TextReply.id) == reply_id))).one()
 
 

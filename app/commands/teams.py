@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, update
+from sqlalchemy import and_, delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -112,6 +112,5 @@ async def _replace_zipcodes(session: AsyncSession, team_id: int, zipcodes: Seque
 
 
 async def _add_zipcodes(session: AsyncSession, team_id: int, zipcodes: Sequence[str]) -> None:
-    if zipcodes:
-        rows = [{"team_id": team_id, "zipcode": zipcode} for zipcode in zipcodes]
-        await session.exec(insert(TeamZipcode), params=rows)
+    session.add_all([TeamZipcode(team_id=team_id, zipcode=zipcode) for zipcode in zipcodes])
+    await session.flush()
