@@ -1,12 +1,12 @@
-"""Every pair of mutations runs against each other on PostgreSQL, statement by statement.
+"""Every pair of commands, all mutations among them, runs against each other on PostgreSQL, statement by statement.
 
-There is no deadlock, and the answers and the database are those of one mutation after the other, in one of both orders.
+There is no deadlock, and the answers and the database are those of one command after the other, in one of both orders.
 """
 
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -19,8 +19,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.util import await_only
 from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import locks
+from app.commands.due_offers import process_due
+from app.commands.exhaustion import mark_exhausted
+from app.commands.users import deactivate_user
 from app.db import compiled
 from app.db.engine import Database
 from app.db.models import (
@@ -59,7 +63,7 @@ STALLED_SECONDS = 0.02
 """A mutation that has run no statement for this long waits for a lock, and the other one goes on alone."""
 
 MINUTE = timedelta(minutes=1)
-ALICE, BOB, CARL, DORA, EVE, GUS = range(1, 7)
+ALICE, BOB, CARL, DORA, EVE, GUS, HAL = range(1, 8)
 NEW_ID = 1_000
 """The lowest id of a row that a mutation creates."""
 
@@ -75,6 +79,15 @@ class Mutation:
     def field(self) -> str:
         return self.call.split("(")[0]
 
+
+@dataclass(frozen=True)
+class Other:
+    """A command of an operator or of the worker."""
+
+    run: Callable[[AsyncSession], Awaitable[object]]
+
+
+Command = Mutation | Other
 
 MUTATIONS = {
     "submit": Mutation(ALICE, 'submitLeadOffers(leadId: "3")'),
@@ -117,12 +130,20 @@ MUTATIONS = {
     "clear quiet hours": Mutation(BOB, "clearQuietHours"),
 }
 
+COMMANDS: dict[str, Command] = {
+    "deactivate": Other(lambda session: deactivate_user(session, "hal@example.com", NOW)),
+    "process due": Other(lambda session: process_due(session, 6, NOW)),
+    "report exhausted": Other(lambda session: mark_exhausted(session, [1, 3, 4], timedelta(), NOW)),
+    **MUTATIONS,
+}
+
 
 def scene() -> list[SQLModel]:
     """Alice's team by time has Bob, who gets leads automatically, Carl, and Gus, who is away.
 
-    Bob and Carl have quiet hours. Lead 1 is offered to both, Bob holds lead 2, which was offered to all three, leads 3
-    and 4 are new, and lead 5 is offered to Carl, and its message waits for the end of his quiet hours.
+    Bob and Carl have quiet hours. Lead 1 is offered to both and to Hal, Bob holds lead 2, which was offered to Carl and
+    Gus too, leads 3 and 4 are new, lead 5 is offered to Carl, whose quiet hours hold its message back, and an automatic
+    offer of lead 6 to Bob is due.
     """
     team: dict[str, Any] = {"distribution_target": DistributionTarget.TEAM_ROLLOUT, "team_id": 1, "creator_id": ALICE}
     by_id, by_zipcode = TeamSelectionMethod.SPECIFIC_TEAM, TeamSelectionMethod.ZIPCODE
@@ -144,6 +165,7 @@ def scene() -> list[SQLModel]:
                     "Dora": {},
                     "Eve": {},
                     "Gus": {"away_until": NOW + 60 * MINUTE},
+                    "Hal": {},
                 }.items(),
                 1,
             )
@@ -160,6 +182,7 @@ def scene() -> list[SQLModel]:
                     (1, CARL, RequestStatus.ACCEPTED),
                     (1, DORA, RequestStatus.PENDING),
                     (1, GUS, RequestStatus.ACCEPTED),
+                    (1, HAL, RequestStatus.ACCEPTED),
                     (2, CARL, RequestStatus.ACCEPTED),
                 ],
                 1,
@@ -170,6 +193,7 @@ def scene() -> list[SQLModel]:
         DistributionOption(id=3, team_id=1, user_id=DORA, rank=3, mins_until_lead_offer=40),
         DistributionOption(id=4, team_id=1, user_id=GUS, rank=4, mins_until_lead_offer=50),
         DistributionOption(id=5, team_id=2, user_id=CARL, rank=1),
+        DistributionOption(id=6, team_id=1, user_id=HAL, rank=5, mins_until_lead_offer=60),
         Contact(id=1, owner_id=ALICE, first_name="Mary"),
         LeadSource(id=1, creator_id=ALICE, name="Website", name_key="website"),
         *(
@@ -188,7 +212,7 @@ def scene() -> list[SQLModel]:
         Lead(id=1, team_selection_method=by_id, **lead),
         Lead(id=2, team_selection_method=by_id, claimed_by_id=BOB, claimed_at=NOW, claimed_via=ClaimedVia.APP, **lead),
         Lead(id=3, team_selection_method=by_id, **lead),
-        Lead(id=5, team_selection_method=by_id, **lead),
+        *(Lead(id=n, team_selection_method=by_id, **lead) for n in (5, 6)),
         Lead(id=4, team_selection_method=by_zipcode, zipcode="02138", **(lead | {"team_id": None})),
         LeadOffer(id=1, lead_id=1, user_id=BOB, notify_at=NOW, status=sent, **offer),
         LeadOffer(
@@ -212,6 +236,10 @@ def scene() -> list[SQLModel]:
             **offer,
         ),
         LeadOffer(id=6, lead_id=5, user_id=CARL, notify_at=NOW, status=scheduled, **offer),
+        LeadOffer(
+            id=7, lead_id=6, user_id=BOB, notify_at=NOW, status=scheduled, **(offer | {"assign_automatically": True})
+        ),
+        LeadOffer(id=8, lead_id=1, user_id=HAL, notify_at=NOW + 60 * MINUTE, status=scheduled, **offer),
         *(
             Delivery(id=n, offer_id=offer_id, channel=Channel.EMAIL, status=DeliveryStatus.PENDING, next_attempt_at=at)
             for n, (offer_id, at) in enumerate(
@@ -279,8 +307,12 @@ class Stage:
             for row in rows
         )
 
-    async def send(self, mutation: Mutation) -> str:
-        """Send the mutation and return OK or the code of its error."""
+    async def send(self, command: Command) -> str:
+        """Run the command and return OK or the code of its error."""
+        if isinstance(command, Other):
+            await self.api.database.in_transaction(command.run)
+            return "OK"
+        mutation = command
         user = User(id=mutation.viewer_id, first_name="", last_name="", timezone="UTC")
         answer = await self.api.user(user).send(f"mutation {{ {mutation.call} {{ __typename }} }}")
         return str(answer["errors"][0]["extensions"]["code"]) if "errors" in answer else "OK"
@@ -290,7 +322,7 @@ Outcome = tuple[str, str, Counter[str]]
 """The answers to both mutations, and the rows after them."""
 
 
-async def one_by_one(stage: Stage, first: Mutation, second: Mutation) -> tuple[str, str, Counter[str]]:
+async def one_by_one(stage: Stage, first: Command, second: Command) -> tuple[str, str, Counter[str]]:
     await stage.reset()
     return await stage.send(first), await stage.send(second), await stage.state()
 
@@ -378,14 +410,14 @@ def stepping(database: Database) -> Iterator[None]:
         event.remove(database.write_engine.sync_engine, "before_cursor_execute", execute_in_turn)
 
 
-async def side_by_side(stage: Stage, first: Mutation, second: Mutation, schedule: Schedule) -> Outcome:
+async def side_by_side(stage: Stage, first: Command, second: Command, schedule: Schedule) -> Outcome:
     await stage.reset()
     director = Director(schedule)
 
-    async def run(me: str, mutation: Mutation) -> str:
+    async def run(me: str, command: Command) -> str:
         _RUNNING.set((director, me))
         try:
-            return await stage.send(mutation)
+            return await stage.send(command)
         finally:
             director.end(me)
 
@@ -415,19 +447,19 @@ def test_no_mutation_is_left_out() -> None:
     assert {mutation.field for mutation in MUTATIONS.values()} == set(mutation_type.fields)
 
 
-PAIRS = [*combinations_with_replacement(MUTATIONS, 2)]
+PAIRS = [*combinations_with_replacement(COMMANDS, 2)]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MUTATIONS)
-async def test_simultaneous_mutations_are_one_after_the_other(
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_simultaneous_commands_are_one_after_the_other(
     stage: Stage, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     faults = []
     for first, second in PAIRS:
         if first != name:
             continue
-        one, other = MUTATIONS[first], MUTATIONS[second]
+        one, other = COMMANDS[first], COMMANDS[second]
         in_order = await one_by_one(stage, one, other)
         answer, answer_before, rows = await one_by_one(stage, other, one)
         expected = [in_order, (answer_before, answer, rows)]
