@@ -16,7 +16,8 @@ time.tzset()
 
 settings.register_profile("quick", max_examples=5, deadline=None)
 
-collect_ignore = [] if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ["process/test_faults.py"]
+ON_POSTGRESQL_ONLY = ["process/test_faults.py", "commands/test_lock_order.py"]
+collect_ignore = [] if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ON_POSTGRESQL_ONLY
 
 
 @pytest.hookimpl(tryfirst=True)

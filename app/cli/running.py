@@ -34,11 +34,7 @@ def settings_or_exit(*, signing: bool = False) -> Settings:
 def in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     """Run `work` in one transaction and return its result."""
 
-    async def run(database: Database) -> T:
-        async with database.write() as session:
-            return await work(session)
-
-    return with_database(settings, run)
+    return with_database(settings, lambda database: database.in_transaction(work))
 
 
 def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:

@@ -114,7 +114,15 @@ async def mark_offers_sent(session: AsyncSession, *, sent: Collection[int], ende
 
 # Events
 
-_INSERT_EVENT = insert(SQLModel.metadata.tables["events"])
+_EVENTS = SQLModel.metadata.tables["events"]
+_HAPPENED = rows_parameter("happened", _EVENTS.c.key, _EVENTS.c.kind, _EVENTS.c.payload, _EVENTS.c.happened_at)
+_NEW_EVENTS: dict[str, Any] = {
+    **_HAPPENED.c,
+    "status": stored(DeliveryStatus.PENDING),
+    "attempts": literal(0),
+    "next_attempt_at": _HAPPENED.c.happened_at,
+}
+_EMIT = Statement[None](insert(_EVENTS).from_select(list(_NEW_EVENTS), select(*_NEW_EVENTS.values())))
 _OFFER_OF_HOLDER = select(LeadOffer.id, LeadOffer.team_id).where(
     col(LeadOffer.lead_id) == bindparam("lead_id"), col(LeadOffer.user_id) == bindparam("user_id")
 )
@@ -177,16 +185,5 @@ async def emit_deliveries_failed(session: AsyncSession, delivery_ids: Collection
 async def _emit(session: AsyncSession, kind: EventKind, data: Sequence[Mapping[str, Any]], now: datetime) -> None:
     if not data or not session.info.get(HAS_WEBHOOK):
         return
-    rows = [
-        {
-            "key": f"evt_{uuid4().hex}",
-            "kind": kind,
-            "payload": orjson.dumps({"type": kind, "timestamp": format_instant(now), "data": each}).decode(),
-            "happened_at": now,
-            "status": DeliveryStatus.PENDING,
-            "attempts": 0,
-            "next_attempt_at": now,
-        }
-        for each in data
-    ]
-    await session.exec(_INSERT_EVENT, params=rows)
+    payloads = [orjson.dumps({"type": kind, "timestamp": format_instant(now), "data": each}).decode() for each in data]
+    await _EMIT.run(session, happened=[(f"evt_{uuid4().hex}", kind, payload, now) for payload in payloads])

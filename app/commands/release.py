@@ -10,7 +10,7 @@ from app.access import visibility
 from app.commands import outbox
 from app.commands.auto_assign import auto_assign
 from app.commands.eligibility import ineligibility
-from app.commands.locks import lock_lead, lock_leads
+from app.commands.locks import lock_lead, lock_leads, share_teams, share_users
 from app.db.alert_columns import alerts_of
 from app.db.models import Lead, LeadOffer
 from app.domain.enums import EndReason, LeadOfferStatus
@@ -45,6 +45,10 @@ async def release_leads(session: AsyncSession, holder_id: int, lead_ids: Sequenc
 
 async def _release(session: AsyncSession, lead: Lead, now: datetime) -> None:
     of_lead = col(LeadOffer.lead_id) == lead.id
+    offered = (await session.exec(select(LeadOffer.team_id, LeadOffer.user_id).where(of_lead))).all()
+    await share_teams(session, {team_id for team_id, _ in offered if team_id is not None})
+    await share_users(session, {user_id for _, user_id in offered if user_id is not None})
+
     statement = select(LeadOffer, ineligibility(now)).where(of_lead).order_by(col(LeadOffer.id))
     offers = (await session.exec(statement, execution_options={"populate_existing": True})).all()
     await outbox.cancel_deliveries(session, of_lead)

@@ -4,22 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Insert
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import bindparam
+from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.claim import claim_lead_offer
 from app.commands.eligibility import claimable
+from app.db.compiled import Statement
 from app.db.models import Contact, Lead, LeadOffer, TextReply, User
 from app.domain.enums import ClaimedVia
 from app.errors import ApiError, Code
 
 _REPLIES = SQLModel.metadata.tables["text_replies"]
-_INSERT: dict[str, Insert] = {
-    "postgresql": postgresql.insert(_REPLIES).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(_REPLIES).on_conflict_do_nothing(),
-}
+_NEW = {column.name: bindparam(column.name, type_=column.type) for column in _REPLIES.c}
+# SQLite accepts PostgreSQL's ON CONFLICT.
+_STORE = Statement[None](postgresql.insert(_REPLIES).values(_NEW).on_conflict_do_nothing())
 
 MAX_CHOICES = 100
 """The newest open offers of a number among which the one that a text names is looked for."""
@@ -86,8 +86,7 @@ async def match_text_reply(session: AsyncSession, reply: TextReplyWords, now: da
 
 async def remember_text_reply(session: AsyncSession, reply_id: str, offer_id: int | None, now: datetime) -> int | None:
     """Store the offer that a text claims, None for no offer, and return what was stored when it was first reported."""
-    new = {"id": reply_id, "offer_id": offer_id, "received_at": now}
-    await session.exec(_INSERT[session.get_bind().dialect.name], params=new)
+    await _STORE.run(session, id=reply_id, offer_id=offer_id, received_at=now)
     return (await session.exec(select(TextReply.offer_id).where(col(TextReply.id) == reply_id))).one()
 
 

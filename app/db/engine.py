@@ -6,6 +6,8 @@ otherwise fail, instead of waiting, if another one has written in between.
 """
 
 import asyncio
+import logging
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,11 +24,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.config import Settings
 from app.db.change_feed import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
-from app.db.driver_errors import DRIVER_ERRORS, to_api_error, translate_errors
+from app.db.driver_errors import DRIVER_ERRORS, TransactionConflict, to_api_error, translate_errors
 from app.db.read_pool import ReadPool, StoppedError, is_open
 from app.db.sqlite_reads import STEPS_PER_CHECK, SQLiteReads
 from app.errors import ApiError
 from app.observability import metrics, requests
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -40,6 +44,12 @@ SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = 
 
 GRACE_SECONDS = 2.0
 """How long after the time limit of a statement a PostgreSQL that has not cancelled it counts as lost."""
+
+MOST_RUNS = 6
+"""How often a transaction is run that fails because of simultaneous ones."""
+
+CONFLICT_SECONDS = 0.01
+"""Half of the longest pause before the second run, which doubles with each further run."""
 
 PLANNING_READS = {
     "plan_cache_mode": "force_generic_plan",
@@ -112,7 +122,10 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """Open a session in a transaction, which is committed at the end and rolled back on any exception."""
+        """Open a session in a transaction, which is committed at the end and rolled back on any exception.
+
+        Use `in_transaction` for transactions that run beside others: this one is not run again after a conflict.
+        """
         changes: Sequence[OfferChange] = ()
         with translate_errors(*DRIVER_ERRORS):
             async with self._writes() as session:
@@ -124,6 +137,22 @@ class Database:
                 if self._announce and changes:
                     self._announce(changes)
                 metrics.run_after_commit(session)
+
+    async def in_transaction(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Run `work` in a transaction and return its result, of a later run if earlier ones failed by a conflict.
+
+        Each run starts anew: `work` must not keep what an earlier run has read. Raises the TransactionConflict of the
+        last run, which is an UNAVAILABLE.
+        """
+        for run in range(1, MOST_RUNS):
+            try:
+                async with self.write() as session:
+                    return await work(session)
+            except TransactionConflict as conflict:
+                logger.warning("Run %d of a transaction failed and it is run again: %s", run, conflict.reason)
+                await asyncio.sleep(random.random() * CONFLICT_SECONDS * 2**run)  # noqa: S311  no secret
+        async with self.write() as session:
+            return await work(session)
 
     async def close(self) -> None:
         await self._read_pool.close()

@@ -14,6 +14,7 @@ from hashlib import sha1
 from urllib.parse import parse_qsl
 
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -72,8 +73,8 @@ class Callbacks:
         delivery_id = parse_id(request.query_params.get("delivery", ""))
         if delivery_id is not None and (status in DELIVERED or status in UNDELIVERED):
             failure = None if status in DELIVERED else _failure(status, form.get("ErrorCode", ""))
-            async with self.db.write() as session:
-                await record_delivery_status(session, delivery_id, failure, self.clock())
+            now = self.clock()
+            await self.db.in_transaction(lambda session: record_delivery_status(session, delivery_id, failure, now))
         return Response(status_code=204)
 
     async def key(self, request: Request, form: Form) -> Response:
@@ -115,22 +116,19 @@ class Callbacks:
 
     async def _switch_texts(self, phone: str, now: datetime, *, on: bool) -> str | None:
         """Return the reply; None after a STOP word, which Twilio itself confirms."""
-        async with self.db.write() as session:
-            if not on:
-                await opt_out_of_texts(session, phone, now)
-                return None
-            await opt_in_to_texts(session, phone)
-            return messages.TEXTS_AGAIN
+        if not on:
+            await self.db.in_transaction(lambda session: opt_out_of_texts(session, phone, now))
+            return None
+        await self.db.in_transaction(lambda session: opt_in_to_texts(session, phone))
+        return messages.TEXTS_AGAIN
 
     async def _remember_as_start(self, reply_id: str, now: datetime) -> None:
         """Store that this YES claims nothing, for when it is reported again and texts are on."""
-        async with self.db.write() as session:
-            await remember_text_reply(session, reply_id, None, now)
+        await self.db.in_transaction(lambda session: remember_text_reply(session, reply_id, None, now))
 
     async def _claim_by_reply(self, reply: TextReplyWords, now: datetime) -> str:
         """Claim the offer that the text names. A transaction of its own stores which, and survives a failed claim."""
-        async with self.db.write() as session:
-            match = await match_text_reply(session, reply, now)
+        match = await self.db.in_transaction(lambda session: match_text_reply(session, reply, now))
         if match.offer_id is not None:
             return await self._claim(match.offer_id, ClaimedVia.TEXT, now)
         if match.choices:
@@ -138,11 +136,13 @@ class Callbacks:
         return messages.NOTHING_OPEN if reply.lead_id is None else messages.NOT_OPEN
 
     async def _claim(self, offer_id: int, via: ClaimedVia, now: datetime) -> str:
+        async def claim(session: AsyncSession) -> str:
+            offer = await claim_by_reply(session, offer_id, via, now)
+            found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
+            return messages.claimed(*(await session.exec(found)).one())
+
         try:
-            async with self.db.write() as session:
-                offer = await claim_by_reply(session, offer_id, via, now)
-                found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
-                return messages.claimed(*(await session.exec(found)).one())
+            return await self.db.in_transaction(claim)
         except ApiError as error:
             if error.code in DATABASE_FAILURES:
                 raise
