@@ -12,7 +12,8 @@ TESTS = Path(__file__).parent
 
 settings.register_profile("quick", max_examples=10, deadline=None)
 
-collect_ignore = [] if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ["process/test_faults.py"]
+ON_POSTGRESQL = ["process/test_faults.py", "lists/test_page_reads.py"]
+collect_ignore = [] if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ON_POSTGRESQL
 
 
 @pytest.hookimpl(tryfirst=True)

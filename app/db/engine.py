@@ -38,9 +38,15 @@ SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = 
 GRACE_SECONDS = 2.0
 """How long after the time limit of a statement a PostgreSQL that has not cancelled it counts as lost."""
 
-PLANNING_READS = {"plan_cache_mode": "force_generic_plan", "random_page_cost": "1.1"}
+PLANNING_READS = {
+    "plan_cache_mode": "force_generic_plan",
+    "random_page_cost": "1.1",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 """Settings of read connections. Each statement is planned once for all values, as planning a page of offers takes
-longer than running it. The page cost is that of SSDs: PostgreSQL then prefers an index in the right order."""
+longer than running it. The page cost is that of SSDs: PostgreSQL then prefers an index in the right order. Reads find
+few rows of large tables; a hash or merge join would read the rows of all users."""
 
 PLANNING_WRITES = {"enable_seqscan": "off"}
 """Settings of write connections. Writes find their few rows by an index; without statistics of a table that has just

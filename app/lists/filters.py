@@ -24,8 +24,8 @@ MAX_LEVELS = 10
 MAX_VALUES = 1_000
 MAX_SORTS = 5
 
-Columns = Mapping[str, ColumnElement[Any]]
-"""The columns of a list by the names that its filters and sorts use."""
+Columns = Any
+"""The columns of a list by the names that its filters and sorts use: a mapping, or the columns of a table."""
 
 
 class Operator(StrEnum):

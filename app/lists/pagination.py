@@ -1,6 +1,6 @@
 """Pagination: filters, sorts, limits and counts a list in one statement, so that page and total share a snapshot."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -8,6 +8,7 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     FromClause,
+    Integer,
     Subquery,
     and_,
     func,
@@ -18,11 +19,15 @@ from sqlalchemy import (
     true,
     union_all,
 )
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.functions import member_of
+from app.db.indexed_parts import IndexedPart
 from app.lists import filters
 
 DEFAULT_LIMIT = 10
@@ -30,8 +35,8 @@ MAX_LIMIT = 100
 
 T = TypeVar("T", bound=SQLModel)
 
-Visible = ColumnElement[bool] | tuple[ColumnElement[bool], ...]
-"""The rows that a viewer can see: one condition, or several disjoint ones."""
+Visible = ColumnElement[bool] | tuple[IndexedPart, ...]
+"""The rows that a viewer can see: one condition, or several parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,23 +107,55 @@ def page_rows(
     names: Collection[str] | None = None,
     parent: FromClause | None = None,
 ) -> Subquery:
-    """Return the rows of a page, with the columns of these names or with all.
+    """Return the rows of a page, with at least the columns of these names or with all.
 
-    Each part of `visible` is read on its own, in the order of an index and no further than `scan_limit`, and then they
-    are merged. Joined with OR, the database would read and sort every row that they match. `parent` is the row of an
-    enclosing statement to which `visible` refers.
+    Each part of `visible` is read on its own, in the order of an index and no further than the page reaches, and then
+    they are merged. Joined with OR, the database would read and sort every row that they match. `parent` is the row of
+    an enclosing statement to which `visible` refers.
     """
-    columns = columns_of(model)
-    matching = filters.matches(where, columns)
-    selected: Any = select(model) if names is None else select(*(columns[name] for name in sorted(names)))
-    parts = [
-        selected.where(part, matching).order_by(*filters.ordering(sort, columns)).correlate(parent)
-        for part in _parts(visible)
-    ]
-    limited = [part.limit(literal_column(str(extent.scan_limit))).subquery() for part in parts]
-    merged = limited[0] if len(limited) == 1 else union_all(*(part.select() for part in limited)).subquery()
-    ordered = merged.select().order_by(*filters.ordering(sort, dict(merged.c.items())))
+    columns, parts = columns_of(model), _parts(visible)
+    if len(parts) == 1:  # its rows have the same owner
+        sort = [each for each in sort if each.field != parts[0].owner]
+    needed = None if names is None else {*names, *(name for part in parts for name in part.earlier)}
+    selected: Any = select(model) if needed is None else select(*(columns[name] for name in sorted(needed)))
+    selected = selected.where(filters.matches(where, columns)).correlate(parent)
+    read = [rows for part in parts for rows in _part_of_page(model, part, sort, selected, extent)]
+    merged = read[0] if len(read) == 1 else union_all(*(rows.select() for rows in read)).subquery()
+    ordered = merged.select().order_by(*filters.ordering(sort, merged.c))
     return ordered.limit(extent.limit).offset(extent.skip).subquery()
+
+
+def _part_of_page(
+    model: type[SQLModel], part: IndexedPart, sort: Sequence[filters.Sort], selected: Any, extent: Extent
+) -> Iterator[Subquery]:
+    """Yield the first rows of a part in the order of an index, in one or two pieces."""
+    first, columns = sort[0] if sort else filters.Sort("id"), columns_of(model)
+    column, table = columns[first.field], model.__table__  # type: ignore[attr-defined]
+    descends, is_nullable = part.is_descending_in_index(table, first.field), table.c[first.field].nullable
+    limit, matching = _ScanLimit(extent), selected.where(part.rows)
+    rest = filters.ordering(sort[1:], columns)
+
+    if descends is None and part.owner is not None:
+        # Otherwise PostgreSQL might read an index that has this order, but of the rows of all users.
+        found = matching.offset(literal_column("0")).subquery()
+        pieces = [found.select().order_by(*filters.ordering(sort, found.c)).limit(limit)]
+    elif is_nullable and descends is not None and descends is not first.descending:
+        # The index has nulls at the wrong end for this direction.
+        backwards = column.asc().nulls_first() if descends else column.desc().nulls_first()
+        onwards = column.desc().nulls_last() if descends else column.asc().nulls_last()
+        pieces = [
+            matching.where(column.is_not(None)).order_by(backwards, *rest).limit(limit),
+            matching.where(column.is_(None)).order_by(onwards, *rest).limit(limit),
+        ]
+        pieces = [piece.subquery().select().limit(_End(extent)) for piece in pieces]
+    else:
+        pieces = [matching.order_by(*filters.ordering(sort, columns)).limit(limit)]
+
+    for piece in pieces:
+        rows = piece.subquery()
+        if part.earlier:  # PostgreSQL keeps the order of the rows only if it is stated again
+            rows = rows.select().where(part.is_new(rows.c)).order_by(*filters.ordering(sort, rows.c)).subquery()
+        yield rows
 
 
 def scan_limit_for(end: int) -> int:
@@ -133,20 +170,54 @@ def scan_limit_for(end: int) -> int:
     return power
 
 
+class _End(FunctionElement[int]):
+    """The number of rows within which a page ends."""
+
+    inherit_cache = True
+    type = Integer()
+
+    def __init__(self, extent: Extent) -> None:
+        super().__init__(extent.limit, extent.skip, literal_column(str(extent.scan_limit)))
+
+
+class _ScanLimit(_End):
+    """The number of rows to which PostgreSQL limits a part; it reads them only as far as the merged page needs them."""
+
+    inherit_cache = True
+
+
+@compiles(_End)
+def _limit_and_skip(element: _End, compiler: SQLCompiler, **options: Any) -> str:
+    """SQLite reads each part to its end before it merges them."""
+    limit, skip, _ = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{limit} + {skip}"
+
+
+@compiles(_ScanLimit, "postgresql")
+def _scan_limit(element: _ScanLimit, compiler: SQLCompiler, **options: Any) -> str:
+    *_, scan_limit = element.clauses
+    return compiler.process(scan_limit, **options)
+
+
 def count_rows(
     model: type[SQLModel], visible: Visible, where: filters.Where, parent: FromClause | None = None
 ) -> ColumnElement[int]:
     """Count the matching rows, each part of `visible` on its own so that an index alone can serve it."""
-    matching = filters.matches(where, columns_of(model))
+    columns = columns_of(model)
+    matching = filters.matches(where, columns)
     counts = [
-        select(func.count()).select_from(model).where(part, matching).correlate(parent).scalar_subquery()
+        select(func.count())
+        .select_from(model)
+        .where(part.rows, part.is_new(columns), matching)
+        .correlate(parent)
+        .scalar_subquery()
         for part in _parts(visible)
     ]
     return sum(counts[1:], start=counts[0])
 
 
-def _parts(visible: Visible) -> tuple[ColumnElement[bool], ...]:
-    return visible if isinstance(visible, tuple) else (visible,)
+def _parts(visible: Visible) -> tuple[IndexedPart, ...]:
+    return visible if isinstance(visible, tuple) else (IndexedPart(visible, 0),)
 
 
 async def fetch_pages(

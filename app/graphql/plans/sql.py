@@ -28,6 +28,7 @@ from sqlmodel import SQLModel, col
 from app.access.field_access import AccessContext, AccessRule
 from app.db.compiled import CompiledQuery
 from app.db.functions import member_of, set_parameter
+from app.db.indexed_parts import IndexedPart
 from app.db.models import User
 from app.db.types import Id, UTCDateTime
 from app.graphql.declarations import Expression, NestedPage, RootPage
@@ -54,7 +55,7 @@ from app.graphql.plans.tree import (
     table_of,
 )
 from app.lists import filters
-from app.lists.pagination import Extent, columns_of, count_rows, page_rows
+from app.lists.pagination import Extent, Visible, columns_of, count_rows, page_rows
 
 VIEWER = "viewer_id"
 ADDRESS = "address"
@@ -201,20 +202,21 @@ class _Writer:
         text = spelling.members([(m.name, self.page_member(m, page, visible, parent)) for m in page.members])
         return self.granted(source.rule, parent, text) if isinstance(source, NestedPage) else text
 
-    def visible(self, page: Page, parent: FromClause | None) -> Any:
+    def visible(self, page: Page, parent: FromClause | None) -> Visible:
         """The rows that the page is a part of, perhaps in several parts."""
         columns = columns_of(page.source.model)
-        visible: Any = page.source.visible(self.access)
+        visible = page.source.visible(self.access)
         match page.source:
             case NestedPage() as nested:
                 assert parent is not None
-                return and_(columns[nested.parent] == parent.c.id, visible)
+                of_parent = and_(columns[nested.parent] == parent.c.id, nested.visible(self.access))
+                return (IndexedPart(of_parent, self.access.viewer_id, nested.parent),)
             case RootPage(within=str() as within) if self.shapes[page.number].has_id:
-                at_once = or_(*visible) if isinstance(visible, tuple) else visible
+                at_once = or_(*(part.rows for part in visible)) if isinstance(visible, tuple) else visible
                 return and_(at_once, columns[within] == _parameter(page.number, "id"))
         return visible
 
-    def page_member(self, member: PageMember, page: Page, visible: Any, parent: FromClause | None) -> list[Part]:
+    def page_member(self, member: PageMember, page: Page, visible: Visible, parent: FromClause | None) -> list[Part]:
         model, shape = page.source.model, self.shapes[page.number]
         match member:
             case Constant():
@@ -228,7 +230,7 @@ class _Writer:
             case Data():
                 return self.data(member, page, visible, parent)
 
-    def data(self, data: Data, page: Page, visible: Any, parent: FromClause | None) -> list[Part]:
+    def data(self, data: Data, page: Page, visible: Visible, parent: FromClause | None) -> list[Part]:
         model, shape = page.source.model, self.shapes[page.number]
         limit, skip = _parameter(page.number, "limit"), _parameter(page.number, "skip")
         columns = frozenset({"id", *(sort.field for sort in shape.sort), *_columns_read(data.members, model)})
