@@ -54,11 +54,14 @@ CONFLICT_SECONDS = 0.01
 PLANNING_READS = {
     "plan_cache_mode": "force_generic_plan",
     "random_page_cost": "1.1",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
     "max_parallel_workers_per_gather": "0",
 }
 """Settings of read connections. Each statement is planned once for all values, as planning a page of offers takes
-longer than running it. The page cost is that of SSDs: PostgreSQL then prefers an index in the right order. A statement
-runs on one processor: one that reads much takes longer, but other requests do not wait for it."""
+longer than running it. The page cost is that of SSDs: PostgreSQL then prefers an index in the right order. Reads find
+few rows of large tables; a hash or merge join would read the rows of all users. A statement runs on one processor: one
+that reads much takes longer, but other requests do not wait for it."""
 
 PLANNING_WRITES = {"enable_seqscan": "off"}
 """Settings of write connections. Writes find their few rows by an index; without statistics of a table that has just

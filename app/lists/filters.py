@@ -31,8 +31,8 @@ MAX_SORTS = 5
 IN_REQUEST = " in one request"
 """Ends the message of a limit that counts over all lists of a request."""
 
-Columns = Mapping[str, ColumnElement[Any]]
-"""The columns of a list by the names that its filters and sorts use."""
+Columns = Any
+"""The columns of a list by the names that its filters and sorts use: a mapping, or the columns of a table."""
 
 
 class Operator(StrEnum):

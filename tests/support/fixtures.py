@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -96,3 +97,17 @@ async def cast(world: World) -> Cast:
 def statements(database: Database) -> list[str]:
     """The SQL statements that `database` runs from now on."""
     return statements_of(database)
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Sequence[Any]]]:
+    """The compiled reads that run from now on, with their values."""
+    seen: list[tuple[str, Sequence[Any]]] = []
+    fetch = Database.fetch
+
+    async def note(self: Database, statement: str, values: Sequence[Any]) -> Sequence[Any]:
+        seen.append((statement, values))
+        return await fetch(self, statement, values)
+
+    monkeypatch.setattr(Database, "fetch", note)
+    return seen
