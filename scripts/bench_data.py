@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.config import Settings
 
 LEAD_OFFERS = (sys.executable, "-c", "from app.cli import app; app()")

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.access.auth import Scope, issue_token
+from app.access.auth import Scope
+from app.access.tokens import issue_token
 from app.cli.running import expected_errors, full_name, in_transaction, print_row, settings_or_exit
 from app.commands.release import release_leads
 from app.commands.users import activate_user, create_user, deactivate_user, find_user

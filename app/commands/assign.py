@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.commands import outbox
 from app.commands.claim import end_offers
-from app.commands.leads import lock_own_lead
+from app.commands.locks import lock_own_lead
 from app.db.alert_columns import alerts_of
 from app.db.models import DistributionOption, Lead, LeadOffer, Team, User
 from app.domain.alert_channels import Alerts

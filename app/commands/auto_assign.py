@@ -8,8 +8,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
 from app.commands.claim import take_lead
-from app.commands.eligibility import ineligibility
 from app.commands.escalation import escalate
+from app.commands.offer_standing import ineligibility
 from app.commands.withdrawal import withdraw_unsent
 from app.db.alert_columns import alerts_of
 from app.db.models import LeadOffer, User

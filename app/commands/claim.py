@@ -11,9 +11,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands import outbox
-from app.commands.eligibility import claimable
 from app.commands.escalation import escalate
 from app.commands.locks import lock_lead_of_own_offer
+from app.commands.offer_standing import claimable
 from app.db.compiled import Statement
 from app.db.functions import member_of
 from app.db.models import Lead, LeadOffer, User

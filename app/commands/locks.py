@@ -38,6 +38,7 @@ from app.db.models import Contact, Lead, LeadOffer, LeadRoute, Team, TextOptOut,
 from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime
 from app.domain.enums import OPEN_STATUSES
+from app.errors import ApiError, Code
 
 _FRESH = {"populate_existing": True}
 _VIEWER = bindparam("viewer_id", type_=Id)
@@ -103,6 +104,20 @@ _VISIBLE = Statement(
 async def lock_visible_lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime) -> Lead | None:
     """Lock a lead that the viewer can see, and return its current row, detached from the session."""
     return await _VISIBLE.first(session, lead_id=lead_id, viewer_id=viewer_id, now=now)
+
+
+async def lock_own_lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime, *, to: str) -> Lead:
+    """Lock and return a lead that the viewer created; `to` is the verb for the error message.
+
+    Raises NOT_FOUND if the viewer cannot see the lead, FORBIDDEN if somebody else created it.
+    """
+    found = select(Lead.creator_id).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
+    creator_id = (await session.exec(found)).one_or_none()
+    if creator_id is None:
+        raise ApiError(Code.NOT_FOUND, "There is no lead with this id.")
+    if creator_id != viewer_id:
+        raise ApiError(Code.FORBIDDEN, f"Only the creator of a lead may {to} it.")
+    return await lock_lead(session, lead_id)
 
 
 _IS_OWN_OFFER = (col(LeadOffer.id) == bindparam("offer_id"), col(LeadOffer.user_id) == _VIEWER)

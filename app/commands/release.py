@@ -9,8 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.commands import outbox
 from app.commands.auto_assign import auto_assign
-from app.commands.eligibility import ineligibility
 from app.commands.locks import lock_lead, lock_leads, share_teams, share_users
+from app.commands.offer_standing import ineligibility
 from app.db.alert_columns import alerts_of
 from app.db.models import Lead, LeadOffer
 from app.domain.enums import EndReason, LeadOfferStatus

@@ -10,7 +10,7 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.claim import claim_lead_offer
-from app.commands.eligibility import claimable
+from app.commands.offer_standing import claimable
 from app.db.compiled import Statement
 from app.db.models import Contact, Lead, LeadOffer, TextReply, User
 from app.domain.enums import ClaimedVia

@@ -105,7 +105,7 @@ class TextOptOut(SQLModel, table=True):
 
 
 class Team(SQLModel, table=True):
-    """Users who share leads."""
+    """Users who share leads. A team is marked as deleted, never removed, because its offers refer to it."""
 
     __tablename__ = "teams"
     __table_args__ = (

@@ -7,7 +7,7 @@ from app.domain.bounds import LARGEST_ID, LARGEST_INT
 from app.domain.enums import DistributionTarget
 from app.lists.filters import LISTS, MAX_SORTS, MAX_VALUES, RANGES, Operator
 from app.lists.pagination import DEFAULT_LIMIT, MAX_LIMIT
-from app.rest.errors import FEATHERS_NAMES
+from app.rest.error_body import FEATHERS_NAMES
 from app.rest.filter_fields import FILTER_FIELDS, ValueType
 from app.rest.handlers import ME_FIELDS
 from app.rest.query_string import OPERATORS

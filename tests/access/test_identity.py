@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.access.auth import issue_token
 from app.access.jwks import MAX_AGE, PAUSE, KeySet
+from app.access.tokens import issue_token
 from app.config import Settings
 from app.db.compiled import CompiledQuery
 from app.db.models import User

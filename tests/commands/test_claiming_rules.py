@@ -25,9 +25,9 @@ from app.commands.assign import assign_lead
 from app.commands.auto_assign import auto_assign
 from app.commands.availability import clear_away, clear_quiet_hours, set_away, set_quiet_hours
 from app.commands.claim import claim_lead_offer, decline_lead_offer
-from app.commands.eligibility import claim_succeeds
 from app.commands.locks import lock_lead
 from app.commands.members import respond_to_invitation
+from app.commands.offer_standing import claim_succeeds
 from app.commands.outbox import count_silent_offers
 from app.commands.release import release_lead
 from app.commands.submit import submit_lead_offers

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.commands.users import deactivate_user
 from app.db.change_feed import OfferChange
 from app.db.engine import Database

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.graphql.subscriptions import event_stream
 from app.graphql.subscriptions.event_stream import EventStream
 from app.graphql.subscriptions.session import Session

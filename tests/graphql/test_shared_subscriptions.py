@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.errors import ApiError, Code
 from app.graphql.subscriptions import shared_reads
 from app.graphql.subscriptions.hub import Turns

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlmodel import col, select
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.db.engine import Database
 from app.db.models import Delivery
 from app.domain.enums import DeliveryStatus

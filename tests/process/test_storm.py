@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from sqlmodel import col, select
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.commands.outbox import count_silent_offers
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, TeamMember, User

@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from sqlmodel import col, select
 
-from app.access.auth import issue_token
 from app.access.claim_links import read_link
+from app.access.tokens import issue_token
 from app.commands.claim import claim_lead_offer
 from app.commands.submit import submit_lead_offers
 from app.commands.text_opt_outs import opt_out_of_texts
