@@ -170,11 +170,12 @@ class Settings(BaseSettings):
         description="The time limit of one SQL statement, in seconds. Longer ones are stopped with TIMEOUT.",
     )
     max_operations_per_connection: int = Field(
-        default=20, ge=1, description="The number of operations that one WebSocket may run at the same time."
+        default=20, ge=1, le=1_000, description="The number of operations that one WebSocket may run at the same time."
     )
     max_operations_per_user: int = Field(
         default=50,
         ge=1,
+        le=10_000,
         description="The number of operations that one user may run at the same time over WebSockets and server-sent "
         "events. Each server process counts for itself.",
     )
