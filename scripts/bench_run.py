@@ -49,7 +49,7 @@ class Bench:
     seconds: float
     sizes: Sequence[int]
     tables: list[str] = field(default_factory=list)
-    """What the sections have measured, as Markdown."""
+    """The results of the sections, as Markdown."""
 
     @cached_property
     def data(self) -> Data:

@@ -1,4 +1,4 @@
-"""What an offer is still good for: whether its user may be told of it, and whether they may claim by it.
+"""The standing of an offer: whether its user may still be told of it, and whether they may still claim by it.
 
 These are SQL expressions for any statement that selects offers. Whether a member is eligible for a new offer is decided
 by the planner (app/domain/planner.py).

@@ -1,8 +1,8 @@
 """The planner decides which users are offered a lead, and when, and names the reason for everybody else.
 
 It is one pure function: everything known goes in, and everything to be written comes out. Submit and preview share it,
-so that they cannot disagree. A user whose offer was cancelled is planned anew: the submit gives that offer's row its new
-values, and leaves the rows of all other offers as they are.
+so that they cannot disagree. A user whose offer was cancelled is planned anew: the submit gives that offer's row its
+new values, and leaves the rows of all other offers as they are.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
