@@ -544,7 +544,7 @@ NEW_DOCUMENTS = 10_000 if FULL else 100
 async def test_memory_stays_bounded_when_every_request_has_a_new_document(
     monkeypatch: pytest.MonkeyPatch, database_url: str, cast: Cast
 ) -> None:
-    """Of what a document is compiled to, no more than the caches hold stays alive."""
+    """The caches bound how much of what documents are compiled to stays alive."""
     for limit in ("TREES", "STATEMENTS"):
         monkeypatch.setattr(f"app.graphql.plans.{limit}", 20)
     monkeypatch.setattr("app.graphql.document_cache.MAX_CACHED_CHARACTERS", 1_500)
