@@ -117,6 +117,8 @@ async def _try(service: str, check: Check, settings: Settings) -> Finding:
             case cause:
                 detail = f" ({cause})" if cause and str(cause) else ""
         return Finding(service, False, f"{failure.reason}{detail}")
+    except Exception as error:  # it must not hide what the other checks have found
+        return Finding(service, False, f"{type(error).__name__}: {error}")
     return Finding(service, None, "not configured") if text is None else Finding(service, True, text)
 
 

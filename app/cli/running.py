@@ -67,7 +67,8 @@ def expected_errors() -> Iterator[None]:
 def database_failure(error: BaseException) -> str:
     """Return what the driver says of a failure, in the words that are for the operator only."""
     cause = error.__cause__ if isinstance(error, ApiError) and error.__cause__ else error
-    return str(getattr(cause, "orig", None) or cause)
+    failure = getattr(cause, "orig", None) or cause
+    return str(failure) or type(failure).__name__
 
 
 def fail(reason: str) -> NoReturn:

@@ -13,6 +13,7 @@ from sqlmodel import SQLModel
 from typer.testing import CliRunner
 
 from app import cli
+from app.commands.claim import decline_lead_offer
 from app.commands.outbox import count_silent_offers
 from app.db.engine import Database
 from app.domain.enums import (
@@ -282,6 +283,28 @@ async def test_an_imported_offer_is_sent_when_it_is_due(database: Database) -> N
         worker = Worker(database, settings, make_channels(settings), partial(datetime.astimezone, now))
         assert told in await worker.run_once()
     assert (await row(database, "lead_offers"))["status"] is LeadOfferStatus.SENT
+
+
+async def test_imported_offers_move_up_with_their_deliveries(database: Database) -> None:
+    document = ibm()
+    document["lead_offers"] = [
+        {"id": number, "lead_id": 2, "user_id": user, "team_id": 6, "rank": number, "has_email_alert": True}
+        | {"notify_at": (NOW + timedelta(hours=number)).isoformat()}
+        for number, user in ((1, 5), (2, 4))
+    ]
+    await load(database, document)
+    async with database.write() as session:
+        await decline_lead_offer(session, 5, 1, NOW)
+    offers, deliveries = await rows(database, "lead_offers"), await rows(database, "deliveries")
+    assert [(offer["status"], offer["notify_at"]) for offer in offers] == [
+        (LeadOfferStatus.DECLINED, NOW + timedelta(hours=1)),
+        (LeadOfferStatus.SCHEDULED, NOW),
+    ]
+    assert [(each["status"], each["next_attempt_at"]) for each in deliveries] == [
+        (DeliveryStatus.CANCELLED, None),
+        (DeliveryStatus.PENDING, NOW),
+    ]
+    assert await silent_offers(database) == 0
 
 
 @pytest.mark.parametrize(
