@@ -10,15 +10,15 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 import limits
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.domain.addresses import ENCODE, AddressForm, check_host_and_port
 from app.domain.bounds import (
     DAY_IN_SECONDS,
     DEEPEST_DOCUMENT,
@@ -27,6 +27,7 @@ from app.domain.bounds import (
     LARGEST_BODY,
     LARGEST_RATE,
     MOST_CONNECTIONS,
+    MOST_OPERATIONS,
     YEAR_IN_MINUTES,
     YEAR_IN_SECONDS,
 )
@@ -34,7 +35,27 @@ from app.domain.validation import email_to_send, parse_mailbox
 
 PREFIX = "LEAD_OFFERS_"
 
-DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+DRIVERS = SQLITE, POSTGRESQL = "sqlite+aiosqlite", "postgresql+asyncpg"
+
+WEB = ("https", "http")
+SMTP = AddressForm(("smtp", "smtps"), credentials=True, path=False)
+REDIS = AddressForm(("async+redis", "async+rediss"), credentials=True, query=True)
+DATABASE = AddressForm((POSTGRESQL,), credentials=True, query=True, host_is_optional=True)
+HTTP = {
+    "jwks_url": AddressForm(WEB, query=True),
+    "webhook_url": AddressForm(WEB, credentials=True, query=True),
+    "public_url": AddressForm(WEB),
+    "twilio_url": AddressForm(WEB),
+}
+ORIGIN = AddressForm(WEB, path=False)
+
+ASYNCPG_OPTIONS = frozenset(
+    {"host", "port", "user", "password", "database", "passfile", "service", "servicefile", "krbsrvname", "gsslib"}
+    | {"ssl", "target_session_attrs", "prepared_statement_cache_size"}
+)
+"""The options that may follow the ? of a PostgreSQL URL: those of asyncpg that are text. Numbers cannot be given."""
+
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 Address = TypeVar("Address", str | None, SecretStr | None)
 
@@ -137,8 +158,8 @@ class Settings(BaseSettings):
     )
     rate_limit_storage: SecretStr | None = Field(
         default=None,
-        description="Where several processes count requests together: `async+redis://HOST`, which needs the package "
-        "coredis. By default each process counts for itself.",
+        description="Where several processes count requests together: `async+redis://[USER:PASSWORD@]HOST[:PORT]`, "
+        "which needs version 5 of the package coredis. By default each process counts for itself.",
     )
     request_seconds: TimeLimit = Field(
         default=30.0,
@@ -148,6 +169,19 @@ class Settings(BaseSettings):
     statement_seconds: TimeLimit = Field(
         default=10.0,
         description="The time limit of one SQL statement, in seconds. Longer ones are stopped with TIMEOUT.",
+    )
+    max_operations_per_connection: int = Field(
+        default=20,
+        ge=1,
+        le=MOST_OPERATIONS,
+        description="The number of operations that one WebSocket may run at the same time.",
+    )
+    max_operations_per_user: int = Field(
+        default=50,
+        ge=1,
+        le=MOST_OPERATIONS,
+        description="The number of operations that one user may run at the same time over WebSockets and server-sent "
+        "events. Each server process counts for itself.",
     )
     max_body_bytes: int = Field(
         default=1024 * 1024,
@@ -267,20 +301,17 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, url: str) -> str:
-        try:
-            known = make_url(url).drivername in DRIVERS
-        except (ArgumentError, ValueError):
-            known = False
-        if not known:
+        scheme = url.partition("://")[0]
+        if scheme not in DRIVERS:
             raise ValueError(f"must be a URL that begins with {' or '.join(f'{driver}://' for driver in DRIVERS)}")
-        return url
+        if scheme == SQLITE:
+            return _checked_sqlite_url(url)
+        return _checked_postgresql_url(url)
 
     @field_validator("listen_url")
     @classmethod
     def _check_listen_url(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith("postgresql+asyncpg://"):
-            raise ValueError("must be a URL that begins with postgresql+asyncpg://")
-        return url
+        return None if url is None else _checked_postgresql_url(url)
 
     @field_validator("jwt_secret")
     @classmethod
@@ -289,12 +320,21 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 32 bytes")
         return secret
 
-    @field_validator("jwks_url", "public_url", "twilio_url", "webhook_url")
+    @field_validator(*HTTP)
     @classmethod
-    def _check_http_url(cls, url: Address) -> Address:
+    def _check_http_url(cls, url: Address, info: ValidationInfo) -> Address:
         text = url.get_secret_value() if isinstance(url, SecretStr) else url
-        if text is not None and not re.match(r"https?://[^/]", text):
-            raise ValueError("must be a URL that begins with https:// (http:// only on this machine)")
+        if text is not None:
+            HTTP[str(info.field_name)].parse(text)
+        return url
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _check_rate_limit_storage(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parts = REDIS.parse(url.get_secret_value())
+            if not re.fullmatch(r"/?[0-9]{0,3}", parts.path, re.ASCII):
+                raise ValueError("must end with the host and the port, or with the number of a database: /0")
         return url
 
     @field_validator("rate_limit_per_user", "rate_limit_per_address")
@@ -329,18 +369,31 @@ class Settings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(r"https?://[^/*\s]+", origin) for origin in origins):
-            raise ValueError('must be origins, without a path and without *, such as ["https://app.example.com"]')
+        for origin in origins:
+            try:
+                ORIGIN.parse(origin)
+            except ValueError as error:
+                example = 'such as ["https://app.example.com"]'
+                raise ValueError(f"must be origins, without a path and without *, {example}: each {error}") from None
+            if origin.endswith("/"):
+                raise ValueError("must be origins, without a slash at the end")
         return origins
 
     @field_validator("smtp_url")
     @classmethod
     def _check_smtp_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            parts = urlsplit(url.get_secret_value())
-            if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-                raise ValueError("must be smtp://HOST or smtps://HOST, with USER:PASSWORD@ and :PORT if needed")
+            parts = SMTP.parse(url.get_secret_value())
+            if bool(parts.username) != bool(parts.password):
+                raise ValueError("must have both a user name and a password, as in smtp://USER:PASSWORD@HOST, or none")
         return url
+
+    @field_validator("twilio_account_sid")
+    @classmethod
+    def _check_account_sid(cls, sid: str | None) -> str | None:
+        if sid is not None and not re.fullmatch(r"[0-9A-Za-z]+", sid):
+            raise ValueError("must have only letters and digits, as the account SID in the Twilio console")
+        return sid
 
     @field_validator("email_from")
     @classmethod
@@ -380,6 +433,42 @@ class Settings(BaseSettings):
             if given and not getattr(self, name):
                 raise ValueError(f"{PREFIX}{name.upper()} is missing: {reason}")
         return self
+
+
+def _checked_sqlite_url(url: str) -> str:
+    """Return the URL. Raises ValueError unless it names a file."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = URL.create(SQLITE)
+    is_file = parsed.database not in (None, "", ":memory:")
+    if not is_file or parsed.host or parsed.port or parsed.username or parsed.query:
+        raise ValueError(f"must name a file after three slashes, as in {SQLITE}:///lead-offers.db, and nothing else")
+    return url
+
+
+def _checked_postgresql_url(url: str) -> str:
+    """Return the URL. Raises ValueError unless the driver can connect with it."""
+    host = DATABASE.parse(url).hostname
+    try:
+        parsed = make_url(url)
+        _arguments, options = parsed.get_dialect()().create_connect_args(parsed)
+    except (ArgumentError, AssertionError, TypeError, ValueError):
+        raise ValueError("has options after ? that the driver cannot read") from None
+    if (parsed.host or "").lower() != (host or ""):  # SQLAlchemy reads the user and the password up to the @
+        raise ValueError(f"has an invalid user name or password. {ENCODE}")
+    for each in (options.get("host"), options.get("port")):
+        for part in each if isinstance(each, list) else [each]:
+            if isinstance(part, int):
+                check_host_and_port(f"port:{part}")
+            elif part and not part.startswith("/"):
+                check_host_and_port(f"[{part}]" if ":" in part else part)
+    if unknown := {*options} - ASYNCPG_OPTIONS:
+        hint = ": asyncpg calls sslmode ssl" if "sslmode" in unknown else ""
+        raise ValueError(f"has an option after ? that is none of {', '.join(sorted(ASYNCPG_OPTIONS))}{hint}")
+    if options.get("ssl", "prefer") not in SSL_MODES:
+        raise ValueError(f"must have one of {', '.join(SSL_MODES)} as ssl after ?")
+    return url
 
 
 def webhook_key(secret: SecretStr) -> bytes:

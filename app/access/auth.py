@@ -72,8 +72,9 @@ class Authenticator:
         """
         await self.limits.count_address(address)
         identity = await self.tokens.identify(authorization)
-        requests.current().user_id = identity.user_id
-        await self.limits.count_user(identity.user_id or identity.email)
+        request = requests.current()
+        request.user_id, request.reader = identity.user_id, identity.user_id or identity.email
+        await self.limits.count_user(request.reader)
         return identity
 
     async def admit(self, authorization: str | None, address: str | None) -> Viewer:

@@ -110,7 +110,8 @@ class Tokens:
         raise jwt.InvalidTokenError("no matching key")
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
-        user = str(claims[self._settings.jwt_user_claim])
+        claim = claims[self._settings.jwt_user_claim]
+        user = str(int(claim) if isinstance(claim, float) and claim.is_integer() else claim)  # 2.0 is 2 in JSON
         by_address = "@" in user
         if by_address and claims.get("email_verified", True) not in (True, "true"):
             raise jwt.InvalidTokenError("the address is not verified")

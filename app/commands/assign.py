@@ -39,7 +39,7 @@ async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_
 
     await outbox.emit_offer_claimed(session, lead_id, user_id, ClaimedVia.ASSIGNED, lead.created_at, now)
     if user_id != viewer_id:
-        await outbox.schedule_deliveries(session, [(offer.id, channel, now) for channel in alerts_of(offer).channels])
+        await outbox.schedule_deliveries(session, [outbox.Announcement(offer.id, alerts_of(offer), now)])
     return lead
 
 

@@ -4,16 +4,27 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.db.models import Lead, LeadRoute, LeadSource, Team
+from app.commands.locks import lock_routes, share_teams
+from app.db.compiled import Statement
+from app.db.models import Lead, LeadRoute, LeadSource
 from app.domain.distribution_targets import TARGET_FIELDS, Target
 from app.domain.validation import Check, checking, fold
 from app.errors import ApiError, Code
+
+# Two simultaneous requests for one name get the same source. SQLite accepts PostgreSQL's ON CONFLICT.
+_NEW_SOURCE = Statement[None](
+    postgresql.insert(SQLModel.metadata.tables["lead_sources"])
+    .values({name: bindparam(name) for name in ("creator_id", "name", "name_key")})
+    .on_conflict_do_nothing(index_elements=["creator_id", "name_key"])
+    .inline()  # returns no id
+)
 
 
 async def create_lead_source(session: AsyncSession, viewer_id: int, name: str) -> LeadSource:
@@ -25,10 +36,7 @@ async def create_lead_source(session: AsyncSession, viewer_id: int, name: str) -
         name = check.name("name", name)
     key = fold(name)
 
-    # SQLite accepts PostgreSQL's ON CONFLICT. It makes two simultaneous requests for one name get the same source.
-    new = postgresql.insert(LeadSource).values(creator_id=viewer_id, name=name, name_key=key)
-    await session.exec(new.on_conflict_do_nothing(index_elements=["creator_id", "name_key"]))
-
+    await _NEW_SOURCE.run(session, creator_id=viewer_id, name=name, name_key=key)
     found = select(LeadSource).where(col(LeadSource.creator_id) == viewer_id, col(LeadSource.name_key) == key)
     return (await session.exec(found)).one()
 
@@ -83,8 +91,7 @@ async def delete_lead_route(session: AsyncSession, viewer_id: int, route_id: int
 
 
 async def _own_route(session: AsyncSession, viewer_id: int, route_id: int) -> LeadRoute:
-    found = select(LeadRoute).where(col(LeadRoute.id) == route_id, visibility.lead_routes(viewer_id))
-    route = (await session.exec(found.with_for_update(of=LeadRoute))).one_or_none()
+    route = next((route for route in await lock_routes(session, viewer_id) if route.id == route_id), None)
     if route is None:
         raise ApiError(Code.NOT_FOUND, "There is no lead route with this id.")
     return route
@@ -114,8 +121,8 @@ async def check_target(
 ) -> Target | None:
     """Return the target in an input, or None after noting a problem.
 
-    Fields that the input leaves out are those of `before`. A team must be the viewer's own; its row is share-locked,
-    so that it is not deleted before the transaction ends.
+    Fields that the input leaves out are those of `before`. A team must be the viewer's own; its lock
+    is shared, so that it is not deleted before the transaction ends.
     """
     wanted = {field: sent.get(field, getattr(before, field, None)) for field in TARGET_FIELDS}
     noted = len(check.problems)
@@ -124,10 +131,10 @@ async def check_target(
     target = Target(**wanted).normalized()
     check.problems += target.problems()
 
-    for team_id in {sent.get("team_id"), None if target == before else target.team_id} - {None}:
-        own = select(Team).where(col(Team.id) == team_id, visibility.usable_teams(viewer_id))
-        if (await session.exec(own.with_for_update(read=True, of=Team))).one_or_none() is None:
-            check.refuse("team_id", "is not the id of a team that you created")
+    named = {sent.get("team_id"), None if target == before else target.team_id}
+    named_ids: set[int] = {team_id for team_id in named if team_id is not None}
+    if named_ids and await share_teams(session, named_ids, visibility.usable_teams(viewer_id)) != named_ids:
+        check.refuse("team_id", "is not the id of a team that you created")
     return target if len(check.problems) == noted else None
 
 

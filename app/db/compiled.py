@@ -1,8 +1,9 @@
 """Statements that are compiled once and run by the driver, inside the session's transaction or outside of any.
 
-The rule for writing rows: commands on the fast path (submit, claim, decline and what they write) use compiled
-statements, with RETURNING where they need the result. All other commands use the session. There is no third way;
-app/db/bulk.py serves the importer and the sample data, which are no commands.
+There are two ways of writing rows. Commands on the fast path (submit, claim, decline and what they write) use compiled
+statements, with RETURNING where they need the result; so does every INSERT … ON CONFLICT, which no object can express.
+All other commands and the worker use the session: its objects, or UPDATE and DELETE of a table's class. The importer
+and the sample data, which are no commands, insert through app/db/bulk.py.
 
 Compiling a statement, or finding it in SQLAlchemy's cache, and unpacking entities take several times as long as the
 driver's own call; docs/performance.md has the measurements.
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import asyncpg
-from sqlalchemy import Dialect
+from sqlalchemy import ClauseElement, Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -28,7 +29,7 @@ T = TypeVar("T")
 class CompiledQuery:
     """A statement compiled for one dialect, whose values are all named parameters. It returns the driver's rows."""
 
-    def __init__(self, statement: ReturnsRows, dialect: Dialect) -> None:
+    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         self.text, self._parameters, self._literals = compile_text(statement, dialect)
 
     async def fetch(self, db: Database, values: Mapping[str, Any]) -> Sequence[Any]:

@@ -36,7 +36,8 @@ async def without_duplicates(session: AsyncSession, kind: ImportList, rows: list
         key = _key(kind, row)
         if None not in key and (before := first.setdefault(key, row.where)) != row.where:
             named = zip((_FIELD_OF.get(column, column) for column in kind.unique), map(shown, key), strict=True)
-            report.problem(row.where, f"{', '.join(map(' '.join, named))} is already in {before}")
+            reason = f"{', '.join(_FIELD_OF.get(column, column) for column in kind.unique)} repeated"
+            report.problem(row.where, f"{', '.join(map(' '.join, named))} is already in {before}", reason=reason)
     if kind.table == "distribution_options":
         _check_option_counts(kept, stored, report)
     return kept

@@ -60,6 +60,15 @@ def test_members_without_a_rank_are_together_the_last_tier() -> None:
     assert minutes(by_rank([member(1), member(2, 0), member(3), member(4, 99)])) == {2: 0, 4: 15, 1: 30, 3: 30}
 
 
+def test_rank_0_comes_before_rank_1() -> None:
+    assert minutes(by_rank([member(2, rank=1), member(1, rank=0)])) == {1: 0, 2: 15}
+
+
+def test_skipped_users_are_in_the_order_of_their_ids() -> None:
+    people = [replace(member(user_id), is_active=False) for user_id in (3, 1, 2)]
+    assert [skip.user_id for skip in by_rank(people).skipped] == [1, 2, 3]
+
+
 def test_without_a_gap_all_are_offered_at_once_in_the_order_of_ranks() -> None:
     planned = by_rank([member(1), member(2, 2), member(3, 1)], gap=0)
     assert {offer.notify_at for offer in planned.offers} == {NOW}

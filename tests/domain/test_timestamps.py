@@ -14,6 +14,7 @@ from app.domain.timestamps import (
     parse_instant,
     seconds_between,
     storable,
+    utc_now,
     whole_seconds_between,
 )
 
@@ -93,6 +94,13 @@ def test_agrees_with_the_standard_library_in_every_offset(instant: datetime, off
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(ValueError):
         assert parse_instant(text).tzinfo is UTC
+
+
+def test_the_present_is_in_utc_and_has_milliseconds() -> None:
+    before = datetime.now(UTC)
+    now = utc_now()
+    assert before - timedelta(milliseconds=1) < now <= datetime.now(UTC)
+    assert (now.tzinfo, now.microsecond % 1000) == (UTC, 0)
 
 
 @pytest.mark.parametrize("text", ["1900-01-01", "1900-01-01T01:00:00+01:00", "2200-12-31T23:59:59.999Z"])

@@ -20,8 +20,8 @@ T = TypeVar("T")
 WhereArgument = Annotated[
     T | None,
     argument(
-        description="Selects the rows to list. Left out or null, all rows that you can see. At most 250 conditions and "
-        "10 levels of nesting."
+        description="Selects the rows to list. Left out or null, all rows that you can see. All lists of a request "
+        "together have at most 250 conditions, with at most 5,000 values in lists, and 10 levels of nesting."
     ),
 ]
 SortArgument = Annotated[
