@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from unicodedata import normalize
 from unittest.mock import ANY
 
 import pytest
 
-from app.domain.bounds import HIGHEST_RANK, LONGEST_TEXT, MOST_ZIPCODES, YEAR_IN_MINUTES
+from app.domain.bounds import HIGHEST_RANK, LATEST, LONGEST_TEXT, LONGEST_TOKEN, MOST_ZIPCODES, YEAR_IN_MINUTES
 from app.domain.validation import (
     Check,
     Rules,
@@ -17,6 +18,7 @@ from app.domain.validation import (
     fold,
     fold_email,
     parse_email,
+    parse_hours,
     parse_mailbox,
     parse_minutes,
     parse_name,
@@ -42,6 +44,9 @@ from app.errors import ApiError, Code
         (parse_minutes, YEAR_IN_MINUTES),
         (parse_rank, 0),
         (parse_rank, HIGHEST_RANK),
+        (parse_hours, 0),
+        (parse_hours, 0.5),
+        (parse_hours, LONGEST_TOKEN),
     ],
 )
 def test_a_valid_value_is_returned_as_it_is(parse: Callable[[Any], Any], value: Any) -> None:
@@ -64,6 +69,7 @@ def test_a_valid_value_is_returned_as_it_is(parse: Callable[[Any], Any], value: 
         *((parse_timezone, name, "is not an IANA time zone name") for name in ("Factory", "localtime", "posixrules")),
         *((parse_minutes, number, "from 0 to 525,600") for number in (-1, YEAR_IN_MINUTES + 1)),
         *((parse_rank, number, "from 0 to 2,147,483,647") for number in (-1, HIGHEST_RANK + 1)),
+        *((parse_hours, float(text), "from 0 to 87,600") for text in ("-1", "87601", "1e9", "inf", "-inf", "nan")),
     ],
 )
 def test_an_invalid_value_is_refused_with_a_reason(parse: Callable[[Any], Any], value: Any, message: str) -> None:
@@ -74,6 +80,7 @@ def test_an_invalid_value_is_refused_with_a_reason(parse: Callable[[Any], Any], 
 @pytest.mark.parametrize(
     ("validate", "value", "stored"),
     [
+        (Check.instant, LATEST, LATEST),
         (Check.name, " IBM ", "IBM"),
         (Check.text, None, None),
         (Check.text, " Buyer ", "Buyer"),
@@ -134,6 +141,11 @@ def test_a_check_returns_the_value_to_store(validate: Callable[..., Any], value:
             ["field: has 5,001 zipcodes, and at most 5,000 are allowed"],
         ),
         (Check.given, None, ["field: must not be null"]),
+        (
+            Check.instant,
+            LATEST + timedelta(milliseconds=1),
+            ["field: 2201-01-01T00:00:00.000Z is outside the years 1900 to 2200 in UTC"],
+        ),
     ],
 )
 def test_a_check_notes_each_problem_once(validate: Callable[..., Any], value: Any, problems: list[str]) -> None:
