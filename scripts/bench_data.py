@@ -3,12 +3,13 @@
 import asyncio
 import os
 import secrets
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.config import Settings
 
 LEAD_OFFERS = (sys.executable, "-c", "from app.cli import app; app()")
@@ -29,6 +30,7 @@ COPIED = {
     "contacts": {"id": "contacts"},
     "leads": {"id": "leads", "contact_id": "contacts"},
     "lead_offers": {"id": "lead_offers", "lead_id": "leads"},
+    "deliveries": {"id": "deliveries", "offer_id": "lead_offers"},
 }
 """The tables that grow with the number of leads, and which of their columns refer to which table."""
 
@@ -40,8 +42,12 @@ class Data:
     url: str
 
     @property
+    def is_sqlite(self) -> bool:
+        return self.url.startswith("sqlite:")
+
+    @property
     def environment(self) -> dict[str, str]:
-        url = self.url.replace("postgresql://", "postgresql+asyncpg://")
+        url = self.url.replace("postgresql://", "postgresql+asyncpg://").replace("sqlite://", "sqlite+aiosqlite://")
         return os.environ | {
             "LEAD_OFFERS_DATABASE_URL": url,
             "LEAD_OFFERS_JWT_SECRET": SECRET,
@@ -57,6 +63,9 @@ class Data:
 
     def ask(self, statement: str, *values: Any) -> list[Any]:
         """Run a statement and return its rows."""
+        if self.is_sqlite:
+            with closing(sqlite3.connect(self.url.removeprefix("sqlite:///"))) as connection:
+                return connection.execute(statement.replace("$", "?"), values).fetchall()
 
         async def rows() -> list[Any]:
             connection = await asyncpg.connect(self.url)
@@ -114,13 +123,15 @@ def postgresql() -> Iterator[str]:
 
 
 def make_data(server: str, name: str, teams: int, leads: int) -> Data:
-    """Create a database with ten offers per lead and ten members per team."""
+    """Create a database with ten offers per lead and ten members per team, on PostgreSQL if the server is one."""
     print(f"Loading {leads * 10:,} offers of {leads:,} leads to {teams} teams", file=sys.stderr)
-    asyncio.run(_create(server.format("postgres"), name))
     data = Data(server.format(name))
+    if not data.is_sqlite:
+        asyncio.run(_create(server.format("postgres"), name))
     data.run("migrate")
     data.run("sample", "--teams", str(teams), "--members", "10", "--leads", str(leads))
-    data.ask("VACUUM ANALYZE")
+    if not data.is_sqlite:
+        data.ask("VACUUM ANALYZE")
     return data
 
 

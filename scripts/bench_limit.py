@@ -1,81 +1,180 @@
-"""The upper limit of this machine: hand-written SQL and JSON, without GraphQL, authentication or access rules.
+"""The upper limit of this machine: hand-written SQL that spells the response, without GraphQL, tokens or access rules.
 
-An ASGI application for uvicorn. DATABASE_URL names the database, and VIEWER_ID the user whose offers are returned.
+An ASGI application for uvicorn. DATABASE_URL names a database of either kind, and VIEWER_ID the user whose rows are
+returned. The statements find what `queries` in bench_workloads.py find, each by the indexes that serve it best.
 """
 
+import asyncio
 import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from threading import local
 from typing import Any
 
 import asyncpg
 import orjson
 
 VIEWER = int(os.environ["VIEWER_ID"])
+URL = os.environ["DATABASE_URL"]
+IS_SQLITE = URL.startswith("sqlite:///")
+POOL = 4
 
-SELECTED = """
-    o.id, o.notify_at, o.rank, o.assign_automatically, o.has_call_alert, o.has_text_alert, o.has_email_alert,
-    l.id, l.distribution_target, c.id, c.first_name, c.last_name,
-    u.id, u.first_name, u.last_name, u.email, t.id, t.name
-"""
-JOINED = """
-    JOIN leads l ON l.id = o.lead_id JOIN contacts c ON c.id = l.contact_id
-    LEFT JOIN users u ON u.id = o.user_id LEFT JOIN teams t ON t.id = o.team_id
-    ORDER BY o.notify_at DESC NULLS LAST, o.id
-"""
-NEWEST = "ORDER BY notify_at DESC NULLS LAST, id LIMIT $2"
-TO_ME = "FROM lead_offers WHERE user_id = $1"
-BY_ME = "FROM lead_offers WHERE offered_by_id = $1 AND user_id IS DISTINCT FROM $1"
-
-OF_LEAD = f"""
-    SELECT {SELECTED}, count(*) OVER () FROM
-    (SELECT * FROM lead_offers WHERE lead_id = $3 AND (user_id = $1 OR offered_by_id = $1)) o {JOINED} LIMIT $2
-"""
-INBOX = f"""
-    WITH o AS MATERIALIZED
-    (SELECT * FROM ((SELECT * {TO_ME} {NEWEST}) UNION ALL (SELECT * {BY_ME} {NEWEST})) halves {NEWEST})
-    SELECT {SELECTED}, (SELECT count(*) {TO_ME}) + (SELECT count(*) {BY_ME}) FROM o {JOINED}
-"""
+OFFERS_TO_ME = "FROM lead_offers WHERE user_id = $1"
+OFFERS_BY_ME = "FROM lead_offers WHERE offered_by_id = $1 AND user_id IS DISTINCT FROM $1"
+MINE = "lead_id = {} AND (user_id = $1 OR offered_by_id = $1)"
+NEWEST_OFFERS = "ORDER BY notify_at DESC NULLS LAST, id"
+CREATED = "FROM leads WHERE creator_id = $1"
+HELD = "FROM leads WHERE claimed_by_id = $1 AND creator_id <> $1"
+OFFERED = """FROM leads WHERE creator_id <> $1 AND claimed_by_id IS DISTINCT FROM $1 AND id IN (SELECT lead_id
+    FROM lead_offers WHERE user_id = $1 AND status <> 'CANCELLED' AND (notify_at <= CURRENT_TIMESTAMP
+    OR notify_at IS NULL))"""
+NEWEST_LEADS = "ORDER BY created_at DESC, id"
+TEXT = "json_quote({})" if IS_SQLITE else "coalesce(to_json({})::text, 'null')"
+TIME = (
+    """coalesce('"' || replace(substr({}, 1, 23), ' ', 'T') || 'Z"', 'null')"""
+    if IS_SQLITE
+    else """coalesce('"' || to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"', 'null')"""
+)
+NUMBER = "coalesce(CAST({} AS TEXT), 'null')"
+FLAG = "CASE {} WHEN true THEN 'true' WHEN false THEN 'false' ELSE 'null' END"
+ID = """'"' || {} || '"'"""
+AGGREGATE = "group_concat" if IS_SQLITE else "string_agg"
 
 
-def offer(row: Any) -> dict[str, Any]:
-    """Return a row of `SELECTED` as GraphQL returns an offer."""
-    return {
-        "id": str(row[0]),
-        "notifyAt": row[1],
-        "rank": row[2],
-        "assignAutomatically": row[3],
-        "hasCallAlert": row[4],
-        "hasTextAlert": row[5],
-        "hasEmailAlert": row[6],
-        "lead": {
-            "id": str(row[7]),
-            "distributionTarget": row[8],
-            "contact": {"id": str(row[9]), "firstName": row[10], "lastName": row[11]},
-        },
-        "user": row[12] and {"id": str(row[12]), "firstName": row[13], "lastName": row[14], "email": row[15]},
-        "team": row[16] and {"id": str(row[16]), "name": row[17]},
-    }
+def spelled(row: str, **fields: str) -> str:
+    """Return the SQL of an object with these fields: the name of a column and the kind of its value, or an object."""
+    parts = []
+    for name, value in fields.items():
+        column, _, kind = value.partition(":")
+        spelling = (
+            globals()[kind].format(f"{row}.{column}") if kind in ("TEXT", "TIME", "NUMBER", "FLAG", "ID") else value
+        )
+        parts.append(f"""'"{name}":' || {spelling}""")
+    return "'{' || " + " || ',' || ".join(parts) + " || '}'"
+
+
+def optional(row: str, **fields: str) -> str:
+    return f"CASE WHEN {row}.id IS NULL THEN 'null' ELSE {spelled(row, **fields)} END"
+
+
+def listed(item: str, rows: str, order: str) -> str:
+    items = f"SELECT {item} AS item FROM {rows} {order}"
+    return f"(SELECT '[' || coalesce({AGGREGATE}(item, ','), '') || ']' FROM ({items}) AS items)"
+
+
+def merged(parts: tuple[str, ...], order: str) -> str:
+    """Return the first rows of several parts, each read no further than the page."""
+    limited = " UNION ALL ".join(f"SELECT * FROM (SELECT * {part} {order} LIMIT {LIMIT}) AS part" for part in parts)
+    return f"(SELECT * FROM ({limited}) AS parts {order} LIMIT $2)"
+
+
+def total(parts: tuple[str, ...]) -> str:
+    return " + ".join(f"(SELECT count(*) {part})" for part in parts)
+
+
+LIMIT = "$2" if IS_SQLITE else "100"
+NAMES = {"id": "id:ID", "firstName": "first_name:TEXT", "lastName": "last_name:TEXT"}
+CONTACT = spelled("c", **NAMES)
+TEAM = optional("t", id="id:ID", name="name:TEXT")
+OFFER = spelled(
+    "o",
+    id="id:ID",
+    notifyAt="notify_at:TIME",
+    rank="rank:NUMBER",
+    assignAutomatically="assign_automatically:FLAG",
+    hasCallAlert="has_call_alert:FLAG",
+    hasTextAlert="has_text_alert:FLAG",
+    hasEmailAlert="has_email_alert:FLAG",
+    lead=spelled("l", id="id:ID", distributionTarget="distribution_target:TEXT", contact=CONTACT),
+    user=optional("u", **NAMES, email="email:TEXT"),
+    team=TEAM,
+)
+OFFER_ROWS = """JOIN leads l ON l.id = o.lead_id JOIN contacts c ON c.id = l.contact_id
+    LEFT JOIN users u ON u.id = o.user_id LEFT JOIN teams t ON t.id = o.team_id"""
+OFFER_ORDER = "ORDER BY o.notify_at DESC NULLS LAST, o.id"
+LEAD_ROWS = """l JOIN contacts c ON c.id = l.contact_id LEFT JOIN teams t ON t.id = l.team_id
+    LEFT JOIN users h ON h.id = l.claimed_by_id"""
+LEAD_ORDER = "ORDER BY l.created_at DESC, l.id"
+LEAD = {"id": "id:ID", "type": "type:TEXT", "zipcode": "zipcode:TEXT", "createdAt": "created_at:TIME"}
+OFFERS_OF_LEAD = spelled(
+    "l",
+    total=f"(SELECT count(*) FROM lead_offers WHERE {MINE.format('l.id')})",
+    data=listed(
+        spelled(
+            "o",
+            id="id:ID",
+            status="status:TEXT",
+            notifyAt="notify_at:TIME",
+            rank="rank:NUMBER",
+            user=optional("u", **NAMES),
+        ),
+        f"""(SELECT * FROM lead_offers WHERE {MINE.format("l.id")} ORDER BY notify_at NULLS LAST, id LIMIT 10) o
+        LEFT JOIN users u ON u.id = o.user_id""",
+        "ORDER BY o.notify_at NULLS LAST, o.id",
+    ),
+)
+
+
+def offers(rows: str, counted: str) -> str:
+    data = listed(OFFER, f"{rows} o {OFFER_ROWS}", OFFER_ORDER)
+    start = f"""'{{"leadOffers":{{"total":' || ({counted}) || ',"limit":' || CAST($2 AS BIGINT) || ',"skip":0,'"""
+    return f"""{start} || '"data":' || {data} || '}}}}'"""
+
+
+def leads(item: str, start: str) -> str:
+    rows = merged((CREATED, HELD, OFFERED), NEWEST_LEADS)
+    return f"""'{{"leads":{{' || {start} || '"data":' || {listed(item, f"{rows} {LEAD_ROWS}", LEAD_ORDER)} || '}}}}'"""
+
+
+HOLDER = {"contact": CONTACT, "team": TEAM, "claimedBy": optional("h", **NAMES)}
+STATEMENTS = {
+    "lead": offers(
+        f"(SELECT * FROM lead_offers WHERE {MINE.format('$3')} {NEWEST_OFFERS} LIMIT $2)",
+        f"SELECT count(*) FROM lead_offers WHERE {MINE.format('$3')}",
+    ),
+    "inbox": offers(merged((OFFERS_TO_ME, OFFERS_BY_ME), NEWEST_OFFERS), total((OFFERS_TO_ME, OFFERS_BY_ME))),
+    "board": leads(
+        spelled("l", **LEAD, claimedAt="claimed_at:TIME", **HOLDER, offers=OFFERS_OF_LEAD),
+        f"""'"total":' || ({total((CREATED, HELD, OFFERED))}) || ','""",
+    ),
+    "leads": leads(spelled("l", **LEAD, **HOLDER), "''"),
+}
 
 
 class Limit:
-    pool: Any
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(POOL)
+        self._of_thread = local()
+
+    async def fetch(self, statement: str, *values: int) -> str:
+        if IS_SQLITE:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, statement, values)
+        text: str = await self.pool.fetchval(statement, *values)
+        return text
+
+    def _run(self, statement: str, values: tuple[int, ...]) -> str:
+        if not hasattr(self._of_thread, "connection"):
+            self._of_thread.connection = sqlite3.connect(URL.removeprefix("sqlite:///"), isolation_level=None)
+        (text,) = self._of_thread.connection.execute(statement.replace("$", "?"), values).fetchone()
+        return str(text)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await receive()
-            self.pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=8, max_size=8)
+            if not IS_SQLITE:
+                settings = {"plan_cache_mode": "force_generic_plan", "random_page_cost": "1.1", "jit": "off"}
+                self.pool: Any = await asyncpg.create_pool(URL, min_size=POOL, max_size=POOL, server_settings=settings)
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await send({"type": "lifespan.shutdown.complete"})
             return
-        variables = orjson.loads((await receive())["body"])["variables"]
-        limit = variables["limit"]
-        if lead := variables.get("lead"):
-            rows = await self.pool.fetch(OF_LEAD, VIEWER, limit, int(lead))
-        else:
-            rows = await self.pool.fetch(INBOX, VIEWER, limit)
-        page = {"total": rows[0][18], "limit": limit, "skip": 0, "data": [offer(row) for row in rows]}
+        sent = orjson.loads((await receive())["body"])
+        limit, lead = sent["variables"].get("limit", 10), sent["variables"].get("lead")
+        name = next((known for known in ("board", "leads") if f"query {known.title()}" in sent["query"]), "inbox")
+        values = (VIEWER, limit, int(lead)) if lead else (VIEWER, limit)
+        data = await self.fetch(f"SELECT {STATEMENTS['lead' if lead else name]}", *values)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
-        await send({"type": "http.response.body", "body": orjson.dumps({"data": {"leadOffers": page}})})
+        await send({"type": "http.response.body", "body": f'{{"data":{data}}}'.encode()})
 
 
 app = Limit()

@@ -8,23 +8,20 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import repeat
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from bench_data import VIEWER, Data, make_data, make_due, new_leads, postgresql
 from bench_load import Load, load, request
 from bench_servers import Server, serving, serving_limit
+from bench_workloads import BOARD, DESCRIPTIONS, LEADS, OFFERS, PAGE, WITHOUT_LIMIT, workloads
 
-OFFER = """id notifyAt rank assignAutomatically hasCallAlert hasTextAlert hasEmailAlert
-    lead { id distributionTarget contact { id firstName lastName } }
-    user { id firstName lastName email } team { id name }"""
-OFFERS = f"""query Offers($lead: ID, $limit: Int) {{
-    leadOffers(leadId: $lead, sort: [{{field: NOTIFY_AT, direction: DESC}}], limit: $limit) {{
-        total limit skip data {{ {OFFER} }} }} }}"""
-PAGE = f"""query Page($where: LeadOfferWhere) {{
-    leadOffers(where: $where, sort: [{{field: NOTIFY_AT, direction: DESC}}]) {{ data {{ {OFFER} }} }} }}"""
 SUBMIT = "mutation Submit($lead: ID!) { submitLeadOffers(leadId: $lead) { createdCount } }"
 CLAIM = "mutation Claim($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
 
@@ -36,49 +33,103 @@ WRITES = 2_000
 DELIVERIES = 5_000
 MEMORY = (10_000, 100_000)
 """Numbers of requests after which memory is measured."""
+NEW_DOCUMENTS = 100
+
+RESULTS = Path(__file__).parents[1] / "docs" / "performance.md"
+BEGIN, END = "<!-- scripts/bench writes these tables. -->\n", "<!-- End of the tables. -->\n"
 
 
 @dataclass
 class Bench:
-    """The options of a run, and its PostgreSQL server."""
+    """The options of a run, its PostgreSQL server, and a folder for files of SQLite."""
 
     server: str
+    folder: Path
     rounds: int
     seconds: float
+    sizes: Sequence[int]
+    tables: list[str] = field(default_factory=list)
+    """The results of the sections, as Markdown."""
 
     @cached_property
     def data(self) -> Data:
         """The sample data that most sections share."""
         return make_data(self.server, "sample", 100, 20_000)
 
+    @cached_property
+    def sqlite(self) -> Data:
+        """The same in a file of SQLite."""
+        return make_data(f"sqlite:///{self.folder}/{{}}.db", "sample", 100, 20_000)
+
+    def table(self, *columns: str) -> None:
+        self.tables += ["", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+        print("\n" + "  ".join(columns))
+
+    def row(self, *cells: str) -> None:
+        self.tables.append("| " + " | ".join(cells) + " |")
+        print("  ".join(cells), flush=True)
+
 
 def speed(bench: Bench) -> None:
-    """Pages of offers, in turns with the hand-written limit."""
-    data = bench.data
-    (lead,) = data.ask("SELECT min(lead_id) FROM lead_offers WHERE offered_by_id = $1", VIEWER)[0]
-    print("\nrequests a second, 8 connections     ours    limit   ours/limit   p50 ms   p99 ms   statements")
-    with serving(data) as server, serving_limit(data) as limit:
-        for name, variables in {
-            "lead": {"lead": str(lead), "limit": 10},
-            "inbox10": {"limit": 10},
-            "inbox100": {"limit": 100},
-        }.items():
-            print(f"{name:33s}{_speed(bench, server, limit, {'query': OFFERS, 'variables': variables})}")
+    """Each workload on both databases, in turns with hand-written SQL."""
+    data = {"PostgreSQL": bench.data, "SQLite": bench.sqlite}
+    with ExitStack() as stack:
+        servers: dict[str, Server] = {}
+        for name, each in data.items():
+            servers[name] = stack.enter_context(serving(each))
+            servers[f"{name}, by hand"] = stack.enter_context(serving_limit(each))
+        bench.table(
+            "workload",
+            "PostgreSQL",
+            "p50, p99",
+            "to hand-written SQL",
+            "SQLite",
+            "p50, p99",
+            "to hand-written SQL",
+            "SQLite to PostgreSQL",
+        )
+        for name, body in workloads(bench.data).items():
+            bench.row(f"{name}: {DESCRIPTIONS[name]}", *_speed(bench, servers, name, body))
 
 
-def _speed(bench: Bench, server: Server, limit: Server, body: object) -> str:
+def _speed(bench: Bench, servers: dict[str, Server], name: str, body: object) -> Iterator[str]:
+    token = bench.data.token(VIEWER)
     sent = {
-        "ours": (server, request(server.port, body, bench.data.token(VIEWER))),
-        "limit": (limit, request(limit.port, body)),
+        which: (server, request(server.port, body, None if "hand" in which else token))
+        for which, server in servers.items()
+        if "hand" not in which or name not in WITHOUT_LIMIT
     }
-    before = [server.counted(f"lead_offers_{what}_total") for what in ("statements", "requests")]
     loads = in_turns(sent, bench)
-    after = [server.counted(f"lead_offers_{what}_total") for what in ("statements", "requests")]
-    statements, requests = (b - a for a, b in zip(before, after, strict=True))
-    ratio = statistics.median(a.rate / b.rate for a, b in zip(loads["ours"], loads["limit"], strict=True))
-    ours, theirs = median(loads["ours"], "rate"), median(loads["limit"], "rate")
-    p50, p99 = median(loads["ours"], "p50"), median(loads["ours"], "p99")
-    return f"{ours:8.0f} {theirs:8.0f} {ratio:12.2f} {p50:8.2f} {p99:8.2f} {statements / requests:12.2f}"
+    for which in ("PostgreSQL", "SQLite"):
+        yield f"{median(loads[which], 'rate'):.0f}"
+        yield f"{median(loads[which], 'p50'):.1f}, {median(loads[which], 'p99'):.1f} ms"
+        by_hand = loads.get(f"{which}, by hand")
+        yield _ratio(loads[which], by_hand) if by_hand else ""
+    yield _ratio(loads["SQLite"], loads["PostgreSQL"])
+
+
+def _ratio(ours: list[Load], theirs: list[Load]) -> str:
+    return f"{statistics.median(a.rate / b.rate for a, b in zip(ours, theirs, strict=True)):.2f}"
+
+
+def cold(bench: Bench) -> None:
+    """CPU time of documents that are new, beside their second request."""
+    bench.table("board20", "first request of a document", "second")
+    for name, data in {"PostgreSQL": bench.data, "SQLite": bench.sqlite}.items():
+        with serving(data) as server:
+            token = data.token(VIEWER)
+            bodies = [{"query": BOARD.replace("total", f"t{i}: total"), "variables": {"limit": 20}} for i in range(300)]
+            requests = [request(server.port, body, token) for body in bodies]
+            load(server.port, requests[:100])
+            costs = [_cpu_of(server, requests[i : i + 100]) for i in (100, 200, 100, 200)]
+        first, second = min(costs[:2]), min(costs[2:])
+        bench.row(name, f"{first:.1f} ms of CPU", f"{second:.1f} ms")
+
+
+def _cpu_of(server: Server, requests: list[bytes]) -> float:
+    before = server.cpu()
+    load(server.port, requests)
+    return (server.cpu() - before) * 1000 / len(requests)
 
 
 def in_turns(requests: dict[str, tuple[Server, bytes]], bench: Bench) -> dict[str, list[Load]]:
@@ -112,53 +163,62 @@ def writes(bench: Bench) -> None:
         tokens = {user: data.token(user) for _, user in due}
         asked = (({"query": CLAIM, "variables": {"id": str(offer)}}, tokens[user]) for offer, user in due)
         claims = load(server.port, [request(server.port, *each) for each in asked])
-    print()
-    for what, done in (("submits a second to a team of ten", submits), ("claims a second", claims)):
-        print(f"{done.rate:.0f} {what}   p50 {done.p50:.1f} ms   p99 {done.p99:.1f} ms")
+    bench.table("write", "a second", "p50, p99")
+    for what, done in (("submits to a team of ten", submits), ("claims", claims)):
+        bench.row(what, f"{done.rate:.0f}", f"{done.p50:.1f}, {done.p99:.1f} ms")
 
 
 def deliveries(bench: Bench) -> None:
     """E-mails that are due at the same time, written to the console by one worker."""
     data = make_data(bench.server, "deliveries", 10, 100)
-    data.run("dispatch", "--once")  # the sample data contains overdue e-mails
+    data.run("dispatch", "--once")  # the sample data contains overdue messages
     make_due(data, DELIVERIES)
     data.run("dispatch", "--once")
     ((sent, seconds, middle, longest),) = data.ask(
         """SELECT count(*), extract(epoch FROM max(d.sent_at) - min(d.sent_at)),
         percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM d.sent_at - o.notify_at)),
         extract(epoch FROM max(d.sent_at - o.notify_at))
-        FROM deliveries d JOIN lead_offers o ON o.id = d.offer_id WHERE d.status = 'SENT' AND o.offered_by_id = $1""",
+        FROM deliveries d JOIN lead_offers o ON o.id = d.offer_id
+        WHERE d.status = 'SENT' AND o.offered_by_id = $1 AND o.notify_at > now() - interval '1 day'""",
         VIEWER,
     )
-    print(f"\n{sent / float(seconds):.0f} deliveries a second by one worker, {sent:,} due at once: ", end="")
-    print(f"sent minus due {middle:.1f} s at the median, {longest:.1f} s at most, its start included")
+    bench.table("deliveries that are due at once", "a second", "time sent minus time due: median, longest")
+    bench.row(f"{sent:,}", f"{sent / float(seconds):.0f}", f"{middle:.1f}, {longest:.1f} s")
 
 
 def memory(bench: Bench) -> None:
     """Start-up time, and memory after some requests."""
     sent = {"query": OFFERS, "variables": {"limit": 10}}
     with serving(bench.data) as server:
-        print(f"\nstart-up {server.start_up:.2f} s, then {server.memory():.0f} MB", end="")
-        once, done = request(server.port, sent, bench.data.token(VIEWER)), 0
+        once, done, cells = request(server.port, sent, bench.data.token(VIEWER)), 0, [f"{server.memory():.0f} MB"]
         for requests in MEMORY:
             load(server.port, repeat(once, requests - done))
             done = requests
-            print(f"; after {requests:,} requests {server.memory():.0f} MB", end="", flush=True)
-    print()
+            cells.append(f"{server.memory():.0f} MB")
+        bench.table("start-up", "memory then", *(f"after {requests:,} requests" for requests in MEMORY))
+        bench.row(f"{server.start_up:.2f} s", *cells)
 
 
 def growth(bench: Bench) -> None:
-    """CPU time of a page of the inbox as the data grows, the server and PostgreSQL together."""
-    data = make_data(bench.server, "growth", 10, SIZES[0] // 10)
-    print("\npage of an inbox, without total   newest: ms CPU   of smallest   far back: ms CPU   of smallest")
-    costs: list[tuple[float, float]] = []
-    for i, size in enumerate(SIZES):
+    """CPU time of pages as the data grows, the server and PostgreSQL together."""
+    data = make_data(bench.server, "growth", 10, bench.sizes[0] // 10)
+    bench.table(
+        "offers", *(f"{name}: ms of CPU, to the smallest" for name in ("inbox", "far back", "board20", "leads100"))
+    )
+    costs: list[list[float]] = []
+    for i, size in enumerate(bench.sizes):
         if i:
-            data.grow(size // SIZES[i - 1])
+            data.grow(size // bench.sizes[i - 1])
+        bodies: list[object] = [
+            {"query": PAGE},
+            {"query": PAGE, "variables": {"where": _far_back(data, size)}},
+            {"query": BOARD, "variables": {"limit": 20}},
+            {"query": LEADS, "variables": {"limit": 100}},
+        ]
         with serving(data) as server:
-            costs.append((_cost(bench, server, None), _cost(bench, server, _far_back(data, size))))
-        newest, back = (f"{cost:16.3f} {cost / first:13.2f}" for cost, first in zip(costs[-1], costs[0], strict=True))
-        print(f"{size:26,d} offers {newest} {back}", flush=True)
+            costs.append([_cost(bench, server, body) for body in bodies])
+        cells = [f"{cost:.2f}, {cost / first:.2f}" for cost, first in zip(costs[-1], costs[0], strict=True)]
+        bench.row(f"{size:,}", *cells)
 
 
 def _far_back(data: Data, size: int) -> object:
@@ -173,9 +233,8 @@ def _far_back(data: Data, size: int) -> object:
     return {"or": [{"notifyAt": {"lt": time}}, {"notifyAt": {"eq": time}, "id": {"gt": str(offer_id)}}]}
 
 
-def _cost(bench: Bench, server: Server, where: object) -> float:
+def _cost(bench: Bench, server: Server, body: object) -> float:
     """Return the CPU milliseconds of a request: the lowest of many short rounds, the one least disturbed by others."""
-    body = {"query": PAGE, "variables": {"where": where}}
     sent = request(server.port, body, server.data.token(VIEWER))
     load(server.port, repeat(sent), 1)
     costs = []
@@ -187,7 +246,7 @@ def _cost(bench: Bench, server: Server, where: object) -> float:
 
 
 SECTIONS: dict[str, Callable[[Bench], None]] = {
-    section.__name__: section for section in (speed, writes, deliveries, memory, growth)
+    section.__name__: section for section in (speed, cold, writes, deliveries, memory, growth)
 }
 
 
@@ -223,15 +282,29 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each measurement")
     parser.add_argument("--seconds", type=float, default=3, help="length of a round")
+    parser.add_argument(
+        "--sizes",
+        type=lambda text: [int(size) for size in text.split(",")],
+        default=SIZES,
+        metavar="OFFERS,…",
+        help=f"numbers of offers for the section growth, by default {','.join(map(str, SIZES))}",
+    )
+    parser.add_argument("--markdown", action="store_true", help="write the tables into docs/performance.md")
     parser.add_argument("--profile", metavar="FILE.svg", help="write a flame graph and measure nothing")
     asked = parser.parse_args()
-    with postgresql() as server:
-        bench = Bench(server, asked.rounds, asked.seconds)
+    with postgresql() as server, TemporaryDirectory(prefix="lead-offers-bench-") as folder:
+        bench = Bench(server, Path(folder), asked.rounds, asked.seconds, asked.sizes)
         if asked.profile:
             profile(bench.data, asked.profile)
             return
         for name in asked.only:
             SECTIONS[name](bench)
+    if asked.markdown:
+        page = RESULTS.read_text(encoding="utf-8")
+        head, _, rest = page.partition(BEGIN)
+        date, tables = f"{datetime.now(UTC):%Y-%m-%d}", "\n".join(bench.tables)
+        text = f"{head}{BEGIN}\nMeasured on {date} by `scripts/bench`.\n{tables}\n\n{END}{rest.partition(END)[2]}"
+        RESULTS.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ class Server:
 
     def cpu(self) -> float:
         """Return the CPU seconds used by the server and by its connections in PostgreSQL."""
+        if self.data.is_sqlite:
+            return _cpu(self.pid)
         connections = self.data.ask(
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )

@@ -1,38 +1,41 @@
 """Access rules: one SQL expression per table that selects the rows a viewer can see.
 
 Lists, lookups by id, counts, claims and subscriptions all use these. For the viewer, a row that they leave out
-does not exist. Seeing a row does not mean that the viewer may change it: commands check that.
+does not exist: a list leaves it out, a lookup (`lookup` in app/graphql/fields.py) is null, and a command raises
+NOT_FOUND. Seeing a row does not mean that the viewer may change it: the commands check that, and raise FORBIDDEN. The
+functions `…_parts` select the same rows for lists, which read them in the order of an index.
 """
 
 from datetime import datetime
 
-from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_, select
+from sqlalchemy import BindParameter, ColumnElement, and_, exists, not_, or_, select
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
+from app.db.indexed_parts import IndexedPart
 from app.db.models import Contact, DistributionOption, Lead, LeadOffer, LeadRoute, LeadSource, Team, TeamMember
 from app.domain.enums import LeadOfferStatus, RequestStatus
 
 IdValue = int | BindParameter[int] | Mapped[int] | Mapped[int | None]
 """An id, its placeholder in a compiled statement, or the column that holds it."""
 
+ViewerId = int | BindParameter[int]
+
 Moment = datetime | BindParameter[datetime]
 """A timestamp, or its placeholder in a compiled statement."""
 
 
-def offer_halves(viewer_id: IdValue) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """The visible offers in two disjoint parts, so that PostgreSQL can read each in the order of an index.
-
-    The first part is the offers made to the viewer, the second the offers made to others by the viewer's teams.
-    """
-    to_me = col(LeadOffer.user_id) == viewer_id
-    by_me = and_(col(LeadOffer.offered_by_id) == viewer_id, col(LeadOffer.user_id).is_distinct_from(viewer_id))
-    return to_me, by_me
+def offer_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
+    """The visible offers: those made to the viewer, and those made to others by the viewer's teams."""
+    return (
+        IndexedPart(col(LeadOffer.user_id) == viewer_id, viewer_id, "user_id"),
+        IndexedPart(col(LeadOffer.offered_by_id) == viewer_id, viewer_id, "offered_by_id", earlier=("user_id",)),
+    )
 
 
 def offers(viewer_id: IdValue) -> ColumnElement[bool]:
     """Offers made to the viewer, and offers made to members of teams that the viewer created, due or not."""
-    return or_(*offer_halves(viewer_id))
+    return or_(col(LeadOffer.user_id) == viewer_id, col(LeadOffer.offered_by_id) == viewer_id)
 
 
 def has_come(now: Moment) -> ColumnElement[bool]:
@@ -42,33 +45,24 @@ def has_come(now: Moment) -> ColumnElement[bool]:
 
 def leads(viewer_id: IdValue, now: Moment) -> ColumnElement[bool]:
     """Leads that the viewer created, holds, or has a due offer of that is not CANCELLED."""
-    offered = exists(
-        select(1).where(
-            col(LeadOffer.lead_id) == col(Lead.id),
-            col(LeadOffer.user_id) == viewer_id,
-            col(LeadOffer.status) != LeadOfferStatus.CANCELLED,
-            has_come(now),
-        )
-    )
+    offered = exists(select(1).where(col(LeadOffer.lead_id) == col(Lead.id), _is_offered(viewer_id, now)))
     return or_(col(Lead.creator_id) == viewer_id, col(Lead.claimed_by_id) == viewer_id, offered)
 
 
-def lead_parts(viewer_id: IdValue, now: Moment) -> tuple[ColumnElement[bool], ...]:
-    """The same leads in three parts without common rows: created, held by, and offered to the viewer.
-
-    An index has each of the first two parts in order.
-    """
-    is_others = col(Lead.creator_id) != viewer_id
-    offered = select(col(LeadOffer.lead_id)).where(
-        col(LeadOffer.user_id) == viewer_id,
-        col(LeadOffer.status) != LeadOfferStatus.CANCELLED,
-        has_come(now),
-    )
+def lead_parts(viewer_id: ViewerId, now: Moment) -> tuple[IndexedPart, ...]:
+    """The same leads: those that the viewer created, those that they hold, and those that they were offered."""
+    offered = select(col(LeadOffer.lead_id)).where(_is_offered(viewer_id, now))
     return (
-        col(Lead.creator_id) == viewer_id,
-        and_(col(Lead.claimed_by_id) == viewer_id, is_others),
-        and_(is_others, col(Lead.claimed_by_id).is_distinct_from(viewer_id), col(Lead.id).in_(offered)),
+        IndexedPart(col(Lead.creator_id) == viewer_id, viewer_id, "creator_id"),
+        IndexedPart(col(Lead.claimed_by_id) == viewer_id, viewer_id, "claimed_by_id", earlier=("creator_id",)),
+        IndexedPart(col(Lead.id).in_(offered), viewer_id, earlier=("creator_id", "claimed_by_id")),
     )
+
+
+def _is_offered(viewer_id: IdValue, now: Moment) -> ColumnElement[bool]:
+    """The viewer has been offered the lead of the offer."""
+    is_cancelled = col(LeadOffer.status) == LeadOfferStatus.CANCELLED
+    return and_(col(LeadOffer.user_id) == viewer_id, not_(is_cancelled), has_come(now))
 
 
 def is_live(team: type[Team] = Team) -> ColumnElement[bool]:
@@ -110,10 +104,26 @@ def teams(viewer_id: IdValue) -> ColumnElement[bool]:
     return and_(is_live(), or_(col(Team.creator_id) == viewer_id, has_accepted(col(Team.id), viewer_id)))
 
 
+def team_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
+    """The same teams: those that the viewer created, and those whose invitation they accepted."""
+    joined = select(col(TeamMember.team_id)).where(
+        col(TeamMember.user_id) == viewer_id, col(TeamMember.request_status) == RequestStatus.ACCEPTED
+    )
+    return (
+        IndexedPart(and_(is_live(), col(Team.creator_id) == viewer_id), viewer_id, "creator_id"),
+        IndexedPart(and_(is_live(), col(Team.id).in_(joined)), viewer_id, earlier=("creator_id",)),
+    )
+
+
 def memberships(viewer_id: IdValue) -> ColumnElement[bool]:
     """The viewer's own memberships, whatever their status, except those of deleted teams."""
     of_live_team = exists(select(1).where(col(Team.id) == col(TeamMember.team_id), is_live()))
     return and_(col(TeamMember.user_id) == viewer_id, of_live_team)
+
+
+def membership_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
+    """The viewer's own memberships, as rows that an index has in order."""
+    return (IndexedPart(memberships(viewer_id), viewer_id, "user_id"),)
 
 
 def members(viewer_id: IdValue) -> ColumnElement[bool]:
@@ -134,11 +144,23 @@ def contacts(viewer_id: IdValue) -> ColumnElement[bool]:
     return col(Contact.owner_id) == viewer_id
 
 
+def contact_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
+    return (IndexedPart(contacts(viewer_id), viewer_id, "owner_id"),)
+
+
 def lead_sources(viewer_id: IdValue) -> ColumnElement[bool]:
     """Lead sources that the viewer entered."""
     return col(LeadSource.creator_id) == viewer_id
 
 
+def lead_source_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
+    return (IndexedPart(lead_sources(viewer_id), viewer_id, "creator_id"),)
+
+
 def lead_routes(viewer_id: IdValue) -> ColumnElement[bool]:
     """Lead routes that the viewer entered."""
     return col(LeadRoute.creator_id) == viewer_id
+
+
+def lead_route_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
+    return (IndexedPart(lead_routes(viewer_id), viewer_id, "creator_id"),)

@@ -58,11 +58,16 @@ def expected_errors() -> Iterator[None]:
     except (importer.NotImported, OSError) as error:
         fail(str(error))
     except (ApiError, DBAPIError) as error:
-        failure = error.__cause__ if isinstance(error, ApiError) and error.code in DATABASE_FAILURES else error
-        if isinstance(failure, ApiError):
-            fail(str(failure))
+        if isinstance(error, ApiError) and error.code not in DATABASE_FAILURES:
+            fail(str(error))
         hint = f"Check {PREFIX}DATABASE_URL, and that `lead-offers migrate` was run."
-        fail(f"The database reported an error: {getattr(failure, 'orig', failure)}\n{hint}")
+        fail(f"The database reported an error: {database_failure(error)}\n{hint}")
+
+
+def database_failure(error: BaseException) -> str:
+    """Return what the driver says of a failure, in the words that are for the operator only."""
+    cause = error.__cause__ if isinstance(error, ApiError) and error.__cause__ else error
+    return str(getattr(cause, "orig", None) or cause)
 
 
 def fail(reason: str) -> NoReturn:

@@ -12,16 +12,16 @@ from app.db.models import Delivery, LeadOffer, User
 from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
 from app.domain.timestamps import format_instant
 from app.domain.validation import checking
-from app.errors import Problem, bad_input
 
 
 async def set_away(session: AsyncSession, viewer_id: int, until: datetime, now: datetime) -> User:
     """Give the viewer no new offers before `until`, and cancel their scheduled offers that come due before it.
 
-    Raises BAD_USER_INPUT unless `until` is in the future.
+    Raises BAD_USER_INPUT unless `until` is in the future and can be stored.
     """
-    if until <= now:
-        raise bad_input(Problem("until", f"must be after {format_instant(now)}, which is now"))
+    with checking() as check:
+        if check.instant("until", until) <= now and not check.problems:
+            check.refuse("until", f"must be after {format_instant(now)}, which is now")
     comes_due_before = and_(
         col(LeadOffer.user_id) == viewer_id,
         col(LeadOffer.status) == LeadOfferStatus.SCHEDULED,

@@ -11,10 +11,11 @@ from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.locks import lock_routes, share_teams
+from app.commands.distribution_targets import check_target, set_target, target_of
+from app.commands.locks import lock_routes
 from app.db.compiled import Statement
-from app.db.models import Lead, LeadRoute, LeadSource
-from app.domain.distribution_targets import TARGET_FIELDS, Target
+from app.db.models import LeadRoute, LeadSource
+from app.domain.distribution_targets import TARGET_FIELDS, Target, routed_target
 from app.domain.validation import Check, checking, fold
 from app.errors import ApiError, Code
 
@@ -116,33 +117,12 @@ async def check_source(
     return source_id
 
 
-async def check_target(
-    session: AsyncSession, viewer_id: int, check: Check, sent: Mapping[str, Any], before: Target | None = None
-) -> Target | None:
-    """Return the target in an input, or None after noting a problem.
-
-    Fields that the input leaves out are those of `before`. A team must be the viewer's own; its lock
-    is shared, so that it is not deleted before the transaction ends.
-    """
-    wanted = {field: sent.get(field, getattr(before, field, None)) for field in TARGET_FIELDS}
-    noted = len(check.problems)
-    check.given("distribution_target", wanted["distribution_target"])
-
-    target = Target(**wanted).normalized()
-    check.problems += target.problems()
-
-    named = {sent.get("team_id"), None if target == before else target.team_id}
-    named_ids: set[int] = {team_id for team_id in named if team_id is not None}
-    if named_ids and await share_teams(session, named_ids, visibility.usable_teams(viewer_id)) != named_ids:
-        check.refuse("team_id", "is not the id of a team that you created")
-    return target if len(check.problems) == noted else None
-
-
-def target_of(row: Lead | LeadRoute) -> Target:
-    return Target(row.distribution_target, row.team_selection_method, row.team_id)
-
-
-def set_target(row: Lead | LeadRoute, target: Target) -> None:
-    row.distribution_target = target.distribution_target
-    row.team_selection_method = target.team_selection_method
-    row.team_id = target.team_id
+async def find_routed_target(session: AsyncSession, viewer_id: int, source_id: int, lead_type: str | None) -> Target:
+    """Return where the viewer's routes send a lead of this source and type."""
+    serving = select(LeadRoute).where(
+        visibility.lead_routes(viewer_id),
+        col(LeadRoute.lead_source_id) == source_id,
+        col(LeadRoute.lead_type_key).in_({fold(lead_type), ""}),
+    )
+    routes = {route.lead_type_key: target_of(route) for route in await session.exec(serving)}
+    return routed_target(routes, lead_type)

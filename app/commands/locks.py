@@ -34,10 +34,11 @@ from app.access import visibility
 from app.db.compiled import Statement
 from app.db.driver_errors import TransactionConflict
 from app.db.functions import member_of
-from app.db.models import Contact, Lead, LeadOffer, LeadRoute, Team, TextStop, User
+from app.db.models import Contact, Lead, LeadOffer, LeadRoute, Team, TextOptOut, User
 from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime
 from app.domain.enums import OPEN_STATUSES
+from app.errors import ApiError, Code
 
 _FRESH = {"populate_existing": True}
 _VIEWER = bindparam("viewer_id", type_=Id)
@@ -105,6 +106,20 @@ async def lock_visible_lead(session: AsyncSession, viewer_id: int, lead_id: int,
     return await _VISIBLE.first(session, lead_id=lead_id, viewer_id=viewer_id, now=now)
 
 
+async def lock_own_lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime, *, to: str) -> Lead:
+    """Lock and return a lead that the viewer created; `to` is the verb for the error message.
+
+    Raises NOT_FOUND if the viewer cannot see the lead, FORBIDDEN if somebody else created it.
+    """
+    found = select(Lead.creator_id).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
+    creator_id = (await session.exec(found)).one_or_none()
+    if creator_id is None:
+        raise ApiError(Code.NOT_FOUND, "There is no lead with this id.")
+    if creator_id != viewer_id:
+        raise ApiError(Code.FORBIDDEN, f"Only the creator of a lead may {to} it.")
+    return await lock_lead(session, lead_id)
+
+
 _IS_OWN_OFFER = (col(LeadOffer.id) == bindparam("offer_id"), col(LeadOffer.user_id) == _VIEWER)
 _OFFERED_LEAD = select(LeadOffer.lead_id).where(*_IS_OWN_OFFER).scalar_subquery()
 _OF_OWN_OFFER = Statement(select(Lead).where(col(Lead.id) == _OFFERED_LEAD).with_for_update(of=Lead), detached(Lead))
@@ -162,7 +177,7 @@ async def lock_users_of_phone(session: AsyncSession, phone: str) -> Sequence[int
 
     The locks are on the users, of a kind that excludes itself and no shared lock.
     """
-    opted_out = exists(select(1).where(col(TextStop.user_id) == col(User.id), col(TextStop.phone) == phone))
+    opted_out = exists(select(1).where(col(TextOptOut.user_id) == col(User.id), col(TextOptOut.phone) == phone))
     found = select(User.id, User.phone).where(or_(col(User.phone) == phone, opted_out)).order_by(col(User.id))
     users = (await session.exec(found.with_for_update(of=User, key_share=True))).all()
     return [user_id for user_id, current in users if current == phone]

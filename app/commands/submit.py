@@ -294,7 +294,7 @@ async def _write(session: AsyncSession, submission: Submission, now: datetime) -
     offer_ids = dict(written)
     await outbox.schedule_deliveries(
         session,
-        [(offer_ids[new.user_id], channel, new.notify_at) for new in planned.offers for channel in new.alerts.channels],
+        [outbox.Announcement(offer_ids[new.user_id], new.alerts, new.notify_at) for new in planned.offers],
     )
 
     rollout_id = await _NEW_ROLLOUT.one(session, lead_id=lead.id, team_id=team.id, method=submission.method, now=now)

@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.commands.locks import lock_users_of_phone
 from app.db.compiled import Statement
 from app.db.functions import rows_parameter
-from app.db.models import TextStop, User
+from app.db.models import TextOptOut, User
 
 _OPT_OUTS = SQLModel.metadata.tables["text_stops"]
 _NEW = rows_parameter("opt_outs", *_OPT_OUTS.c)
@@ -21,7 +21,7 @@ _OPT_OUT = Statement[None](_INSERT.on_conflict_do_nothing())
 
 def has_opted_out() -> ColumnElement[bool]:
     """Return the condition that a user of the enclosing select has opted out of texts to their current number."""
-    theirs = (col(TextStop.user_id) == col(User.id), col(TextStop.phone) == col(User.phone))
+    theirs = (col(TextOptOut.user_id) == col(User.id), col(TextOptOut.phone) == col(User.phone))
     return exists(select(1).where(*theirs).correlate(User))
 
 
@@ -34,4 +34,4 @@ async def opt_out_of_texts(session: AsyncSession, phone: str, now: datetime) -> 
 async def opt_in_to_texts(session: AsyncSession, phone: str) -> None:
     """Send texts to this number again. Idempotent."""
     await lock_users_of_phone(session, phone)
-    await session.exec(delete(TextStop).where(col(TextStop.phone) == phone))
+    await session.exec(delete(TextOptOut).where(col(TextOptOut.phone) == phone))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import asyncpg
-from sqlalchemy import Dialect
+from sqlalchemy import ClauseElement, Dialect
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -29,7 +29,7 @@ T = TypeVar("T")
 class CompiledQuery:
     """A statement compiled for one dialect, whose values are all named parameters. It returns the driver's rows."""
 
-    def __init__(self, statement: ReturnsRows, dialect: Dialect) -> None:
+    def __init__(self, statement: ClauseElement, dialect: Dialect) -> None:
         self.text, self._parameters, self._literals = compile_text(statement, dialect)
 
     async def fetch(self, db: Database, values: Mapping[str, Any]) -> Sequence[Any]:

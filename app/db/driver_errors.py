@@ -1,8 +1,8 @@
 """Recognises failures of the database among the errors of SQLAlchemy, asyncpg and sqlite3, and raises them as ApiError.
 
 TIMEOUT: a statement was cancelled at its time limit. UNAVAILABLE: the database cannot be reached or takes no requests,
-or it has rolled a transaction back because of simultaneous ones (TransactionConflict). Every other error, such as a
-violated constraint or invalid SQL, keeps its type.
+no connection to it came free in time, or it has rolled a transaction back because of simultaneous ones
+(TransactionConflict). Every other error, such as a violated constraint or invalid SQL, keeps its type.
 """
 
 import sqlite3
@@ -32,6 +32,9 @@ UNAVAILABLE = ("08", "28", "3D", "53", "57P", "25006", "SQLITE_BUSY")
 """Prefixes of error codes: connection lost, login or database refused, out of resources, shutting down, read-only
 standby, locked by another process. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
 
+TOO_DEEP = "parser stack overflow"
+"""SQLite's message for a statement whose parts are nested too deeply. PostgreSQL parses whatever our limits allow."""
+
 
 class TransactionConflict(ApiError):
     """UNAVAILABLE: the transaction cannot end well beside simultaneous ones. `Database.in_transaction` runs it again.
@@ -56,6 +59,11 @@ def translate_errors(*kinds: type[Exception]) -> Iterator[None]:
         raise
 
 
+def is_too_deep(error: BaseException) -> bool:
+    """Return whether the database refuses to parse a statement because its parts are nested too deeply."""
+    return isinstance(error, sqlite3.OperationalError) and TOO_DEEP in str(error)
+
+
 def to_api_error(error: BaseException) -> ApiError | None:
     """Return TIMEOUT or UNAVAILABLE for an error of a driver; None if it means neither.
 
@@ -71,7 +79,11 @@ def to_api_error(error: BaseException) -> ApiError | None:
         return None
 
     requests.current().reason = f"{type(cause).__name__}: {cause}".split("\n", maxsplit=1)[0]
-    message = f"The database is unavailable. Try again in {RETRY_SECONDS} seconds."
+    if isinstance(cause, PoolTimeout):
+        problem = "The server is busy: all its connections to the database are in use."
+    else:
+        problem = "The database is unavailable."
+    message = f"{problem} Try again in {RETRY_SECONDS} seconds."
     return ApiError(Code.UNAVAILABLE, message, {"retryAfter": RETRY_SECONDS})
 
 

@@ -42,14 +42,14 @@ def _optional_reference(target: str, *, index: bool = False) -> Any:
     return Field(default=None, sa_type=Id, foreign_key=target, index=index)
 
 
-def _newest_first(name: str, column: str, **options: Any) -> tuple[Index, Index]:
-    """Return the index, one definition per database, that serves one viewer's offers, newest first.
+def _newest_first(name: str, column: str, time: str, **options: Any) -> tuple[Index, Index]:
+    """Return the index, one definition per database, that serves a user's rows by a nullable time, newest first.
 
     SQLite indexes do not support NULLS LAST, but nulls sort last in descending order anyway.
     """
     return (
-        Index(name, column, text("notify_at DESC NULLS LAST"), "id", **options).ddl_if(dialect="postgresql"),
-        Index(name, column, text("notify_at DESC"), "id").ddl_if(dialect="sqlite"),
+        Index(name, column, text(f"{time} DESC NULLS LAST"), "id", **options).ddl_if(dialect="postgresql"),
+        Index(name, column, text(f"{time} DESC"), "id").ddl_if(dialect="sqlite"),
     )
 
 
@@ -61,6 +61,12 @@ def _pending_index(name: str) -> Index:
     """
     where = text("next_attempt_at IS NOT NULL")
     return Index(name, "next_attempt_at", postgresql_where=where, sqlite_where=where)
+
+
+def _live_teams(name: str, *order: Any) -> Index:
+    """Return an index of a user's teams in this order, without deleted ones."""
+    where = text("deleted_at IS NULL")
+    return Index(name, "creator_id", *order, postgresql_where=where, sqlite_where=where)
 
 
 NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
@@ -88,7 +94,7 @@ class User(SQLModel, table=True):
     quiet_hours_end: str | None = Field(default=None, sa_type=Text)
 
 
-class TextStop(SQLModel, table=True):
+class TextOptOut(SQLModel, table=True):
     """A user's opt-out from text messages to one number. It does not apply to a number that they get later."""
 
     __tablename__ = "text_stops"
@@ -99,14 +105,19 @@ class TextStop(SQLModel, table=True):
 
 
 class Team(SQLModel, table=True):
-    """Users who share leads."""
+    """Users who share leads. A team is marked as deleted, never removed, because its offers refer to it."""
 
     __tablename__ = "teams"
-    __table_args__ = (NEVER_REUSE_IDS,)
+    __table_args__ = (
+        _live_teams("ix_teams_created_by_by_id", "id"),
+        _live_teams("ix_teams_created_by_by_name", "name", "id"),
+        _live_teams("ix_teams_created_by_by_time", text("created_at DESC"), "id"),
+        NEVER_REUSE_IDS,
+    )
 
     id: int = _id()
     name: str = Field(sa_type=Text)
-    creator_id: int = _reference("users.id", index=True)
+    creator_id: int = _reference("users.id")
     order_method: OrderMethod = Field(sa_type=enum_type(OrderMethod))
     mins_until_next_alert: int = 0
     created_at: datetime = Field(sa_type=UTCDateTime)
@@ -126,11 +137,17 @@ class TeamMember(SQLModel, table=True):
     """A membership of a team: an invitation and its answer. The team's creator has none."""
 
     __tablename__ = "team_members"
-    __table_args__ = (UniqueConstraint("team_id", "user_id"), NEVER_REUSE_IDS)
+    __table_args__ = (
+        UniqueConstraint("team_id", "user_id"),
+        Index("ix_team_members_team_by_id", "team_id", "id"),
+        Index("ix_team_members_user_by_id", "user_id", "id"),
+        Index("ix_team_members_user_by_team", "user_id", "team_id", "id"),
+        NEVER_REUSE_IDS,
+    )
 
     id: int = _id()
     team_id: int = _reference("teams.id")
-    user_id: int = _reference("users.id", index=True)
+    user_id: int = _reference("users.id")
     request_status: RequestStatus = Field(sa_type=enum_type(RequestStatus))
 
 
@@ -138,7 +155,12 @@ class DistributionOption(SQLModel, table=True):
     """How a member of a team, or its creator, is offered leads."""
 
     __tablename__ = "distribution_options"
-    __table_args__ = (UniqueConstraint("team_id", "user_id"), NEVER_REUSE_IDS)
+    __table_args__ = (
+        UniqueConstraint("team_id", "user_id"),
+        Index("ix_distribution_options_team_by_id", "team_id", "id"),
+        Index("ix_distribution_options_team_by_rank", "team_id", "rank", "id"),
+        NEVER_REUSE_IDS,
+    )
 
     id: int = _id()
     team_id: int = _reference("teams.id")
@@ -155,10 +177,15 @@ class Contact(SQLModel, table=True):
     """The person behind one or more leads, entered by a user."""
 
     __tablename__ = "contacts"
-    __table_args__ = (NEVER_REUSE_IDS,)
+    __table_args__ = (
+        Index("ix_contacts_owner_by_id", "owner_id", "id"),
+        Index("ix_contacts_owner_by_first_name", "owner_id", "first_name", "id"),
+        Index("ix_contacts_owner_by_last_name", "owner_id", "last_name", "id"),
+        NEVER_REUSE_IDS,
+    )
 
     id: int = _id()
-    owner_id: int = _reference("users.id", index=True)
+    owner_id: int = _reference("users.id")
     first_name: str | None = Field(default=None, sa_type=Text)
     last_name: str | None = Field(default=None, sa_type=Text)
     email: str | None = Field(default=None, sa_type=Text)
@@ -169,7 +196,12 @@ class LeadSource(SQLModel, table=True):
     """Where leads come from, entered by a user."""
 
     __tablename__ = "lead_sources"
-    __table_args__ = (UniqueConstraint("creator_id", "name_key"), NEVER_REUSE_IDS)
+    __table_args__ = (
+        UniqueConstraint("creator_id", "name_key"),
+        Index("ix_lead_sources_created_by_by_id", "creator_id", "id"),
+        Index("ix_lead_sources_created_by_by_name", "creator_id", "name", "id"),
+        NEVER_REUSE_IDS,
+    )
 
     id: int = _id()
     creator_id: int = _reference("users.id")
@@ -182,7 +214,11 @@ class LeadRoute(SQLModel, table=True):
     """The distribution of leads from one source and, optionally, of one type."""
 
     __tablename__ = "lead_routes"
-    __table_args__ = (UniqueConstraint("creator_id", "lead_source_id", "lead_type_key"), NEVER_REUSE_IDS)
+    __table_args__ = (
+        UniqueConstraint("creator_id", "lead_source_id", "lead_type_key"),
+        Index("ix_lead_routes_created_by_by_id", "creator_id", "id"),
+        NEVER_REUSE_IDS,
+    )
 
     id: int = _id()
     creator_id: int = _reference("users.id")
@@ -207,9 +243,11 @@ class Lead(SQLModel, table=True):
     __tablename__ = "leads"
     __table_args__ = (
         Index("ix_leads_created_by_by_id", "creator_id", "id"),
-        Index("ix_leads_created_by_by_time", "creator_id", "created_at"),
+        Index("ix_leads_created_by_by_time", "creator_id", text("created_at DESC"), "id"),
+        *_newest_first("ix_leads_created_by_by_claim", "creator_id", "claimed_at"),
         Index("ix_leads_held_by_by_id", "claimed_by_id", "id"),
-        Index("ix_leads_held_by_by_time", "claimed_by_id", "created_at"),
+        Index("ix_leads_held_by_by_time", "claimed_by_id", text("created_at DESC"), "id"),
+        *_newest_first("ix_leads_held_by_by_claim", "claimed_by_id", "claimed_at"),
         Index("ix_leads_watched", "watched_since", postgresql_where=text(IS_WATCHED), sqlite_where=text(IS_WATCHED)),
         NEVER_REUSE_IDS,
     )
@@ -274,21 +312,33 @@ status = 'SCHEDULED' AND (assign_automatically OR {HAS_NO_ALERT}) OR status = 'S
 """Offers that need more from the worker than their deliveries: automatic ones, and those without a channel."""
 
 
+IS_SCHEDULED = "status = 'SCHEDULED'"
+
+
 class LeadOffer(SQLModel, table=True):
     """A lead offered to one user."""
 
     __tablename__ = "lead_offers"
     __table_args__ = (
         UniqueConstraint("lead_id", "user_id"),
-        *_newest_first("ix_lead_offers_made_to", "user_id"),
-        *_newest_first("ix_lead_offers_made_by", "offered_by_id", postgresql_include=["user_id"]),
+        *_newest_first("ix_lead_offers_made_to", "user_id", "notify_at"),
+        *_newest_first("ix_lead_offers_made_by", "offered_by_id", "notify_at", postgresql_include=["user_id"]),
         Index("ix_lead_offers_made_to_by_id", "user_id", "id"),
+        Index("ix_lead_offers_made_to_by_lead", "user_id", "lead_id"),
+        Index("ix_lead_offers_of_lead_by_id", "lead_id", "id"),
+        Index("ix_lead_offers_of_lead_by_time", "lead_id", "notify_at", "id"),
         Index("ix_lead_offers_made_by_by_id", "offered_by_id", "id", postgresql_include=["user_id"]),
         Index(
             "ix_lead_offers_attention",
             text("coalesce(held_until, notify_at)"),
             postgresql_where=text(WANTS_ATTENTION),
             sqlite_where=text(WANTS_ATTENTION),
+        ),
+        Index(
+            "ix_lead_offers_scheduled",
+            "notify_at",
+            postgresql_where=text(IS_SCHEDULED),
+            sqlite_where=text(IS_SCHEDULED),
         ),
         NEVER_REUSE_IDS,
     )

@@ -7,8 +7,8 @@ them fails there, by name.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Dialect, inspect
-from sqlalchemy.sql.selectable import ReturnsRows
+from sqlalchemy import ClauseElement, Dialect, Select, inspect
+from sqlalchemy.util import EMPTY_DICT
 from sqlmodel import SQLModel
 
 M = TypeVar("M", bound=SQLModel)
@@ -17,8 +17,15 @@ Convert = Callable[[Any], Any] | None
 """Converts a value between Python and the driver. None if the driver takes the value as it is."""
 
 
+def as_core(query: Select[Any]) -> Select[Any]:
+    """Return a query of columns that SQLAlchemy compiles without its ORM, which takes as long again."""
+    core = query._generate()
+    core._propagate_attrs = EMPTY_DICT
+    return core
+
+
 def compile_text(
-    statement: ReturnsRows, dialect: Dialect
+    statement: ClauseElement, dialect: Dialect
 ) -> tuple[str, Sequence[tuple[str, Convert]], Mapping[str, Any]]:
     """Compile a statement to a text that stays the same for all values.
 

@@ -12,7 +12,7 @@ from app.access import visibility
 from app.commands import preview
 from app.db import models
 from app.domain.alert_channels import unserved
-from app.domain.identifiers import parse_id
+from app.domain.identifiers import NO_ID, parse_id
 from app.graphql.context import Info
 from app.graphql.declarations import RootPage, Viewer
 from app.graphql.fields import lookup, resolved, root_page
@@ -62,7 +62,7 @@ async def _lead_offers(
     limit: LimitArgument = 10,
     skip: SkipArgument = 0,
 ) -> pagination.Page[models.LeadOffer]:
-    visible: Visible = visibility.offer_halves(info.context.viewer.id)
+    visible: Visible = visibility.offer_parts(info.context.viewer.id)
     if lead_id is not None and lead_id is not UNSET:
         visible = and_(visibility.offers(info.context.viewer.id), _is(col(models.LeadOffer.lead_id), lead_id))
     return await _page(info, models.LeadOffer, visible, where, sort, limit, skip)
@@ -78,14 +78,15 @@ async def _preview_lead_offers(
     moment, context = at or None, info.context
     async with context.db.read() as session:
         return await preview.preview_lead_offers(
-            session, context.viewer.id, parse_id(lead_id) or 0, moment, context.now, unserved(context.settings)
+            session, context.viewer.id, parse_id(lead_id) or NO_ID, moment, context.now, unserved(context.settings)
         )
 
 
 async def _page(info: Info, model: type[T], visible: Visible, *asked: Any) -> pagination.Page[T]:
-    page = parse_page(*asked)
-    async with info.context.db.read() as session:
-        return await fetch_page(session, model, visible, page, with_total=info.selects("total"))
+    page, with_total = parse_page(*asked), info.selects("total")
+    return await info.context.db.read_page(
+        str(model.__tablename__), lambda session: fetch_page(session, model, visible, page, with_total=with_total)
+    )
 
 
 def _is(column: Any, sent_id: str) -> ColumnElement[bool]:
@@ -103,7 +104,7 @@ class Query:
         _lead_offers,
         "The offers made to you, and the offers made to members of teams that you created, due or not. Empty if you "
         "cannot access the lead of leadId.",
-        RootPage(models.LeadOffer, lambda access: visibility.offer_halves(access.viewer_id), within="lead_id"),
+        RootPage(models.LeadOffer, lambda access: visibility.offer_parts(access.viewer_id), within="lead_id"),
     )
     lead_offer: LeadOffer | None = lookup(
         models.LeadOffer,
@@ -138,14 +139,14 @@ class Query:
     )
     teams: Page[Team] = root_page(
         models.Team,
-        lambda access: visibility.teams(access.viewer_id),
+        lambda access: visibility.team_parts(access.viewer_id),
         TeamWhere,
         TeamSort,
         "The teams that you created or whose invitation you accepted, without deleted teams.",
     )
     team_memberships: Page[TeamMember] = root_page(
         models.TeamMember,
-        lambda access: visibility.memberships(access.viewer_id),
+        lambda access: visibility.membership_parts(access.viewer_id),
         TeamMemberWhere,
         TeamMemberSort,
         "Your own memberships, whatever their status. One that is PENDING is an invitation, which you answer with "
@@ -159,21 +160,21 @@ class Query:
     )
     contacts: Page[Contact] = root_page(
         models.Contact,
-        lambda access: visibility.contacts(access.viewer_id),
+        lambda access: visibility.contact_parts(access.viewer_id),
         ContactWhere,
         ContactSort,
         "The contacts that you created.",
     )
     lead_routes: Page[LeadRoute] = root_page(
         models.LeadRoute,
-        lambda access: visibility.lead_routes(access.viewer_id),
+        lambda access: visibility.lead_route_parts(access.viewer_id),
         LeadRouteWhere,
         LeadRouteSort,
         "The lead routes that you created.",
     )
     lead_sources: Page[LeadSource] = root_page(
         models.LeadSource,
-        lambda access: visibility.lead_sources(access.viewer_id),
+        lambda access: visibility.lead_source_parts(access.viewer_id),
         LeadSourceWhere,
         LeadSourceSort,
         "The lead sources that you created.",

@@ -1,15 +1,18 @@
 """Pagination: filters, sorts, limits and counts a list in one statement, so that page and total share a snapshot."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    FromClause,
-    Subquery,
+    Integer,
+    Select,
+    Table,
     and_,
+    column,
     func,
     inspect,
     literal,
@@ -18,11 +21,17 @@ from sqlalchemy import (
     true,
     union_all,
 )
+from sqlalchemy import select as select_columns
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.functions import member_of
+from app.db.indexed_parts import IndexedPart
+from app.db.sqlalchemy_internals import as_core
 from app.lists import filters
 
 DEFAULT_LIMIT = 10
@@ -30,8 +39,8 @@ MAX_LIMIT = 100
 
 T = TypeVar("T", bound=SQLModel)
 
-Visible = ColumnElement[bool] | tuple[ColumnElement[bool], ...]
-"""The rows that a viewer can see: one condition, or several disjoint ones."""
+Visible = ColumnElement[bool] | tuple[IndexedPart, ...]
+"""The rows that a viewer can see: one condition, or several parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +92,7 @@ async def fetch_page(
     where = filters.bounded(page.where, page.sort)
     total = count_rows(model, visible, where) if with_total else literal(0)
     extent = Extent(page.limit, page.skip, scan_limit_for(page.limit + page.skip))
-    rows = aliased(model, page_rows(model, visible, where, page.sort, extent))
+    rows = aliased(model, page_rows(model, visible, where, page.sort, extent).subquery(), adapt_on_names=True)
 
     one = select(literal(1).label("one")).subquery()  # a row that carries the total of an empty page
     statement = select(total, rows).select_from(one).outerjoin(rows, true())
@@ -98,27 +107,71 @@ def page_rows(
     where: filters.Where,
     sort: Sequence[filters.Sort],
     extent: Extent,
-    *,
     names: Collection[str] | None = None,
-    parent: FromClause | None = None,
-) -> Subquery:
-    """Return the rows of a page, with the columns of these names or with all.
+) -> Select[Any]:
+    """Return the rows of a page, with at least the columns of these names or with all.
 
-    Each part of `visible` is read on its own, in the order of an index and no further than `scan_limit`, and then they
-    are merged. Joined with OR, the database would read and sort every row that they match. `parent` is the row of an
-    enclosing statement to which `visible` refers.
+    Each part of `visible` is read on its own, in the order of an index and no further than the page reaches, and then
+    they are merged. Joined with OR, the database would read and sort every row that they match.
     """
-    columns = columns_of(model)
-    matching = filters.matches(where, columns)
-    selected: Any = select(model) if names is None else select(*(columns[name] for name in sorted(names)))
-    parts = [
-        selected.where(part, matching).order_by(*filters.ordering(sort, columns)).correlate(parent)
-        for part in _parts(visible)
-    ]
-    limited = [part.limit(literal_column(str(extent.scan_limit))).subquery() for part in parts]
-    merged = limited[0] if len(limited) == 1 else union_all(*(part.select() for part in limited)).subquery()
-    ordered = merged.select().order_by(*filters.ordering(sort, dict(merged.c.items())))
-    return ordered.limit(extent.limit).offset(extent.skip).subquery()
+    table, parts = table_of(model), _parts(visible)
+    if len(parts) == 1:  # its rows have the same owner
+        sort = [each for each in sort if each.field != parts[0].owner]
+    needed = table.c.keys() if names is None else {*names, *(name for part in parts for name in part.earlier)}
+    selected = select_columns(*(table.c[name] for name in sorted(needed))).where(filters.matches(where, table.c))
+    read = [rows for part in parts for rows in _part_of_page(table, part, sort, selected, extent)]
+    merged = read[0] if len(read) == 1 else union_all(*(_rows_of(rows) for rows in read))
+    columns = _read_columns(table)
+    page = select_columns(*(columns[name] for name in sorted(needed))).select_from(merged.subquery())
+    return page.order_by(*filters.ordering(sort, columns)).limit(extent.limit).offset(extent.skip)
+
+
+def _part_of_page(
+    table: Table, part: IndexedPart, sort: Sequence[filters.Sort], selected: Select[Any], extent: Extent
+) -> Iterator[Select[Any]]:
+    """Yield the first rows of a part in the order of an index, in one or two pieces."""
+    first = sort[0] if sort else filters.Sort("id")
+    key, rest = table.c[first.field], filters.ordering(sort[1:], table.c)
+    descends = part.is_descending_in_index(table, first.field)
+    limit, matching = _ScanLimit(extent), as_core(selected.where(part.rows))
+
+    if descends is None and part.owner is not None:
+        # Otherwise PostgreSQL might read an index that has this order, but of the rows of all users.
+        found = _rows_of(matching.offset(literal_column("0")))
+        pieces = [found.order_by(*filters.ordering(sort, _read_columns(table))).limit(limit)]
+    elif key.nullable and descends is not None and descends is not first.descending:
+        # The index has nulls at the wrong end for this direction.
+        backwards = key.asc().nulls_first() if descends else key.desc().nulls_first()
+        onwards = key.desc().nulls_last() if descends else key.asc().nulls_last()
+        pieces = [
+            matching.where(key.is_not(None)).order_by(backwards, *rest).limit(limit),
+            matching.where(key.is_(None)).order_by(onwards, *rest).limit(limit),
+        ]
+        pieces = [_rows_of(piece).limit(_End(extent)) for piece in pieces]
+    else:
+        pieces = [matching.order_by(*filters.ordering(sort, table.c)).limit(limit)]
+
+    for piece in pieces:
+        if part.earlier:  # PostgreSQL keeps the order of the rows only if it is stated again
+            columns = _read_columns(table)
+            yield _rows_of(piece).where(part.is_new(columns)).order_by(*filters.ordering(sort, columns))
+        else:
+            yield piece
+
+
+def _rows_of(query: Select[Any]) -> Select[Any]:
+    """Return the rows that a query returns, with the same columns."""
+    return select_columns(literal_column("*")).select_from(query.subquery())
+
+
+@lru_cache
+def _read_columns(table: Table) -> dict[str, ColumnElement[Any]]:
+    """Return the columns of rows that were read from a table. SQLAlchemy would copy all of them for each subquery."""
+    columns: dict[str, ColumnElement[Any]] = {}
+    for each in table.c:
+        columns[each.name] = read = column(each.name, each.type)
+        read.nullable = each.nullable  # type: ignore[attr-defined]
+    return columns
 
 
 def scan_limit_for(end: int) -> int:
@@ -133,20 +186,45 @@ def scan_limit_for(end: int) -> int:
     return power
 
 
-def count_rows(
-    model: type[SQLModel], visible: Visible, where: filters.Where, parent: FromClause | None = None
-) -> ColumnElement[int]:
+class _End(FunctionElement[int]):
+    """The number of rows within which a page ends."""
+
+    inherit_cache = True
+    type = Integer()
+
+    def __init__(self, extent: Extent) -> None:
+        super().__init__(extent.limit, extent.skip, literal_column(str(extent.scan_limit)))
+
+
+class _ScanLimit(_End):
+    """The number of rows to which PostgreSQL limits a part; it reads them only as far as the merged page needs them."""
+
+    inherit_cache = True
+
+
+@compiles(_End)
+def _limit_and_skip(element: _End, compiler: SQLCompiler, **options: Any) -> str:
+    """SQLite reads each part to its end before it merges them."""
+    limit, skip, _ = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{limit} + {skip}"
+
+
+@compiles(_ScanLimit, "postgresql")
+def _scan_limit(element: _ScanLimit, compiler: SQLCompiler, **options: Any) -> str:
+    *_, scan_limit = element.clauses
+    return compiler.process(scan_limit, **options)
+
+
+def count_rows(model: type[SQLModel], visible: Visible, where: filters.Where) -> ColumnElement[int]:
     """Count the matching rows, each part of `visible` on its own so that an index alone can serve it."""
-    matching = filters.matches(where, columns_of(model))
-    counts = [
-        select(func.count()).select_from(model).where(part, matching).correlate(parent).scalar_subquery()
-        for part in _parts(visible)
-    ]
+    table = table_of(model)
+    count = select_columns(func.count()).select_from(table).where(filters.matches(where, table.c))
+    counts = [as_core(count.where(part.rows, part.is_new(table.c))).scalar_subquery() for part in _parts(visible)]
     return sum(counts[1:], start=counts[0])
 
 
-def _parts(visible: Visible) -> tuple[ColumnElement[bool], ...]:
-    return visible if isinstance(visible, tuple) else (visible,)
+def _parts(visible: Visible) -> tuple[IndexedPart, ...]:
+    return visible if isinstance(visible, tuple) else (IndexedPart(visible, 0),)
 
 
 async def fetch_pages(
@@ -185,6 +263,12 @@ async def fetch_pages(
         if page.skip < at <= page.skip + page.limit:
             data[parent_id].append(child)
     return {i: Page(totals[i], page.limit, page.skip, data[i]) for i in totals}
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """Return the table of a model."""
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
 
 
 def columns_of(model: Any) -> dict[str, ColumnElement[Any]]:

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.engine import Database
+from app.domain.timestamps import seconds_between
 from app.worker.channels.base import DeliveryError
 from app.worker.isolation import isolate_failures
 from app.worker.leases import Lease, Outcome, Table
@@ -96,7 +97,7 @@ async def send_batch(
         if unfinished := attempts.keys() - {outcome.row_id for outcome in outcomes}:
             await _release(db, queue, lease, sorted(unfinished), done_at)
 
-    lags = [(done_at - due[outcome.row_id]).total_seconds() for outcome in outcomes if outcome.failure is None]
+    lags = [seconds_between(due[outcome.row_id], done_at) for outcome in outcomes if outcome.failure is None]
     return Batch(len(due), len(outcomes) - len(lags), lags)
 
 

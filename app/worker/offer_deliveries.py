@@ -12,9 +12,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.claim_links import ClaimLink, claim_url
 from app.commands import outbox
-from app.commands.eligibility import ineligibility
 from app.commands.escalation import escalate
 from app.commands.locks import lock_leads
+from app.commands.offer_standing import ineligibility
 from app.commands.text_opt_outs import has_opted_out
 from app.commands.withdrawal import withdraw_unsent
 from app.config import Settings

@@ -1,5 +1,7 @@
 """Compiled plans: one statement gives the same response as the resolvers, to the byte."""
 
+import gc
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,12 +24,14 @@ from app.db.compiled import CompiledQuery
 from app.db.engine import Database
 from app.db.models import Delivery, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, User
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus, SkipReason, TeamSelectionMethod
+from app.graphql.document_cache import CachedDocument
 from app.graphql.plans import Plans
-from app.graphql.plans.tree import is_planned
+from app.graphql.plans.tree import QueryTree, is_planned
 from app.graphql.schema import schema
 from app.graphql.strawberry_internals import core_schema
-from tests.support.api import SECRET, Api
+from tests.support.api import SECRET, Api, serving, settings_for
 from tests.support.examples import examples
+from tests.support.processes import FULL
 from tests.support.world import NOW, Cast, World
 
 INBOX = """query Inbox($where: LeadOfferWhere, $lead: ID, $limit: Int, $skip: Int, $people: Boolean = true) {
@@ -245,10 +249,21 @@ async def test_a_plan_applies_the_rules_of_field_access(
     assert len(prepared) == 1
 
 
-async def test_a_plan_truncates_the_time_to_claim_as_the_resolver_does(
+async def test_a_plan_shows_the_time_to_claim_as_the_resolver_does(
     api: Api, world: World, cast: Cast, prepared: list[str]
 ) -> None:
-    milliseconds = [0, 999, 1000, 61_001, -999, -1000, 90_000_000_001]
+    milliseconds = [
+        0,
+        999,
+        1000,
+        61_001,
+        -999,
+        -1000,
+        -90_000_000_001,
+        2**31 * 1000 - 1,
+        2**31 * 1000,
+        9_000_000_000_000,
+    ]
     for number in milliseconds:
         lead = await world.lead(cast.alice, cast.team, created_at=NOW + timedelta(milliseconds=7))
         await world.claimed(lead, cast.bob)
@@ -260,7 +275,7 @@ async def test_a_plan_truncates_the_time_to_claim_as_the_resolver_does(
     data = await viewer.ask(query)
     seconds = [offer["lead"]["timeToClaim"] for offer in data["leadOffers"]["data"]]
     assert await planned(viewer, query) == await resolved(viewer, query)
-    assert seconds == [int(number / 1000) for number in milliseconds]
+    assert seconds == [min(max(number // 1000, 0), 2**31 - 1) for number in milliseconds]
     assert len(prepared) == 2
 
 
@@ -521,3 +536,26 @@ async def test_many_of_the_documents_made_at_random_had_a_plan(api: Api, cast: C
     for document, variables in sample:
         await planned(viewer, document, variables=variables)
     assert len(prepared) > len(sample) / 3
+
+
+NEW_DOCUMENTS = 10_000 if FULL else 100
+
+
+async def test_memory_stays_bounded_when_every_request_has_a_new_document(
+    monkeypatch: pytest.MonkeyPatch, database_url: str, cast: Cast
+) -> None:
+    """The caches bound how much of what documents are compiled to stays alive."""
+    for limit in ("TREES", "STATEMENTS"):
+        monkeypatch.setattr(f"app.graphql.plans.{limit}", 20)
+    monkeypatch.setattr("app.graphql.document_cache.MAX_CACHED_CHARACTERS", 1_500)
+    async with serving(settings_for(database_url)) as api:
+        viewer = api.user(cast.bob)
+        for number in range(NEW_DOCUMENTS):
+            await viewer.ask(f"{{ leads(limit: {number}) {{ total data {{ id a{number}: type }} }} }}")
+        gc.collect()
+        alive = Counter(type(each) for each in gc.get_objects() if isinstance(each, COMPILED))
+    assert alive[QueryTree] == alive[CompiledQuery] == 20
+    assert 0 < alive[CachedDocument] <= 30
+
+
+COMPILED = (QueryTree, CompiledQuery, CachedDocument)

@@ -137,7 +137,7 @@ async def test_an_inbox_read_in_halves_equals_the_inbox_read_whole(
     for viewer in (cast.alice, cast.bob, cast.charlie):
         async with database.read() as session:
             whole = await fetch_page(session, LeadOffer, visibility.offers(viewer.id), page, with_total=True)
-            halves = await fetch_page(session, LeadOffer, visibility.offer_halves(viewer.id), page, with_total=True)
+            halves = await fetch_page(session, LeadOffer, visibility.offer_parts(viewer.id), page, with_total=True)
         assert halves == whole
 
 

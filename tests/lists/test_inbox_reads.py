@@ -1,6 +1,6 @@
 """The rows that the database reads for a page of the inbox: a few times the page, however large the inbox is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ from app.db.models import Lead, LeadOffer, User
 from app.domain.enums import DistributionTarget, LeadOfferStatus
 from app.domain.timestamps import format_instant
 from tests.support.api import Api
+from tests.support.query_plans import explain, nodes, rows_read
 from tests.support.world import NOW, Cast, World
 
 LIMIT = 10
@@ -67,36 +68,9 @@ async def many_offers(database: Database, world: World, cast: Cast) -> None:
         await connection.execute(text("VACUUM ANALYZE lead_offers" if database.is_postgresql else "ANALYZE"))
 
 
-@pytest.fixture
-def fetched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Sequence[Any]]]:
-    """The statements of plans, with their values."""
-    seen: list[tuple[str, Sequence[Any]]] = []
-    fetch = Database.fetch
-
-    async def note(self: Database, statement: str, values: Sequence[Any]) -> Sequence[Any]:
-        seen.append((statement, values))
-        return await fetch(self, statement, values)
-
-    monkeypatch.setattr(Database, "fetch", note)
-    return seen
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for below in plan.get("Plans", ()):
-        yield from nodes(below)
-
-
 async def offers_read(database: Database, statement: str, values: Sequence[Any]) -> float:
     """The number of rows of lead_offers that PostgreSQL reads with its generic plan."""
-    (row,) = await database.fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", values)
-    (plan,) = row[0]
-    of_offers = [node for node in nodes(plan["Plan"]) if node.get("Relation Name") == "lead_offers"]
-    assert of_offers
-    looked_at: float = sum(
-        (n["Actual Rows"] + n.get("Rows Removed by Filter", 0)) * n["Actual Loops"] for n in of_offers
-    )
-    return looked_at
+    return (await rows_read(database, statement, values))["lead_offers"]
 
 
 async def indexes_used(database: Database, statement: str, values: Sequence[Any]) -> set[str]:
@@ -140,9 +114,8 @@ async def test_the_total_of_the_inbox_comes_from_its_indexes_alone(
     assert page == {"leadOffers": {"total": 2 * LEADS}}
     statement, values = fetched[-1]
     if database.is_postgresql:
-        (row,) = await database.fetch(f"EXPLAIN (FORMAT JSON) {statement}", values)
-        (plan,) = row[0]
-        counts = [node for node in nodes(plan["Plan"]) if node["Node Type"] == "Aggregate"]
+        plan = await explain(database, statement, values, analyze=False)
+        counts = [node for node in nodes(plan) if node["Node Type"] == "Aggregate"]
         assert {node["Node Type"] for count in counts for node in nodes(count)} == {"Aggregate", "Index Only Scan"}
     else:
         used = await indexes_used(database, statement, values)

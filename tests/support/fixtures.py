@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -15,6 +16,7 @@ from tests.support.api import Api, serving, settings_for
 from tests.support.databases import Clone, statements_of, template
 from tests.support.graphql_ws import Watchers
 from tests.support.live_server import live_server
+from tests.support.processes import ending_processes
 from tests.support.world import Cast, World
 
 
@@ -26,9 +28,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
 
 @pytest.fixture
 async def database_url(clone: Clone) -> AsyncIterator[str]:
-    """The URL of a fresh, migrated database that only this test uses."""
+    """The URL of a fresh, migrated database that only this test uses. No process that it started outlives it."""
     async with clone() as url:
-        yield url
+        with ending_processes():
+            yield url
 
 
 @pytest.fixture
@@ -94,3 +97,17 @@ async def cast(world: World) -> Cast:
 def statements(database: Database) -> list[str]:
     """The SQL statements that `database` runs from now on."""
     return statements_of(database)
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Sequence[Any]]]:
+    """The compiled reads that run from now on, with their values."""
+    seen: list[tuple[str, Sequence[Any]]] = []
+    fetch = Database.fetch
+
+    async def note(self: Database, statement: str, values: Sequence[Any]) -> Sequence[Any]:
+        seen.append((statement, values))
+        return await fetch(self, statement, values)
+
+    monkeypatch.setattr(Database, "fetch", note)
+    return seen

@@ -6,6 +6,7 @@ import strawberry
 from strawberry import argument
 
 from app.commands import lead_routes
+from app.domain.bounds import LONGEST_TEXT
 from app.graphql.context import Info
 from app.graphql.fields import column, payload, resolved
 from app.graphql.inputs.fields import Input, LeadRouteId
@@ -14,7 +15,10 @@ from app.graphql.inputs.writing import filled, given
 from app.graphql.mutations.transaction import known_id, write
 from app.graphql.types.routes import LeadRoute, LeadSource
 
-Name = Annotated[str, argument(description="Name of the source, 1 to 255 characters. Surrounding spaces are removed.")]
+Name = Annotated[
+    str,
+    argument(description=f"Name of the source, 1 to {LONGEST_TEXT} characters. Surrounding spaces are removed."),
+]
 
 
 @strawberry.type(description="Result of createLeadSource.")

@@ -6,6 +6,7 @@ import strawberry
 from strawberry import argument
 
 from app.commands import distribution_options, members, teams
+from app.domain.bounds import MOST_OPTIONS
 from app.graphql.context import Info
 from app.graphql.enums import InvitationAnswer, RequestStatus
 from app.graphql.fields import column, payload, resolved
@@ -188,8 +189,8 @@ class TeamMutations:
         _set_distribution_option,
         "Sets how a team that you created offers leads to a member, or to you. Creates the option, or replaces all of "
         "its values: a field that is left out takes its default. Offers that exist stay as they are. Idempotent. "
-        "Errors: FORBIDDEN (you did not create the team), BAD_USER_INPUT, and CONFLICT if the team already has 200 "
-        "options.",
+        "Errors: FORBIDDEN (you did not create the team), BAD_USER_INPUT, and CONFLICT if the team already has "
+        f"{MOST_OPTIONS} options.",
     )
     remove_distribution_option: RemoveDistributionOptionPayload | None = resolved(
         _remove_distribution_option,

@@ -5,8 +5,9 @@ pages are subqueries correlated by the id of their parent, so that each reads it
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from sqlalchemy import (
@@ -14,25 +15,26 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Dialect,
-    FromClause,
     String,
-    Subquery,
+    Table,
     and_,
     bindparam,
-    case,
+    literal_column,
     or_,
     select,
 )
-from sqlmodel import SQLModel, col
+from sqlmodel import SQLModel
 
 from app.access.field_access import AccessContext, AccessRule
 from app.db.compiled import CompiledQuery
 from app.db.functions import member_of, set_parameter
+from app.db.indexed_parts import IndexedPart
 from app.db.models import User
+from app.db.sqlalchemy_internals import as_core
 from app.db.types import Id, UTCDateTime
 from app.graphql.declarations import Expression, NestedPage, RootPage
 from app.graphql.plans import spelling
-from app.graphql.plans.spelling import Kind, Part
+from app.graphql.plans.spelling import Kind, Part, Sql, Template
 from app.graphql.plans.tree import (
     Constant,
     Data,
@@ -51,10 +53,9 @@ from app.graphql.plans.tree import (
     Scalar,
     Skip,
     Total,
-    table_of,
 )
 from app.lists import filters
-from app.lists.pagination import Extent, columns_of, count_rows, page_rows
+from app.lists.pagination import Extent, Visible, columns_of, count_rows, page_rows, table_of
 
 VIEWER = "viewer_id"
 ADDRESS = "address"
@@ -77,23 +78,23 @@ class Shape:
 
 def compile_query(tree: QueryTree, shapes: Sequence[Shape], dialect: Dialect) -> CompiledQuery:
     """Compile the statement of a query. Its row is the text of `data`; no row means that the viewer is not active."""
-    access = _access()
+    writer = _Writer(_access(), shapes, dialect.name)
+    me = writer.rows_of(User)
+    data = spelling.concatenated(spelling.members([(root.name, writer.root(root, me)) for root in tree.roots]))
     address = bindparam(ADDRESS, type_=String)
-    is_theirs = or_(address.is_(None), col(User.email) == address)
-    me = select(User).where(col(User.id) == access.viewer_id, col(User.is_active), is_theirs).subquery()
-
-    writer = _Writer(access, shapes)
-    data = spelling.members([(root.name, writer.root(root, me)) for root in tree.roots])
-    return CompiledQuery(select(spelling.concatenated(data)).select_from(me), dialect)
+    is_theirs = or_(address.is_(None), me.columns["email"] == address)
+    is_me = and_(me.columns["id"] == writer.access.viewer_id, me.columns["is_active"], is_theirs)
+    return CompiledQuery(Template(Sql("SELECT ", data, " FROM ", me.clause, " WHERE ", is_me)), dialect)
 
 
 def compile_objects(tree: ObjectTree, shapes: Sequence[Shape], dialect: Dialect) -> CompiledQuery:
     """Compile the statement of an object's selection. Its rows are the ids of rows and the texts of their objects."""
-    table = table_of(tree.model).alias()
-    rows = _Rows(table)
-    text = spelling.concatenated(_Writer(_access(), shapes).object(tree.members, rows, table, optional=False))
-    wanted = member_of(table.c.id, set_parameter(IDS, table.c.id))
-    return CompiledQuery(select(table.c.id, text).select_from(rows.clause).where(wanted), dialect)
+    writer = _Writer(_access(), shapes, dialect.name)
+    rows = writer.rows_of(tree.model)
+    text = spelling.concatenated(writer.object(tree.members, rows, optional=False))
+    wanted = member_of(rows.columns["id"], set_parameter(IDS, rows.columns["id"]))
+    statement = Sql("SELECT ", rows["id"], ", ", text, " FROM ", rows.clause, " WHERE ", wanted)
+    return CompiledQuery(Template(statement), dialect)
 
 
 def _access() -> AccessContext:
@@ -101,33 +102,75 @@ def _access() -> AccessContext:
     return AccessContext(viewer, bindparam(NOW, type_=UTCDateTime), bindparam(MAY_WRITE, type_=Boolean))
 
 
+class _From:
+    """A FROM clause: rows, and those that are joined to them."""
+
+    def __init__(self, rows: Sql) -> None:
+        self.sql = rows
+        self.joined: dict[tuple[str, str], _Rows] = {}
+
+
 class _Rows:
-    """The rows of one level, and the tables joined to them."""
+    """The rows of a table, or of a page, under a name of their own."""
 
-    def __init__(self, clause: FromClause) -> None:
-        self.clause: Any = clause
-        self._joined: dict[tuple[FromClause, str], FromClause] = {}
+    def __init__(self, model: type[SQLModel], name: str, source: "Sql | _From") -> None:
+        self._model, self.name = model, name
+        self.origin = source if isinstance(source, _From) else _From(Sql(source, f" AS {name}"))
 
-    def join(self, source: FromClause, key: str, model: type[SQLModel], *, optional: bool) -> FromClause:
-        """Return the table of `model`, joined once by the id in a column of `source`."""
-        joined = self._joined.get((source, key))
-        if joined is None:
-            joined = self._joined[source, key] = table_of(model).alias()
-            self.clause = self.clause.join(joined, joined.c.id == source.c[key], isouter=optional)
-        return joined
+    def __getitem__(self, column: str) -> str:
+        return f"{self.name}.{column}"
+
+    @property
+    def clause(self) -> Sql:
+        """The FROM clause, once everything that is joined is known."""
+        return self.origin.sql
+
+    @property
+    def columns(self) -> "_Columns":
+        """The columns, for expressions of SQLAlchemy."""
+        return _Columns(table_of(self._model), self.name)
 
 
 @dataclass(frozen=True, slots=True)
+class _Columns:
+    """The columns of rows with a name of their own. SQLAlchemy is not told that they belong to a table."""
+
+    _table: Table
+    _name: str
+
+    def __getitem__(self, name: str) -> ColumnElement[Any]:
+        return literal_column(f"{self._name}.{name}", self._table.c[name].type)
+
+    __getattr__ = __getitem__
+
+
+@dataclass(slots=True)
 class _Writer:
     access: AccessContext
     shapes: Sequence[Shape]
+    dialect: str
+    _names: Iterator[int] = field(default_factory=count)
 
-    def root(self, root: Root, me: FromClause) -> list[Part]:
+    def rows_of(self, model: type[SQLModel], source: Sql | None = None) -> _Rows:
+        return _Rows(model, f"r{next(self._names)}", source or Sql(table_of(model).name))
+
+    def joined(self, rows: _Rows, key: str, model: type[SQLModel], *, optional: bool) -> _Rows:
+        """Return the row of `model` whose id is in a column of `rows`, joined once."""
+        origin = rows.origin
+        if (known := origin.joined.get((rows.name, key))) is not None:
+            return known
+        joined = origin.joined[rows.name, key] = _Rows(model, f"r{next(self._names)}", origin)
+        join = "LEFT JOIN" if optional else "JOIN"
+        source = f" {join} {table_of(model).name} AS {joined.name} ON {joined['id']} = {rows[key]}"
+        origin.sql = Sql(origin.sql, source)
+        return joined
+
+    def root(self, root: Root, me: _Rows) -> list[Part]:
         match root:
             case Constant():
                 return [root.text]
             case Me():
-                return self.object(root.members, _Rows(me), me, optional=False)
+                return self.object(root.members, me, optional=False)
             case Lookup():
                 return self.lookup(root)
             case Page():
@@ -136,116 +179,128 @@ class _Writer:
     def lookup(self, lookup: Lookup) -> list[Part]:
         model = lookup.lookup.model
         has_id = columns_of(model)["id"] == _parameter(lookup.number, "id")
-        found = select(model).where(has_id, lookup.lookup.visible(self.access)).subquery()
-        rows = _Rows(found)
-        text = spelling.concatenated(self.object(lookup.members, rows, found, optional=False))
-        return [spelling.or_null(select(text).select_from(rows.clause).scalar_subquery())]
+        names = [table_of(model).c[name] for name in sorted({"id", *_columns_read(lookup.members, model)})]
+        found = as_core(select(*names).where(has_id, lookup.lookup.visible(self.access)))
+        rows = self.rows_of(model, Sql("(", found, ")"))
+        text = spelling.concatenated(self.object(lookup.members, rows, optional=False))
+        return [spelling.or_null(Sql("(SELECT ", text, " FROM ", rows.clause, ")"))]
 
-    def object(self, members: Sequence[Member], rows: _Rows, source: FromClause, *, optional: bool) -> list[Part]:
-        """Spell an object. `optional` says that the row of `source` may be missing, behind an outer join."""
-        spelled = [(member.name, self.member(member, rows, source, optional=optional)) for member in members]
-        return spelling.members(spelled)
+    def object(self, members: Sequence[Member], rows: _Rows, *, optional: bool) -> list[Part]:
+        """Spell an object. `optional` says that its row may be missing, behind an outer join."""
+        return spelling.members([(member.name, self.member(member, rows, optional=optional)) for member in members])
 
-    def member(self, member: Member, rows: _Rows, source: FromClause, *, optional: bool) -> list[Part]:
+    def member(self, member: Member, rows: _Rows, *, optional: bool) -> list[Part]:
         match member:
             case Constant():
                 return [member.text]
             case Scalar():
-                return self.scalar(member, source)
+                return self.scalar(member, rows)
             case Object():
-                return self.referred(member, rows, source, optional=optional)
+                return self.referred(member, rows, optional=optional)
             case Inlined():
-                columns = [source.c[column].is_not(None) for _, column in member.embedded.columns]
-                shown = and_(*columns, member.embedded.rule.sql(source.c, self.access))
-                return _shown(shown, self.object(member.members, rows, source, optional=optional))
+                has_values = "".join(f"{rows[column]} IS NOT NULL AND " for _, column in member.embedded.columns)
+                is_granted = Sql(has_values, "(", member.embedded.rule.sql(rows.columns, self.access), ")")
+                return [spelling.shown(is_granted, self.object(member.members, rows, optional=optional))]
             case List():
-                return self.granted(member.children.rule, source, self.children(member, source))
+                return self.granted(member.children.rule, rows, self.children(member, rows))
             case Page():
-                return self.page(member, source)
+                return self.page(member, rows)
 
-    def scalar(self, scalar: Scalar, source: FromClause) -> list[Part]:
+    def scalar(self, scalar: Scalar, rows: _Rows) -> list[Part]:
         if scalar.computed is not None:
-            value = scalar.computed.expression(source.c, self.access)
+            value: str | ColumnElement[Any] = scalar.computed.expression(rows.columns, self.access)
         else:
             assert scalar.column is not None
-            value = source.c[scalar.column]
-        return spelling.value(value, scalar.kind, nullable=scalar.nullable)
+            value = rows[scalar.column]
+        return spelling.value(value, scalar.kind, self.dialect, nullable=scalar.nullable)
 
-    def referred(self, member: Object, rows: _Rows, source: FromClause, *, optional: bool) -> list[Part]:
+    def referred(self, member: Object, rows: _Rows, *, optional: bool) -> list[Part]:
         may_be_missing = optional or member.nullable
-        joined = rows.join(source, member.reference.key, member.reference.model, optional=may_be_missing)
-        text = self.object(member.members, rows, joined, optional=may_be_missing)
-        return _shown(joined.c.id.is_not(None), text) if member.nullable else text
+        joined = self.joined(rows, member.reference.key, member.reference.model, optional=may_be_missing)
+        text = self.object(member.members, joined, optional=may_be_missing)
+        return [spelling.shown(f"{joined['id']} IS NOT NULL", text)] if member.nullable else text
 
-    def children(self, member: List, parent: FromClause) -> list[Part]:
+    def children(self, member: List, parent: _Rows) -> list[Part]:
         children = member.children
-        table = table_of(children.model).alias()
-        rows = _Rows(table)
-        if children.via is None:
-            owner = table.c[children.parent]
-        else:
-            link = table_of(children.via.model).alias()
-            owner = link.c[children.via.parent]
-            rows.clause = link.join(table, table.c.id == link.c[children.via.child])
+        rows = self.rows_of(children.model)
+        owner = rows[children.parent]
+        if children.via is not None:
+            link = f"r{next(self._names)}"
+            owner = f"{link}.{children.via.parent}"
+            join = f" JOIN {table_of(children.via.model).name} AS {link} ON {rows['id']} = {link}.{children.via.child}"
+            rows.origin.sql = Sql(rows.origin.sql, join)
 
         if isinstance(member.members, Scalar):
-            item = self.scalar(member.members, table)
+            item = self.scalar(member.members, rows)
         else:
-            item = self.object(member.members, rows, table, optional=False)
-        order = [table.c[name].asc().nulls_last() for name in children.order]
-        items = select(spelling.concatenated(item).label("item")).select_from(rows.clause)
-        return _array(items.where(owner == parent.c.id).order_by(*order).correlate(parent))
+            item = self.object(member.members, rows, optional=False)
+        order = ", ".join(f"{rows[name]} ASC NULLS LAST" for name in children.order)
+        return self.array(item, rows, f" WHERE {owner} = {parent['id']} ORDER BY {order}")
 
-    def page(self, page: Page, parent: FromClause | None) -> list[Part]:
+    def array(self, item: list[Part], rows: _Rows, rest: str | Sql) -> list[Part]:
+        query = Sql("SELECT ", spelling.concatenated(item), " AS item FROM ", rows.clause, rest)
+        return spelling.array(query, self.dialect)
+
+    def page(self, page: Page, parent: _Rows | None) -> list[Part]:
         source, visible = page.source, self.visible(page, parent)
-        text = spelling.members([(m.name, self.page_member(m, page, visible, parent)) for m in page.members])
+        text = spelling.members([(m.name, self.page_member(m, page, visible)) for m in page.members])
         return self.granted(source.rule, parent, text) if isinstance(source, NestedPage) else text
 
-    def visible(self, page: Page, parent: FromClause | None) -> Any:
+    def visible(self, page: Page, parent: _Rows | None) -> Visible:
         """The rows that the page is a part of, perhaps in several parts."""
         columns = columns_of(page.source.model)
-        visible: Any = page.source.visible(self.access)
+        visible = page.source.visible(self.access)
         match page.source:
             case NestedPage() as nested:
                 assert parent is not None
-                return and_(columns[nested.parent] == parent.c.id, visible)
+                of_parent = columns[nested.parent] == literal_column(parent["id"], Id)
+                rows = and_(of_parent, nested.visible(self.access))
+                return (IndexedPart(rows, self.access.viewer_id, nested.parent),)
             case RootPage(within=str() as within) if self.shapes[page.number].has_id:
-                at_once = or_(*visible) if isinstance(visible, tuple) else visible
+                at_once = or_(*(part.rows for part in visible)) if isinstance(visible, tuple) else visible
                 return and_(at_once, columns[within] == _parameter(page.number, "id"))
         return visible
 
-    def page_member(self, member: PageMember, page: Page, visible: Any, parent: FromClause | None) -> list[Part]:
-        model, shape = page.source.model, self.shapes[page.number]
+    def page_member(self, member: PageMember, page: Page, visible: Visible) -> list[Part]:
+        shape = self.shapes[page.number]
         match member:
             case Constant():
                 return [member.text]
             case Total():
-                return spelling.value(count_rows(model, visible, shape.where, parent), Kind.INTEGER, nullable=False)
+                total: ColumnElement[int] = count_rows(page.source.model, visible, shape.where)
+                return self.number(Sql("(", total, ")"))
             case Limit():
-                return spelling.value(_parameter(page.number, "limit"), Kind.INTEGER, nullable=False)
+                return self.number(_parameter(page.number, "limit"))
             case Skip():
-                return spelling.value(_parameter(page.number, "skip"), Kind.INTEGER, nullable=False)
+                return self.number(_parameter(page.number, "skip"))
             case Data():
-                return self.data(member, page, visible, parent)
+                return self.data(member, page, visible)
 
-    def data(self, data: Data, page: Page, visible: Any, parent: FromClause | None) -> list[Part]:
+    def number(self, value: Sql | ColumnElement[int]) -> list[Part]:
+        return spelling.value(value, Kind.INTEGER, self.dialect, nullable=False)
+
+    def data(self, data: Data, page: Page, visible: Visible) -> list[Part]:
         model, shape = page.source.model, self.shapes[page.number]
         limit, skip = _parameter(page.number, "limit"), _parameter(page.number, "skip")
-        columns = frozenset({"id", *(sort.field for sort in shape.sort), *_columns_read(data.members, model)})
-        shown = page_rows(
-            model, visible, shape.where, shape.sort, Extent(limit, skip, shape.scan_limit), names=columns, parent=parent
-        )
+        names = frozenset({"id", *(sort.field for sort in shape.sort), *_columns_read(data.members, model)})
+        extent = Extent(limit, skip, shape.scan_limit)
+        rows = self.rows_of(model, Sql("(", page_rows(model, visible, shape.where, shape.sort, extent, names), ")"))
+        item = self.object(data.members, rows, optional=False)
+        return self.array(item, rows, f" ORDER BY {', '.join(_order(shape.sort, rows, model))}")
 
-        rows = _Rows(shown)
-        item = spelling.concatenated(self.object(data.members, rows, shown, optional=False))
-        order = filters.ordering(shape.sort, dict(shown.c.items()))
-        return _array(select(item.label("item")).select_from(rows.clause).order_by(*order))
-
-    def granted(self, rule: AccessRule | None, source: FromClause | None, text: list[Part]) -> list[Part]:
+    def granted(self, rule: AccessRule | None, rows: _Rows | None, text: list[Part]) -> list[Part]:
         if rule is None:
             return text
-        assert source is not None
-        return _shown(rule.sql(source.c, self.access), text)
+        assert rows is not None
+        return [spelling.shown(rule.sql(rows.columns, self.access), text)]
+
+
+def _order(sort: Sequence[filters.Sort], rows: _Rows, model: type[SQLModel]) -> Iterator[str]:
+    """The order of a page, as `filters.ordering` has it."""
+    for each in sort:
+        nulls = " NULLS LAST" if table_of(model).c[each.field].nullable else ""
+        yield f"{rows[each.field]} {'DESC' if each.descending else 'ASC'}{nulls}"
+    yield rows["id"]
 
 
 def _columns_read(members: Sequence[Member], model: type[SQLModel]) -> Iterator[str]:
@@ -286,15 +341,6 @@ def _columns_of_expression(expression: Expression, model: type[SQLModel]) -> fro
     recorder = _Recorder(model)
     expression(recorder, _access())
     return frozenset(recorder.used)
-
-
-def _array(items: Any) -> list[Part]:
-    texts: Subquery = items.subquery()
-    return [select(spelling.concatenated(spelling.array(texts.c.item))).scalar_subquery()]
-
-
-def _shown(condition: ColumnElement[bool], text: Sequence[Part]) -> list[Part]:
-    return [case((condition, spelling.concatenated(text)), else_=spelling.concatenated(["null"]))]
 
 
 def _parameter(number: int, name: str) -> BindParameter[Any]:

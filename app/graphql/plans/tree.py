@@ -17,7 +17,6 @@ from graphql import (
     is_non_null_type,
 )
 from graphql.execution.collect_fields import FieldDetails
-from sqlalchemy import Table
 from sqlmodel import SQLModel
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 from strawberry.types.field import StrawberryField
@@ -37,6 +36,7 @@ from app.graphql.declarations import (
 from app.graphql.plans.arguments import Arguments
 from app.graphql.plans.operation import Scope
 from app.graphql.plans.spelling import Kind
+from app.lists.pagination import table_of
 
 
 class NotPlannable(Exception):
@@ -282,12 +282,6 @@ def is_planned(core: GraphQLField) -> bool:
     except NotPlannable:
         return False
     return True
-
-
-def table_of(model: type[SQLModel]) -> Table:
-    """Return the table of a model."""
-    table: Table = model.__table__  # type: ignore[attr-defined]
-    return table
 
 
 def _column(name: str, core: GraphQLField, model: type[SQLModel], column: str) -> Scalar:
