@@ -85,7 +85,7 @@ async def test_imported_offers_get_the_deliveries_that_earlier_imports_left_out(
         await connection.execute(text("DROP INDEX ix_lead_offers_scheduled"))
         await connection.execute(text("UPDATE alembic_version SET version_num = '0008'"))
 
-    await asyncio.to_thread(upgrade, database_url)
+    await asyncio.to_thread(upgrade, database_url, "0009")
 
     async with database.read() as session:
         assert (await session.exec(count_silent_offers())).one() == 0

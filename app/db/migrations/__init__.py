@@ -16,26 +16,26 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.db.engine import connect
 
 
-def upgrade(url: str) -> None:
-    """Upgrade the database at a SQLAlchemy URL to the latest revision, all or nothing. Concurrent upgrades wait."""
-    asyncio.run(_upgrade(url))
+def upgrade(url: str, revision: str = "head") -> None:
+    """Upgrade the database at a SQLAlchemy URL to a revision, all or nothing. Concurrent upgrades wait."""
+    asyncio.run(_upgrade(url, revision))
 
 
-async def _upgrade(url: str) -> None:
+async def _upgrade(url: str, revision: str) -> None:
     database = connect(url)
     try:
         async with database.write_engine.begin() as connection:
-            await connection.run_sync(_run)
+            await connection.run_sync(_run, revision)
     finally:
         await database.close()
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection, revision: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('lead-offers migrate'))")
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 async def is_up_to_date(session: AsyncSession) -> bool:
