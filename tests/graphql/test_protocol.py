@@ -52,7 +52,6 @@ async def test_the_audits_of_graphql_http_pass(database_url: str, api: Api, cast
         ("*/*, application/json;q=0", None),
         ("application/json;q=x", None),
         ("text/html", None),
-        ("text/event-stream", None),
     ],
 )
 async def test_the_media_type_is_negotiated(api: Api, cast: Cast, accept: str | None, answered: str | None) -> None:
