@@ -10,21 +10,57 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
-from urllib.parse import urlsplit
 
 import limits
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from app.domain.addresses import ENCODE, AddressForm, check_host_and_port
+from app.domain.bounds import (
+    DAY_IN_SECONDS,
+    DEEPEST_DOCUMENT,
+    HIGHEST_COST,
+    HOUR_IN_SECONDS,
+    LARGEST_BODY,
+    LARGEST_RATE,
+    MOST_CONNECTIONS,
+    MOST_OPERATIONS,
+    YEAR_IN_MINUTES,
+    YEAR_IN_SECONDS,
+)
 from app.domain.validation import email_to_send, parse_mailbox
 
 PREFIX = "LEAD_OFFERS_"
 
-DRIVERS = ("sqlite+aiosqlite", "postgresql+asyncpg")
+DRIVERS = SQLITE, POSTGRESQL = "sqlite+aiosqlite", "postgresql+asyncpg"
+
+WEB = ("https", "http")
+SMTP = AddressForm(("smtp", "smtps"), credentials=True, path=False)
+REDIS = AddressForm(("async+redis", "async+rediss"), credentials=True, query=True)
+DATABASE = AddressForm((POSTGRESQL,), credentials=True, query=True, host_is_optional=True)
+HTTP = {
+    "jwks_url": AddressForm(WEB, query=True),
+    "webhook_url": AddressForm(WEB, credentials=True, query=True),
+    "public_url": AddressForm(WEB),
+    "twilio_url": AddressForm(WEB),
+}
+ORIGIN = AddressForm(WEB, path=False)
+
+ASYNCPG_OPTIONS = frozenset(
+    {"host", "port", "user", "password", "database", "passfile", "service", "servicefile", "krbsrvname", "gsslib"}
+    | {"ssl", "target_session_attrs", "prepared_statement_cache_size"}
+)
+"""The options that may follow the ? of a PostgreSQL URL: those of asyncpg that are text. Numbers cannot be given."""
+
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 Address = TypeVar("Address", str | None, SecretStr | None)
+
+TimeLimit = Annotated[float, Field(gt=0, le=HOUR_IN_SECONDS)]
+"""A time limit in seconds."""
 
 
 class LogFormat(StrEnum):
@@ -56,11 +92,11 @@ class Settings(BaseSettings):
     pool_size: int = Field(
         default=10,
         ge=1,
+        le=MOST_CONNECTIONS,
         description="The number of connections to PostgreSQL that each process opens for reads, and again for writes.",
     )
-    pool_seconds: float = Field(
+    pool_seconds: TimeLimit = Field(
         default=5.0,
-        gt=0,
         description="How long a request waits for a connection to PostgreSQL, in seconds, before it gets UNAVAILABLE.",
     )
 
@@ -87,7 +123,7 @@ class Settings(BaseSettings):
     jwt_leeway_seconds: float = Field(
         default=60.0,
         ge=0,
-        le=3600,
+        le=HOUR_IN_SECONDS,
         description="How far another clock may be ahead, in seconds: a token is accepted so long before its `nbf`.",
     )
     jwt_user_claim: str = Field(
@@ -122,26 +158,39 @@ class Settings(BaseSettings):
     )
     rate_limit_storage: SecretStr | None = Field(
         default=None,
-        description="Where several processes count requests together: `async+redis://HOST`, which needs the package "
-        "coredis. By default each process counts for itself.",
+        description="Where several processes count requests together: `async+redis://[USER:PASSWORD@]HOST[:PORT]`, "
+        "which needs version 5 of the package coredis. By default each process counts for itself.",
     )
-    request_seconds: float = Field(
+    request_seconds: TimeLimit = Field(
         default=30.0,
-        gt=0,
         description="The time limit of a GraphQL operation or REST request, in seconds. Longer ones are stopped with "
         "TIMEOUT.",
     )
-    statement_seconds: float = Field(
+    statement_seconds: TimeLimit = Field(
         default=10.0,
-        gt=0,
         description="The time limit of one SQL statement, in seconds. Longer ones are stopped with TIMEOUT.",
     )
-    max_body_bytes: int = Field(
-        default=1024 * 1024, ge=1024, description="The maximum size of a request body. Larger ones get 413."
+    max_operations_per_connection: int = Field(
+        default=20,
+        ge=1,
+        le=MOST_OPERATIONS,
+        description="The number of operations that one WebSocket may run at the same time.",
     )
-    body_seconds: float = Field(
+    max_operations_per_user: int = Field(
+        default=50,
+        ge=1,
+        le=MOST_OPERATIONS,
+        description="The number of operations that one user may run at the same time over WebSockets and server-sent "
+        "events. Each server process counts for itself.",
+    )
+    max_body_bytes: int = Field(
+        default=1024 * 1024,
+        ge=1024,
+        le=LARGEST_BODY,
+        description="The maximum size of a request body. Larger ones get 413.",
+    )
+    body_seconds: TimeLimit = Field(
         default=10.0,
-        gt=0,
         description="How long a request body may take to arrive, in seconds. Slower ones get 408.",
     )
 
@@ -206,12 +255,14 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(
         default=60.0,
         ge=1,
+        le=DAY_IN_SECONDS,
         description="How long a worker reserves a message, in seconds. If the worker crashes, another one sends the "
         "message after this time.",
     )
     unclaimed_minutes: int = Field(
         default=60,
         ge=0,
+        le=YEAR_IN_MINUTES,
         description="How long after the last offer of a lead its creator is notified that nobody has claimed it, "
         "in minutes.",
     )
@@ -225,11 +276,15 @@ class Settings(BaseSettings):
         default=True, description="Lets clients query the schema, as GraphiQL does: `on` or `off`."
     )
     max_depth: int = Field(
-        default=15, ge=1, description="The maximum number of levels of fields. GraphiQL's introspection query has 15."
+        default=15,
+        ge=1,
+        le=DEEPEST_DOCUMENT,
+        description="The maximum number of levels of fields. GraphiQL's introspection query has 15.",
     )
     max_cost: int = Field(
         default=20_000,
         ge=1,
+        le=HIGHEST_COST,
         description="The maximum number of values that a response may contain. Each field counts once per item of the "
         "pages around it, based on their `limit`.",
     )
@@ -246,20 +301,17 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, url: str) -> str:
-        try:
-            known = make_url(url).drivername in DRIVERS
-        except (ArgumentError, ValueError):
-            known = False
-        if not known:
+        scheme = url.partition("://")[0]
+        if scheme not in DRIVERS:
             raise ValueError(f"must be a URL that begins with {' or '.join(f'{driver}://' for driver in DRIVERS)}")
-        return url
+        if scheme == SQLITE:
+            return _checked_sqlite_url(url)
+        return _checked_postgresql_url(url)
 
     @field_validator("listen_url")
     @classmethod
     def _check_listen_url(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith("postgresql+asyncpg://"):
-            raise ValueError("must be a URL that begins with postgresql+asyncpg://")
-        return url
+        return None if url is None else _checked_postgresql_url(url)
 
     @field_validator("jwt_secret")
     @classmethod
@@ -268,22 +320,34 @@ class Settings(BaseSettings):
             raise ValueError("must have at least 32 bytes")
         return secret
 
-    @field_validator("jwks_url", "public_url", "twilio_url", "webhook_url")
+    @field_validator(*HTTP)
     @classmethod
-    def _check_http_url(cls, url: Address) -> Address:
+    def _check_http_url(cls, url: Address, info: ValidationInfo) -> Address:
         text = url.get_secret_value() if isinstance(url, SecretStr) else url
-        if text is not None and not re.match(r"https?://[^/]", text):
-            raise ValueError("must be a URL that begins with https:// (http:// only on this machine)")
+        if text is not None:
+            HTTP[str(info.field_name)].parse(text)
+        return url
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _check_rate_limit_storage(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            parts = REDIS.parse(url.get_secret_value())
+            if not re.fullmatch(r"/?[0-9]{0,3}", parts.path, re.ASCII):
+                raise ValueError("must end with the host and the port, or with the number of a database: /0")
         return url
 
     @field_validator("rate_limit_per_user", "rate_limit_per_address")
     @classmethod
     def _check_rate_limit(cls, limit: str | None) -> str | None:
+        if limit is None:
+            return None
         try:
-            if limit is not None:
-                limits.parse(limit)
+            rate = limits.parse(limit)
         except ValueError:
             raise ValueError("must be a number of requests and a unit of time, such as 600/minute") from None
+        if rate.amount > LARGEST_RATE or rate.get_expiry() > YEAR_IN_SECONDS:
+            raise ValueError(f"must be at most {LARGEST_RATE:,} requests in at most a year")
         return limit
 
     @field_validator("cors_origins", "cors_headers", mode="before")
@@ -305,18 +369,31 @@ class Settings(BaseSettings):
     @field_validator("cors_origins")
     @classmethod
     def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(r"https?://[^/*\s]+", origin) for origin in origins):
-            raise ValueError('must be origins, without a path and without *, such as ["https://app.example.com"]')
+        for origin in origins:
+            try:
+                ORIGIN.parse(origin)
+            except ValueError as error:
+                example = 'such as ["https://app.example.com"]'
+                raise ValueError(f"must be origins, without a path and without *, {example}: each {error}") from None
+            if origin.endswith("/"):
+                raise ValueError("must be origins, without a slash at the end")
         return origins
 
     @field_validator("smtp_url")
     @classmethod
     def _check_smtp_url(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            parts = urlsplit(url.get_secret_value())
-            if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-                raise ValueError("must be smtp://HOST or smtps://HOST, with USER:PASSWORD@ and :PORT if needed")
+            parts = SMTP.parse(url.get_secret_value())
+            if bool(parts.username) != bool(parts.password):
+                raise ValueError("must have both a user name and a password, as in smtp://USER:PASSWORD@HOST, or none")
         return url
+
+    @field_validator("twilio_account_sid")
+    @classmethod
+    def _check_account_sid(cls, sid: str | None) -> str | None:
+        if sid is not None and not re.fullmatch(r"[0-9A-Za-z]+", sid):
+            raise ValueError("must have only letters and digits, as the account SID in the Twilio console")
+        return sid
 
     @field_validator("email_from")
     @classmethod
@@ -358,6 +435,42 @@ class Settings(BaseSettings):
         return self
 
 
+def _checked_sqlite_url(url: str) -> str:
+    """Return the URL. Raises ValueError unless it names a file."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = URL.create(SQLITE)
+    is_file = parsed.database not in (None, "", ":memory:")
+    if not is_file or parsed.host or parsed.port or parsed.username or parsed.query:
+        raise ValueError(f"must name a file after three slashes, as in {SQLITE}:///lead-offers.db, and nothing else")
+    return url
+
+
+def _checked_postgresql_url(url: str) -> str:
+    """Return the URL. Raises ValueError unless the driver can connect with it."""
+    host = DATABASE.parse(url).hostname
+    try:
+        parsed = make_url(url)
+        _arguments, options = parsed.get_dialect()().create_connect_args(parsed)
+    except (ArgumentError, AssertionError, TypeError, ValueError):
+        raise ValueError("has options after ? that the driver cannot read") from None
+    if (parsed.host or "").lower() != (host or ""):  # SQLAlchemy reads the user and the password up to the @
+        raise ValueError(f"has an invalid user name or password. {ENCODE}")
+    for each in (options.get("host"), options.get("port")):
+        for part in each if isinstance(each, list) else [each]:
+            if isinstance(part, int):
+                check_host_and_port(f"port:{part}")
+            elif part and not part.startswith("/"):
+                check_host_and_port(f"[{part}]" if ":" in part else part)
+    if unknown := {*options} - ASYNCPG_OPTIONS:
+        hint = ": asyncpg calls sslmode ssl" if "sslmode" in unknown else ""
+        raise ValueError(f"has an option after ? that is none of {', '.join(sorted(ASYNCPG_OPTIONS))}{hint}")
+    if options.get("ssl", "prefer") not in SSL_MODES:
+        raise ValueError(f"must have one of {', '.join(SSL_MODES)} as ssl after ?")
+    return url
+
+
 def webhook_key(secret: SecretStr) -> bytes:
     """Return the key that a `whsec_` secret encodes, or no bytes if it is malformed."""
     encoded = secret.get_secret_value()
@@ -376,24 +489,43 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise ValueError("\n".join(_line(problem["loc"], problem["msg"]) for problem in error.errors())) from None
+        lines = (_line(problem["loc"], problem["type"], problem["msg"]) for problem in error.errors())
+        raise ValueError("\n".join(lines)) from None
 
 
-def _line(location: tuple[int | str, ...], message: str) -> str:
+def _line(location: tuple[int | str, ...], kind: str, message: str) -> str:
     message = message.removeprefix("Value error, ")
     if not location:  # settings that do not go together: the message names them
         return message
     name, *inside = map(str, location)
+    if kind != "value_error" and (allowed := _allowed_numbers(Settings.model_fields[name])):
+        message = f"must be {allowed}"
     return f"{PREFIX}{'.'.join([name.upper(), *inside])}: {message}"
+
+
+def _allowed_numbers(field: FieldInfo) -> str:
+    """Return which numbers a setting may have, or nothing if it is no number. Each has a maximum."""
+    if field.annotation not in (int, float):
+        return ""
+    number = "a whole number" if field.annotation is int else "a number"
+    bounds = {name: getattr(bound, name) for bound in field.metadata for name in ("ge", "le") if hasattr(bound, name)}
+    low, high = bounds.get("ge"), f"{bounds['le']:,}"
+    return f"{number} greater than 0 and at most {high}" if low is None else f"{number} from {low:,} to {high}"
 
 
 def settings_table() -> str:
     """Return the Markdown table of all settings with their defaults and descriptions, in the order of their fields."""
     rows = [
-        f"| `{PREFIX}{name.upper()}` | {_default_cell(field.default)} | {field.description} |"
+        f"| `{PREFIX}{name.upper()}` | {_default_cell(field.default)} | {_meaning(field)} |"
         for name, field in Settings.model_fields.items()
     ]
     return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows, ""])
+
+
+def _meaning(field: FieldInfo) -> str:
+    """Return the description and, for a number, its bounds."""
+    allowed = _allowed_numbers(field)
+    return f"{field.description} {allowed[0].upper()}{allowed[1:]}." if allowed else str(field.description)
 
 
 def _default_cell(default: object) -> str:

@@ -15,8 +15,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from app.access.auth import make_authenticator
 from app.config import Settings, read_settings
 from app.db.change_feed import OfferChange
+from app.db.clock import DatabaseClock
 from app.db.engine import Database, connect, limits_of
-from app.domain.timestamps import utc_now
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
 from app.graphql.subscriptions.hub import Hub
@@ -38,9 +38,11 @@ CLOSE_SECONDS = 1.0
 
 
 def create_app(
-    settings: Settings, clock: Callable[[], datetime] = utc_now, channels: Channels | None = None
+    settings: Settings, clock: Callable[[], datetime] | None = None, channels: Channels | None = None
 ) -> Starlette:
-    """Create the server, with a worker inside it if `channels` are given. `clock` returns the current time in UTC.
+    """Create the server, with a worker inside it if `channels` are given.
+
+    `clock` returns the current time in UTC. The default is the database's clock.
 
     The first request connects to the database. Raises ValueError if a required setting is missing.
     """
@@ -49,13 +51,17 @@ def create_app(
         hub.publish(changes)
 
     async def graphiql(request: Request) -> Response:
-        return await graphiql_page(request, settings, db, clock())
+        return await graphiql_page(request, settings, db, now())
 
     db = connect(settings.database_url, limits_of(settings), announce, has_webhook=settings.has_webhook)
+    database_clock = DatabaseClock(db)
+    now = clock or database_clock
     hub = Hub(db, settings.listen_url or settings.database_url)
     authenticator = make_authenticator(db, settings)
-    endpoint = GraphQLEndpoint(authenticator, settings, clock, hub, graphiql if settings.graphiql else None)
-    worker = Worker(db, settings, channels, clock, make_webhook(settings)) if channels else None
+    endpoint = GraphQLEndpoint(authenticator, settings, now, hub, graphiql if settings.graphiql else None)
+    worker = Worker(db, settings, channels, now, make_webhook(settings)) if channels else None
+    if worker is not None and clock is None:
+        worker.synchronize = database_clock.synchronize
 
     middleware = [
         Middleware(ObservabilityMiddleware, log=request_logger(settings)),
@@ -66,18 +72,18 @@ def create_app(
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint),
         WebSocketRoute("/graphql", WebSocketEndpoint(endpoint.services)),
-        *rest_routes(authenticator, settings, clock),
-        *health_routes(db, clock),
+        *rest_routes(authenticator, settings, now),
+        *health_routes(db, now),
     ]
     if settings.graphiql:
         routes.append(graphiql_assets())
     if settings.public_url:
-        routes += [*claim_page_routes(db, settings, clock), *twilio_routes(db, settings, clock)]
+        routes += [*claim_page_routes(db, settings, now), *twilio_routes(db, settings, now)]
 
     app = Starlette(
         routes=routes,
         middleware=middleware,
-        lifespan=_make_lifespan(db, hub, worker),
+        lifespan=_make_lifespan(db, database_clock if clock is None else None, hub, worker),
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.database = db
@@ -85,7 +91,7 @@ def create_app(
 
 
 def _make_lifespan(
-    db: Database, hub: Hub, worker: Worker | None
+    db: Database, clock: DatabaseClock | None, hub: Hub, worker: Worker | None
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     def begin_shutdown() -> None:
         """End subscriptions, for which the server would wait indefinitely, and stop the worker at the same time."""
@@ -95,6 +101,7 @@ def _make_lifespan(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        following = asyncio.create_task(clock.follow()) if clock else None
         try:
             working = asyncio.create_task(worker.run()) if worker else None
             with before_server_shutdown(begin_shutdown):
@@ -103,6 +110,8 @@ def _make_lifespan(
                 worker.stop()
                 await working
         finally:
+            if following is not None:
+                following.cancel()
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await hub.close()

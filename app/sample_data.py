@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col, select
 
+from app.commands import outbox
 from app.db.bulk import Advance, continue_ids, insert_rows
 from app.db.engine import Database
 from app.db.models import User
@@ -20,6 +21,7 @@ from app.domain.alert_channels import Alerts
 from app.domain.distribution_targets import Target
 from app.domain.enums import (
     ClaimedVia,
+    DeliveryStatus,
     DistributionTarget,
     LeadOfferStatus,
     OrderMethod,
@@ -111,7 +113,9 @@ async def fill(database: Database, size: Size, advance: Advance = lambda _offers
         for teams in _batches(size.teams, 100):
             await _insert(connection, [_team(size, team) for team in teams])
         for leads in _batches(size.leads, 1_000):
-            await _insert(connection, [_lead(size, lead, random) for lead in leads])
+            tables = [_lead(size, lead, random) for lead in leads]
+            await _insert(connection, tables)
+            await outbox.schedule_deliveries(session, _announcements(tables))
             advance(len(leads) * size.members)
         for table in SQLModel.metadata.tables.values():
             if table.autoincrement_column is not None:
@@ -126,6 +130,15 @@ def _batches(count: int, length: int) -> Iterator[range]:
 async def _insert(connection: AsyncConnection, batch: Sequence[Tables]) -> None:
     for name in batch[0]:
         await insert_rows(connection, SQLModel.metadata.tables[name], [row for tables in batch for row in tables[name]])
+
+
+def _announcements(batch: Sequence[Tables]) -> list[outbox.Announcement]:
+    return [
+        outbox.Announcement(offer["id"], Alerts.from_fields(offer), offer["notify_at"])
+        for tables in batch
+        for offer in tables["lead_offers"]
+        if offer["status"] is LeadOfferStatus.SCHEDULED
+    ]
 
 
 async def _analyze(database: Database) -> None:
@@ -241,6 +254,7 @@ def _lead(size: Size, lead: int, random: Random) -> Tables:
         }
         for position, moment in enumerate(moments)
     ]
+    zipcode, claim = random.choice(_zipcodes(team)), _claim(size, team, moments, taker, random)
     return {
         "contacts": [_contact(number, team)],
         "leads": [
@@ -250,13 +264,14 @@ def _lead(size: Size, lead: int, random: Random) -> Tables:
                 "creator_id": team + 1,
                 "source_id": team * 3 + source + 1,
                 **asdict(target),
-                "zipcode": random.choice(_zipcodes(team)),
+                "zipcode": zipcode,
                 "type": LEAD_TYPES[source],
                 "created_at": start - timedelta(seconds=20),
-                **_claim(size, team, moments, taker, random),
+                **claim,
             }
         ],
         "lead_offers": offers,
+        "deliveries": [delivery for offer in offers for delivery in _deliveries(offer, claim["claimed_at"])],
         "lead_rollouts": [
             {
                 "id": number,
@@ -293,6 +308,28 @@ def _state(position: int, due: int, taker: int | None, random: Random) -> OfferS
     if not waits and random.random() < 0.15 and position != due - 1:
         return OfferState(LeadOfferStatus.DECLINED)
     return OfferState(status) if taker is None else after_claim(status)
+
+
+def _deliveries(offer: dict[str, Any], claimed_at: datetime | None) -> list[dict[str, Any]]:
+    """Return the deliveries of an offer that have ended: sent within three seconds, or cancelled by a claim before.
+
+    Those of scheduled offers are pending, and `fill` writes them.
+    """
+    if offer["status"] is LeadOfferStatus.SCHEDULED:
+        return []
+    is_sent = offer["status"] is not LeadOfferStatus.CANCELLED
+    latest = ANCHOR if claimed_at is None or claimed_at == offer["notify_at"] else claimed_at
+    sent_at = min(offer["notify_at"] + timedelta(milliseconds=offer["id"] * 37 % 3_000), latest)
+    return [
+        {
+            "offer_id": offer["id"],
+            "channel": channel,
+            "status": DeliveryStatus.SENT if is_sent else DeliveryStatus.CANCELLED,
+            "attempts": int(is_sent),
+            "sent_at": sent_at if is_sent else None,
+        }
+        for channel in Alerts.from_fields(offer).channels
+    ]
 
 
 def _claim(size: Size, team: int, moments: list[datetime], taker: int | None, random: Random) -> dict[str, Any]:

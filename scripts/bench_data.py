@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.config import Settings
 
 LEAD_OFFERS = (sys.executable, "-c", "from app.cli import app; app()")
@@ -30,6 +30,7 @@ COPIED = {
     "contacts": {"id": "contacts"},
     "leads": {"id": "leads", "contact_id": "contacts"},
     "lead_offers": {"id": "lead_offers", "lead_id": "leads"},
+    "deliveries": {"id": "deliveries", "offer_id": "lead_offers"},
 }
 """The tables that grow with the number of leads, and which of their columns refer to which table."""
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from sqlmodel import col, select
 
-from app.access.auth import Scope, issue_token
+from app.access.auth import Scope
+from app.access.tokens import issue_token
 from app.config import read_settings
 from app.db.engine import connect
 from app.db.models import Team, TeamMember, User

@@ -4,6 +4,8 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root=$PWD
+# Containers often set this variable. Without caches each process compiles the server, and pytest its tests, again: two seconds.
+unset PYTHONDONTWRITEBYTECODE
 
 say() { printf '==> %s\n' "$*" >&2; }
 die() {

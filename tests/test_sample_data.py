@@ -9,12 +9,14 @@ from sqlmodel import SQLModel
 from typer.testing import CliRunner
 
 from app import cli
-from app.db.engine import Database
+from app.commands.outbox import count_silent_offers
+from app.db.engine import Database, connect
 from app.domain.alert_channels import Alerts
-from app.domain.enums import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus
+from app.domain.enums import OPEN_STATUSES, DeliveryStatus, LeadOfferStatus, OrderMethod, RequestStatus
 from app.domain.planner import Candidate, Option, PlannedOffer, plan
 from app.errors import ApiError, Code
 from app.sample_data import ANCHOR, Size, fill
+from tests.support.databases import Clone
 from tests.support.world import World
 
 SIZE = Size(teams=3, members=4, leads=120)
@@ -50,6 +52,7 @@ def test_counts(tables: Tables) -> None:
         "leads": 120,
         "lead_rollouts": 120,
         "lead_offers": 120 * 4,
+        "deliveries": sum(len(_alerts(offer).channels) for offer in tables["lead_offers"]),
         "rollout_offers": 120 * 4,
     }
     assert {offer.status for offer in tables["lead_offers"]} == set(LeadOfferStatus)
@@ -110,6 +113,36 @@ def test_offers_equal_those_of_a_submit(tables: Tables) -> None:
         assert {offer.offered_by_id for offer in made[rollout.id]} == {team.creator_id}
 
 
+def test_each_offer_has_a_delivery_per_channel_that_fits_its_status(tables: Tables) -> None:
+    claimed_at = {lead.id: lead.claimed_at for lead in tables["leads"]}
+    deliveries = defaultdict(list)
+    for delivery in tables["deliveries"]:
+        deliveries[delivery.offer_id].append(delivery)
+    for offer in tables["lead_offers"]:
+        assert sorted(each.channel for each in deliveries[offer.id]) == sorted(_alerts(offer).channels)
+        for each in deliveries[offer.id]:
+            if offer.status is LeadOfferStatus.SCHEDULED:
+                told = (DeliveryStatus.PENDING, 0, offer.notify_at, None)
+            elif offer.status is LeadOfferStatus.CANCELLED:
+                told = (DeliveryStatus.CANCELLED, 0, None, None)
+            else:
+                told = (DeliveryStatus.SENT, 1, None, each.sent_at)
+                assert offer.notify_at <= each.sent_at <= ANCHOR
+                if claimed_at[offer.lead_id] != offer.notify_at:
+                    assert each.sent_at <= (claimed_at[offer.lead_id] or ANCHOR)
+            assert (each.status, each.attempts, each.next_attempt_at, each.sent_at) == told
+    assert {each.status for each in tables["deliveries"]} == {
+        DeliveryStatus.PENDING,
+        DeliveryStatus.CANCELLED,
+        DeliveryStatus.SENT,
+    }
+
+
+async def test_nobody_misses_a_scheduled_offer(database: Database, tables: Tables) -> None:
+    async with database.read() as session:
+        assert (await session.exec(count_silent_offers())).one() == 0
+
+
 def _candidate(user: Any, status: RequestStatus, row: Any) -> Candidate:
     option = Option(row.rank, row.mins_until_lead_offer, row.assign_automatically, _alerts(row))
     return Candidate(user.id, status, False, user.is_active, user.away_until, option)
@@ -133,13 +166,12 @@ def test_everything_of_a_team_belongs_to_its_leader(tables: Tables) -> None:
         assert zipcodes[lead.zipcode] == team.id
 
 
-async def test_the_same_each_time(database: Database, tables: Tables) -> None:
-    async with database.write() as session:
-        connection = await session.connection()
-        for table in reversed(SQLModel.metadata.sorted_tables):
-            await connection.execute(table.delete())
-    await fill(database, SIZE)
-    assert await everything(database) == tables
+async def test_the_same_each_time(clone: Clone, tables: Tables) -> None:
+    async with clone() as url:
+        another = connect(url)
+        await fill(another, SIZE)
+        assert await everything(another) == tables
+        await another.close()
 
 
 async def test_a_database_with_users_is_refused(database: Database, world: World) -> None:

@@ -1,16 +1,13 @@
 """Authentication: finds the viewer behind a request's bearer token, and the scopes that the token grants."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
-import jwt
 from sqlalchemy import bindparam
 from sqlmodel import col, select
 
 from app.access.rate_limits import RateLimits
-from app.access.tokens import SECRET_ALGORITHM, Identity, Tokens, signing_key
+from app.access.tokens import Identity, Tokens
 from app.config import Settings
 from app.db.compiled import Statement
 from app.db.engine import Database
@@ -44,18 +41,6 @@ class Viewer:
             raise ApiError(Code.FORBIDDEN, f"The access token lacks the scope {scope}.")
 
 
-def issue_token(settings: Settings, user_id: int, scopes: str, hours: float, now: datetime) -> str:
-    """Return an access token for a user. It expires `hours` after `now`; `scopes` are separated by spaces.
-
-    Raises ValueError if the setting of the signing key is missing.
-    """
-    claims: dict[str, Any] = {"scope": scopes, "iat": now, "exp": now + timedelta(hours=hours)}
-    claims |= {"sub": str(user_id), settings.jwt_user_claim: str(user_id)}
-    claims |= {"iss": settings.jwt_issuer} if settings.jwt_issuer else {}
-    claims |= {"aud": settings.jwt_audience} if settings.jwt_audience else {}
-    return jwt.encode(claims, signing_key(settings), SECRET_ALGORITHM)
-
-
 @dataclass(frozen=True, slots=True)
 class Authenticator:
     """Authenticates requests of every transport, and applies the rate limits to them."""
@@ -72,8 +57,9 @@ class Authenticator:
         """
         await self.limits.count_address(address)
         identity = await self.tokens.identify(authorization)
-        requests.current().user_id = identity.user_id
-        await self.limits.count_user(identity.user_id or identity.email)
+        request = requests.current()
+        request.user_id, request.reader = identity.user_id, identity.user_id or identity.email
+        await self.limits.count_user(request.reader)
         return identity
 
     async def admit(self, authorization: str | None, address: str | None) -> Viewer:

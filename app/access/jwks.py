@@ -65,15 +65,24 @@ class KeySet:
     async def _refresh(self) -> None:
         self._tried = self._clock()
         try:
-            async with httpx2.AsyncClient(timeout=FETCH_SECONDS) as http:
-                response = await http.get(self._url)
-            response.raise_for_status()
-            self._keys = _signing_keys(response.json()["keys"])
-        except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
+            self._keys = await fetch_keys(self._url)
+        except FETCH_ERRORS as error:
             logger.warning("Cannot fetch the keys at %s; keeping the previous ones: %r", self._url, error)
             return
         self._fetched = self._clock()
         self.version += 1
+
+
+FETCH_ERRORS = (httpx2.HTTPError, ValueError, KeyError, TypeError)
+"""The errors of `fetch_keys`: the provider cannot be reached, or responds with something else."""
+
+
+async def fetch_keys(url: str) -> list[jwt.PyJWK]:
+    """Return the provider's keys that sign with one of our algorithms."""
+    async with httpx2.AsyncClient(timeout=FETCH_SECONDS) as http:
+        response = await http.get(url)
+    response.raise_for_status()
+    return _signing_keys(response.json()["keys"])
 
 
 def _signing_keys(listed: list[dict[str, str]]) -> list[jwt.PyJWK]:

@@ -7,24 +7,41 @@ from math import ceil
 
 from limits import RateLimitItem, parse
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 
-from app.config import Settings
+from app.config import PREFIX, Settings
 from app.errors import ApiError, Code
 
 logger = logging.getLogger(__name__)
 
 
 class RateLimits:
-    """Counts requests, in this process or in a Redis that several processes share."""
+    """Counts requests, in this process or in a Redis that several processes share.
+
+    Raises ValueError, naming the setting, if the storage cannot be used here.
+    """
 
     def __init__(self, settings: Settings) -> None:
         per_user, per_address = settings.rate_limit_per_user, settings.rate_limit_per_address
         self._per_user = parse(per_user) if per_user else None
         self._per_address = parse(per_address) if per_address else None
         store = settings.rate_limit_storage
-        url = store.get_secret_value() if store else "async+memory://"
-        self._limiter = SlidingWindowCounterRateLimiter(storage_from_string(url))
+        try:
+            # coredis takes a password as it stands in the address, unless it is asked to decode it.
+            storage = (
+                storage_from_string(store.get_secret_value(), decode_components=True)
+                if store
+                else storage_from_string("async+memory://")
+            )
+        except (ConfigurationError, ValueError) as error:
+            reason = "needs version 5 of the package coredis, or the address has options that it cannot read"
+            raise ValueError(f"{PREFIX}RATE_LIMIT_STORAGE: {reason}") from error
+        self._limiter = SlidingWindowCounterRateLimiter(storage)
+
+    async def check(self) -> None:
+        """Read a counter that nobody uses. Raises an error of the storage if that does not work."""
+        await self._limiter.test(parse("1/minute"), "check")
 
     async def count_user(self, user: object) -> None:
         """Count a request of a user, given by id or e-mail address. Raises RATE_LIMITED if they sent too many."""

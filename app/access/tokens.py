@@ -1,4 +1,4 @@
-"""Verifies bearer tokens (JWT) and reads their claims.
+"""Access tokens (JWT): issues and verifies them, and reads their claims.
 
 Two kinds are accepted: HS256, signed with our secret, as printed by `lead-offers token`; and RS256 or ES256, signed
 with a key of the identity provider. The algorithm decides which keys are tried, so that a public key is never used as
@@ -8,6 +8,7 @@ a secret.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import jwt
@@ -110,7 +111,8 @@ class Tokens:
         raise jwt.InvalidTokenError("no matching key")
 
     def _identity(self, claims: Mapping[str, Any]) -> Identity:
-        user = str(claims[self._settings.jwt_user_claim])
+        claim = claims[self._settings.jwt_user_claim]
+        user = str(int(claim) if isinstance(claim, float) and claim.is_integer() else claim)  # 2.0 is 2 in JSON
         by_address = "@" in user
         if by_address and claims.get("email_verified", True) not in (True, "true"):
             raise jwt.InvalidTokenError("the address is not verified")
@@ -120,6 +122,18 @@ class Tokens:
             _scopes(claims.get("scope", claims.get("scp"))),
             float(claims["exp"]),
         )
+
+
+def issue_token(settings: Settings, user_id: int, scopes: str, hours: float, now: datetime) -> str:
+    """Return an access token for a user. It expires `hours` after `now`; `scopes` are separated by spaces.
+
+    Raises ValueError if the setting of the signing key is missing.
+    """
+    claims: dict[str, Any] = {"scope": scopes, "iat": now, "exp": now + timedelta(hours=hours)}
+    claims |= {"sub": str(user_id), settings.jwt_user_claim: str(user_id)}
+    claims |= {"iss": settings.jwt_issuer} if settings.jwt_issuer else {}
+    claims |= {"aud": settings.jwt_audience} if settings.jwt_audience else {}
+    return jwt.encode(claims, signing_key(settings), SECRET_ALGORITHM)
 
 
 def signing_key(settings: Settings) -> str:

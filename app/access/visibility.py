@@ -1,8 +1,9 @@
 """Access rules: one SQL expression per table that selects the rows a viewer can see.
 
 Lists, lookups by id, counts, claims and subscriptions all use these. For the viewer, a row that they leave out
-does not exist. Seeing a row does not mean that the viewer may change it: commands check that. The functions `…_parts`
-select the same rows for lists, which read them in the order of an index.
+does not exist: a list leaves it out, a lookup (`lookup` in app/graphql/fields.py) is null, and a command raises
+NOT_FOUND. Seeing a row does not mean that the viewer may change it: the commands check that, and raise FORBIDDEN. The
+functions `…_parts` select the same rows for lists, which read them in the order of an index.
 """
 
 from datetime import datetime

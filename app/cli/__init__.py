@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import data, serving, users
+from app.cli import checks, data, serving, users
 from app.graphql.schema import sdl
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.add_typer(users.app, name="user")
 app.add_typer(data.leads, name="leads")
 app.command("serve")(serving.serve)
 app.command("dispatch")(serving.dispatch)
+app.command("check")(checks.check)
 app.command("migrate")(data.migrate)
 app.command("import")(data.import_)
 app.command("sample")(data.sample)

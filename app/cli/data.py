@@ -62,6 +62,19 @@ def unclaimed(
 
 def import_(
     file: Annotated[Path, typer.Argument(help="JSON file in UTF-8.", exists=True, dir_okay=False, readable=True)],
+    list_all: Annotated[
+        bool, typer.Option("--all", help="List all problems, not only the first of each kind.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report, with all problems, as one JSON object.")
+    ] = False,
+    lenient: Annotated[
+        bool,
+        typer.Option(
+            "--lenient",
+            help="Leave out names, e-mail addresses, phone numbers and zipcodes that are invalid, and count them.",
+        ),
+    ] = False,
 ) -> None:
     """Import data of the REST API that this server is modelled on, from a JSON file.
 
@@ -71,15 +84,24 @@ def import_(
     ISO 8601; a missing time, such as a lead's created_at, becomes the time of the import. Unknown fields are reported
     and ignored.
 
-    All or nothing: if the file has errors, nothing is imported. Each error is printed with its list, the position in
-    the list (from 0), the field and the value. A row whose id exists is skipped, so that importing a file again
-    changes nothing. Nobody is notified of offers that were due before the import.
+    All or nothing: if the file has problems, nothing is imported. They are counted by list and kind, and then printed
+    with the list, the position in the list (from 0), the field and the value. A row whose id exists is skipped, so that
+    importing a file again changes nothing. Users are notified of the offers that are due after the import, and of no
+    others.
     """
     settings, now = settings_or_exit(), datetime.now(UTC)
+    report = importer.Report(keeps_all=list_all or as_json, is_lenient=lenient)
     with expected_errors():
-        document = importer.parse(file.read_bytes())
-        with progress_bar("Importing", importer.STEPS * importer.count(document)) as advance:
-            report = in_transaction(settings, lambda session: importer.import_lists(session, document, now, advance))
+        try:
+            document = importer.parse(file.read_bytes(), report)
+            with progress_bar("Importing", importer.STEPS * importer.count(document)) as advance:
+                in_transaction(settings, lambda session: importer.import_lists(session, document, now, advance, report))
+        except importer.NotImported:
+            if not as_json:
+                raise
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=2))
+        raise typer.Exit(1 if report.problem_count else 0)
     for line in report.lines():
         typer.echo(printable(line))
 
@@ -97,7 +119,7 @@ def sample(
 
     The same numbers produce the same data. Leaders are leader-1@example.com, leader-2@example.com and so on; members
     are agent-1@example.com and so on. All leads were submitted in the year before 2026-01-01, and some offers of the
-    newest are due after it.
+    newest are due after it: a worker notifies their users.
     """
     size = Size(teams, members, leads)
 

@@ -34,11 +34,7 @@ def settings_or_exit(*, signing: bool = False) -> Settings:
 def in_transaction(settings: Settings, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
     """Run `work` in one transaction and return its result."""
 
-    async def run(database: Database) -> T:
-        async with database.write() as session:
-            return await work(session)
-
-    return with_database(settings, run)
+    return with_database(settings, lambda database: database.in_transaction(work))
 
 
 def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
@@ -62,11 +58,17 @@ def expected_errors() -> Iterator[None]:
     except (importer.NotImported, OSError) as error:
         fail(str(error))
     except (ApiError, DBAPIError) as error:
-        failure = error.__cause__ if isinstance(error, ApiError) and error.code in DATABASE_FAILURES else error
-        if isinstance(failure, ApiError):
-            fail(str(failure))
+        if isinstance(error, ApiError) and error.code not in DATABASE_FAILURES:
+            fail(str(error))
         hint = f"Check {PREFIX}DATABASE_URL, and that `lead-offers migrate` was run."
-        fail(f"The database reported an error: {getattr(failure, 'orig', failure)}\n{hint}")
+        fail(f"The database reported an error: {database_failure(error)}\n{hint}")
+
+
+def database_failure(error: BaseException) -> str:
+    """Return what the driver says of a failure, in the words that are for the operator only."""
+    cause = error.__cause__ if isinstance(error, ApiError) and error.__cause__ else error
+    failure = getattr(cause, "orig", None) or cause
+    return str(failure) or type(failure).__name__
 
 
 def fail(reason: str) -> NoReturn:

@@ -15,8 +15,8 @@ from sqlalchemy import make_url
 
 from app.cli.running import expected_errors, fail, in_transaction, settings_or_exit
 from app.config import PREFIX, Settings
+from app.db.clock import DatabaseClock
 from app.db.engine import connect, limits_of
-from app.domain.timestamps import utc_now
 from app.main import create_app, from_environment, from_environment_with_worker, tune_gc
 from app.observability import metrics
 from app.observability.logs import configure_logging
@@ -105,7 +105,8 @@ def dispatch(
 
     async def run() -> None:
         db = connect(settings.database_url, limits_of(settings), has_webhook=settings.has_webhook)
-        worker = Worker(db, settings, channels, utc_now, make_webhook(settings))
+        clock = DatabaseClock(db)
+        worker = Worker(db, settings, channels, clock, make_webhook(settings), clock.synchronize)
         try:
             with on_shutdown_signal(worker.stop):
                 if once:

@@ -6,12 +6,15 @@ from typing import Annotated
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.access.auth import Scope, issue_token
+from app.access.auth import Scope
+from app.access.tokens import issue_token
 from app.cli.running import expected_errors, full_name, in_transaction, print_row, settings_or_exit
 from app.commands.release import release_leads
 from app.commands.users import activate_user, create_user, deactivate_user, find_user
 from app.db.models import User
+from app.domain.bounds import LONGEST_TOKEN
 from app.domain.timestamps import format_instant, utc_now
+from app.domain.validation import parse_hours
 from app.errors import ApiError, Code
 
 app = typer.Typer(help="Manage user accounts.", no_args_is_help=True)
@@ -19,10 +22,20 @@ app = typer.Typer(help="Manage user accounts.", no_args_is_help=True)
 ALL_SCOPES = " ".join(Scope)
 
 
+def _hours(number: float) -> float:
+    try:
+        return parse_hours(number)
+    except ValueError as error:
+        raise typer.BadParameter(f"{number:g} {error}") from error
+
+
 def token(
     email: Annotated[str, typer.Argument(help="E-mail address of an active user.")],
     scope: Annotated[str, typer.Option(help="Scopes of the token, separated by a space.")] = ALL_SCOPES,
-    hours: Annotated[float, typer.Option(help="Hours until the token expires.", min=0)] = 12,
+    hours: Annotated[
+        float,
+        typer.Option(help=f"Hours until the token expires, at most {LONGEST_TOKEN:,} (ten years).", callback=_hours),
+    ] = 12,
 ) -> None:
     """Print an access token for a user, and nothing else.
 

@@ -8,8 +8,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
 from app.commands.claim import take_lead
-from app.commands.eligibility import ineligibility
 from app.commands.escalation import escalate
+from app.commands.offer_standing import ineligibility
 from app.commands.withdrawal import withdraw_unsent
 from app.db.alert_columns import alerts_of
 from app.db.models import LeadOffer, User
@@ -42,7 +42,7 @@ async def auto_assign(session: AsyncSession, lead_id: int, now: datetime) -> boo
         return escalated and await auto_assign(session, lead_id, now)
     if taker.user_id is None or not await take_lead(session, lead_id, taker.user_id, ClaimedVia.AUTO, now):
         return False
-    await outbox.schedule_deliveries(session, [(taker.id, channel, now) for channel in alerts_of(taker).channels])
+    await outbox.schedule_deliveries(session, [outbox.Announcement(taker.id, alerts_of(taker), now)])
     return True
 
 

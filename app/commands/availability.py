@@ -2,33 +2,34 @@
 
 from datetime import datetime
 
-from sqlalchemy import and_, or_, update
+from sqlalchemy import and_, exists, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.locks import lock_leads, lock_leads_of_open_offers
+from app.commands.locks import IS_OPEN, lock_late_leads, lock_leads_of_offers, lock_user
 from app.commands.withdrawal import withdraw_open
 from app.db.models import Delivery, LeadOffer, User
 from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
 from app.domain.timestamps import format_instant
 from app.domain.validation import checking
-from app.errors import Problem, bad_input
 
 
 async def set_away(session: AsyncSession, viewer_id: int, until: datetime, now: datetime) -> User:
     """Give the viewer no new offers before `until`, and cancel their scheduled offers that come due before it.
 
-    Raises BAD_USER_INPUT unless `until` is in the future.
+    Raises BAD_USER_INPUT unless `until` is in the future and can be stored.
     """
-    if until <= now:
-        raise bad_input(Problem("until", f"must be after {format_instant(now)}, which is now"))
-    user = await session.get_one(User, viewer_id)
+    with checking() as check:
+        if check.instant("until", until) <= now and not check.problems:
+            check.refuse("until", f"must be after {format_instant(now)}, which is now")
     comes_due_before = and_(
         col(LeadOffer.user_id) == viewer_id,
         col(LeadOffer.status) == LeadOfferStatus.SCHEDULED,
         col(LeadOffer.notify_at) < until,
     )
-    leads = await lock_leads_of_open_offers(session, comes_due_before)
+    leads = await lock_leads_of_offers(session, comes_due_before)
+    user = await lock_user(session, viewer_id)
+    leads = await lock_late_leads(session, comes_due_before, leads)
     await withdraw_open(session, leads, comes_due_before, EndReason.AWAY, now)
     user.away_until = until
     await session.flush()
@@ -37,7 +38,7 @@ async def set_away(session: AsyncSession, viewer_id: int, until: datetime, now: 
 
 async def clear_away(session: AsyncSession, viewer_id: int) -> User:
     """Make the viewer available again. Cancelled offers stay cancelled until their leads are submitted again."""
-    user = await session.get_one(User, viewer_id)
+    user = await lock_user(session, viewer_id)
     user.away_until = None
     await session.flush()
     return user
@@ -65,8 +66,15 @@ async def clear_quiet_hours(session: AsyncSession, viewer_id: int, now: datetime
 async def _change_quiet_hours(
     session: AsyncSession, viewer_id: int, start: str | None, end: str | None, now: datetime
 ) -> User:
-    user = await session.get_one(User, viewer_id)
+    # The leads of all offers that the worker may be holding back at this moment, whether it has recorded that or not.
+    pending = exists(
+        select(1).where(col(Delivery.offer_id) == col(LeadOffer.id), col(Delivery.status) == DeliveryStatus.PENDING)
+    )
+    may_be_held = and_(col(LeadOffer.user_id) == viewer_id, col(LeadOffer.notify_at) <= now, or_(IS_OPEN, pending))
+    leads = await lock_leads_of_offers(session, may_be_held)
+    user = await lock_user(session, viewer_id)
     if (user.quiet_hours_start, user.quiet_hours_end) != (start, end):
+        await lock_late_leads(session, may_be_held, leads)
         user.quiet_hours_start, user.quiet_hours_end = start, end
         await session.flush()
         await _release_held(session, viewer_id, now)
@@ -74,7 +82,10 @@ async def _change_quiet_hours(
 
 
 async def _release_held(session: AsyncSession, user_id: int, now: datetime) -> None:
-    """Make everything that the old quiet hours held back due now. The worker holds it again if the new ones say so."""
+    """Make everything that the old quiet hours held back due now. The worker holds it again if the new ones say so.
+
+    The caller has locked the leads.
+    """
     due = and_(col(LeadOffer.user_id) == user_id, col(LeadOffer.notify_at) <= now)
     held = and_(due, col(LeadOffer.held_until) > now)
     waiting = and_(
@@ -83,10 +94,6 @@ async def _release_held(session: AsyncSession, user_id: int, now: datetime) -> N
         col(Delivery.lease).is_(None),
         col(Delivery.offer_id).in_(select(LeadOffer.id).where(due)),
     )
-    has_waiting = col(LeadOffer.id).in_(select(Delivery.offer_id).where(waiting))
-    affected = select(LeadOffer.lead_id).where(or_(held, has_waiting))
-    await lock_leads(session, set((await session.exec(affected)).all()))
-
     options = {"synchronize_session": False}
     await session.exec(update(LeadOffer).where(held).values(held_until=now), execution_options=options)
     await session.exec(update(Delivery).where(waiting).values(next_attempt_at=now), execution_options=options)

@@ -11,9 +11,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands import outbox
-from app.commands.eligibility import claimable
 from app.commands.escalation import escalate
 from app.commands.locks import lock_lead_of_own_offer
+from app.commands.offer_standing import claimable
 from app.db.compiled import Statement
 from app.db.functions import member_of
 from app.db.models import Lead, LeadOffer, User
@@ -21,7 +21,7 @@ from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime, stored
 from app.domain.enums import OPEN_STATUSES, ClaimedVia, EndReason, LeadOfferStatus
 from app.domain.offer_states import CLAIMED, after_claim
-from app.domain.timestamps import format_instant
+from app.domain.timestamps import format_instant, seconds_between
 from app.errors import ApiError, Code
 from app.observability import metrics
 
@@ -122,7 +122,7 @@ async def take_lead(session: AsyncSession, lead_id: int, user_id: int, via: Clai
     lead = await _TAKE.first(session, lead_id=lead_id, user_id=user_id, via=via, now=now)
     if lead is None:
         return False
-    metrics.lead_taken(session, via.name, (now - lead.created_at).total_seconds())
+    metrics.lead_taken(session, via.name, seconds_between(lead.created_at, now))
     await end_offers(session, lead_id, user_id)
     await outbox.emit_offer_claimed(session, lead_id, user_id, via, lead.created_at, now)
     return True

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.access import visibility
+from app.commands.locks import lock_contact
 from app.db.models import Contact
 from app.domain.validation import Check, Rules, checking
 from app.errors import ApiError, Code
@@ -31,8 +30,7 @@ async def create_contact(session: AsyncSession, viewer_id: int, new: Mapping[str
 
 async def update_contact(session: AsyncSession, viewer_id: int, contact_id: int, changes: Mapping[str, Any]) -> Contact:
     """Change the fields that `changes` names; null clears a field. Raises NOT_FOUND and BAD_USER_INPUT."""
-    found = select(Contact).where(col(Contact.id) == contact_id, visibility.contacts(viewer_id))
-    contact = (await session.exec(found.with_for_update(of=Contact))).one_or_none()
+    contact = await lock_contact(session, viewer_id, contact_id)
     if contact is None:
         raise ApiError(Code.NOT_FOUND, "There is no contact with this id.")
     with checking() as check:

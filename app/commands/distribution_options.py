@@ -11,8 +11,9 @@ from app.access import visibility
 from app.commands.teams import own_team
 from app.db.models import DistributionOption, Team, TeamMember
 from app.domain.alert_channels import ALERT_FIELDS
+from app.domain.bounds import MOST_OPTIONS
 from app.domain.enums import OrderMethod
-from app.domain.validation import MOST_OPTIONS, Check, Rules, checking
+from app.domain.validation import Check, Rules, checking
 from app.errors import ApiError, Code, Problem, bad_input
 
 _RULES: Rules = {

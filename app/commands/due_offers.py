@@ -8,9 +8,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.auto_assign import auto_assign
-from app.commands.eligibility import ineligibility
 from app.commands.escalation import escalate
 from app.commands.locks import lock_lead
+from app.commands.offer_standing import ineligibility
 from app.commands.withdrawal import withdraw_unsent
 from app.db.functions import member_of
 from app.db.models import HAS_NO_ALERT, WANTS_ATTENTION, LeadOffer

@@ -6,7 +6,7 @@ from sqlalchemy import and_, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.eligibility import claimable
+from app.commands.offer_standing import claimable
 from app.db.models import Delivery, Lead, LeadOffer
 from app.domain.enums import DeliveryStatus, LeadOfferStatus, OrderMethod
 

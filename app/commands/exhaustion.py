@@ -3,7 +3,7 @@
 Each lead is reported once. A submit that creates offers, and a release, clear `exhausted_at`: it can be reported again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, exists, or_, text
@@ -41,9 +41,13 @@ def _is_new(patience: timedelta, now: datetime) -> ColumnElement[bool]:
     return and_(text(IS_WATCHED), is_exhausted(patience, now))
 
 
-async def newly_exhausted_leads(session: AsyncSession, patience: timedelta, now: datetime) -> Sequence[int]:
-    """Return the ids of exhausted leads that have not been reported, oldest first, at most BATCH_SIZE."""
+async def newly_exhausted_leads(
+    session: AsyncSession, patience: timedelta, now: datetime, skip: Collection[int] = ()
+) -> Sequence[int]:
+    """Return the ids of exhausted leads not reported yet, except `skip`: oldest first, at most BATCH_SIZE."""
     found = select(Lead.id).where(_is_new(patience, now)).order_by(col(Lead.watched_since))
+    if skip:
+        found = found.where(~member_of(col(Lead.id), skip))
     return (await session.exec(found.limit(BATCH_SIZE))).all()
 
 

@@ -4,16 +4,28 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.db.models import Lead, LeadRoute, LeadSource, Team
-from app.domain.distribution_targets import TARGET_FIELDS, Target
+from app.commands.distribution_targets import check_target, set_target, target_of
+from app.commands.locks import lock_routes
+from app.db.compiled import Statement
+from app.db.models import LeadRoute, LeadSource
+from app.domain.distribution_targets import TARGET_FIELDS, Target, routed_target
 from app.domain.validation import Check, checking, fold
 from app.errors import ApiError, Code
+
+# Two simultaneous requests for one name get the same source. SQLite accepts PostgreSQL's ON CONFLICT.
+_NEW_SOURCE = Statement[None](
+    postgresql.insert(SQLModel.metadata.tables["lead_sources"])
+    .values({name: bindparam(name) for name in ("creator_id", "name", "name_key")})
+    .on_conflict_do_nothing(index_elements=["creator_id", "name_key"])
+    .inline()  # returns no id
+)
 
 
 async def create_lead_source(session: AsyncSession, viewer_id: int, name: str) -> LeadSource:
@@ -25,10 +37,7 @@ async def create_lead_source(session: AsyncSession, viewer_id: int, name: str) -
         name = check.name("name", name)
     key = fold(name)
 
-    # SQLite accepts PostgreSQL's ON CONFLICT. It makes two simultaneous requests for one name get the same source.
-    new = postgresql.insert(LeadSource).values(creator_id=viewer_id, name=name, name_key=key)
-    await session.exec(new.on_conflict_do_nothing(index_elements=["creator_id", "name_key"]))
-
+    await _NEW_SOURCE.run(session, creator_id=viewer_id, name=name, name_key=key)
     found = select(LeadSource).where(col(LeadSource.creator_id) == viewer_id, col(LeadSource.name_key) == key)
     return (await session.exec(found)).one()
 
@@ -83,8 +92,7 @@ async def delete_lead_route(session: AsyncSession, viewer_id: int, route_id: int
 
 
 async def _own_route(session: AsyncSession, viewer_id: int, route_id: int) -> LeadRoute:
-    found = select(LeadRoute).where(col(LeadRoute.id) == route_id, visibility.lead_routes(viewer_id))
-    route = (await session.exec(found.with_for_update(of=LeadRoute))).one_or_none()
+    route = next((route for route in await lock_routes(session, viewer_id) if route.id == route_id), None)
     if route is None:
         raise ApiError(Code.NOT_FOUND, "There is no lead route with this id.")
     return route
@@ -109,33 +117,12 @@ async def check_source(
     return source_id
 
 
-async def check_target(
-    session: AsyncSession, viewer_id: int, check: Check, sent: Mapping[str, Any], before: Target | None = None
-) -> Target | None:
-    """Return the target in an input, or None after noting a problem.
-
-    Fields that the input leaves out are those of `before`. A team must be the viewer's own; its row is share-locked,
-    so that it is not deleted before the transaction ends.
-    """
-    wanted = {field: sent.get(field, getattr(before, field, None)) for field in TARGET_FIELDS}
-    noted = len(check.problems)
-    check.given("distribution_target", wanted["distribution_target"])
-
-    target = Target(**wanted).normalized()
-    check.problems += target.problems()
-
-    for team_id in {sent.get("team_id"), None if target == before else target.team_id} - {None}:
-        own = select(Team).where(col(Team.id) == team_id, visibility.usable_teams(viewer_id))
-        if (await session.exec(own.with_for_update(read=True, of=Team))).one_or_none() is None:
-            check.refuse("team_id", "is not the id of a team that you created")
-    return target if len(check.problems) == noted else None
-
-
-def target_of(row: Lead | LeadRoute) -> Target:
-    return Target(row.distribution_target, row.team_selection_method, row.team_id)
-
-
-def set_target(row: Lead | LeadRoute, target: Target) -> None:
-    row.distribution_target = target.distribution_target
-    row.team_selection_method = target.team_selection_method
-    row.team_id = target.team_id
+async def find_routed_target(session: AsyncSession, viewer_id: int, source_id: int, lead_type: str | None) -> Target:
+    """Return where the viewer's routes send a lead of this source and type."""
+    serving = select(LeadRoute).where(
+        visibility.lead_routes(viewer_id),
+        col(LeadRoute.lead_source_id) == source_id,
+        col(LeadRoute.lead_type_key).in_({fold(lead_type), ""}),
+    )
+    routes = {route.lead_type_key: target_of(route) for route in await session.exec(serving)}
+    return routed_target(routes, lead_type)

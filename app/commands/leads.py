@@ -11,12 +11,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands import contacts
-from app.commands.lead_routes import check_source, check_target, set_target, target_of
-from app.commands.locks import lock_lead
-from app.db.models import Contact, Lead, LeadOffer, LeadRoute
-from app.domain.distribution_targets import MYSELF, TARGET_FIELDS, Target, routed_target
+from app.commands.distribution_targets import check_target, set_target, target_of
+from app.commands.lead_routes import check_source, find_routed_target
+from app.commands.locks import lock_own_lead
+from app.db.models import Contact, Lead, LeadOffer
+from app.domain.distribution_targets import MYSELF, TARGET_FIELDS, Target
 from app.domain.enums import OPEN_STATUSES
-from app.domain.validation import Check, Rules, checking, fold
+from app.domain.validation import Check, Rules, checking
 from app.errors import ApiError, Code
 
 _RULES: Rules = {"type": Check.text, "zipcode": Check.zipcode}
@@ -74,14 +75,7 @@ async def _target(session: AsyncSession, viewer_id: int, check: Check, new: Mapp
     if new.get("source_id") is None:
         return MYSELF
 
-    lead_type = new.get("type")
-    serving = select(LeadRoute).where(
-        visibility.lead_routes(viewer_id),
-        col(LeadRoute.lead_source_id) == new["source_id"],
-        col(LeadRoute.lead_type_key).in_({fold(lead_type), ""}),
-    )
-    routes = {route.lead_type_key: target_of(route) for route in await session.exec(serving)}
-    return routed_target(routes, lead_type)
+    return await find_routed_target(session, viewer_id, new["source_id"], new.get("type"))
 
 
 async def update_lead(
@@ -108,20 +102,6 @@ async def update_lead(
         setattr(lead, name, value)
     await session.flush()
     return lead
-
-
-async def lock_own_lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime, *, to: str) -> Lead:
-    """Lock and return a lead that the viewer created; `to` is the verb for the error message.
-
-    Raises NOT_FOUND if the viewer cannot see the lead, FORBIDDEN if somebody else created it.
-    """
-    found = select(Lead.creator_id).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
-    creator_id = (await session.exec(found)).one_or_none()
-    if creator_id is None:
-        raise ApiError(Code.NOT_FOUND, "There is no lead with this id.")
-    if creator_id != viewer_id:
-        raise ApiError(Code.FORBIDDEN, f"Only the creator of a lead may {to} it.")
-    return await lock_lead(session, lead_id)
 
 
 async def _refuse_while_offered(session: AsyncSession, lead: Lead) -> None:

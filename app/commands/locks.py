@@ -1,26 +1,60 @@
-"""Locks on leads. A command that creates, ends or moves offers first locks their leads, in ascending order of id.
+"""Locks on rows, and the one order in which all commands take them. No other module of the commands locks rows.
 
-A lock holds until the transaction ends. The order rules out deadlocks. SQLite has no row locks: there every write
-transaction locks the whole database, and these statements only read.
+A lock holds until the transaction ends. Two transactions that take locks in different orders can wait for each other
+for ever: a deadlock, which PostgreSQL ends by failing one of them. All commands therefore lock in this order:
+
+1. **leads**, by id. The lock of a lead guards its offers and their deliveries: a command that creates, changes or ends
+   them locks the lead, exclusively.
+2. **lead routes**: all those of one user, by id, to change one.
+3. **teams**, by id. The lock of a team guards its zipcodes, members and distribution options: a command that changes
+   them locks the team exclusively; a command that decides by them, such as a submit, shares its lock.
+4. **users**, by id. A command that changes when a user may be offered leads (absence, quiet hours, deactivation) locks
+   the user exclusively, one user at most; a command that decides by that shares its lock.
+5. other rows, such as contacts.
+
+Foreign keys follow the order by themselves: a new row takes a shared lock on each row that it refers to, the same lock
+that `share` takes, so that a submit pays nothing for it.
+
+Commands that withdraw offers (leaving, absence, deactivation, deletion of a team) have to know the leads before they
+lock the team or the user. A submit may offer another lead in the meantime, and its lead comes too late in the order.
+`lock_late_leads` locks it without waiting, or has the transaction run again.
+
+SQLite has no row locks: there every write transaction locks the whole database, and these statements only read.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, exists
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement, bindparam, exists, or_
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.db.compiled import Statement
+from app.db.driver_errors import TransactionConflict
 from app.db.functions import member_of
-from app.db.models import Lead, LeadOffer
+from app.db.models import Contact, Lead, LeadOffer, LeadRoute, Team, TextOptOut, User
 from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime
 from app.domain.enums import OPEN_STATUSES
+from app.errors import ApiError, Code
 
 _FRESH = {"populate_existing": True}
 _VIEWER = bindparam("viewer_id", type_=Id)
+
+IS_OPEN = col(LeadOffer.status).in_(OPEN_STATUSES)
+
+
+def share(statement: Any, *tables: type[SQLModel]) -> Any:
+    """Make a select share the locks of its rows in these tables, in the order given.
+
+    Several transactions can share a lock; an exclusive one waits for all of them.
+    """
+    return statement.with_for_update(read=True, key_share=True, of=tables)
+
+
+# 1. Leads
 
 
 async def lock_lead(session: AsyncSession, lead_id: int) -> Lead:
@@ -35,11 +69,30 @@ async def lock_leads(session: AsyncSession, lead_ids: Collection[int]) -> Sequen
     return (await session.exec(among, execution_options=_FRESH)).all()
 
 
-async def lock_leads_of_open_offers(session: AsyncSession, offers: ColumnElement[bool]) -> Sequence[int]:
-    """Lock the leads of the open offers that the condition matches, and return their ids."""
-    is_open = col(LeadOffer.status).in_(OPEN_STATUSES)
-    touched = exists(select(1).where(col(LeadOffer.lead_id) == col(Lead.id), offers, is_open))
-    return (await session.exec(select(Lead.id).where(touched).order_by(col(Lead.id)).with_for_update(of=Lead))).all()
+async def lock_leads_of_offers(session: AsyncSession, offers: ColumnElement[bool]) -> Sequence[int]:
+    """Lock the leads of the offers that the condition matches, and return their ids."""
+    leads = select(Lead.id).where(_has_offer(offers)).order_by(col(Lead.id))
+    return (await session.exec(leads.with_for_update(of=Lead))).all()
+
+
+async def lock_late_leads(session: AsyncSession, offers: ColumnElement[bool], lead_ids: Sequence[int]) -> Sequence[int]:
+    """Lock the leads that have got such an offer since `lead_ids` were locked, and return the ids of all of them.
+
+    The caller has locked the team or the user in the meantime, so that no more can come. Raises TransactionConflict
+    if another transaction has locked one of the leads, as waiting for it would be out of order.
+    """
+    late = select(Lead.id).where(_has_offer(offers), ~member_of(col(Lead.id), lead_ids))
+    late_ids = (await session.exec(late)).all()
+    if not late_ids:
+        return lead_ids
+    free = select(Lead.id).where(member_of(col(Lead.id), late_ids)).with_for_update(of=Lead, skip_locked=True)
+    if len((await session.exec(free)).all()) < len(late_ids):
+        raise TransactionConflict("a lead that was offered in the meantime is locked")
+    return sorted([*lead_ids, *late_ids])
+
+
+def _has_offer(offers: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists(select(1).where(col(LeadOffer.lead_id) == col(Lead.id), offers))
 
 
 _IS_VISIBLE = visibility.leads(_VIEWER, bindparam("now", type_=UTCDateTime))
@@ -53,6 +106,20 @@ async def lock_visible_lead(session: AsyncSession, viewer_id: int, lead_id: int,
     return await _VISIBLE.first(session, lead_id=lead_id, viewer_id=viewer_id, now=now)
 
 
+async def lock_own_lead(session: AsyncSession, viewer_id: int, lead_id: int, now: datetime, *, to: str) -> Lead:
+    """Lock and return a lead that the viewer created; `to` is the verb for the error message.
+
+    Raises NOT_FOUND if the viewer cannot see the lead, FORBIDDEN if somebody else created it.
+    """
+    found = select(Lead.creator_id).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
+    creator_id = (await session.exec(found)).one_or_none()
+    if creator_id is None:
+        raise ApiError(Code.NOT_FOUND, "There is no lead with this id.")
+    if creator_id != viewer_id:
+        raise ApiError(Code.FORBIDDEN, f"Only the creator of a lead may {to} it.")
+    return await lock_lead(session, lead_id)
+
+
 _IS_OWN_OFFER = (col(LeadOffer.id) == bindparam("offer_id"), col(LeadOffer.user_id) == _VIEWER)
 _OFFERED_LEAD = select(LeadOffer.lead_id).where(*_IS_OWN_OFFER).scalar_subquery()
 _OF_OWN_OFFER = Statement(select(Lead).where(col(Lead.id) == _OFFERED_LEAD).with_for_update(of=Lead), detached(Lead))
@@ -61,3 +128,66 @@ _OF_OWN_OFFER = Statement(select(Lead).where(col(Lead.id) == _OFFERED_LEAD).with
 async def lock_lead_of_own_offer(session: AsyncSession, viewer_id: int, offer_id: int) -> Lead | None:
     """Lock the lead of an offer made to the viewer, and return its current row, detached from the session."""
     return await _OF_OWN_OFFER.first(session, offer_id=offer_id, viewer_id=viewer_id)
+
+
+# 2. Lead routes
+
+
+async def lock_routes(session: AsyncSession, creator_id: int) -> Sequence[LeadRoute]:
+    """Lock all lead routes that the user entered, and return their current rows.
+
+    Two changes that swap the types of two routes would otherwise wait for each other in the unique index.
+    """
+    routes = select(LeadRoute).where(visibility.lead_routes(creator_id)).order_by(col(LeadRoute.id))
+    return (await session.exec(routes.with_for_update(of=LeadRoute), execution_options=_FRESH)).all()
+
+
+# 3. Teams
+
+
+async def lock_team(session: AsyncSession, team_id: int, *conditions: ColumnElement[bool]) -> Team | None:
+    """Lock a team exclusively and return its current row; None unless it matches the conditions."""
+    found = select(Team).where(col(Team.id) == team_id, *conditions).with_for_update(of=Team)
+    return (await session.exec(found, execution_options=_FRESH)).one_or_none()
+
+
+async def share_teams(session: AsyncSession, team_ids: Iterable[int], *conditions: ColumnElement[bool]) -> set[int]:
+    """Share the locks of the teams that match the conditions, and return their ids."""
+    among = select(Team.id).where(member_of(col(Team.id), [*team_ids]), *conditions).order_by(col(Team.id))
+    return {*(await session.exec(share(among, Team))).all()}
+
+
+# 4. Users
+
+
+async def lock_user(session: AsyncSession, user_id: int) -> User:
+    """Lock a user exclusively and return the current row."""
+    found = select(User).where(col(User.id) == user_id).with_for_update(of=User)
+    return (await session.exec(found, execution_options=_FRESH)).one()
+
+
+async def share_users(session: AsyncSession, user_ids: Iterable[int]) -> None:
+    """Share the locks of users."""
+    among = select(User.id).where(member_of(col(User.id), [*user_ids])).order_by(col(User.id))
+    await session.exec(share(among, User))
+
+
+async def lock_users_of_phone(session: AsyncSession, phone: str) -> Sequence[int]:
+    """Lock the opt-outs of this number, and return the ids of the users who have it now.
+
+    The locks are on the users, of a kind that excludes itself and no shared lock.
+    """
+    opted_out = exists(select(1).where(col(TextOptOut.user_id) == col(User.id), col(TextOptOut.phone) == phone))
+    found = select(User.id, User.phone).where(or_(col(User.phone) == phone, opted_out)).order_by(col(User.id))
+    users = (await session.exec(found.with_for_update(of=User, key_share=True))).all()
+    return [user_id for user_id, current in users if current == phone]
+
+
+# 5. Other rows
+
+
+async def lock_contact(session: AsyncSession, viewer_id: int, contact_id: int) -> Contact | None:
+    """Lock a contact that the viewer can see, and return its current row. New leads may still refer to it."""
+    found = select(Contact).where(col(Contact.id) == contact_id, visibility.contacts(viewer_id))
+    locked = found.with_for_update(of=Contact, key_share=True)
+    return (await session.exec(locked, execution_options=_FRESH)).one_or_none()

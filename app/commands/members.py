@@ -2,13 +2,12 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, case
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import ColumnElement, and_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.locks import lock_leads_of_open_offers
+from app.commands.locks import IS_OPEN, lock_late_leads, lock_leads_of_offers, lock_team
 from app.commands.teams import own_team
 from app.commands.users import find_user
 from app.commands.withdrawal import withdraw_open
@@ -33,14 +32,20 @@ async def invite_team_member(session: AsyncSession, viewer_id: int, team_id: int
     if user.id == viewer_id:
         raise bad_input(Problem("email", "is your own: the creator of a team needs no invitation"))
 
-    # SQLite accepts PostgreSQL's ON CONFLICT. Two simultaneous invitations make one membership.
-    new = postgresql.insert(TeamMember).values(team_id=team_id, user_id=user.id, request_status=RequestStatus.PENDING)
-    before = col(TeamMember.request_status)
-    status = case((before == RequestStatus.DECLINED, new.excluded.request_status), else_=before)
-    upsert = new.on_conflict_do_update(index_elements=["team_id", "user_id"], set_={"request_status": status})
-    result = await session.exec(upsert.returning(TeamMember), execution_options={"populate_existing": True})
-    member: TeamMember = result.scalar_one()
+    member = await _member_of(session, team_id, user.id)
+    if member is None:
+        member = TeamMember(team_id=team_id, user_id=user.id, request_status=RequestStatus.PENDING)
+        session.add(member)
+    elif member.request_status is RequestStatus.DECLINED:
+        member.request_status = RequestStatus.PENDING
+    await session.flush()
     return member
+
+
+async def _member_of(session: AsyncSession, team_id: int, user_id: int) -> TeamMember | None:
+    """Return the user's membership of the team, which the caller has locked."""
+    found = select(TeamMember).where(col(TeamMember.team_id) == team_id, col(TeamMember.user_id) == user_id)
+    return (await session.exec(found)).one_or_none()
 
 
 async def respond_to_invitation(
@@ -54,8 +59,10 @@ async def respond_to_invitation(
     if asked.user_id != viewer_id:
         raise ApiError(Code.FORBIDDEN, "Only the invited user may answer an invitation.")
     leaves = answer is RequestStatus.DECLINED
-    leads = await lock_leads_of_open_offers(session, _offers_to(asked)) if leaves else ()
-    member = await _member(session, viewer_id, member_id, lock=True)
+    leads = await lock_leads_of_offers(session, _offers_to(asked)) if leaves else ()
+    await lock_team(session, asked.team_id)
+    leads = await lock_late_leads(session, _offers_to(asked), leads) if leaves else ()
+    member = await _member(session, viewer_id, member_id)
     member.request_status = answer
     await session.flush()
     if leaves:
@@ -73,24 +80,25 @@ async def remove_team_member(session: AsyncSession, viewer_id: int, member_id: i
     team = await session.get_one(Team, asked.team_id)
     if team.creator_id != viewer_id:
         raise ApiError(Code.FORBIDDEN, "Only the creator of a team may remove its members.")
-    leads = await lock_leads_of_open_offers(session, _offers_to(asked))
-    member = await _member(session, viewer_id, member_id, lock=True)
+    leads = await lock_leads_of_offers(session, _offers_to(asked))
+    await lock_team(session, team.id)
+    leads = await lock_late_leads(session, _offers_to(asked), leads)
+    member = await _member(session, viewer_id, member_id)
     await session.delete(member)
     await session.flush()
     await withdraw_open(session, leads, _offers_to(member), EndReason.LEFT, now)
     return team
 
 
-async def _member(session: AsyncSession, viewer_id: int, member_id: int, *, lock: bool = False) -> TeamMember:
-    """Return a membership that the viewer can see; with `lock`, its current row, locked."""
+async def _member(session: AsyncSession, viewer_id: int, member_id: int) -> TeamMember:
+    """Return the current row of a membership that the viewer can see. The lock of its team guards it."""
     found = select(TeamMember).where(col(TeamMember.id) == member_id, visibility.members(viewer_id))
-    found = found.with_for_update(of=TeamMember).execution_options(populate_existing=True) if lock else found
-    member = (await session.exec(found)).one_or_none()
+    member = (await session.exec(found, execution_options={"populate_existing": True})).one_or_none()
     if member is None:
         raise ApiError(Code.NOT_FOUND, "There is no team member with this id.")
     return member
 
 
 def _offers_to(member: TeamMember) -> ColumnElement[bool]:
-    """The offers that the team has made to the member."""
-    return and_(col(LeadOffer.team_id) == member.team_id, col(LeadOffer.user_id) == member.user_id)
+    """The open offers that the team has made to the member."""
+    return and_(IS_OPEN, col(LeadOffer.team_id) == member.team_id, col(LeadOffer.user_id) == member.user_id)

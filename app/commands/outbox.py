@@ -6,21 +6,24 @@ GraphQL, and they contain no e-mail address and no phone number.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import orjson
-from sqlalchemy import ColumnElement, Update, bindparam, exists, insert, literal, update
+from sqlalchemy import ColumnElement, Update, bindparam, exists, func, insert, literal, or_, text, update
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
+from app.db.alert_columns import alert_columns
 from app.db.compiled import Statement
 from app.db.engine import HAS_WEBHOOK
 from app.db.functions import member_of, rows_parameter
-from app.db.models import Delivery, Lead, LeadOffer
+from app.db.models import IS_SCHEDULED, Delivery, Lead, LeadOffer
 from app.db.types import stored
-from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EventKind, LeadOfferStatus
-from app.domain.timestamps import format_instant
+from app.domain.alert_channels import Alerts
+from app.domain.enums import ClaimedVia, DeliveryStatus, EventKind, LeadOfferStatus
+from app.domain.timestamps import format_instant, whole_seconds_between
 
 # Deliveries
 
@@ -29,14 +32,42 @@ _DUE = rows_parameter("due", _DELIVERIES.c.offer_id, _DELIVERIES.c.channel, _DEL
 _NEW: dict[str, Any] = {**_DUE.c, "status": stored(DeliveryStatus.PENDING), "attempts": literal(0)}
 _SCHEDULE = Statement[None](insert(_DELIVERIES).from_select(list(_NEW), select(*_NEW.values())))
 
-DeliveryDue = tuple[int, Channel, datetime]
-"""An offer's id, a channel, and when to send the message."""
+
+class Announcement(NamedTuple):
+    """A notification of an offer, to be sent to its user on each of these channels at this time."""
+
+    offer_id: int
+    alerts: Alerts
+    at: datetime
 
 
-async def schedule_deliveries(session: AsyncSession, due: Iterable[DeliveryDue]) -> None:
-    """Create the deliveries, in one statement."""
-    if rows := list(due):
+async def schedule_deliveries(session: AsyncSession, announcements: Iterable[Announcement]) -> None:
+    """Create a pending delivery for each channel of each announcement, in one statement.
+
+    Everything that creates or reopens an offer calls this function; no other one writes pending deliveries.
+    """
+    if rows := [(each.offer_id, channel, each.at) for each in announcements for channel in each.alerts.channels]:
         await _SCHEDULE.run(session, due=rows)
+
+
+MOST_COUNTED = 10_000
+"""How many scheduled offers `count_silent_offers` looks at, those that are due first."""
+
+
+def count_silent_offers() -> SelectOfScalar[int]:
+    """Return a statement that counts scheduled offers whose users will not be notified when they are due.
+
+    Such an offer has a channel and no pending delivery. There are none unless something writes offers without
+    `schedule_deliveries`. They stay scheduled, so that they stay among the first MOST_COUNTED.
+    """
+    first = select(LeadOffer.id).where(text(IS_SCHEDULED)).order_by(col(LeadOffer.notify_at)).limit(MOST_COUNTED)
+    first = first.correlate(None)
+    has_pending = exists().where(
+        col(Delivery.offer_id) == col(LeadOffer.id), col(Delivery.status) == DeliveryStatus.PENDING
+    )
+    return select(func.count()).where(
+        col(LeadOffer.id).in_(first), or_(*alert_columns(LeadOffer).values()), ~has_pending
+    )
 
 
 def _cancelling(offers: ColumnElement[bool]) -> Update:
@@ -83,7 +114,15 @@ async def mark_offers_sent(session: AsyncSession, *, sent: Collection[int], ende
 
 # Events
 
-_INSERT_EVENT = insert(SQLModel.metadata.tables["events"])
+_EVENTS = SQLModel.metadata.tables["events"]
+_HAPPENED = rows_parameter("happened", _EVENTS.c.key, _EVENTS.c.kind, _EVENTS.c.payload, _EVENTS.c.happened_at)
+_NEW_EVENTS: dict[str, Any] = {
+    **_HAPPENED.c,
+    "status": stored(DeliveryStatus.PENDING),
+    "attempts": literal(0),
+    "next_attempt_at": _HAPPENED.c.happened_at,
+}
+_EMIT = Statement[None](insert(_EVENTS).from_select(list(_NEW_EVENTS), select(*_NEW_EVENTS.values())))
 _OFFER_OF_HOLDER = select(LeadOffer.id, LeadOffer.team_id).where(
     col(LeadOffer.lead_id) == bindparam("lead_id"), col(LeadOffer.user_id) == bindparam("user_id")
 )
@@ -104,7 +143,7 @@ async def emit_offer_claimed(
         "teamId": team_id and str(team_id),
         "claimedVia": via.name,
         "claimedAt": format_instant(now),
-        "timeToClaim": int((now - created_at).total_seconds()),
+        "timeToClaim": whole_seconds_between(created_at, now),
     }
     await _emit(session, EventKind.OFFER_CLAIMED, [data], now)
 
@@ -146,16 +185,5 @@ async def emit_deliveries_failed(session: AsyncSession, delivery_ids: Collection
 async def _emit(session: AsyncSession, kind: EventKind, data: Sequence[Mapping[str, Any]], now: datetime) -> None:
     if not data or not session.info.get(HAS_WEBHOOK):
         return
-    rows = [
-        {
-            "key": f"evt_{uuid4().hex}",
-            "kind": kind,
-            "payload": orjson.dumps({"type": kind, "timestamp": format_instant(now), "data": each}).decode(),
-            "happened_at": now,
-            "status": DeliveryStatus.PENDING,
-            "attempts": 0,
-            "next_attempt_at": now,
-        }
-        for each in data
-    ]
-    await session.exec(_INSERT_EVENT, params=rows)
+    payloads = [orjson.dumps({"type": kind, "timestamp": format_instant(now), "data": each}).decode() for each in data]
+    await _EMIT.run(session, happened=[(f"evt_{uuid4().hex}", kind, payload, now) for payload in payloads])

@@ -13,7 +13,7 @@ from app.domain.enums import Channel
 from app.domain.planner import PlannedOffer, Skipped
 from app.domain.team_warnings import TeamWarning, TeamWarningCode, find_warnings
 from app.domain.timestamps import format_instant
-from app.errors import Problem, bad_input
+from app.domain.validation import checking
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,12 @@ async def preview_lead_offers(
     """Return the offers that a submit at the time `at`, by default now, would make.
 
     `unserved` are the channels that this server cannot send on. Raises the errors of a submit except
-    NO_ELIGIBLE_MEMBERS, and BAD_USER_INPUT if `at` is in the past, or the last offer would be after the year 9999.
+    NO_ELIGIBLE_MEMBERS, and BAD_USER_INPUT if `at` is in the past, or too late to be stored.
     """
-    if at is not None and at < now:
-        raise bad_input(Problem("at", f"must not be before {format_instant(now)}, which is now"))
-    try:
-        submission = await prepare_submission(session, viewer_id, lead_id, now, at=at, lock=False)
-    except OverflowError as error:
-        raise bad_input(Problem("at", "is too late: offers would be due after the year 9999")) from error
+    with checking() as check:
+        if at is not None and check.instant("at", at) < now and not check.problems:
+            check.refuse("at", f"must not be before {format_instant(now)}, which is now")
+    submission = await prepare_submission(session, viewer_id, lead_id, now, at=at, lock=False)
     team, planned = submission.team, submission.plan
     people = (await fetch_people(session, [team.id]))[team.id]
     offered_to = {offer.user_id for offer in planned.offers}

@@ -9,12 +9,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.commands import outbox
 from app.commands.auto_assign import auto_assign
-from app.commands.eligibility import ineligibility
-from app.commands.locks import lock_lead, lock_leads
+from app.commands.locks import lock_lead, lock_leads, share_teams, share_users
+from app.commands.offer_standing import ineligibility
 from app.db.alert_columns import alerts_of
 from app.db.models import Lead, LeadOffer
 from app.domain.enums import EndReason, LeadOfferStatus
 from app.domain.offer_states import after_release
+from app.domain.timestamps import later
 from app.errors import ApiError, Code
 
 
@@ -44,6 +45,10 @@ async def release_leads(session: AsyncSession, holder_id: int, lead_ids: Sequenc
 
 async def _release(session: AsyncSession, lead: Lead, now: datetime) -> None:
     of_lead = col(LeadOffer.lead_id) == lead.id
+    offered = (await session.exec(select(LeadOffer.team_id, LeadOffer.user_id).where(of_lead))).all()
+    await share_teams(session, {team_id for team_id, _ in offered if team_id is not None})
+    await share_users(session, {user_id for _, user_id in offered if user_id is not None})
+
     statement = select(LeadOffer, ineligibility(now)).where(of_lead).order_by(col(LeadOffer.id))
     offers = (await session.exec(statement, execution_options={"populate_existing": True})).all()
     await outbox.cancel_deliveries(session, of_lead)
@@ -59,17 +64,17 @@ async def _release(session: AsyncSession, lead: Lead, now: datetime) -> None:
             offer.status, offer.end_reason = LeadOfferStatus.CANCELLED, reason
         elif status is not None:  # the worker checks again before it sends whether the user is away
             reopened.append((offer, status))
-    work = _reopen(reopened, now)
+    announcements = _reopen(reopened, now)
 
     lead.claimed_by_id = lead.claimed_at = lead.claimed_via = lead.exhausted_at = None
     await session.flush()
-    await outbox.schedule_deliveries(session, work)
+    await outbox.schedule_deliveries(session, announcements)
     await auto_assign(session, lead.id, now)
     await session.refresh(lead)
 
 
-def _reopen(offers: Sequence[tuple[LeadOffer, LeadOfferStatus]], now: datetime) -> list[outbox.DeliveryDue]:
-    """Give the offers their status back, and return the deliveries to schedule.
+def _reopen(offers: Sequence[tuple[LeadOffer, LeadOfferStatus]], now: datetime) -> list[outbox.Announcement]:
+    """Give the offers their status back, and return the notifications to schedule.
 
     Offers that were sent are sent again now. Scheduled offers keep their spacing, and the first of them is due now.
     """
@@ -79,12 +84,12 @@ def _reopen(offers: Sequence[tuple[LeadOffer, LeadOfferStatus]], now: datetime) 
         if status is LeadOfferStatus.SCHEDULED and offer.notify_at is not None
     ]
     shift = now - min(scheduled, default=now)
-    work: list[outbox.DeliveryDue] = []
+    announcements: list[outbox.Announcement] = []
     for offer, status in offers:
         send_at = now
         if status is LeadOfferStatus.SCHEDULED:
-            send_at = now if offer.notify_at is None else offer.notify_at + shift
+            send_at = now if offer.notify_at is None else later(offer.notify_at, shift)
             offer.notify_at = send_at
         offer.status, offer.end_reason, offer.held_until = status, None, None
-        work += [(offer.id, channel, send_at) for channel in alerts_of(offer).channels]
-    return work
+        announcements.append(outbox.Announcement(offer.id, alerts_of(offer), send_at))
+    return announcements

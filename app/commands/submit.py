@@ -18,7 +18,7 @@ from app.access import visibility
 from app.commands import outbox
 from app.commands.auto_assign import auto_assign
 from app.commands.claim import already_claimed
-from app.commands.locks import lock_lead, lock_visible_lead
+from app.commands.locks import lock_lead, lock_visible_lead, share
 from app.db.alert_columns import alert_columns
 from app.db.compiled import Statement
 from app.db.functions import rows_parameter
@@ -81,7 +81,8 @@ async def prepare_submission(
 ) -> Submission:
     """Check a submit as of `now` and plan it as of `at`, by default `now`. Nothing is written.
 
-    With `lock` the lead's row is locked first, so that no offer is made while somebody claims the lead.
+    With `lock` the lead's row is locked first, so that no offer is made while somebody claims the lead. The locks of
+    its team and of the candidates are shared, so that the plan is of one state of both.
 
     Raises the first error that applies: NOT_FOUND, FORBIDDEN, NOT_TEAM_ROLLOUT, ALREADY_CLAIMED, TEAM_NOT_USABLE,
     ZIPCODE_MISSING, NO_TEAM_FOR_ZIPCODE, NO_DISTRIBUTION_OPTIONS.
@@ -90,9 +91,10 @@ async def prepare_submission(
     # An imported lead may lack the method. It then goes to the team that it names.
     method = lead.team_selection_method or TeamSelectionMethod.SPECIFIC_TEAM
     by_zipcode = method is TeamSelectionMethod.ZIPCODE
-    team = await (_team_by_zipcode(session, lead) if by_zipcode else _specific_team(session, lead))
+    team = await (_team_by_zipcode if by_zipcode else _specific_team)(session, lead, lock=lock)
 
-    candidates = await _CANDIDATES.all(session, team_id=team.id, creator_id=team.creator_id)
+    read_candidates = _SHARED_CANDIDATES if lock else _CANDIDATES
+    candidates = await read_candidates.all(session, team_id=team.id, creator_id=team.creator_id)
     if not any(candidate.option for candidate in candidates):
         raise ApiError(Code.NO_DISTRIBUTION_OPTIONS, f"The team {team.name} has no distribution options.")
 
@@ -130,28 +132,33 @@ async def _submittable_lead(session: AsyncSession, viewer_id: int, lead_id: int,
 
 
 _USABLE = select(Team).where(visibility.usable_teams(bindparam("creator_id", type_=Id)))
-_SPECIFIC = Statement(_USABLE.where(col(Team.id) == bindparam("team_id")), detached(Team))
-_OLDEST_WITH_ZIPCODE = Statement(
+_SPECIFIC = _USABLE.where(col(Team.id) == bindparam("team_id"))
+_OLDEST_WITH_ZIPCODE = (
     _USABLE.join(TeamZipcode, col(TeamZipcode.team_id) == col(Team.id))
     .where(col(TeamZipcode.zipcode) == bindparam("zipcode"))
     .order_by(col(Team.created_at), col(Team.id))
-    .limit(1),
-    detached(Team),
+    .limit(1)
 )
+_BY_ID = {False: Statement(_SPECIFIC, detached(Team)), True: Statement(share(_SPECIFIC, Team), detached(Team))}
+_BY_ZIPCODE = {
+    False: Statement(_OLDEST_WITH_ZIPCODE, detached(Team)),
+    True: Statement(share(_OLDEST_WITH_ZIPCODE, Team, TeamZipcode), detached(Team)),
+}
+"""Both with and without a lock."""
 
 
-async def _specific_team(session: AsyncSession, lead: Lead) -> Team:
-    team = await _SPECIFIC.first(session, creator_id=lead.creator_id, team_id=lead.team_id)
+async def _specific_team(session: AsyncSession, lead: Lead, *, lock: bool) -> Team:
+    team = await _BY_ID[lock].first(session, creator_id=lead.creator_id, team_id=lead.team_id)
     if team is None:
         raise ApiError(Code.TEAM_NOT_USABLE, "The lead's team is missing or deleted, or you did not create it.")
     return team
 
 
-async def _team_by_zipcode(session: AsyncSession, lead: Lead) -> Team:
+async def _team_by_zipcode(session: AsyncSession, lead: Lead, *, lock: bool) -> Team:
     """Return the creator's oldest team with the lead's zipcode."""
     if not lead.zipcode:
         raise ApiError(Code.ZIPCODE_MISSING, "The lead has no zipcode, and its team is selected by zipcode.")
-    team = await _OLDEST_WITH_ZIPCODE.first(session, creator_id=lead.creator_id, zipcode=lead.zipcode)
+    team = await _BY_ZIPCODE[lock].first(session, creator_id=lead.creator_id, zipcode=lead.zipcode)
     if team is None:
         raise ApiError(Code.NO_TEAM_FOR_ZIPCODE, f"None of your teams has the zipcode {lead.zipcode}.")
     return team
@@ -193,14 +200,15 @@ _CANDIDATE_COLUMNS: tuple[Any, ...] = (
     *alert_columns(DistributionOption).values(),
 )
 _USER_IDS = union(select(TeamMember.user_id).where(_IN_TEAM), select(DistributionOption.user_id).where(_OF_TEAM))
-_CANDIDATES = Statement(
+_SELECT_CANDIDATES = (
     select(*_CANDIDATE_COLUMNS)
     .select_from(User)
     .outerjoin(TeamMember, and_(_IN_TEAM, col(TeamMember.user_id) == col(User.id)))
     .outerjoin(DistributionOption, and_(_OF_TEAM, col(DistributionOption.user_id) == col(User.id)))
-    .where(col(User.id).in_(_USER_IDS)),
-    _candidate,
+    .where(col(User.id).in_(_USER_IDS))
 )
+_CANDIDATES = Statement(_SELECT_CANDIDATES, _candidate)
+_SHARED_CANDIDATES = Statement(share(_SELECT_CANDIDATES, User), _candidate)
 """The members of a team, and every user with a distribution option in it."""
 
 
@@ -286,7 +294,7 @@ async def _write(session: AsyncSession, submission: Submission, now: datetime) -
     offer_ids = dict(written)
     await outbox.schedule_deliveries(
         session,
-        [(offer_ids[new.user_id], channel, new.notify_at) for new in planned.offers for channel in new.alerts.channels],
+        [outbox.Announcement(offer_ids[new.user_id], new.alerts, new.notify_at) for new in planned.offers],
     )
 
     rollout_id = await _NEW_ROLLOUT.one(session, lead_id=lead.id, team_id=team.id, method=submission.method, now=now)

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, update
+from sqlalchemy import and_, delete, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.locks import lock_leads_of_open_offers
+from app.commands.locks import IS_OPEN, lock_late_leads, lock_leads_of_offers, lock_team
 from app.commands.withdrawal import withdraw_open
 from app.db.functions import member_of
 from app.db.models import DistributionOption, LeadOffer, LeadRoute, Team, TeamZipcode
@@ -30,9 +30,11 @@ async def own_team(session: AsyncSession, viewer_id: int, team_id: int, *, lock:
 
     Raises NOT_FOUND if the viewer cannot see the team, and FORBIDDEN if somebody else created it.
     """
-    found = select(Team).where(col(Team.id) == team_id, visibility.teams(viewer_id))
-    found = found.with_for_update(of=Team).execution_options(populate_existing=True) if lock else found
-    team = (await session.exec(found)).one_or_none()
+    is_visible = visibility.teams(viewer_id)
+    if lock:
+        team = await lock_team(session, team_id, is_visible)
+    else:
+        team = (await session.exec(select(Team).where(col(Team.id) == team_id, is_visible))).one_or_none()
     if team is None:
         raise ApiError(Code.NOT_FOUND, "There is no team with this id.")
     if team.creator_id != viewer_id:
@@ -76,13 +78,13 @@ async def update_team(session: AsyncSession, viewer_id: int, team_id: int, chang
 async def delete_team(session: AsyncSession, viewer_id: int, team_id: int, now: datetime) -> None:
     """Mark a team as deleted and withdraw its open offers.
 
-    Raises NOT_FOUND, FORBIDDEN, and CONFLICT while a lead route names the team. The leads are locked before the team,
-    in the order of a submit.
+    Raises NOT_FOUND, FORBIDDEN, and CONFLICT while a lead route names the team.
     """
     await own_team(session, viewer_id, team_id, lock=False)
-    offers = col(LeadOffer.team_id) == team_id
-    leads = await lock_leads_of_open_offers(session, offers)
+    offers = and_(IS_OPEN, col(LeadOffer.team_id) == team_id)
+    leads = await lock_leads_of_offers(session, offers)
     team = await own_team(session, viewer_id, team_id)
+    leads = await lock_late_leads(session, offers, leads)
     if (await session.exec(select(LeadRoute.id).where(col(LeadRoute.team_id) == team_id).limit(1))).first():
         message = f"A lead route sends leads to the team {team.name}. Change or delete the route first."
         raise ApiError(Code.CONFLICT, message)
@@ -110,6 +112,5 @@ async def _replace_zipcodes(session: AsyncSession, team_id: int, zipcodes: Seque
 
 
 async def _add_zipcodes(session: AsyncSession, team_id: int, zipcodes: Sequence[str]) -> None:
-    if zipcodes:
-        rows = [{"team_id": team_id, "zipcode": zipcode} for zipcode in zipcodes]
-        await session.exec(insert(TeamZipcode), params=rows)
+    session.add_all([TeamZipcode(team_id=team_id, zipcode=zipcode) for zipcode in zipcodes])
+    await session.flush()

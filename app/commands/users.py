@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import and_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.locks import lock_leads_of_open_offers
+from app.commands.locks import IS_OPEN, lock_late_leads, lock_leads_of_offers, lock_user
 from app.commands.withdrawal import withdraw_open
 from app.db.models import Contact, Lead, LeadOffer, User
 from app.domain.enums import EndReason
@@ -61,8 +62,10 @@ async def deactivate_user(session: AsyncSession, email: str, now: datetime) -> S
     Return the leads that the user holds and keeps, by id. Raises NOT_FOUND.
     """
     user = await _user_with(session, email)
-    offers = col(LeadOffer.user_id) == user.id
-    leads = await lock_leads_of_open_offers(session, offers)
+    offers = and_(IS_OPEN, col(LeadOffer.user_id) == user.id)
+    leads = await lock_leads_of_offers(session, offers)
+    user = await lock_user(session, user.id)
+    leads = await lock_late_leads(session, offers, leads)
     user.is_active = False
     await session.flush()
     await withdraw_open(session, leads, offers, EndReason.SWITCHED_OFF, now)
@@ -72,7 +75,7 @@ async def deactivate_user(session: AsyncSession, email: str, now: datetime) -> S
 
 async def activate_user(session: AsyncSession, email: str) -> None:
     """Activate a user again. Withdrawn offers come back only by a new submit. Raises NOT_FOUND."""
-    user = await _user_with(session, email)
+    user = await lock_user(session, (await _user_with(session, email)).id)
     user.is_active = True
     await session.flush()
 

@@ -1,8 +1,9 @@
 """Statements that are compiled once and run by the driver, inside the session's transaction or outside of any.
 
-The rule for writing rows: commands on the fast path (submit, claim, decline and what they write) use compiled
-statements, with RETURNING where they need the result. All other commands use the session. There is no third way;
-app/db/bulk.py serves the importer and the sample data, which are no commands.
+There are two ways of writing rows. Commands on the fast path (submit, claim, decline and what they write) use compiled
+statements, with RETURNING where they need the result; so does every INSERT … ON CONFLICT, which no object can express.
+All other commands and the worker use the session: its objects, or UPDATE and DELETE of a table's class. The importer
+and the sample data, which are no commands, insert through app/db/bulk.py.
 
 Compiling a statement, or finding it in SQLAlchemy's cache, and unpacking entities take several times as long as the
 driver's own call; docs/performance.md has the measurements.

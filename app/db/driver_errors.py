@@ -1,7 +1,8 @@
 """Recognises failures of the database among the errors of SQLAlchemy, asyncpg and sqlite3, and raises them as ApiError.
 
-TIMEOUT: a statement was cancelled at its time limit. UNAVAILABLE: the database cannot be reached or takes no requests.
-Every other error, such as a violated constraint or invalid SQL, keeps its type.
+TIMEOUT: a statement was cancelled at its time limit. UNAVAILABLE: the database cannot be reached or takes no requests,
+no connection to it came free in time, or it has rolled a transaction back because of simultaneous ones
+(TransactionConflict). Every other error, such as a violated constraint or invalid SQL, keeps its type.
 """
 
 import sqlite3
@@ -24,9 +25,27 @@ DRIVER_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError,
 CANCELLED = frozenset({"57014", "SQLITE_INTERRUPT"})
 """Error codes of a statement that ran into its time limit."""
 
+CONFLICTS = frozenset({"40P01", "40001"})
+"""Error codes of a transaction that PostgreSQL rolled back because of others: a deadlock, a serialization failure."""
+
 UNAVAILABLE = ("08", "28", "3D", "53", "57P", "25006", "SQLITE_BUSY")
 """Prefixes of error codes: connection lost, login or database refused, out of resources, shutting down, read-only
 standby, locked by another process. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+TOO_DEEP = "parser stack overflow"
+"""SQLite's message for a statement whose parts are nested too deeply. PostgreSQL parses whatever our limits allow."""
+
+
+class TransactionConflict(ApiError):
+    """UNAVAILABLE: the transaction cannot end well beside simultaneous ones. `Database.in_transaction` runs it again.
+
+    A command raises it too, if it meets a lock that it must not wait for (app/commands/locks.py).
+    """
+
+    def __init__(self, reason: str) -> None:
+        message = f"Other requests are changing the same objects. Try again in {RETRY_SECONDS} seconds."
+        super().__init__(Code.UNAVAILABLE, message, {"retryAfter": RETRY_SECONDS})
+        self.reason = reason
 
 
 @contextmanager
@@ -40,6 +59,11 @@ def translate_errors(*kinds: type[Exception]) -> Iterator[None]:
         raise
 
 
+def is_too_deep(error: BaseException) -> bool:
+    """Return whether the database refuses to parse a statement because its parts are nested too deeply."""
+    return isinstance(error, sqlite3.OperationalError) and TOO_DEEP in str(error)
+
+
 def to_api_error(error: BaseException) -> ApiError | None:
     """Return TIMEOUT or UNAVAILABLE for an error of a driver; None if it means neither.
 
@@ -47,13 +71,19 @@ def to_api_error(error: BaseException) -> ApiError | None:
     """
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     codes = {getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None)}
+    if codes & CONFLICTS:
+        return TransactionConflict(f"{type(cause).__name__}: {cause}".split("\n", maxsplit=1)[0])
     if codes & CANCELLED:
         return ApiError(Code.TIMEOUT, "The database stopped a statement at its time limit. Request less data at once.")
     if not _is_unavailable(error, cause, codes):
         return None
 
     requests.current().reason = f"{type(cause).__name__}: {cause}".split("\n", maxsplit=1)[0]
-    message = f"The database is unavailable. Try again in {RETRY_SECONDS} seconds."
+    if isinstance(cause, PoolTimeout):
+        problem = "The server is busy: all its connections to the database are in use."
+    else:
+        problem = "The database is unavailable."
+    message = f"{problem} Try again in {RETRY_SECONDS} seconds."
     return ApiError(Code.UNAVAILABLE, message, {"retryAfter": RETRY_SECONDS})
 
 

@@ -5,11 +5,14 @@ of a process share one connection and start with BEGIN IMMEDIATE: a transaction 
 otherwise fail, instead of waiting, if another one has written in between.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import orjson
 from sqlalchemy import event
@@ -21,11 +24,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.config import Settings
 from app.db.change_feed import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
-from app.db.driver_errors import DRIVER_ERRORS, to_api_error, translate_errors
-from app.db.read_pool import ReadPool, is_open
+from app.db.driver_errors import DRIVER_ERRORS, TransactionConflict, to_api_error, translate_errors
+from app.db.read_pool import ReadPool, StoppedError, is_open
 from app.db.sqlite_reads import STEPS_PER_CHECK, SQLiteReads
 from app.errors import ApiError
 from app.observability import metrics, requests
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 HAS_WEBHOOK = "has_webhook"
 """Key of a session's `info`: whether commands write events for a webhook."""
@@ -38,15 +45,23 @@ SQLITE_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = 
 GRACE_SECONDS = 2.0
 """How long after the time limit of a statement a PostgreSQL that has not cancelled it counts as lost."""
 
+MOST_RUNS = 6
+"""How often a transaction is run that fails because of simultaneous ones."""
+
+CONFLICT_SECONDS = 0.01
+"""Half of the longest pause before the second run, which doubles with each further run."""
+
 PLANNING_READS = {
     "plan_cache_mode": "force_generic_plan",
     "random_page_cost": "1.1",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
+    "max_parallel_workers_per_gather": "0",
 }
 """Settings of read connections. Each statement is planned once for all values, as planning a page of offers takes
 longer than running it. The page cost is that of SSDs: PostgreSQL then prefers an index in the right order. Reads find
-few rows of large tables; a hash or merge join would read the rows of all users."""
+few rows of large tables; a hash or merge join would read the rows of all users. A statement runs on one processor: one
+that reads much takes longer, but other requests do not wait for it."""
 
 PLANNING_WRITES = {"enable_seqscan": "off"}
 """Settings of write connections. Writes find their few rows by an index; without statistics of a table that has just
@@ -75,18 +90,45 @@ class Database:
         Raises ApiError TIMEOUT or UNAVAILABLE, as do `fetch` and `write`.
         """
         with translate_errors(*DRIVER_ERRORS):
-            async with self._reads() as session:
+            async with requests.current().reading, self._reads() as session:
                 yield session
+
+    async def read_page(self, table: str, read: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Return what `read` reads from a table with a filter of the client's.
+
+        If that takes long, it is stopped and runs again as a slow read; see app/db/read_pool.py.
+        """
+
+        async def run(seconds: float | None) -> T:
+            try:
+                async with asyncio.timeout(seconds) as timeout, self.read() as session:
+                    return await read(session)
+            except TimeoutError as error:
+                if not timeout.expired():
+                    raise
+                raise StoppedError from error
+
+        async def is_expensive() -> bool:
+            return False  # its cost is unknown
+
+        if isinstance(self._read_pool, ReadPool):
+            return await self._read_pool.quick_or_slow(table, run, is_expensive)
+        return await run(None)
 
     async def fetch(self, statement: str, values: Sequence[Any]) -> Sequence[Any]:
         """Return the rows of a read statement in the driver's SQL, with the driver's types."""
         with translate_errors(*DRIVER_ERRORS, OSError):
-            requests.current().statements += 1
-            return await self._read_pool.fetch(statement, values)
+            request = requests.current()
+            request.statements += 1
+            async with request.reading:
+                return await self._read_pool.fetch(statement, values)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """Open a session in a transaction, which is committed at the end and rolled back on any exception."""
+        """Open a session in a transaction, which is committed at the end and rolled back on any exception.
+
+        Use `in_transaction` for transactions that run beside others: this one is not run again after a conflict.
+        """
         changes: Sequence[OfferChange] = ()
         with translate_errors(*DRIVER_ERRORS):
             async with self._writes() as session:
@@ -98,6 +140,22 @@ class Database:
                 if self._announce and changes:
                     self._announce(changes)
                 metrics.run_after_commit(session)
+
+    async def in_transaction(self, work: Callable[[AsyncSession], Awaitable[T]]) -> T:
+        """Run `work` in a transaction and return its result, of a later run if earlier ones failed by a conflict.
+
+        Each run starts anew: `work` must not keep what an earlier run has read. Raises the TransactionConflict of the
+        last run, which is an UNAVAILABLE.
+        """
+        for run in range(1, MOST_RUNS):
+            try:
+                async with self.write() as session:
+                    return await work(session)
+            except TransactionConflict as conflict:
+                logger.warning("Run %d of a transaction failed and it is run again: %s", run, conflict.reason)
+                await asyncio.sleep(random.random() * CONFLICT_SECONDS * 2**run)  # noqa: S311  no secret
+        async with self.write() as session:
+            return await work(session)
 
     async def close(self) -> None:
         await self._read_pool.close()
@@ -138,7 +196,7 @@ def connect(
             file, SQLITE_BUSY_SECONDS, SQLITE_PRAGMAS, limits.statement_seconds
         )
     else:
-        read_pool = ReadPool(read)
+        read_pool = ReadPool(read, limits.statement_seconds)
     _count(read, "read", lambda: read_pool.idle)
     _count(write, "write")
     database = Database(read, write, _sessions(read), _sessions(write, has_webhook), read_pool, announce)

@@ -28,6 +28,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
+from app.domain.bounds import LARGEST_INT
+
 # Membership in a list
 
 
@@ -139,7 +141,10 @@ def _sqlite_rows(element: _ParameterRows, compiler: SQLCompiler, **options: Any)
 
 
 def seconds_between(begin: ColumnElement[Any], end: ColumnElement[Any]) -> ColumnElement[int]:
-    """Return the whole seconds from `begin` to `end`, truncated towards zero. Null if either of them is null."""
+    """Return the whole seconds from `begin` to `end`, from 0 to the largest Int. Null if either of them is null.
+
+    `whole_seconds_between` (`app/domain/timestamps.py`) is the same in Python.
+    """
     return _SecondsBetween(begin, end)
 
 
@@ -151,7 +156,8 @@ class _SecondsBetween(FunctionElement[int]):
 @compiles(_SecondsBetween, "postgresql")
 def _postgresql_seconds(element: _SecondsBetween, compiler: SQLCompiler, **options: Any) -> str:
     begin, end = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"CAST(trunc(extract(epoch FROM {end} - {begin})) AS INTEGER)"
+    seconds = f"least(greatest(trunc(extract(epoch FROM {end} - {begin})), 0), {LARGEST_INT})"
+    return f"CASE WHEN {end} - {begin} IS NOT NULL THEN CAST({seconds} AS INTEGER) END"  # least and greatest skip nulls
 
 
 @compiles(_SecondsBetween, "sqlite")
@@ -161,4 +167,4 @@ def _sqlite_seconds(element: _SecondsBetween, compiler: SQLCompiler, **options: 
         f"(CAST(strftime('%s', {text}) AS INTEGER) * 1000 + CAST(substr({text}, 21, 3) AS INTEGER))"
         for text in (compiler.process(clause, **options) for clause in element.clauses)
     )
-    return f"(({end} - {begin}) / 1000)"
+    return f"min(max(({end} - {begin}) / 1000, 0), {LARGEST_INT})"

@@ -94,7 +94,7 @@ class User(SQLModel, table=True):
     quiet_hours_end: str | None = Field(default=None, sa_type=Text)
 
 
-class TextStop(SQLModel, table=True):
+class TextOptOut(SQLModel, table=True):
     """A user's opt-out from text messages to one number. It does not apply to a number that they get later."""
 
     __tablename__ = "text_stops"
@@ -105,7 +105,7 @@ class TextStop(SQLModel, table=True):
 
 
 class Team(SQLModel, table=True):
-    """Users who share leads."""
+    """Users who share leads. A team is marked as deleted, never removed, because its offers refer to it."""
 
     __tablename__ = "teams"
     __table_args__ = (
@@ -312,6 +312,9 @@ status = 'SCHEDULED' AND (assign_automatically OR {HAS_NO_ALERT}) OR status = 'S
 """Offers that need more from the worker than their deliveries: automatic ones, and those without a channel."""
 
 
+IS_SCHEDULED = "status = 'SCHEDULED'"
+
+
 class LeadOffer(SQLModel, table=True):
     """A lead offered to one user."""
 
@@ -330,6 +333,12 @@ class LeadOffer(SQLModel, table=True):
             text("coalesce(held_until, notify_at)"),
             postgresql_where=text(WANTS_ATTENTION),
             sqlite_where=text(WANTS_ATTENTION),
+        ),
+        Index(
+            "ix_lead_offers_scheduled",
+            "notify_at",
+            postgresql_where=text(IS_SCHEDULED),
+            sqlite_where=text(IS_SCHEDULED),
         ),
         NEVER_REUSE_IDS,
     )

@@ -1,7 +1,8 @@
 """Alert channels: which channels an option or an offer alerts on, and which channels this server can send on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 from app.domain.enums import Channel
 
@@ -26,6 +27,11 @@ class Alerts:
         """The channels that are on."""
         flags = {Channel.CALL: self.call, Channel.TEXT: self.text, Channel.EMAIL: self.email}
         return [channel for channel, is_on in flags.items() if is_on]
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the alerts of a row by the names of `ALERT_FIELDS`. Null, which only imported offers have, is off."""
+        return cls(*(bool(fields[name]) for name in ALERT_FIELDS.values()))
 
     def fields(self) -> dict[str, bool]:
         """Return the flags by the names of `ALERT_FIELDS`."""

@@ -1,7 +1,8 @@
 """The planner decides which users are offered a lead, and when, and names the reason for everybody else.
 
 It is one pure function: everything known goes in, and everything to be written comes out. Submit and preview share it,
-so that they cannot disagree.
+so that they cannot disagree. A user whose offer was cancelled is planned anew: the submit gives that offer's row its
+new values, and leaves the rows of all other offers as they are.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 
 from app.domain.alert_channels import Alerts
 from app.domain.enums import OPEN_STATUSES, LeadOfferStatus, OrderMethod, RequestStatus, SkipReason
+from app.domain.timestamps import later
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,8 @@ def plan(
 ) -> RolloutPlan:
     """Plan the offers of a lead submitted at `now` (aware, UTC) to a team whose tiers are `gap_minutes` apart.
 
-    `candidates` has each user once. The order of the candidates and of the earlier offers does not matter.
+    No offer is due after LATEST. `candidates` has each user once. The order of the candidates and of the earlier offers
+    does not matter.
     """
     offered = {offer.user_id for offer in earlier if offer.status is not LeadOfferStatus.CANCELLED}
     eligible: dict[int, Option] = {}
@@ -118,19 +121,20 @@ def _reasons(candidate: Candidate, is_offered: bool, now: datetime) -> Iterator[
 def _first_tier_at(earlier: Iterable[EarlierOffer], gap: timedelta, now: datetime) -> datetime:
     """Return now, or a gap after the last open offer, so that new offers never overtake those that already wait."""
     waiting = [offer.notify_at for offer in earlier if offer.status in OPEN_STATUSES and offer.notify_at is not None]
-    return max(now, max(waiting) + gap) if waiting else now
+    return max(now, later(max(waiting), gap)) if waiting else now
 
 
 def _by_rank(eligible: Mapping[int, Option], start: datetime, gap: timedelta) -> list[PlannedOffer]:
     """Offer the lead tier by tier. Equal ranks are one tier, and tiers follow by position, not by rank number."""
     ranks = sorted({option.rank for option in eligible.values()}, key=_nulls_last)
-    tier_at = {rank: start + position * gap for position, rank in enumerate(ranks)}
+    tier_at = {rank: later(start, gap, position) for position, rank in enumerate(ranks)}
     return [_offer(user_id, option, option.rank, tier_at[option.rank]) for user_id, option in eligible.items()]
 
 
 def _by_time(eligible: Mapping[int, Option], start: datetime) -> list[PlannedOffer]:
     return [
-        _offer(user_id, option, None, start + timedelta(minutes=option.minutes)) for user_id, option in eligible.items()
+        _offer(user_id, option, None, later(start, timedelta(minutes=option.minutes)))
+        for user_id, option in eligible.items()
     ]
 
 

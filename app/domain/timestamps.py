@@ -1,7 +1,12 @@
-"""Timestamps as text: the forms that clients and imports may write, and the one form that the server writes."""
+"""Timestamps: the forms that clients and imports may write, the one form that the server writes, and arithmetic.
+
+A filter may ask for any instant of the years 1 to 9999. Stored timestamps lie between EARLIEST and LATEST.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+
+from app.domain.bounds import EARLIEST, FIRST_YEAR, LARGEST_INT, LAST_YEAR, LATEST
 
 _PATTERN = re.compile(
     r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
@@ -38,6 +43,13 @@ def parse_instant(text: str) -> datetime:
         raise ValueError("is outside the years 1 to 9999 in UTC") from error
 
 
+def storable(instant: datetime) -> datetime:
+    """Return the instant. Raises ValueError with a message that follows it if it lies outside what is stored."""
+    if not EARLIEST <= instant <= LATEST:
+        raise ValueError(f"is outside the years {FIRST_YEAR} to {LAST_YEAR} in UTC")
+    return instant
+
+
 def _zone(match: re.Match[str]) -> timezone:
     if not match["sign"]:
         return UTC
@@ -51,6 +63,24 @@ def _zone(match: re.Match[str]) -> timezone:
 def format_instant(instant: datetime) -> str:
     """Return an aware datetime as `2018-01-16T09:09:09.000Z`."""
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def later(start: datetime, by: timedelta, times: int = 1) -> datetime:
+    """Return `start` plus `times` the span, but at most LATEST: a time that is computed can always be stored."""
+    try:
+        return min(start + times * by, LATEST)
+    except OverflowError:
+        return LATEST
+
+
+def seconds_between(begin: datetime, end: datetime) -> float:
+    """Return the seconds from `begin` to `end`, or 0 if the end comes first."""
+    return max(0.0, (end - begin).total_seconds())
+
+
+def whole_seconds_between(begin: datetime, end: datetime) -> int:
+    """Return the same without the fraction, and at most the largest Int. `db.functions` has it in SQL."""
+    return min(int(seconds_between(begin, end)), LARGEST_INT)
 
 
 def utc_now() -> datetime:

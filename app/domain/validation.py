@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 from zoneinfo import available_timezones
@@ -16,16 +17,12 @@ from zoneinfo import available_timezones
 import email_validator
 from email_validator import EmailNotValidError, ValidatedEmail
 
+from app.domain.bounds import HIGHEST_RANK, LONGEST_TEXT, LONGEST_TOKEN, MOST_ZIPCODES, YEAR_IN_MINUTES
 from app.domain.phones import parse_phone
 from app.domain.quiet_hours import parse_time_of_day
+from app.domain.timestamps import format_instant, storable
 from app.domain.zipcodes import parse_zipcode
 from app.errors import Problem, bad_input
-
-LONGEST_TEXT = 255
-YEAR_IN_MINUTES = 365 * 24 * 60
-HIGHEST_RANK = 2**31 - 1
-MOST_OPTIONS = 200
-MOST_ZIPCODES = 5_000
 
 BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159") | {
     chr(code) for code in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
@@ -189,6 +186,12 @@ def parse_rank(number: int) -> int:
     return number
 
 
+def parse_hours(number: float) -> float:
+    if not 0 <= number <= LONGEST_TOKEN:
+        raise ValueError(f"is not a number of hours from 0 to {LONGEST_TOKEN:,}, which is ten years")
+    return number
+
+
 def fold(text: str | None) -> str:
     """Return the key by which names and types are compared: trimmed, case folded, and empty for null."""
     return (text or "").strip().casefold()
@@ -244,6 +247,14 @@ class Check:
 
     def time_of_day(self, field: str, value: str) -> str:
         return self._parsed(field, value, parse_time_of_day) or ""
+
+    def instant(self, field: str, value: datetime) -> datetime:
+        """Return a time that can be stored."""
+        try:
+            return storable(value)
+        except ValueError as error:
+            self.refuse(field, f"{format_instant(value)} {error}")
+            return value
 
     def zipcode(self, field: str, value: str | None) -> str | None:
         """Return the first five digits of a zipcode, or null."""

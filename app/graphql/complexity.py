@@ -7,8 +7,11 @@ Fragments are measured once, innermost first, and their total is added wherever 
 fragments double forty times over is therefore measured as fast as any other document of its length.
 
 `where` and `sort` are counted in the raw variables: coercing a huge input is the work that the limits prevent.
+Conditions and values count over all lists of an operation, because one statement of the database evaluates them all. A
+list of a fragment counts each time the fragment is spread.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -44,7 +47,15 @@ from graphql import (
 )
 
 from app.config import Settings
-from app.lists.filters import MAX_CONDITIONS, MAX_LEVELS, MAX_SORTS, MAX_VALUES, allow
+from app.lists.filters import (
+    IN_REQUEST,
+    MAX_CONDITIONS,
+    MAX_LEVELS,
+    MAX_SORTS,
+    MAX_VALUES,
+    MAX_VALUES_IN_REQUEST,
+    allow,
+)
 from app.lists.pagination import DEFAULT_LIMIT, MAX_LIMIT
 
 # Settings limit the cost and the depth of an operation. The limits below are fixed: whatever fits them is cheap to
@@ -105,14 +116,24 @@ class Complexity:
 
 @dataclass(frozen=True, slots=True)
 class ListArguments:
-    """Every `where` and `sort` in a document, and the defaults of its variables."""
+    """Every `where` and `sort` in a document, and the defaults of its variables.
 
-    wheres: Sequence[ValueNode]
+    `wheres` has those of each operation with the number of times that it executes them: a `where` in a fragment as
+    often as the fragment is spread.
+    """
+
+    wheres: Sequence[Sequence[tuple[ValueNode, int]]]
     sorts: Sequence[ValueNode]
     defaults: Mapping[str, ValueNode]
 
     def check(self, variables: Mapping[str, Any]) -> None:
-        """Raise QUERY_TOO_COMPLEX if a variable, a `where` or a `sort` is too large."""
+        """Raise QUERY_TOO_COMPLEX if a variable, a `sort`, or all `where` of an operation together are too large."""
+        values = {**self.defaults, **variables}
+        for wheres in self.wheres:
+            _check_wheres(wheres, values)
+        for sort in self.sorts:
+            allow(len(_items(_resolve(sort, values))), MAX_SORTS, "sorts")
+
         stack = list(variables.values())
         while stack:
             match stack.pop():
@@ -122,11 +143,13 @@ class ListArguments:
                 case list() as items:
                     stack += items
 
-        values = {**self.defaults, **variables}
-        for where in self.wheres:
-            _check_where(where, values)
-        for sort in self.sorts:
-            allow(len(_items(_resolve(sort, values))), MAX_SORTS, "sorts")
+
+@dataclass(slots=True)
+class _Definition:
+    """One operation or fragment: each `where` in it, and how often it spreads each fragment."""
+
+    wheres: list[ValueNode] = field(default_factory=list)
+    spreads: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -141,9 +164,12 @@ class ComplexityCalculator:
     settings: Settings
     variables: Mapping[str, Any]
     limit_variables: set[str] = field(default_factory=set)
-    _wheres: list[ValueNode] = field(default_factory=list)
     _sorts: list[ValueNode] = field(default_factory=list)
     _fragments: dict[str, Complexity] = field(default_factory=dict)
+    _in_fragments: dict[str, _Definition] = field(default_factory=dict)
+    _in_operations: list[_Definition] = field(default_factory=list)
+    _measured: _Definition = field(default_factory=_Definition)
+    """The definition that is being measured."""
     _defaults: dict[str, list[ValueNode]] = field(default_factory=dict)
 
     def check(self, document: DocumentNode) -> None:
@@ -155,10 +181,13 @@ class ComplexityCalculator:
                 self._defaults.setdefault(variable.variable.name.value, []).append(variable.default_value)
 
         for fragment in _innermost_first(document):
-            on = self.schema.type_map.get(fragment.type_condition.name.value)
-            self._fragments[fragment.name.value] = self._measure(fragment.selection_set, on)
+            name, on = fragment.name.value, self.schema.type_map.get(fragment.type_condition.name.value)
+            self._measured = self._in_fragments[name] = _Definition()
+            self._fragments[name] = self._measure(fragment.selection_set, on)
 
         for operation in operations:
+            self._measured = _Definition()
+            self._in_operations.append(self._measured)
             size = self._measure(operation.selection_set, self.schema.get_root_type(operation.operation))
             allow(size.depth, self.settings.max_depth, "levels of fields")
             allow(size.fields, MAX_FIELDS, "fields, with fragments expanded")
@@ -168,7 +197,19 @@ class ComplexityCalculator:
 
     def list_arguments(self) -> ListArguments:
         """The arguments that must be checked again with every set of variables."""
-        return ListArguments(self._wheres, self._sorts, {name: nodes[-1] for name, nodes in self._defaults.items()})
+        wheres = [self._expand(operation) for operation in self._in_operations]
+        return ListArguments(wheres, self._sorts, {name: nodes[-1] for name, nodes in self._defaults.items()})
+
+    def _expand(self, operation: _Definition) -> list[tuple[ValueNode, int]]:
+        """Return each `where` of an operation and of the fragments that it spreads, with the number of its uses."""
+        uses = [(where, 1) for where in operation.wheres]
+        spread = Counter(operation.spreads)
+        for name, fragment in reversed(self._in_fragments.items()):  # outermost first: all its spreads are counted
+            times = min(spread[name], COUNT_CEILING)
+            uses += [(where, times) for where in fragment.wheres if times]
+            for inner, count in fragment.spreads.items():
+                spread[inner] += count * times
+        return uses
 
     def _measure(self, node: SelectionSetNode | None, parent: GraphQLNamedType | None) -> Complexity:
         size = Complexity()
@@ -178,6 +219,7 @@ class ComplexityCalculator:
             size += Complexity(directives=directives)
             match selection:
                 case FragmentSpreadNode():
+                    self._measured.spreads[selection.name.value] += 1
                     size += self._fragments.get(selection.name.value, Complexity())
                 case InlineFragmentNode(type_condition=on):
                     type_ = self.schema.type_map.get(on.name.value) if on else parent
@@ -235,7 +277,7 @@ class ComplexityCalculator:
             stack.append(argument.value)
             match argument.name.value:
                 case "where":
-                    self._wheres.append(argument.value)
+                    self._measured.wheres.append(argument.value)
                 case "sort":
                     self._sorts.append(argument.value)
         while stack:
@@ -308,21 +350,51 @@ def _introspection_items(schema: GraphQLSchema) -> Mapping[str, float]:
     }
 
 
-def _check_where(where: object, variables: Mapping[str, Any]) -> None:
-    conditions = 0
+def _check_wheres(wheres: Sequence[tuple[ValueNode, int]], variables: Mapping[str, Any]) -> None:
+    """Check the conditions and values of all `where` of one operation, each with the number of its uses."""
+    conditions = values = 0
+    counted: dict[str, tuple[int, int]] = {}
+    for where, times in wheres:
+        if not isinstance(where, VariableNode):
+            size = _size_of(where, variables)
+        elif (known := counted.get(where.name.value)) is not None:
+            size = known
+        else:
+            size = counted[where.name.value] = _size_of(_resolve(where, variables), variables)
+        conditions += size[0] * times
+        values += size[1] * times
+    allow(conditions, MAX_CONDITIONS, "conditions", IN_REQUEST)
+    allow(values, MAX_VALUES_IN_REQUEST, "values in lists", IN_REQUEST)
+
+
+def _size_of(where: object, variables: Mapping[str, Any]) -> tuple[int, int]:
+    """Return the number of conditions of a `where`, and of the values in their lists.
+
+    An empty part of `and`, `or` or `not` counts as a condition. If there are more than MAX_CONDITIONS, those in parts
+    that were not looked at count as one for each part.
+    """
+    conditions = values = 0
     stack = [(where, 1)]
     while stack:
         item, level = stack.pop()
         allow(level, MAX_LEVELS, "levels of and, or and not")
+        inside = 0
         for name, value in _fields(_resolve(item, variables)):
             if name in LOGICAL_OPERATORS:
-                stack += [(part, level + 1) for part in _items(_resolve(value, variables))]
-                allow(len(stack), MAX_CONDITIONS, "conditions")
+                parts = _items(_resolve(value, variables))
+                stack += [(part, level + 1) for part in parts]
+                inside += len(parts)
                 continue
             for _operator, operand in _fields(_resolve(value, variables)):
                 conditions += 1
-                allow(len(_items(_resolve(operand, variables))), MAX_VALUES, "values in a list")
-            allow(conditions, MAX_CONDITIONS, "conditions")
+                inside += 1
+                items = len(_items(_resolve(operand, variables)))
+                allow(items, MAX_VALUES, "values in a list")
+                values += items
+        conditions += level > 1 and not inside
+        if conditions + len(stack) > MAX_CONDITIONS:
+            return conditions + len(stack), values
+    return conditions, values
 
 
 def _resolve(value: object, variables: Mapping[str, Any]) -> object:

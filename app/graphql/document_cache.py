@@ -1,7 +1,8 @@
-"""The cache of documents. A document is parsed, measured and validated once, when it is first requested."""
+"""The cache of documents. A document is parsed, measured and validated once."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 from cachetools import LRUCache
@@ -29,13 +30,13 @@ MAX_CHECKED = 100
 """Sets of variables of one document that are remembered to be within the limits."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CachedDocument:
-    """A document within the limits, and its validation errors."""
+    """A document within the limits that do not depend on its variables."""
 
     ast: DocumentNode
     characters: int
-    errors: tuple[GraphQLError, ...]
+    validate: Callable[[], tuple[GraphQLError, ...]]
     list_arguments: ListArguments
     plans: dict[str | None, Any]
     """The compiled plans of the document's operations by name, or why there is none; see `app.graphql.plans`."""
@@ -43,6 +44,11 @@ class CachedDocument:
     """The variables on which the cost depends."""
     checked: set[Hashable] = field(default_factory=set)
     """The values of these variables for which the cost is known to be within the limit."""
+
+    @cached_property
+    def errors(self) -> tuple[GraphQLError, ...]:
+        """The validation errors. They are computed once, when the document is within all limits for the first time."""
+        return self.validate()
 
 
 class DocumentCache:
@@ -83,13 +89,12 @@ class DocumentCache:
         ast = _parse(query)
         calculator = ComplexityCalculator(self._schema, self._settings, variables)
         calculator.check(ast)
-        list_arguments = calculator.list_arguments()
-        list_arguments.check(variables)
         limit_variables = frozenset(calculator.limit_variables)
-
-        document = CachedDocument(ast, len(query), self._validate(ast), list_arguments, {}, limit_variables)
+        validate_once = partial(self._validate, ast)
+        document = CachedDocument(ast, len(query), validate_once, calculator.list_arguments(), {}, limit_variables)
         document.checked.add(_values_of(limit_variables, variables))
-        self._documents[query] = document
+        self._documents[query] = document  # before the next check, so that a refusal that is repeated takes no time
+        document.list_arguments.check(variables)
         return document
 
     def check(self, document: CachedDocument, variables: Mapping[str, Any]) -> None:

@@ -166,10 +166,11 @@ def root_page(model: type[SQLModel], visible: VisibleRows, where_type: Any, sort
         limit: LimitArgument = 10,
         skip: SkipArgument = 0,
     ) -> Any:
-        page = parse_page(where, sort, limit, skip)
-        async with info.context.db.read() as session:
-            rows = visible(info.context.access)
-            return await fetch_page(session, model, rows, page, with_total=info.selects("total"))
+        page, with_total = parse_page(where, sort, limit, skip), info.selects("total")
+        rows = visible(info.context.access)
+        return await info.context.db.read_page(
+            str(model.__tablename__), lambda session: fetch_page(session, model, rows, page, with_total=with_total)
+        )
 
     return resolved(resolve, description, RootPage(model, visible))
 

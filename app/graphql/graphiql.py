@@ -17,7 +17,8 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from strawberry.http.ides import get_graphql_ide_html
 
-from app.access.auth import Scope, issue_token
+from app.access.auth import Scope
+from app.access.tokens import issue_token
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Team, User

@@ -1,6 +1,7 @@
 """GraphQL over HTTP, by the working draft of the GraphQL Foundation: https://graphql.github.io/graphql-over-http/draft/
 
-Every response is JSON, errors included. Browsers get the GraphiQL page, and subscriptions an event stream.
+Every response is JSON, errors included. Browsers get the GraphiQL page, and subscriptions an event stream, as do the
+other operations of a client that accepts nothing else.
 """
 
 import logging
@@ -22,7 +23,7 @@ from app.access.auth import Authenticator, find_viewer
 from app.access.tokens import Identity
 from app.config import Settings
 from app.errors import ApiError, Code, internal_error
-from app.graphql.content_negotiation import JSON, accepts_events, negotiate
+from app.graphql.content_negotiation import EVENT_STREAM, JSON, accepts_events, negotiate
 from app.graphql.context import Context
 from app.graphql.document_cache import DocumentCache
 from app.graphql.persisted import PersistedDocuments
@@ -33,6 +34,7 @@ from app.graphql.schema import schema
 from app.graphql.strawberry_internals import CannotGetOperationTypeError, InvalidOperationTypeError, core_schema
 from app.graphql.subscriptions.event_stream import open_event_stream
 from app.graphql.subscriptions.hub import Hub
+from app.graphql.subscriptions.operation_limits import RunningOperations
 from app.graphql.subscriptions.session import Services
 from app.observability import requests
 from app.web.error_responses import error_response
@@ -60,7 +62,8 @@ class GraphQLEndpoint:
         self.persisted = PersistedDocuments(self.settings)
         documents = DocumentCache(core_schema(schema), self.settings, self.persisted.trusted)
         plans = Plans(schema, self.authenticator.db, documents)
-        self.services = Services(self.authenticator, self.settings, self.clock, documents, plans, self.hub)
+        running = RunningOperations(self.settings.max_operations_per_user)
+        self.services = Services(self.authenticator, self.settings, self.clock, documents, plans, self.hub, running)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Respond to a request. Unexpected exceptions are logged and become INTERNAL_SERVER_ERROR."""
@@ -68,7 +71,10 @@ class GraphQLEndpoint:
         try:
             response = await self._respond(request)
         except ApiError as error:
-            response = request_error_response(error, negotiate(request.headers.get("accept", "")) or JSON)
+            accept = request.headers.get("accept", "")
+            response = request_error_response(
+                error, negotiate(accept) or (EVENT_STREAM if accepts_events(accept) else JSON)
+            )
         except Exception:
             logger.exception("Unexpected failure of a GraphQL request")
             response = error_response(internal_error(), negotiate(request.headers.get("accept", "")) or JSON)
@@ -97,11 +103,9 @@ class GraphQLEndpoint:
 
         if takes_events and request.method == "POST" and self._is_subscription(asked):
             return await open_event_stream(self.services, asked, authorization)
-        if media_type is None:
-            raise _not_acceptable()
         async with time_limit(self.settings.request_seconds):
             result = await self._execute(asked, identity, request.method)
-        return execution_response(result, media_type)
+        return execution_response(result, media_type or EVENT_STREAM)
 
     async def _execute(self, asked: GraphQLRequest, identity: Identity, method: str) -> ExecutionResult:
         """Return the result of an operation: by its compiled plan if it has one, else by the resolvers."""
@@ -133,7 +137,7 @@ class GraphQLEndpoint:
 def _not_acceptable() -> ApiError:
     message = (
         "The Accept header allows no media type of this server. Accept application/graphql-response+json or "
-        "application/json, and text/event-stream for subscriptions."
+        "application/json, or text/event-stream."
     )
     return ApiError(Code.BAD_REQUEST, message, status=406)
 

@@ -2,8 +2,11 @@
 
 Keys that are requested in the same turn of the event loop are read by one statement, however many there are. A loader
 is created on first use and lives as long as its request.
+
+Subscriptions of one user share the loaders of an event. Variables are part of the key where a loader depends on them.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from functools import cached_property, partial
@@ -32,10 +35,19 @@ if TYPE_CHECKING:
     from app.graphql.plans.tree import ObjectTree
 
 T = TypeVar("T", bound=SQLModel)
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class SharedDataLoader(DataLoader[K, V]):
+    """A dataloader of several tasks. One that is cancelled does not cancel what the others wait for."""
+
+    def load(self, key: K) -> "asyncio.Future[V]":
+        return asyncio.shield(super().load(key))
 
 
 class Loaders:
-    """The loaders of one request."""
+    """The loaders of one request, or of an event that several subscriptions send."""
 
     def __init__(self, db: Database, access: AccessContext, settings: Settings) -> None:
         self._db = db
@@ -44,8 +56,13 @@ class Loaders:
         self._rows: dict[type[SQLModel], DataLoader[int, Any]] = {}
         self._expressions: dict[Hashable, DataLoader[int, Any]] = {}
         self._children: dict[Children, DataLoader[int, list[Any]]] = {}
-        self._object_texts: dict[ObjectTree, DataLoader[int, orjson.Fragment | None]] = {}
+        self._object_texts: dict[Hashable, DataLoader[int, orjson.Fragment | None]] = {}
         self._pages: dict[Hashable, DataLoader[int, Any]] = {}
+        self._make: type[DataLoader[int, Any]] = DataLoader
+
+    def share(self) -> None:
+        """Prepare for use by several tasks, before any of them loads anything."""
+        self._make = SharedDataLoader
 
     def row(self, model: type[T]) -> DataLoader[int, T]:
         """Rows of a table, by their id."""
@@ -58,7 +75,7 @@ class Loaders:
                 by_id = {row.id: row for row in rows}
                 return [by_id.get(i) for i in ids]
 
-            self._rows[model] = DataLoader(load)
+            self._rows[model] = self._make(load)
         return self._rows[model]
 
     def expression(self, model: type[SQLModel], expression: Expression) -> DataLoader[int, Any]:
@@ -73,17 +90,18 @@ class Loaders:
                     by_id = dict((await session.exec(values)).all())
                 return [by_id.get(i) for i in ids]
 
-            self._expressions[key] = DataLoader(load)
+            self._expressions[key] = self._make(load)
         return self._expressions[key]
 
     def object_texts(
         self, tree: "ObjectTree", variables: VariableValues, context: "Context"
     ) -> DataLoader[int, orjson.Fragment | None]:
         """The JSON texts of objects, by the ids of the rows that they show."""
-        if tree not in self._object_texts:
+        key = (tree, repr(variables.coerced) if tree.arguments else None)
+        if key not in self._object_texts:
             assert context.plans is not None
-            self._object_texts[tree] = DataLoader(partial(context.plans.objects, tree, variables, context))
-        return self._object_texts[tree]
+            self._object_texts[key] = self._make(partial(context.plans.objects, tree, variables, context))
+        return self._object_texts[key]
 
     def pages(
         self, model: type[T], parent: str, found: ColumnElement[bool], page: PageRequest
@@ -93,11 +111,13 @@ class Loaders:
         if key not in self._pages:
 
             async def load(ids: list[int]) -> list[Page[T]]:
-                async with self._db.read() as session:
-                    pages = await fetch_pages(session, model, parent, ids, found, page)
+                pages = await self._db.read_page(
+                    str(model.__tablename__),
+                    lambda session: fetch_pages(session, model, parent, ids, found, page),
+                )
                 return [pages[i] for i in ids]
 
-            self._pages[key] = DataLoader(load)
+            self._pages[key] = self._make(load)
         return self._pages[key]
 
     def children(self, read: Children) -> DataLoader[int, list[Any]]:
@@ -120,7 +140,7 @@ class Loaders:
                         children[parent_id].append(row)
                 return [children[i] for i in ids]
 
-            self._children[read] = DataLoader(load)
+            self._children[read] = self._make(load)
         return self._children[read]
 
     @cached_property
@@ -133,4 +153,4 @@ class Loaders:
                 warnings = await fetch_warnings(session, teams, unserved(self._settings))
             return [warnings[i] for i in ids]
 
-        return DataLoader(load)
+        return self._make(load)

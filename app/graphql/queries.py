@@ -12,7 +12,7 @@ from app.access import visibility
 from app.commands import preview
 from app.db import models
 from app.domain.alert_channels import unserved
-from app.domain.identifiers import parse_id
+from app.domain.identifiers import NO_ID, parse_id
 from app.graphql.context import Info
 from app.graphql.declarations import RootPage, Viewer
 from app.graphql.fields import lookup, resolved, root_page
@@ -78,14 +78,15 @@ async def _preview_lead_offers(
     moment, context = at or None, info.context
     async with context.db.read() as session:
         return await preview.preview_lead_offers(
-            session, context.viewer.id, parse_id(lead_id) or 0, moment, context.now, unserved(context.settings)
+            session, context.viewer.id, parse_id(lead_id) or NO_ID, moment, context.now, unserved(context.settings)
         )
 
 
 async def _page(info: Info, model: type[T], visible: Visible, *asked: Any) -> pagination.Page[T]:
-    page = parse_page(*asked)
-    async with info.context.db.read() as session:
-        return await fetch_page(session, model, visible, page, with_total=info.selects("total"))
+    page, with_total = parse_page(*asked), info.selects("total")
+    return await info.context.db.read_page(
+        str(model.__tablename__), lambda session: fetch_page(session, model, visible, page, with_total=with_total)
+    )
 
 
 def _is(column: Any, sent_id: str) -> ColumnElement[bool]:

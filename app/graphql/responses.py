@@ -1,5 +1,9 @@
-"""GraphQL responses over HTTP: JSON in the negotiated media type, with the matching status."""
+"""GraphQL responses over HTTP: JSON in the negotiated media type, with the matching status.
 
+A client that accepts server-sent events alone gets the same JSON as the only event of a stream, which then completes.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -8,7 +12,7 @@ from starlette.responses import Response
 from strawberry.types import ExecutionResult
 
 from app.errors import ApiError, Code
-from app.graphql.content_negotiation import JSON
+from app.graphql.content_negotiation import EVENT_STREAM, JSON
 from app.observability import requests
 from app.web.error_responses import error_response
 
@@ -19,11 +23,11 @@ HTTP_ERRORS = frozenset({Code.BAD_REQUEST, Code.UNAUTHENTICATED, Code.RATE_LIMIT
 def execution_response(result: ExecutionResult, media_type: str) -> Response:
     """Return the response to an operation.
 
-    Without `data` its status is 400, or 200 under application/json. It is 503 if the database was unavailable and no
-    field has a value.
+    Without `data` its status is 400, or 200 under application/json and for an event stream. It is 503 if the database
+    was unavailable and no field has a value.
     """
     if unavailable := _unavailable(result):
-        return error_response(unavailable, media_type)
+        return request_error_response(unavailable, media_type)
 
     body: dict[str, Any] = {}
     if result.errors:
@@ -32,8 +36,18 @@ def execution_response(result: ExecutionResult, media_type: str) -> Response:
     executed = result.data is not None or not all(error.path is None for error in result.errors or ())
     if executed:
         body["data"] = result.data
+    if media_type == EVENT_STREAM:
+        return Response(next_event(body) + COMPLETE_EVENT, media_type=EVENT_STREAM)
     status = 200 if executed or media_type == JSON else 400
     return Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8")
+
+
+def next_event(result: Mapping[str, Any]) -> bytes:
+    """Return a result as an event of the graphql-sse protocol."""
+    return b"event: next\ndata: " + orjson.dumps(result) + b"\n\n"
+
+
+COMPLETE_EVENT = b"event: complete\ndata:\n\n"
 
 
 def _unavailable(result: ExecutionResult) -> ApiError | None:
@@ -49,7 +63,7 @@ def _unavailable(result: ExecutionResult) -> ApiError | None:
 def request_error_response(error: ApiError, media_type: str) -> Response:
     """Return the response to a request whose operation was not executed."""
     if error.code in HTTP_ERRORS:
-        return error_response(error, media_type)
+        return error_response(error, JSON if media_type == EVENT_STREAM else media_type)
     return execution_response(ExecutionResult(data=None, errors=[as_graphql(error)]), media_type)
 
 

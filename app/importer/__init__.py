@@ -23,18 +23,22 @@ STEPS = 3
 
 
 async def import_lists(
-    session: AsyncSession, document: Mapping[str, Any], now: datetime, advance: Advance = lambda _rows: None
+    session: AsyncSession,
+    document: Mapping[str, Any],
+    now: datetime,
+    advance: Advance = lambda _rows: None,
+    report: Report | None = None,
 ) -> Report:
     """Insert the rows that the database does not have yet, from the lists that `parse` returns.
 
-    Offers whose `notify_at` is after `now` are scheduled. Raises NotImported, and writes nothing, if the file has
-    problems.
+    Offers whose `notify_at` is after `now` are scheduled, and their users will be notified. Raises NotImported, and
+    writes nothing, if the file has problems. `report` is filled and returned.
     """
-    report = Report()
+    report = report or Report()
     rows = read(document, report, advance)
     await lock(await session.connection())
     new = await resolve(session, rows, report, now, advance)
     report.raise_problems()
-    await write(await session.connection(), new, advance)
+    await write(session, new, advance)
     report.added.update({name: len(added) for name, added in new.items()})
     return report

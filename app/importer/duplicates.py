@@ -8,7 +8,7 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.functions import member_of
-from app.domain.validation import MOST_OPTIONS
+from app.domain.bounds import MOST_OPTIONS
 from app.importer.parse import Row
 from app.importer.report import Report, shown
 from app.importer.spec import ImportList
@@ -36,7 +36,8 @@ async def without_duplicates(session: AsyncSession, kind: ImportList, rows: list
         key = _key(kind, row)
         if None not in key and (before := first.setdefault(key, row.where)) != row.where:
             named = zip((_FIELD_OF.get(column, column) for column in kind.unique), map(shown, key), strict=True)
-            report.problem(row.where, f"{', '.join(map(' '.join, named))} is already in {before}")
+            reason = f"{', '.join(_FIELD_OF.get(column, column) for column in kind.unique)} repeated"
+            report.problem(row.where, f"{', '.join(map(' '.join, named))} is already in {before}", reason=reason)
     if kind.table == "distribution_options":
         _check_option_counts(kept, stored, report)
     return kept

@@ -1,13 +1,13 @@
 """Parses an import file: from JSON text to rows of parsed values. Problems are reported, and parsing goes on."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from app.db.bulk import Advance
-from app.importer.parsers import identifier
-from app.importer.report import NotImported, Report, shown
+from app.importer.parsers import Parser, identifier
+from app.importer.report import Report, shown
 from app.importer.spec import LISTS, Field, ImportList
 
 STEP = 1_000
@@ -31,25 +31,28 @@ Rows = dict[str, list[Row]]
 """Rows by list."""
 
 
-def parse(content: bytes) -> dict[str, Any]:
+def parse(content: bytes, report: Report | None = None) -> dict[str, Any]:
     """Return a file's lists by name. Raises NotImported unless the file is one JSON object of known lists."""
+    report, known = report or Report(), [kind.name for kind in LISTS]
+    document: Any = {}
     try:
         document = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        raise NotImported([f"The file is not UTF-8 at byte {error.start}."]) from error
+        report.problem("", f"The file is not UTF-8 at byte {error.start}.")
     except (ValueError, RecursionError) as error:
-        raise NotImported([f"The file is not JSON: {error}."]) from error
+        report.problem("", f"The file is not JSON: {error}.")
     if not isinstance(document, dict):
-        raise NotImported(["The file must be one JSON object of lists."])
+        report.problem("", "The file must be one JSON object of lists.")
+    report.raise_problems()
 
-    report, known = Report(), [kind.name for kind in LISTS]
     for name, rows in document.items():
         if name not in known:
             report.problem(shown(name), f"is not a known list; the lists are {', '.join(known)}")
         elif not isinstance(rows, list):
             report.problem(name, "is not a list", rows)
     report.raise_problems()
-    return document
+    lists: dict[str, Any] = document
+    return lists
 
 
 def _refuse_constant(constant: str) -> NoReturn:
@@ -77,7 +80,8 @@ def _read_list(kind: ImportList, items: list[Any], report: Report, advance: Adva
             rows.append(row)
             number = row.values["id"]
             if number is not None and (before := first.setdefault(number, row.where)) != row.where:
-                report.problem(f"{row.where}.id", f"is also the id of {before}", item["id"])
+                reason = "is also the id of an earlier row"
+                report.problem(f"{row.where}.id", f"is also the id of {before}", item["id"], reason=reason)
             for name in item.keys() - known:
                 report.unknown[kind.name, name] += 1
         else:
@@ -90,11 +94,7 @@ def _read_list(kind: ImportList, items: list[Any], report: Report, advance: Adva
 
 def _read_values(kind: ImportList, where: str, item: Mapping[str, Any], report: Report) -> dict[str, Any]:
     values = {field.column: _read_field(field, where, item, report) for field in kind.fields}
-    values["id"] = None
-    if item.get("id") is not None:
-        values["id"] = _parsed(identifier, item["id"], f"{where}.id", report)
-    elif kind.numbered:
-        report.problem(f"{where}.id", "is missing")
+    values["id"] = _read_value(identifier, item.get("id"), f"{where}.id", report, required=kind.numbered)
     return values
 
 
@@ -104,20 +104,39 @@ def _read_field(field: Field, where: str, item: Mapping[str, Any], report: Repor
         if not isinstance(nested, dict):
             report.problem(f"{where}.{field.nested}", "is not an object with an id", nested)
             return None
-        if value is not None and str(value) != str(nested.get("id")):
+        if not _is_blank(value) and not _is_same_id(value, nested.get("id")):
             report.problem(path, f"differs from the id in {field.nested}", value)
         value, path = nested.get("id"), f"{where}.{field.nested}.id"
-    if value is None:
-        if field.required:
-            report.problem(path, "is missing")
-        return field.default
-    parsed = _parsed(field.parse, value, path, report)
+    parsed = _read_value(
+        field.parse, value, path, report, required=field.required, may_be_left_out=field.may_be_left_out
+    )
     return field.default if parsed is None else parsed
 
 
-def _parsed(parser: Callable[[Any], Any], value: Any, path: str, report: Report) -> Any:
+def _read_value(
+    parser: Parser, value: Any, path: str, report: Report, *, required: bool, may_be_left_out: bool = False
+) -> Any:
+    """Return the parsed value, or None if it is not given or has a problem. Blank text counts as not given."""
+    if _is_blank(value):
+        if required:
+            report.problem(path, "is missing" if value is None else "is blank", *([] if value is None else [value]))
+        return None
     try:
         return parser(value)
     except ValueError as error:
-        report.problem(path, str(error), value)
+        if may_be_left_out and report.is_lenient:
+            report.leave_out(path, str(error), value)
+        else:
+            report.problem(path, str(error), value)
         return None
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _is_same_id(one: Any, other: Any) -> bool:
+    try:
+        return identifier(one) == identifier(other)
+    except ValueError:
+        return False

@@ -1,7 +1,7 @@
 """Parses single values of an import. Each parser raises ValueError with a message that follows the value.
 
-The REST API is less strict than JSON types: numbers and booleans may also be text. `app.domain.validation`
-decides which values are valid, as for every other input.
+Numbers and booleans may be written as the REST API and spreadsheets write them: `"3"`, `3.0`, `"TRUE"`, `1`. Blank text
+never comes here. `app.domain.validation` decides which values are valid, as for every other input.
 """
 
 import re
@@ -11,15 +11,22 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from app.domain import validation
-from app.domain.identifiers import LARGEST
-from app.domain.timestamps import parse_instant
+from app.domain.bounds import LARGEST_ID, LARGEST_NEW_ID, MOST_ZIPCODES
+from app.domain.timestamps import parse_instant, storable
 from app.domain.zipcodes import parse_zipcode
 from app.importer.report import shown
 
 Parser = Callable[[Any], Any]
 Choice = TypeVar("Choice", bound=StrEnum)
 
-_INTEGER = re.compile(r"-?[0-9]{1,19}")
+_INTEGER = re.compile(r"(-?[0-9]{1,19})(\.0*)?")
+
+_SHORT = re.compile(r"[0-9]{1,5}(\.0*)?")
+
+EXACT = 2**53
+"""From here on, a whole number with a decimal point may have been rounded when it was read."""
+
+BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 
 
 def text(value: Any) -> str:
@@ -29,14 +36,12 @@ def text(value: Any) -> str:
 
 
 def name(value: Any) -> str:
-    if not text(value).strip():
-        raise ValueError("is blank")
-    return validation.parse_name(value)
+    return validation.parse_name(text(value))
 
 
-def name_or_none(value: Any) -> str | None:
-    """Return a name, or None for blank text."""
-    return name(value) if text(value).strip() else None
+def phone(value: Any) -> str:
+    """Return the text of a phone number, which spreadsheets may take for a number. It is checked later."""
+    return text(value if isinstance(value, str) else str(integer(value)))
 
 
 def user_email(value: Any) -> str:
@@ -44,9 +49,8 @@ def user_email(value: Any) -> str:
     return validation.fold_email(text(value))
 
 
-def email_or_none(value: Any) -> str | None:
-    """Return an address, or None for blank text."""
-    return validation.parse_email(value) if text(value).strip() else None
+def email(value: Any) -> str:
+    return validation.parse_email(text(value))
 
 
 def timezone(value: Any) -> str:
@@ -54,25 +58,47 @@ def timezone(value: Any) -> str:
 
 
 def boolean(value: Any) -> bool:
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if not isinstance(value, bool):
+    """Return the value of true or false, yes or no, 1 or 0, without regard to case."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and (named := BOOLEANS.get(value.strip().lower())) is not None:
+        return named
+    number = _whole_number(value)
+    if number not in (0, 1):
         raise ValueError("is not true or false")
-    return value
+    return number == 1
 
 
 def integer(value: Any) -> int:
-    if isinstance(value, str) and _INTEGER.fullmatch(value):
-        return int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
+    number = _whole_number(value)
+    if number is None:
         raise ValueError("is not a whole number")
-    return value
+    return number
+
+
+def _whole_number(value: Any) -> int | None:
+    """Return the number of `3`, `3.0`, `"3"` and `"3.0"`, or None for anything else."""
+    if isinstance(value, str) and (match := _INTEGER.fullmatch(value.strip())):
+        return int(match[1])
+    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def reference(value: Any) -> int:
+    """Return the id of another row, of the file or of the database."""
+    return _identifier(value, LARGEST_ID)
 
 
 def identifier(value: Any) -> int:
+    """Return the id of a row of the file. Beyond LARGEST_NEW_ID, few or no ids would be left for new rows."""
+    return _identifier(value, LARGEST_NEW_ID)
+
+
+def _identifier(value: Any, largest: int) -> int:
     number = integer(value)
-    if not 1 <= number <= LARGEST:
-        raise ValueError(f"is not an id from 1 to {LARGEST}")
+    if not 1 <= number <= largest:
+        raise ValueError(f"is not an id from 1 to {largest}")
     return number
 
 
@@ -85,11 +111,16 @@ def rank(value: Any) -> int:
 
 
 def instant(value: Any) -> datetime:
-    return parse_instant(text(value))
+    return storable(parse_instant(text(value)))
 
 
 def zipcode(value: Any) -> str:
-    return parse_zipcode(value if type(value) in (str, int) else "")  # the message is about the value as it is shown
+    """Return the five digits of a zipcode. A number, also as text, may have lost its leading zeros."""
+    is_long = isinstance(value, str) and not _SHORT.fullmatch(value.strip())
+    number = None if is_long else _whole_number(value)
+    if number is not None:
+        return parse_zipcode(number)
+    return parse_zipcode(value.strip() if isinstance(value, str) else "")  # the message is about the value as shown
 
 
 def zipcodes(value: Any) -> list[str]:
@@ -102,8 +133,8 @@ def zipcodes(value: Any) -> list[str]:
             found[zipcode(item)] = None
         except ValueError as error:
             raise ValueError(f"has a problem at [{position}]: {shown(item)} {error}") from error
-    if len(found) > validation.MOST_ZIPCODES:
-        raise ValueError(f"has {len(found):,} zipcodes, and at most {validation.MOST_ZIPCODES:,} are allowed")
+    if len(found) > MOST_ZIPCODES:
+        raise ValueError(f"has {len(found):,} zipcodes, and at most {MOST_ZIPCODES:,} are allowed")
     return list(found)
 
 

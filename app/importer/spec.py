@@ -21,6 +21,8 @@ class Field:
     required: bool = False
     to: str | None = None
     """For a reference, the list that it refers to: `team_id: 8` or `team: {id: 8}`."""
+    may_be_left_out: bool = False
+    """Whether a lenient import leaves an invalid value out: details of a person, which nothing else depends on."""
 
     @property
     def nested(self) -> str:
@@ -55,8 +57,12 @@ def _field(name: str, parse: Parser, *, column: str = "", default: Any = None, r
     return Field(name, parse, column or name, default, required)
 
 
+def _detail(name: str, parse: Parser, *, default: Any = None) -> Field:
+    return Field(name, parse, name, default, may_be_left_out=True)
+
+
 def _reference(name: str, to: str, *, column: str = "", required: bool = False) -> Field:
-    return Field(name, parsers.identifier, column or name, None, required, to)
+    return Field(name, parsers.reference, column or name, None, required, to)
 
 
 _TARGET = parsers.choice(DistributionTarget)
@@ -67,10 +73,10 @@ LISTS = (
         "users",
         "users",
         (
-            _field("first_name", parsers.name_or_none, default=""),
-            _field("last_name", parsers.name_or_none, default=""),
-            _field("email", parsers.user_email),
-            _field("phone", parsers.text),
+            _detail("first_name", parsers.name, default=""),
+            _detail("last_name", parsers.name, default=""),
+            _detail("email", parsers.user_email),
+            _detail("phone", parsers.phone),
             _field("timezone", parsers.timezone, default="UTC"),
             _field("is_active", parsers.boolean, default=True),
         ),
@@ -119,10 +125,10 @@ LISTS = (
         "contacts",
         (
             _reference("owner_user_id", "users", column="owner_id", required=True),
-            _field("first_name", parsers.name_or_none),
-            _field("last_name", parsers.name_or_none),
-            _field("email", parsers.email_or_none),
-            _field("mobile_phone", parsers.text),
+            _detail("first_name", parsers.name),
+            _detail("last_name", parsers.name),
+            _detail("email", parsers.email),
+            _detail("mobile_phone", parsers.phone),
         ),
         facts=("owner_id",),
     ),
@@ -156,7 +162,7 @@ LISTS = (
             _field("distribution_target", _TARGET),
             _METHOD,
             _reference("team_id", "teams"),
-            _field("zipcode", parsers.zipcode),
+            _detail("zipcode", parsers.zipcode),
             _field("type", parsers.text),
             _field("created_at", parsers.instant),
             _reference("claimed_by_user_id", "users", column="claimed_by_id"),

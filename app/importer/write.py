@@ -1,9 +1,13 @@
-"""Writes the rows of an import."""
+"""Writes the rows of an import, and what follows from them: zipcodes of teams, and deliveries of scheduled offers."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.db.bulk import Advance, continue_ids, insert_rows
+from app.commands import outbox
+from app.db.bulk import CHUNK, Advance, continue_ids, insert_rows
+from app.domain.alert_channels import Alerts
+from app.domain.enums import LeadOfferStatus
 from app.importer.parse import Rows
 from app.importer.spec import LISTS
 
@@ -18,9 +22,9 @@ async def lock(connection: AsyncConnection) -> None:
         await connection.exec_driver_sql(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 
 
-async def write(connection: AsyncConnection, rows: Rows, advance: Advance) -> None:
+async def write(session: AsyncSession, rows: Rows, advance: Advance) -> None:
     """Insert the rows. Rows without an id get the ids after the highest one."""
-    tables = SQLModel.metadata.tables
+    connection, tables = await session.connection(), SQLModel.metadata.tables
     for kind in LISTS:
         table = tables[kind.table]
         values = [row.values for row in rows[kind.name]]
@@ -34,3 +38,12 @@ async def write(connection: AsyncConnection, rows: Rows, advance: Advance) -> No
                 for zipcode in team["distribution_zipcodes"]
             ]
             await insert_rows(connection, tables["team_zipcodes"], zipcodes)
+
+    offers = [row.values for row in rows["lead_offers"]]
+    announcements = [
+        outbox.Announcement(offer["id"], Alerts.from_fields(offer), offer["notify_at"])
+        for offer in offers
+        if offer["status"] is LeadOfferStatus.SCHEDULED
+    ]
+    for start in range(0, len(announcements), CHUNK):
+        await outbox.schedule_deliveries(session, announcements[start : start + CHUNK])

@@ -20,9 +20,16 @@ from app.db.functions import member_of, set_parameter
 from app.errors import ApiError, Code
 
 MAX_CONDITIONS = 250
+"""Conditions of all lists that one request reads."""
 MAX_LEVELS = 10
 MAX_VALUES = 1_000
+"""Values in the list of one condition."""
+MAX_VALUES_IN_REQUEST = 5_000
+"""Values in the lists of all conditions of one request: five full lists."""
 MAX_SORTS = 5
+
+IN_REQUEST = " in one request"
+"""Ends the message of a limit that counts over all lists of a request."""
 
 Columns = Any
 """The columns of a list by the names that its filters and sorts use: a mapping, or the columns of a table."""
@@ -95,10 +102,10 @@ class Sort:
     descending: bool = False
 
 
-def allow(counted: int, allowed: int, what: str) -> None:
-    """Raise QUERY_TOO_COMPLEX if a request has more than `allowed` of something."""
+def allow(counted: int, allowed: int, what: str, within: str = "") -> None:
+    """Raise QUERY_TOO_COMPLEX if a request has more than `allowed` of something. `within` says where it is counted."""
     if counted > allowed:
-        raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}. At most {allowed} are allowed.")
+        raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}. At most {allowed} are allowed{within}.")
 
 
 def matches(where: Where, columns: Columns) -> ColumnElement[bool]:

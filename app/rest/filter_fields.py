@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.domain.bounds import LARGEST_ID, LARGEST_INT
 from app.domain.enums import LeadOfferStatus
-from app.domain.identifiers import LARGEST, parse_id
+from app.domain.identifiers import parse_id
 from app.domain.timestamps import parse_instant
 from app.lists.filters import NO_MATCH, RANGES, NoMatch, Operator
 
-LARGEST_INT = 2**31 - 1
 _WHOLE = re.compile(r"-?[0-9]+", re.ASCII)
 
 
@@ -38,7 +38,7 @@ def _parse_id(text: str, operator: Operator) -> int | NoMatch:
         raise ValueError(f"must be a whole number, not {quoted(text)}")
     number = parse_id(text)
     if number is None and operator in RANGES:
-        raise ValueError(f"must be a whole number from 1 to {LARGEST}, not {quoted(text)}")
+        raise ValueError(f"must be a whole number from 1 to {LARGEST_ID}, not {quoted(text)}")
     return NO_MATCH if number is None else number
 
 
@@ -81,7 +81,7 @@ class ValueType:
 
 
 _ALL = frozenset(Operator)
-_ID = ValueType(_parse_id, _ALL, {"type": "integer"}, {"minimum": 1, "maximum": LARGEST})
+_ID = ValueType(_parse_id, _ALL, {"type": "integer"}, {"minimum": 1, "maximum": LARGEST_ID})
 _INTEGER = ValueType(_parse_integer, _ALL, {"type": "integer", "minimum": -LARGEST_INT - 1, "maximum": LARGEST_INT})
 _BOOLEAN = ValueType(_parse_boolean, _ALL - RANGES, {"type": "boolean"})
 _TIMESTAMP = ValueType(

@@ -94,8 +94,9 @@ async def create_offers(request: AuthenticatedRequest) -> StatusAndBody:
     selected = parse_select(request.query_string, OFFER_FIELDS)
     await _require_empty_body(request)
     lead_id = request.id("lead_id", "lead")
-    async with request.db.write() as session:
-        submitted = await submit_lead_offers(session, request.viewer.id, lead_id, request.now)
+    submitted = await request.db.in_transaction(
+        lambda session: submit_lead_offers(session, request.viewer.id, lead_id, request.now)
+    )
     async with request.db.read() as session:
         data = await serialize_offers(session, submitted.offers, selected)
     return 201 if submitted.created_count else 200, page_body(len(data), len(data), 0, data)

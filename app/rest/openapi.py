@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from app.domain.bounds import LARGEST_ID, LARGEST_INT
 from app.domain.enums import DistributionTarget
-from app.domain.identifiers import LARGEST
 from app.lists.filters import LISTS, MAX_SORTS, MAX_VALUES, RANGES, Operator
 from app.lists.pagination import DEFAULT_LIMIT, MAX_LIMIT
-from app.rest.errors import FEATHERS_NAMES
-from app.rest.filter_fields import FILTER_FIELDS, LARGEST_INT, ValueType
+from app.rest.error_body import FEATHERS_NAMES
+from app.rest.filter_fields import FILTER_FIELDS, ValueType
 from app.rest.handlers import ME_FIELDS
 from app.rest.query_string import OPERATORS
 from app.rest.serialization import OFFER_FIELDS
@@ -27,7 +27,7 @@ SUBMIT = (
     "this team, without a limit."
 )
 
-_ID: Schema = {"type": "integer", "minimum": 1, "maximum": LARGEST}
+_ID: Schema = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
 _TEXT: Schema = {"type": "string"}
 _NULLABLE_TEXT: Schema = {"type": ["string", "null"]}
 _NULLABLE_BOOLEAN: Schema = {"type": ["boolean", "null"]}

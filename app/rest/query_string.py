@@ -144,6 +144,7 @@ class _Parser:
 
     problems: list[Problem] = field(default_factory=list)
     conditions: int = 0
+    values: int = 0
 
     def report(self, path: str, message: object) -> None:
         self.problems.append(Problem(path, str(message)))
@@ -187,12 +188,15 @@ class _Parser:
 
     def comparison(self, name: str, operator: Operator, operand: object, path: str) -> Where:
         self.conditions += 1
-        allow(self.conditions, filters.MAX_CONDITIONS, "conditions")
+        allow(self.conditions, filters.MAX_CONDITIONS, "conditions", filters.IN_REQUEST)
         try:
-            return Condition(name, operator, _parse_operand(FILTER_FIELDS[name], operator, operand))
+            value = _parse_operand(FILTER_FIELDS[name], operator, operand)
         except ValueError as error:
             self.report(path, error)
             return EVERYTHING
+        self.values += len(value) if operator in LISTS else 0
+        allow(self.values, filters.MAX_VALUES_IN_REQUEST, "values in lists", filters.IN_REQUEST)
+        return Condition(name, operator, value)
 
     def count(self, tree: object, path: str, default: int) -> int:
         if is_null(tree):

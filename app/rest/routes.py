@@ -16,7 +16,7 @@ from app.config import Settings
 from app.errors import ApiError, Code, internal_error
 from app.observability import requests
 from app.rest import handlers
-from app.rest.errors import error_response
+from app.rest.error_body import error_response
 from app.rest.handlers import AuthenticatedRequest, StatusAndBody
 from app.rest.openapi import openapi_document
 from app.web.time_limits import time_limit

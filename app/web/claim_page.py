@@ -87,8 +87,8 @@ class ClaimPage:
         if link is None or found is None:
             return _invalid_link()
         try:
-            async with self.db.write() as session:
-                await claim_by_reply(session, link.offer_id, link.via, self.clock())
+            now = self.clock()
+            await self.db.in_transaction(lambda session: claim_by_reply(session, link.offer_id, link.via, now))
         except ApiError as error:
             if error.code in DATABASE_FAILURES:
                 raise

@@ -13,11 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from app.commands.outbox import count_silent_offers
 from app.db.driver_errors import DRIVER_ERRORS
 from app.db.engine import Database
 from app.db.migrations import is_up_to_date
 from app.db.models import Delivery
 from app.domain.enums import DeliveryStatus
+from app.domain.timestamps import seconds_between
 from app.errors import ApiError
 from app.observability.metrics import exposition
 from app.observability.requests import current
@@ -64,19 +66,28 @@ _DUE = select(func.count(), func.min(col(Delivery.next_attempt_at))).where(
 )
 
 
+_SILENT = count_silent_offers()
+
+
 async def _database_metrics(db: Database, now: datetime) -> Iterable[GaugeMetricFamily]:
-    """Return what only the database knows, whichever processes run: whether it responds, and unsent deliveries."""
+    """Return what only the database knows, whichever processes run: whether it responds, and what is not sent."""
     up = "lead_offers_database_up", "Whether the database responds (1) or not (0)."
     try:
         async with asyncio.timeout(DATABASE_SECONDS), db.read() as session:
             count, oldest = (await session.exec(_DUE, params={"now": now})).one()
+            silent = (await session.exec(_SILENT)).one()
     except FAILURES:
         return [GaugeMetricFamily(*up, value=0)]
-    overdue = (now - oldest).total_seconds() if oldest else 0
+    overdue = seconds_between(oldest, now) if oldest else 0
     return [
         GaugeMetricFamily(*up, value=1),
         GaugeMetricFamily("lead_offers_deliveries_due", "Deliveries that are due and not sent yet.", value=count),
         GaugeMetricFamily(
             "lead_offers_deliveries_overdue_seconds", "How long the oldest due delivery has waited.", value=overdue
+        ),
+        GaugeMetricFamily(
+            "lead_offers_silent_offers",
+            "Scheduled offers with a channel and without a pending delivery, which nobody will be notified of.",
+            value=silent,
         ),
     ]

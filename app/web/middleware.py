@@ -114,8 +114,17 @@ class SecurityHeadersMiddleware:
 
 REQUEST_HEADERS = (
     *("Authorization", "Content-Type", "X-Request-ID"),
+    # What browsers' event streams, and libraries for them, add.
+    *("Cache-Control", "Last-Event-ID", "X-Requested-With"),
+    # Tracing: W3C, Sentry, B3, Datadog, New Relic, Elastic, Jaeger, AWS X-Ray.
     *("traceparent", "tracestate", "baggage", "sentry-trace"),
-    *("apollographql-client-name", "apollographql-client-version"),
+    *("b3", "X-B3-TraceId", "X-B3-SpanId", "X-B3-ParentSpanId", "X-B3-Sampled", "X-B3-Flags"),
+    *("x-datadog-trace-id", "x-datadog-parent-id", "x-datadog-origin", "x-datadog-sampling-priority"),
+    *("newrelic", "elastic-apm-traceparent", "uber-trace-id", "X-Amzn-Trace-Id"),
+    # Clients: Apollo, GraphQL Hive.
+    *("apollographql-client-name", "apollographql-client-version", "Apollo-Require-Preflight"),
+    *("X-Apollo-Operation-Name", "X-Apollo-Operation-Id", "X-Apollo-Operation-Type"),
+    *("graphql-client-name", "graphql-client-version", "x-graphql-client-name", "x-graphql-client-version"),
 )
 """Headers that pages may send: those that the server reads, and those that monitoring and GraphQL clients add."""
 

@@ -5,6 +5,7 @@ https://www.twilio.com/docs/usage/security
 """
 
 import hmac
+import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -13,13 +14,14 @@ from hashlib import sha1
 from urllib.parse import parse_qsl
 
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from app.access.claim_links import public_address, read_link
 from app.commands.delivery_status import record_delivery_status
-from app.commands.replies import claim_by_reply, match_text_reply
+from app.commands.replies import TextReplyWords, claim_by_reply, match_text_reply, remember_text_reply
 from app.commands.text_opt_outs import has_opted_out, opt_in_to_texts, opt_out_of_texts
 from app.config import Settings
 from app.db.engine import Database
@@ -41,10 +43,15 @@ UNDELIVERED = {
     "busy": "The line was busy",
     "no-answer": "Nobody answered the call",
     "canceled": "The call was cancelled",
+    "machine": "An answering machine took the call",
 }
-"""Final statuses of a text or a call. All others are intermediate and ignored."""
+"""Final statuses of a text or a call, and what took a call that nobody answered. All others are ignored."""
 
-CLAIM = frozenset({"1", "YES"})
+MACHINES = ("machine", "fax")
+"""How the values of AnsweredBy begin that are no person. https://www.twilio.com/docs/voice/answering-machine-detection"""
+
+CLAIM = re.compile(r"(?:1|YES)(?:[\s,]+#?(?P<lead>[0-9]{1,19}))?(?:[\s,]+(?P<name>\D+))?", re.IGNORECASE)
+"""A text that claims: `1`, `yes`, `1 4711` names a lead, and `1 4711 Ann` a person too."""
 STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 START = frozenset({"START", "UNSTOP"})
 """Words of incoming texts, in capitals. Twilio itself reacts to the STOP and START words, and to YES as to START."""
@@ -59,13 +66,15 @@ class Callbacks:
     clock: Callable[[], datetime]
 
     async def receipt(self, request: Request, form: Form) -> Response:
-        """Record how a text or call ended: `/twilio/receipts?delivery=7`."""
+        """Record how a text or call ended, or that a machine took the call: `/twilio/receipts?delivery=7`."""
         status = form.get("MessageStatus") or form.get("CallStatus", "")
+        if form.get("AnsweredBy", "").startswith(MACHINES):
+            status = "machine"
         delivery_id = parse_id(request.query_params.get("delivery", ""))
         if delivery_id is not None and (status in DELIVERED or status in UNDELIVERED):
             failure = None if status in DELIVERED else _failure(status, form.get("ErrorCode", ""))
-            async with self.db.write() as session:
-                await record_delivery_status(session, delivery_id, failure, self.clock())
+            now = self.clock()
+            await self.db.in_transaction(lambda session: record_delivery_status(session, delivery_id, failure, now))
         return Response(status_code=204)
 
     async def key(self, request: Request, form: Form) -> Response:
@@ -78,13 +87,17 @@ class Callbacks:
 
     async def reply(self, _request: Request, form: Form) -> Response:
         """Handle an incoming text: `/twilio/texts`. Phone numbers of no user get no reply."""
-        phone, word, now = form.get("From", ""), form.get("Body", "").strip(" \t\r\n.!").upper(), self.clock()
+        phone, said, now = form.get("From", ""), form.get("Body", "").strip(" \t\r\n.!"), self.clock()
+        word = said.upper()
         if not await self._is_known(phone):
             reply = None
         elif word == "YES" and await self._has_opted_out(phone):
+            await self._remember_as_start(_reply_id(form), now)
             reply = await self._switch_texts(phone, now, on=True)
-        elif word in CLAIM:
-            reply = await self._claim_by_reply(form.get("MessageSid", ""), phone, now)
+        elif claim := CLAIM.fullmatch(said):
+            lead_id, name = claim["lead"], claim["name"]
+            words = TextReplyWords(_reply_id(form), phone, int(lead_id) if lead_id else None, name and name.strip())
+            reply = await self._claim_by_reply(words, now)
         elif word in STOP | START:
             reply = await self._switch_texts(phone, now, on=word in START)
         else:
@@ -103,27 +116,33 @@ class Callbacks:
 
     async def _switch_texts(self, phone: str, now: datetime, *, on: bool) -> str | None:
         """Return the reply; None after a STOP word, which Twilio itself confirms."""
-        async with self.db.write() as session:
-            if not on:
-                await opt_out_of_texts(session, phone, now)
-                return None
-            await opt_in_to_texts(session, phone)
-            return messages.TEXTS_AGAIN
+        if not on:
+            await self.db.in_transaction(lambda session: opt_out_of_texts(session, phone, now))
+            return None
+        await self.db.in_transaction(lambda session: opt_in_to_texts(session, phone))
+        return messages.TEXTS_AGAIN
 
-    async def _claim_by_reply(self, reply_id: str, phone: str, now: datetime) -> str:
-        """Claim the newest open offer. A transaction of its own stores which one, and so survives a failed claim."""
-        if not reply_id:
-            raise ApiError(Code.BAD_REQUEST, "The form has no field MessageSid.")
-        async with self.db.write() as session:
-            offer_id = await match_text_reply(session, reply_id, phone, now)
-        return messages.NOTHING_OPEN if offer_id is None else await self._claim(offer_id, ClaimedVia.TEXT, now)
+    async def _remember_as_start(self, reply_id: str, now: datetime) -> None:
+        """Store that this YES claims nothing, for when it is reported again and texts are on."""
+        await self.db.in_transaction(lambda session: remember_text_reply(session, reply_id, None, now))
+
+    async def _claim_by_reply(self, reply: TextReplyWords, now: datetime) -> str:
+        """Claim the offer that the text names. A transaction of its own stores which, and survives a failed claim."""
+        match = await self.db.in_transaction(lambda session: match_text_reply(session, reply, now))
+        if match.offer_id is not None:
+            return await self._claim(match.offer_id, ClaimedVia.TEXT, now)
+        if match.choices:
+            return messages.which_lead(match.choices)
+        return messages.NOTHING_OPEN if reply.lead_id is None else messages.NOT_OPEN
 
     async def _claim(self, offer_id: int, via: ClaimedVia, now: datetime) -> str:
+        async def claim(session: AsyncSession) -> str:
+            offer = await claim_by_reply(session, offer_id, via, now)
+            found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
+            return messages.claimed(*(await session.exec(found)).one())
+
         try:
-            async with self.db.write() as session:
-                offer = await claim_by_reply(session, offer_id, via, now)
-                found = select(Lead, Contact).join(Contact).where(col(Lead.id) == offer.lead_id)
-                return messages.claimed(*(await session.exec(found)).one())
+            return await self.db.in_transaction(claim)
         except ApiError as error:
             if error.code in DATABASE_FAILURES:
                 raise
@@ -167,6 +186,13 @@ def signature(token: str, address: str, form: Form) -> str:
     """Return Twilio's signature of a request to the address."""
     signed = address + "".join(f"{name}{form[name]}" for name in sorted(form))
     return b64encode(hmac.digest(token.encode(), signed.encode(), sha1)).decode()
+
+
+def _reply_id(form: Form) -> str:
+    """Return Twilio's id of an incoming text. Raises ApiError BAD_REQUEST if the form has none."""
+    if not form.get("MessageSid"):
+        raise ApiError(Code.BAD_REQUEST, "The form has no field MessageSid.")
+    return form["MessageSid"]
 
 
 def _failure(status: str, code: str) -> str:

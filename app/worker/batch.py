@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.engine import Database
+from app.domain.timestamps import seconds_between
 from app.worker.channels.base import DeliveryError
 from app.worker.isolation import isolate_failures
 from app.worker.leases import Lease, Outcome, Table
@@ -30,13 +31,20 @@ Send = Callable[[], Awaitable[None]]
 Prepare = Callable[[AsyncSession, Lease, Sequence[int], datetime], Awaitable[Mapping[int, Send]]]
 """Reads leased rows, cancels or holds those that are not to be sent now, and returns how to send the others."""
 
+Lock = Callable[[AsyncSession, Sequence[int]], Awaitable[object]]
+"""Locks what has to be locked before any of these rows is changed, see app/commands/locks.py."""
+
 Record = Callable[[Lease, AsyncSession, Sequence[Outcome], datetime], Awaitable[object]]
 """Writes outcomes, and what follows from them."""
 
 
+async def _no_locks(_session: AsyncSession, _row_ids: Sequence[int]) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One kind of rows to send: where they are, how many at once, and how they are prepared and recorded."""
+    """One kind of rows to send: where they are, how many at once, and how they are locked, prepared and recorded."""
 
     name: str
     table: Table
@@ -44,6 +52,7 @@ class Queue:
     batch_size: int
     prepare: Prepare
     record: Record = Lease.record
+    lock: Lock = _no_locks
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +80,9 @@ async def send_batch(
     """
     now = clock()
     lease = Lease(queue.table, uuid4().hex)
-    async with db.write() as session:
-        due = await lease.take(session, queue.condition, queue.batch_size, due_by=due_by, until=now + lease_for)
+    due = await db.in_transaction(
+        lambda session: lease.take(session, queue.condition, queue.batch_size, due_by=due_by, until=now + lease_for)
+    )
     if not due:
         return Batch(0)
 
@@ -85,10 +95,9 @@ async def send_batch(
         done_at = clock()
         await _record(db, queue, lease, outcomes, done_at)
         if unfinished := attempts.keys() - {outcome.row_id for outcome in outcomes}:
-            async with db.write() as session:
-                await lease.release(session, unfinished, done_at)
+            await _release(db, queue, lease, sorted(unfinished), done_at)
 
-    lags = [(done_at - due[outcome.row_id]).total_seconds() for outcome in outcomes if outcome.failure is None]
+    lags = [seconds_between(due[outcome.row_id], done_at) for outcome in outcomes if outcome.failure is None]
     return Batch(len(due), len(outcomes) - len(lags), lags)
 
 
@@ -102,20 +111,28 @@ async def _begin(
 ) -> list[Outcome]:
     """Prepare the rows and begin to send them, as `attempts`. Return the outcomes of rows that failed before that.
 
-    Sending begins before the transaction ends, that is, under the locks that `prepare` has taken: for a delivery the
-    lock of its lead, so that no sending begins after a claim is committed.
+    Sending begins before the transaction ends, that is, under the queue's locks: for a delivery the lock of its lead,
+    so that no sending begins after a claim is committed.
     """
 
-    async def begin(ids: Sequence[int]) -> None:
+    async def begin(session: AsyncSession, ids: Sequence[int]) -> None:
         if not (missing := [row_id for row_id in ids if row_id not in attempts]):
             return
-        async with db.write() as session:
-            for row_id, send in (await queue.prepare(session, lease, missing, now)).items():
-                attempts[row_id] = asyncio.create_task(_attempt(queue.table, row_id, send))
-            await asyncio.sleep(0)  # lets every attempt begin
+        await queue.lock(session, missing)
+        for row_id, send in (await queue.prepare(session, lease, missing, now)).items():
+            attempts[row_id] = asyncio.create_task(_attempt(queue.table, row_id, send))
+        await asyncio.sleep(0)  # lets every attempt begin
 
-    failed = await isolate_failures(begin, row_ids, queue.table.__name__)
+    failed = await isolate_failures(db, begin, row_ids, queue.table.__name__)
     return [Outcome(row_id, DeliveryError(UNEXPECTED)) for row_id in failed if row_id not in attempts]
+
+
+async def _release(db: Database, queue: Queue, lease: Lease, row_ids: Sequence[int], now: datetime) -> None:
+    async def release(session: AsyncSession) -> None:
+        await queue.lock(session, row_ids)
+        await lease.release(session, row_ids, now)
+
+    await db.in_transaction(release)
 
 
 async def _attempt(table: Table, row_id: int, send: Send) -> Outcome:
@@ -146,13 +163,13 @@ async def _record(db: Database, queue: Queue, lease: Lease, outcomes: Sequence[O
     """Record the outcomes. An outcome that cannot be recorded counts as a failed attempt, and has no other effect."""
     by_id = {outcome.row_id: outcome for outcome in outcomes}
 
-    async def record(ids: Sequence[int]) -> None:
-        async with db.write() as session:
-            await queue.record(lease, session, [by_id[row_id] for row_id in ids], now)
+    async def record(session: AsyncSession, ids: Sequence[int]) -> None:
+        await queue.lock(session, ids)
+        await queue.record(lease, session, [by_id[row_id] for row_id in ids], now)
 
-    async def record_failure(ids: Sequence[int]) -> None:
-        async with db.write() as session:
-            await lease.record(session, [Outcome(row_id, DeliveryError(UNEXPECTED)) for row_id in ids], now)
+    async def record_failure(session: AsyncSession, ids: Sequence[int]) -> None:
+        await queue.lock(session, ids)
+        await lease.record(session, [Outcome(row_id, DeliveryError(UNEXPECTED)) for row_id in ids], now)
 
-    unrecorded = await isolate_failures(record, [*by_id], queue.table.__name__)
-    await isolate_failures(record_failure, unrecorded, queue.table.__name__)
+    unrecorded = await isolate_failures(db, record, [*by_id], queue.table.__name__)
+    await isolate_failures(db, record_failure, unrecorded, queue.table.__name__)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, update
-from sqlmodel import SQLModel, col, select
+from sqlalchemy import ColumnElement, func, update
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.functions import member_of
@@ -144,13 +144,8 @@ class Lease:
             for row_id, attempts, status in await session.exec(found)
         ]
         if rows:
-            columns = SQLModel.metadata.tables[str(table.__tablename__)]
-            changed: Any = {
-                name: bindparam(f"new_{name}") for name in ("status", "next_attempt_at", "attempts", "error")
-            }
-            recorded = update(columns).where(columns.c.id == bindparam("row_id")).values(lease=None, **changed)
-            await session.exec(recorded, params=rows)
-        return [row["row_id"] for row in rows if row["new_status"] is DeliveryStatus.FAILED]
+            await session.exec(update(table), params=rows)  # by their ids
+        return [row["id"] for row in rows if row["status"] is DeliveryStatus.FAILED]
 
     def _rows(self, row_ids: Collection[int]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return member_of(col(self.table.id), row_ids), col(self.table.lease) == self.token
@@ -164,9 +159,10 @@ def _failed(
     if status is DeliveryStatus.PENDING and pause is None:
         status = DeliveryStatus.FAILED
     return {
-        "row_id": row_id,
-        "new_status": status,
-        "new_next_attempt_at": now + pause if pause and status is DeliveryStatus.PENDING else None,
-        "new_attempts": attempts + 1,
-        "new_error": failure.reason,
+        "id": row_id,
+        "status": status,
+        "next_attempt_at": now + pause if pause and status is DeliveryStatus.PENDING else None,
+        "attempts": attempts + 1,
+        "error": failure.reason,
+        "lease": None,
     }

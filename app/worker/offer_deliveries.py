@@ -12,9 +12,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.claim_links import ClaimLink, claim_url
 from app.commands import outbox
-from app.commands.eligibility import ineligibility
 from app.commands.escalation import escalate
 from app.commands.locks import lock_leads
+from app.commands.offer_standing import ineligibility
 from app.commands.text_opt_outs import has_opted_out
 from app.commands.withdrawal import withdraw_unsent
 from app.config import Settings
@@ -58,8 +58,6 @@ def delivery_queue(channel: DeliveryChannel, kinds: Collection[Channel], setting
     async def prepare(
         session: AsyncSession, lease: Lease, delivery_ids: Sequence[int], now: datetime
     ) -> dict[int, Send]:
-        # The locks hold until sending has begun (see app/worker/batch.py), so that no sending begins after a claim.
-        await lock_leads(session, await _lead_ids(session, delivery_ids))
         due = await _select_due(session, lease, delivery_ids, now)
         wanted = [each for each in due if each.is_wanted]
         await _cancel(session, lease, [each for each in due if not each.is_wanted], now)
@@ -75,12 +73,13 @@ def delivery_queue(channel: DeliveryChannel, kinds: Collection[Channel], setting
         return sends
 
     name = f"Deliveries by {', '.join(kind.lower() for kind in kinds)}"
-    return Queue(name, Delivery, col(Delivery.channel).in_(kinds), channel.max_concurrent, prepare, _record)
+    return Queue(name, Delivery, col(Delivery.channel).in_(kinds), channel.max_concurrent, prepare, _record, _lock)
 
 
-async def _lead_ids(session: AsyncSession, delivery_ids: Sequence[int]) -> Sequence[int]:
+async def _lock(session: AsyncSession, delivery_ids: Sequence[int]) -> None:
+    """Lock the leads of the deliveries. The locks hold until sending has begun, so that none begins after a claim."""
     found = select(LeadOffer.lead_id).join(Delivery).where(member_of(col(Delivery.id), delivery_ids)).distinct()
-    return (await session.exec(found)).all()
+    await lock_leads(session, (await session.exec(found)).all())
 
 
 async def _select_due(
@@ -148,9 +147,7 @@ def _compose(due: DueDelivery, settings: Settings, now: datetime, *, accepts_rep
 
 async def _record(lease: Lease, session: AsyncSession, outcomes: Sequence[Outcome], now: datetime) -> None:
     """Record the outcomes, emit an event for each delivery that failed for good, and mark offers as sent."""
-    row_ids = [outcome.row_id for outcome in outcomes]
-    await lock_leads(session, await _lead_ids(session, row_ids))
     failed = await lease.record(session, outcomes, now)
     await outbox.emit_deliveries_failed(session, failed, now)
     sent = [outcome.row_id for outcome in outcomes if outcome.failure is None]
-    await outbox.mark_offers_sent(session, sent=sent, ended=row_ids)
+    await outbox.mark_offers_sent(session, sent=sent, ended=[outcome.row_id for outcome in outcomes])

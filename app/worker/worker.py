@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from app.commands.due_offers import leads_with_due_offers, next_due_offer, process_due
 from app.commands.exhaustion import mark_exhausted, newly_exhausted_leads
 from app.config import Settings
@@ -27,6 +29,7 @@ from app.worker.batch import Batch, Queue, send_batch
 from app.worker.channels.base import Channels
 from app.worker.channels.webhook import Webhook
 from app.worker.creator_notices import notice_queue
+from app.worker.failing_leads import FailingLeads
 from app.worker.isolation import isolate_failures
 from app.worker.leases import NEW_EVENTS, NEW_WORK, next_attempt
 from app.worker.offer_deliveries import delivery_queue
@@ -53,15 +56,28 @@ RETRY_SECONDS = 2.0
 """The pause after an unexpected failure, for example if the database is unavailable."""
 
 
+async def _nothing() -> None:
+    pass
+
+
 @dataclass
 class Worker:
-    """Sends messages and events through these channels. Any number of workers may share a database."""
+    """Sends messages and events through these channels. Any number of workers may share a database.
+
+    `clock` returns the current time, which must be the same for all of them.
+    """
 
     db: Database
     settings: Settings
     channels: Channels
     clock: Callable[[], datetime]
     webhook: Webhook | None = None
+    synchronize: Callable[[], Awaitable[object]] = _nothing
+    """Keeps `clock` at the database's time. Called before each step; raises UNAVAILABLE."""
+    _failing_due: FailingLeads = field(default_factory=lambda: FailingLeads("processing its due offers"), init=False)
+    _failing_exhausted: FailingLeads = field(
+        default_factory=lambda: FailingLeads("reporting that nobody claimed it"), init=False
+    )
     _processed_until: datetime | None = field(default=None, init=False)
     """The time as of which due offers have been processed."""
     _stopping: bool = field(default=False, init=False)
@@ -100,6 +116,7 @@ class Worker:
 
     async def run_once(self) -> str:
         """Do everything that is due now, and return a summary of one line."""
+        await self.synchronize()
         now = self.clock()
         queues = self._delivery_queues()
         leads = notices = events = 0
@@ -151,6 +168,7 @@ class Worker:
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping:
             try:
+                await self.synchronize()
                 await step()
             except Exception:
                 logger.exception("The worker failed. It continues in %g seconds.", RETRY_SECONDS)
@@ -170,6 +188,8 @@ class Worker:
                 await next_attempt(session, Delivery, after=now),
                 await next_attempt(session, Notice, after=now),
                 await next_due_offer(session, after=now),
+                self._failing_due.next_attempt(after=now),
+                self._failing_exhausted.next_attempt(after=now),
             ]
         if first is not None and first <= now:
             for has_deliveries in self._has_deliveries:
@@ -179,40 +199,49 @@ class Worker:
     async def _process_due_offers(self, now: datetime) -> int:
         """Process the due offers that have no delivery to process them. Return the number of their leads.
 
-        A lead that cannot be processed is tried again in the next pass.
+        A lead that cannot be processed is tried again later, see app/worker/failing_leads.py.
         """
 
-        async def process(lead_ids: Sequence[int]) -> None:
-            async with self.db.write() as session:
-                for lead_id in lead_ids:
-                    await process_due(session, lead_id, now)
+        async def process(session: AsyncSession, lead_ids: Sequence[int]) -> None:
+            for lead_id in lead_ids:
+                await process_due(session, lead_id, now)
 
         processed = 0
-        failed: list[int] = []
         while True:
             async with self.db.read() as session:
-                lead_ids = await leads_with_due_offers(session, now, skip=failed)
+                lead_ids = await leads_with_due_offers(session, now, skip=self._failing_due.waiting(now))
             if not lead_ids:
                 return processed
             for lead_id in lead_ids:
                 if self._stopping:
                     return processed
-                failed += await isolate_failures(process, [lead_id], "Lead")
-                processed += lead_id not in failed
+                if await isolate_failures(self.db, process, [lead_id], "Lead"):
+                    self._failing_due.failed(lead_id, now)
+                else:
+                    self._failing_due.succeeded(lead_id)
+                    processed += 1
 
     async def _notify_creators(self, now: datetime) -> int:
         """Mark newly exhausted leads, and send the notices that are due. Return the number of notices attempted."""
         patience = timedelta(minutes=self.settings.unclaimed_minutes)
 
-        async def mark(lead_ids: Sequence[int]) -> None:
-            async with self.db.write() as session:
-                leads = await mark_exhausted(session, lead_ids, patience, now)
-            for lead in leads:
-                logger.info("Nobody has claimed lead %d", lead.id)
+        marked: set[int] = set()
 
-        async with self.db.write() as session:
-            lead_ids = await newly_exhausted_leads(session, patience, now)
-        await isolate_failures(mark, lead_ids, "Lead")
+        async def mark(session: AsyncSession, lead_ids: Sequence[int]) -> None:
+            leads = await mark_exhausted(session, lead_ids, patience, now)
+            marked.difference_update(lead_ids)
+            marked.update(lead.id for lead in leads)
+
+        skip = self._failing_exhausted.waiting(now)
+        lead_ids = await self.db.in_transaction(lambda session: newly_exhausted_leads(session, patience, now, skip))
+        failed = await isolate_failures(self.db, mark, lead_ids, "Lead")
+        for lead_id in lead_ids:
+            if lead_id in failed:
+                self._failing_exhausted.failed(lead_id, now)
+            else:
+                self._failing_exhausted.succeeded(lead_id)
+        for lead_id in sorted(marked.difference(failed)):
+            logger.info("Nobody has claimed lead %d", lead_id)
 
         attempted = 0
         queue = notice_queue(self.channels[Channel.EMAIL])
@@ -269,8 +298,7 @@ class Worker:
         batch = await self._send(event_queue(webhook), due_by)
         now = self.clock()
         if batch.leased == 0 and (self._cleaned_up_at is None or now - self._cleaned_up_at >= CLEAN_UP_EVERY):
-            async with self.db.write() as session:
-                await delete_old_events(session, now)
+            await self.db.in_transaction(lambda session: delete_old_events(session, now))
             self._cleaned_up_at = now
         return batch.leased
 

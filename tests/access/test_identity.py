@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from app.access.auth import issue_token
 from app.access.jwks import MAX_AGE, PAUSE, KeySet
+from app.access.tokens import issue_token
 from app.config import Settings
 from app.db.compiled import CompiledQuery
 from app.db.models import User
@@ -201,9 +201,10 @@ async def test_another_clock_may_be_a_minute_ahead(api: Api, cast: Cast, databas
 
 
 async def test_the_subject_may_be_a_number(api: Api, cast: Cast) -> None:
-    token = forged({"alg": "HS256"}, by_hand(cast.bob) | {"sub": cast.bob.id}, SECRET)
-    answer = await api.post(ME, Authorization=f"Bearer {token}")
-    assert answer.json() == {"data": {"me": {"id": str(cast.bob.id)}}}
+    for number in (cast.bob.id, float(cast.bob.id)):
+        token = forged({"alg": "HS256"}, by_hand(cast.bob) | {"sub": number}, SECRET)
+        answer = await api.post(ME, Authorization=f"Bearer {token}")
+        assert answer.json() == {"data": {"me": {"id": str(cast.bob.id)}}}
     for strange in (True, 1.5, [cast.bob.id], {"id": cast.bob.id}, -1):
         assert await status(api, forged({"alg": "HS256"}, by_hand(cast.bob) | {"sub": strange}, SECRET)) == 401
 

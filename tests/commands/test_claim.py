@@ -13,6 +13,7 @@ from app.commands.claim import claim_lead_offer, take_lead
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, Team, TeamMember, User
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EndReason, LeadOfferStatus, RequestStatus
+from app.errors import ApiError, Code
 from tests.support.world import NOW, Cast, World
 
 MINUTE = timedelta(minutes=1)
@@ -54,6 +55,33 @@ def delivery(offer: LeadOffer, status: DeliveryStatus = DeliveryStatus.PENDING) 
     return Delivery(
         offer_id=offer.id, channel=Channel.EMAIL, status=status, next_attempt_at=NOW if is_pending else None
     )
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    ("status", "due_after", "words"),
+    [
+        (LeadOfferStatus.SCHEDULED, 1, "This offer opens at 2026-03-02T09:31:00.000Z."),
+        (LeadOfferStatus.SENT, 1, "This offer opens at 2026-03-02T09:31:00.000Z."),
+        (LeadOfferStatus.SENT, 0, "The user of this offer is not in the team any more."),
+        (LeadOfferStatus.SENT, None, "The user of this offer is not in the team any more."),
+        (LeadOfferStatus.DECLINED, 1, "This offer was declined."),
+        (LeadOfferStatus.CANCELLED, 0, "This offer was withdrawn."),
+    ],
+)
+async def test_a_refused_claim_says_why(
+    database: Database, world: World, cast: Cast, status: LeadOfferStatus, due_after: int | None, words: str
+) -> None:
+    """An offer that is due and open is refused here because Charlie is not in the team."""
+    notify_at = None if due_after is None else LATER + due_after * MINUTE
+    lead = await world.lead(cast.alice, cast.team)
+    offer = await world.offer(lead, cast.charlie, status=status, notify_at=notify_at)
+    with pytest.raises(ApiError) as refused:
+        async with database.write() as session:
+            await claim_lead_offer(session, cast.charlie.id, offer.id, ClaimedVia.APP, LATER)
+    assert (refused.value.code, refused.value.message) == (Code.OFFER_NOT_OPEN, words)
 
 
 # Taking a lead

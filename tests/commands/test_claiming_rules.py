@@ -25,9 +25,10 @@ from app.commands.assign import assign_lead
 from app.commands.auto_assign import auto_assign
 from app.commands.availability import clear_away, clear_quiet_hours, set_away, set_quiet_hours
 from app.commands.claim import claim_lead_offer, decline_lead_offer
-from app.commands.eligibility import claim_succeeds
 from app.commands.locks import lock_lead
 from app.commands.members import respond_to_invitation
+from app.commands.offer_standing import claim_succeeds
+from app.commands.outbox import count_silent_offers
 from app.commands.release import release_lead
 from app.commands.submit import submit_lead_offers
 from app.db.engine import Database, connect
@@ -219,6 +220,7 @@ class Claiming(RuleBasedStateMachine):
             its_user: Any = col(LeadOffer.user_id)
             each = select(LeadOffer, claim_succeeds(its_user, self.now)).where(col(LeadOffer.lead_id) == lead.id)
             offers = (await session.exec(each)).all()
+            assert (await session.exec(count_silent_offers())).one() == 0
         assert (lead.claimed_by_id, lead.claimed_via) == (self.model.holder, self.model.via)
         assert {o.user_id: (o.status, o.notify_at, o.end_reason, bool(may_claim)) for o, may_claim in offers} == {
             user: (o.status, o.notify_at, o.reason, self.model.claim_would_succeed(user, self.now))

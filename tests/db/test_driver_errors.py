@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InvalidRequestError, 
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.db.driver_errors import to_api_error
+from app.db.driver_errors import TransactionConflict, to_api_error
 from app.db.engine import Database, connect
 from app.errors import ApiError, Code
 
@@ -61,6 +61,15 @@ def test_a_cancelled_statement_is_a_timeout(error: Exception) -> None:
         translated = to_api_error(raised)
         assert translated is not None
         assert translated.code is Code.TIMEOUT
+
+
+@pytest.mark.parametrize("error", [asyncpg.DeadlockDetectedError("it failed"), asyncpg.SerializationError("it failed")])
+def test_a_conflict_of_transactions_is_unavailable_and_may_be_run_again(error: Exception) -> None:
+    for raised in (error, wrapped(error)):
+        translated = to_api_error(raised)
+        assert isinstance(translated, TransactionConflict)
+        assert (translated.code, translated.headers) == (Code.UNAVAILABLE, {"Retry-After": "2"})
+        assert translated.reason.endswith("Error: it failed")
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,24 @@
 """The migrations produce the same catalog as the models."""
 
+import asyncio
 import re
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, col, select
 
+from app.commands.outbox import count_silent_offers
 from app.db import migrations
 from app.db.engine import Database
 from app.db.migrations import upgrade
+from app.db.models import Delivery, LeadOffer
+from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
+from tests.support.world import Cast, World
 
 SQLITE = """
 SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name <> 'alembic_version' AND name NOT LIKE 'sqlite_%'
@@ -60,3 +67,34 @@ def test_upgrade_works_in_any_directory_and_twice(tmp_path: Path, monkeypatch: p
     with closing(sqlite3.connect(tmp_path / "here.db")) as connection:
         newest = max(file.name[:4] for file in Path(migrations.__file__).parent.glob("versions/0*.py"))
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(newest,)]
+
+
+async def test_imported_offers_get_the_deliveries_that_earlier_imports_left_out(
+    database: Database, database_url: str, world: World, cast: Cast
+) -> None:
+    past, ahead = (datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=minutes) for minutes in (-1, 60))
+    lead, scheduled = await world.lead(cast.alice, cast.team), LeadOfferStatus.SCHEDULED
+    flags: dict[str, Any] = {"has_call_alert": True, "has_text_alert": None, "has_email_alert": True}
+    told_of = await world.offer(lead, cast.bob, status=scheduled, notify_at=ahead, **flags)
+    passed = await world.offer(lead, cast.charlie, status=scheduled, notify_at=past, **flags)
+    submitted = await world.offer(lead, cast.alice, status=scheduled, notify_at=past, **flags)
+    await world.add(
+        Delivery(offer_id=submitted.id, channel=Channel.TEXT, status=DeliveryStatus.PENDING, next_attempt_at=past)
+    )
+    async with database.write_engine.begin() as connection:
+        await connection.execute(text("DROP INDEX ix_lead_offers_scheduled"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0008'"))
+
+    await asyncio.to_thread(upgrade, database_url)
+
+    async with database.read() as session:
+        assert (await session.exec(count_silent_offers())).one() == 0
+        statuses = (await session.exec(select(LeadOffer.id, LeadOffer.status).order_by(col(LeadOffer.id)))).all()
+        order = (col(Delivery.offer_id), col(Delivery.channel))
+        deliveries = (await session.exec(select(Delivery).order_by(*order))).all()
+    assert statuses == [(told_of.id, scheduled), (passed.id, LeadOfferStatus.SENT), (submitted.id, scheduled)]
+    assert [(each.offer_id, each.channel, each.status, each.next_attempt_at) for each in deliveries] == [
+        (told_of.id, Channel.CALL, DeliveryStatus.PENDING, ahead),
+        (told_of.id, Channel.EMAIL, DeliveryStatus.PENDING, ahead),
+        (submitted.id, Channel.TEXT, DeliveryStatus.PENDING, past),
+    ]

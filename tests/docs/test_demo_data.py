@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from sqlmodel import col, select
 
+from app.commands.outbox import count_silent_offers
 from app.commands.submit import Submitted, submit_lead_offers
 from app.db.engine import Database
-from app.db.models import LeadOffer, Team
-from app.domain.enums import LeadOfferStatus, OrderMethod, SkipReason
+from app.db.models import Delivery, LeadOffer, Team
+from app.domain.enums import Channel, LeadOfferStatus, OrderMethod, SkipReason
 from app.errors import ApiError, Code
 from app.importer import Report, import_lists, parse
 
@@ -58,6 +59,14 @@ async def test_offers_of_every_stage(database: Database, report: Report) -> None
         1: [LeadOfferStatus.EXPIRED, LeadOfferStatus.EXPIRED, LeadOfferStatus.CLAIMED],
         4: [sent, sent, sent, ahead, ahead],
     }
+
+
+async def test_everybody_is_told_of_what_lies_ahead(database: Database, report: Report) -> None:
+    async with database.read() as session:
+        assert (await session.exec(count_silent_offers())).one() == 0
+        pending = select(LeadOffer.user_id, Delivery.channel).join(Delivery).where(col(LeadOffer.lead_id) == 4)
+        told = sorted((await session.exec(pending)).all())
+    assert told == [(KATHERINE, Channel.EMAIL), (DOROTHY, Channel.CALL), (DOROTHY, Channel.EMAIL)]
 
 
 async def test_the_rollout_in_progress_has_the_tiers_of_a_submit(

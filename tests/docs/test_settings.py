@@ -30,6 +30,7 @@ def test_limits() -> None:
         filters.MAX_CONDITIONS,
         filters.MAX_LEVELS,
         filters.MAX_VALUES,
+        filters.MAX_VALUES_IN_REQUEST,
         filters.MAX_SORTS,
         complexity.MAX_ERRORS,
     ]

@@ -23,17 +23,17 @@ def test_a_target_keeps_only_the_fields_that_it_uses(target: Target, normalized:
 
 
 @pytest.mark.parametrize(
-    ("target", "fields"),
+    ("target", "problems"),
     [
         (MYSELF, []),
-        (Target(ROLLOUT), ["team_selection_method"]),
-        (Target(ROLLOUT, SPECIFIC), ["team_id"]),
+        (Target(ROLLOUT), ["team_selection_method is required if the target is TEAM_ROLLOUT"]),
+        (Target(ROLLOUT, SPECIFIC), ["team_id is required if the method is SPECIFIC_TEAM"]),
         (Target(ROLLOUT, SPECIFIC, 6), []),
         (Target(ROLLOUT, ZIPCODE), []),
     ],
 )
-def test_a_rollout_needs_a_method_and_perhaps_a_team(target: Target, fields: list[str]) -> None:
-    assert [problem.field for problem in target.problems()] == fields
+def test_a_rollout_needs_a_method_and_perhaps_a_team(target: Target, problems: list[str]) -> None:
+    assert [f"{problem.field} {problem.message}" for problem in target.problems()] == problems
 
 
 def test_the_route_of_the_type_comes_before_the_route_of_all_types() -> None:

@@ -10,6 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.domain.alert_channels import Alerts
+from app.domain.bounds import LATEST, MOST_OPTIONS, YEAR_IN_MINUTES
 from app.domain.enums import LeadOfferStatus, OrderMethod, RequestStatus, SkipReason
 from app.domain.planner import Candidate, EarlierOffer, Option, PlannedOffer, RolloutPlan, Skipped, plan
 
@@ -59,10 +60,37 @@ def test_members_without_a_rank_are_together_the_last_tier() -> None:
     assert minutes(by_rank([member(1), member(2, 0), member(3), member(4, 99)])) == {2: 0, 4: 15, 1: 30, 3: 30}
 
 
+def test_rank_0_comes_before_rank_1() -> None:
+    assert minutes(by_rank([member(2, rank=1), member(1, rank=0)])) == {1: 0, 2: 15}
+
+
+def test_skipped_users_are_in_the_order_of_their_ids() -> None:
+    people = [replace(member(user_id), is_active=False) for user_id in (3, 1, 2)]
+    assert [skip.user_id for skip in by_rank(people).skipped] == [1, 2, 3]
+
+
 def test_without_a_gap_all_are_offered_at_once_in_the_order_of_ranks() -> None:
     planned = by_rank([member(1), member(2, 2), member(3, 1)], gap=0)
     assert {offer.notify_at for offer in planned.offers} == {NOW}
     assert [offer.user_id for offer in planned.offers] == [3, 2, 1]
+
+
+@pytest.mark.parametrize("year", [2200, 9999])
+@pytest.mark.parametrize("gap", [0, 525_600, 2**31 - 1])
+def test_no_offer_is_planned_after_the_year_2200(year: int, gap: int) -> None:
+    """An import from before the bounds of timestamps may have brought an offer in the year 9999."""
+    last = EarlierOffer(9, LeadOfferStatus.SCHEDULED, datetime(year, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC))
+    team = [member(number, rank=number, minutes=gap) for number in range(1, 5)]
+    for planned in (by_rank(team, last, gap=gap), by_time(team, last, now=LATEST)):
+        assert {offer.notify_at for offer in planned.offers} == {LATEST}
+
+
+def test_as_many_tiers_as_a_team_may_have_end_in_the_year_2200() -> None:
+    planned = by_rank([member(number, rank=number) for number in range(1, MOST_OPTIONS + 1)], gap=YEAR_IN_MINUTES)
+    times = [offer.notify_at for offer in planned.offers]
+    assert times[:2] == [NOW, NOW + YEAR_IN_MINUTES * MINUTE]
+    assert times == sorted(times)
+    assert times[-1] == LATEST
 
 
 def test_by_time_each_has_their_own_minutes_and_no_rank() -> None:

@@ -57,10 +57,25 @@ def test_a_gap_of_half_an_hour() -> None:
 
 @pytest.mark.parametrize("text", ["7:00", "24:00", "07:60", "07:00:00", "0700", "", "٠٧:٠٠", "07:00 "])  # noqa: RUF001
 def test_other_texts_are_not_times_of_day(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a time of day"):
+    with pytest.raises(ValueError, match=r"^is not a time of day from 00:00 to 23:59$"):
         parse_time_of_day(text)
 
 
 @pytest.mark.parametrize("text", ["00:00", "23:59"])
 def test_a_day_has_times_from_0000_to_2359(text: str) -> None:
     assert parse_time_of_day(text) == text
+
+
+@pytest.mark.parametrize(("start", "end"), [("22:00", None), (None, "07:00")])
+def test_half_a_span_is_none(start: str | None, end: str | None) -> None:
+    assert until(start, end, "2026-01-06T06:00") is None
+
+
+def test_a_span_that_ends_when_it_begins_lasts_a_day() -> None:
+    assert until("12:00", "12:00", "2026-01-05T19:59") == "2026-01-05T20:00"
+    assert until("12:00", "12:00", "2026-01-05T20:00") == "2026-01-06T20:00"
+
+
+def test_an_unknown_time_zone_has_no_quiet_hours_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    assert until("00:00", "23:59", "2026-01-06T06:00", "Mars/Olympus") is None
+    assert caplog.messages == ["This machine does not know the time zone 'Mars/Olympus'"]

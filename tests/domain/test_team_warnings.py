@@ -9,7 +9,7 @@ import pytest
 from app.domain.alert_channels import Alerts
 from app.domain.enums import Channel
 from app.domain.planner import Option, PlannedOffer
-from app.domain.team_warnings import Person, TeamWarningCode, find_warnings
+from app.domain.team_warnings import Person, TeamWarning, TeamWarningCode, find_warnings
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 TEXT, CALL, EMAIL = Alerts(text=True), Alerts(call=True), Alerts(email=True)
@@ -51,6 +51,7 @@ def test_a_channel_is_usable_if_it_is_on_and_reaches_the_user(
     ("alerts", "facts", "reason"),
     [
         (TEXT, {"has_phone": True, "takes_texts": False}, "they have opted out of texts to their number"),
+        (TEXT, {}, "calls and texts need a phone number, and they have not entered one"),
         (CALL, {}, "calls and texts need a phone number, and they have not entered one"),
         (EMAIL, {"has_email": False}, "their account has no e-mail address"),
         (Alerts(), {}, "no channel is switched on"),
@@ -58,17 +59,24 @@ def test_a_channel_is_usable_if_it_is_on_and_reaches_the_user(
 )
 def test_the_message_says_why_a_user_is_unreachable(alerts: Alerts, facts: dict[str, bool], reason: str) -> None:
     (warning,) = find_warnings([person(alerts=alerts, **facts)], (), {})
-    assert warning.message == f"User 1 cannot be notified of offers: {reason}."
+    words = f"User 1 cannot be notified of offers: {reason}."
+    assert warning == TeamWarning(TeamWarningCode.NO_USABLE_CHANNEL, words, 1)
 
 
 def test_only_channels_that_an_option_uses_are_not_set_up() -> None:
     texted = person(alerts=Alerts(text=True, email=True))
     assert codes(texted, unserved=[Channel.TEXT, Channel.CALL]) == [TeamWarningCode.CHANNEL_NOT_SET_UP]
     assert codes(texted, unserved=[Channel.CALL]) == []
+    unserved = list(find_warnings([texted], (), {}, [Channel.TEXT, Channel.EMAIL]))
+    words = "User 1 is alerted by email and text, but this server has no email and text channel configured."
+    assert unserved == [TeamWarning(TeamWarningCode.CHANNEL_NOT_SET_UP, words, 1)]
 
 
 def test_a_member_who_has_not_accepted_is_a_warning() -> None:
-    assert codes(person(has_accepted=False)) == [TeamWarningCode.INVITATION_NOT_ACCEPTED]
+    words = "User 1 gets no offers: they have not accepted an invitation to the team."
+    assert list(find_warnings([person(has_accepted=False)], (), {})) == [
+        TeamWarning(TeamWarningCode.INVITATION_NOT_ACCEPTED, words, 1)
+    ]
 
 
 @pytest.mark.parametrize(("quiet", "unreached"), [(False, [2, 3]), (True, [])])
@@ -82,6 +90,8 @@ def test_offers_with_or_after_an_automatic_one_are_never_reached(quiet: bool, un
     found = list(find_warnings(people, [replace(first, assign_automatically=True), second, third], {}))
     assert {warning.code for warning in found} <= {TeamWarningCode.NEVER_REACHED}
     assert [warning.user_id for warning in found] == unreached
+    words = "never gets a lead: each one is assigned to User 1 automatically first."
+    assert [warning.message for warning in found] == [f"User {user_id} {words}" for user_id in unreached]
 
 
 def test_zipcodes_of_older_teams_are_named_in_order() -> None:

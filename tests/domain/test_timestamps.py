@@ -7,7 +7,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.domain.timestamps import format_instant, parse_instant
+from app.domain.bounds import EARLIEST, LARGEST_INT, LATEST
+from app.domain.timestamps import (
+    format_instant,
+    later,
+    parse_instant,
+    seconds_between,
+    storable,
+    utc_now,
+    whole_seconds_between,
+)
 
 instants = st.datetimes(timezones=st.just(UTC)).map(
     lambda value: value.replace(microsecond=value.microsecond // 1000 * 1000)
@@ -85,3 +94,40 @@ def test_agrees_with_the_standard_library_in_every_offset(instant: datetime, off
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(ValueError):
         assert parse_instant(text).tzinfo is UTC
+
+
+def test_the_present_is_in_utc_and_has_milliseconds() -> None:
+    before = datetime.now(UTC)
+    now = utc_now()
+    assert before - timedelta(milliseconds=1) < now <= datetime.now(UTC)
+    assert (now.tzinfo, now.microsecond % 1000) == (UTC, 0)
+
+
+@pytest.mark.parametrize("text", ["1900-01-01", "1900-01-01T01:00:00+01:00", "2200-12-31T23:59:59.999Z"])
+def test_the_years_1900_to_2200_are_stored(text: str) -> None:
+    assert storable(parse_instant(text)) == parse_instant(text)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "1899-12-31T23:59:59.999Z", "1900-01-01T00:00:00+01:00", "2201-01-01"])
+def test_other_years_are_not_stored(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^is outside the years 1900 to 2200 in UTC$"):
+        storable(parse_instant(text))
+
+
+@given(instants, st.timedeltas(timedelta(0)), st.integers(0, 1_000))
+def test_a_computed_time_can_be_stored_and_is_never_early(start: datetime, by: timedelta, times: int) -> None:
+    result = later(start, by, times)
+    assert result <= LATEST
+    assert result == LATEST or result - start == times * by
+
+
+@given(instants, instants)
+def test_a_duration_is_never_negative_and_fits_into_an_int(begin: datetime, end: datetime) -> None:
+    seconds, whole = seconds_between(begin, end), whole_seconds_between(begin, end)
+    assert seconds == max(0, (end - begin).total_seconds())
+    assert 0 <= whole <= LARGEST_INT
+    assert whole in (int(seconds), LARGEST_INT)
+
+
+def test_the_longest_duration_is_the_largest_int() -> None:
+    assert whole_seconds_between(EARLIEST, LATEST) == 2_147_483_647

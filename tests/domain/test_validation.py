@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from unicodedata import normalize
+from unittest.mock import ANY
 
 import pytest
 
+from app.domain.bounds import HIGHEST_RANK, LATEST, LONGEST_TEXT, LONGEST_TOKEN, MOST_ZIPCODES, YEAR_IN_MINUTES
 from app.domain.validation import (
-    HIGHEST_RANK,
-    LONGEST_TEXT,
-    MOST_ZIPCODES,
-    YEAR_IN_MINUTES,
     Check,
     Rules,
     checking,
@@ -19,6 +18,7 @@ from app.domain.validation import (
     fold,
     fold_email,
     parse_email,
+    parse_hours,
     parse_mailbox,
     parse_minutes,
     parse_name,
@@ -44,6 +44,9 @@ from app.errors import ApiError, Code
         (parse_minutes, YEAR_IN_MINUTES),
         (parse_rank, 0),
         (parse_rank, HIGHEST_RANK),
+        (parse_hours, 0),
+        (parse_hours, 0.5),
+        (parse_hours, LONGEST_TOKEN),
     ],
 )
 def test_a_valid_value_is_returned_as_it_is(parse: Callable[[Any], Any], value: Any) -> None:
@@ -54,16 +57,19 @@ def test_a_valid_value_is_returned_as_it_is(parse: Callable[[Any], Any], value: 
     ("parse", "value", "message"),
     [
         (parse_text, "x" * (LONGEST_TEXT + 1), "has 256 characters"),
-        (parse_text, "a\0b", "NUL"),
-        (parse_text, "\ud800", "surrogate pair"),
+        (parse_text, "a\0b", "^contains the character NUL, which cannot be stored$"),
+        (parse_text, "\ud800", "^contains half of a surrogate pair, which cannot be stored$"),
+        (parse_name, " ", "^must not be empty$"),
+        (parse_name, "\u200b", "^has no visible characters$"),
         *((parse_email, text, "is not an e-mail address") for text in ("", "dorothy", "@b", "a@", "a@b@c", "a b@c")),
         *(
-            (parse_timezone, name, "is not an IANA time zone name")
+            (parse_timezone, name, "^is not an IANA time zone name such as America/Los_Angeles$")
             for name in ("", "Mars", "PST", "america/los_angeles", "America", "../UTC", "/etc/localtime")
         ),
         *((parse_timezone, name, "is not an IANA time zone name") for name in ("Factory", "localtime", "posixrules")),
         *((parse_minutes, number, "from 0 to 525,600") for number in (-1, YEAR_IN_MINUTES + 1)),
         *((parse_rank, number, "from 0 to 2,147,483,647") for number in (-1, HIGHEST_RANK + 1)),
+        *((parse_hours, float(text), "from 0 to 87,600") for text in ("-1", "87601", "1e9", "inf", "-inf", "nan")),
     ],
 )
 def test_an_invalid_value_is_refused_with_a_reason(parse: Callable[[Any], Any], value: Any, message: str) -> None:
@@ -74,11 +80,15 @@ def test_an_invalid_value_is_refused_with_a_reason(parse: Callable[[Any], Any], 
 @pytest.mark.parametrize(
     ("validate", "value", "stored"),
     [
+        (Check.instant, LATEST, LATEST),
         (Check.name, " IBM ", "IBM"),
         (Check.text, None, None),
         (Check.text, " Buyer ", "Buyer"),
         (Check.email, " Dot@Example.com ", "Dot@example.com"),
         (Check.user_email, " Dot@Example.com ", "dot@example.com"),
+        (Check.timezone, "Europe/Berlin", "Europe/Berlin"),
+        (Check.time_of_day, "07:00", "07:00"),
+        (Check.zipcodes, [f"{number:05}" for number in range(MOST_ZIPCODES)], ANY),
         (Check.email, None, None),
         (Check.phone, "(202) 555-0142", "+12025550142"),
         (Check.zipcode, "02138-1234", "02138"),
@@ -106,6 +116,17 @@ def test_a_check_returns_the_value_to_store(validate: Callable[..., Any], value:
         (Check.email, "x" * 256, [f"field: '{'x' * 57}...' has 256 characters, and at most 255 are allowed"]),
         (Check.email, "dorothy", ["field: 'dorothy' is not an e-mail address such as dorothy@example.com"]),
         (Check.phone, "", ["field: must not be empty"]),
+        (Check.phone, "1", ["field: '1' is not a phone number such as +12025550142 or (202) 555-0142"]),
+        (Check.phone, "2025550142 x7", ["field: '2025550142 x7' has an extension, which calls and texts cannot reach"]),
+        (Check.user_email, None, ["field: must not be null"]),
+        (Check.user_email, "bob", ["field: 'bob' is not an e-mail address such as dorothy@example.com"]),
+        (Check.timezone, "x" * 60, [f"field: '{'x' * 60}' is not an IANA time zone name such as America/Los_Angeles"]),
+        (
+            Check.timezone,
+            "x" * 61,
+            [f"field: '{'x' * 57}...' is not an IANA time zone name such as America/Los_Angeles"],
+        ),
+        (Check.time_of_day, "7:00", ["field: '7:00' is not a time of day from 00:00 to 23:59"]),
         (Check.minutes, None, ["field: must not be null"]),
         (Check.minutes, -1, ["field: -1 is not a number of minutes from 0 to 525,600, which is a year"]),
         (Check.zipcodes, None, ["field: must not be null"]),
@@ -120,6 +141,11 @@ def test_a_check_returns_the_value_to_store(validate: Callable[..., Any], value:
             ["field: has 5,001 zipcodes, and at most 5,000 are allowed"],
         ),
         (Check.given, None, ["field: must not be null"]),
+        (
+            Check.instant,
+            LATEST + timedelta(milliseconds=1),
+            ["field: 2201-01-01T00:00:00.000Z is outside the years 1900 to 2200 in UTC"],
+        ),
     ],
 )
 def test_a_check_notes_each_problem_once(validate: Callable[..., Any], value: Any, problems: list[str]) -> None:
@@ -134,6 +160,15 @@ def test_all_problems_of_an_input_are_reported_together() -> None:
         check.each(rules, {"name": None, "rank": -1, "unknown": 1}, "team.")
     assert refused.value.code is Code.BAD_USER_INPUT
     assert [problem.field for problem in refused.value.problems] == ["team.name", "team.rank"]
+    check = Check()
+    assert check.each(rules, {"name": "", "rank": 1}) == {"name": "", "rank": 1}
+    assert [problem.field for problem in check.problems] == ["name"]
+
+
+def test_an_invalid_value_becomes_one_that_no_rule_stumbles_over() -> None:
+    check = Check()
+    assert (check.minutes("m", None), check.user_email("e", "bob"), check.rank("r", -1)) == (0, "", None)
+    assert (check.timezone("t", "Mars"), check.time_of_day("d", "7"), check.name("n", None)) == ("", "", "")
 
 
 def test_names_compare_trimmed_and_case_folded() -> None:
@@ -144,14 +179,14 @@ def test_names_compare_trimmed_and_case_folded() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("bob,al@example.com", "only one address"),
+        ("bob,al@example.com", "dorothy@example.com: only one address is allowed, without commas and semicolons$"),
         ("bob@example.com,al@example.com", "only one address"),
         ("bob@example.com; al@example.com", "only one address"),
         ("Bob <bob@example.com>", "is not an e-mail address"),
         ("<bob@example.com>", "is not an e-mail address"),
-        ("mailto:bob@example.com", "leave out mailto:"),
+        ("mailto:bob@example.com", "dorothy@example.com: leave out mailto:$"),
         ("MailTo:bob@example.com", "leave out mailto:"),
-        ("bob@example.com.", "must not end with a dot"),
+        ("bob@example.com.", "dorothy@example.com: it must not end with a dot$"),
         ("bob.@example.com", "is not an e-mail address"),
         (".bob@example.com", "is not an e-mail address"),
         ("bob@example..com", "is not an e-mail address"),
@@ -171,7 +206,7 @@ def test_names_compare_trimmed_and_case_folded() -> None:
         ('"bob al"@example.com', "is not an e-mail address"),
         ("bob@[127.0.0.1]", "is not an e-mail address"),
         ("bob(al)@example.com", "is not an e-mail address"),
-        ("=?utf-8?q?bob?=@example.com", "mail programs decode"),
+        ("=?utf-8?q?bob?=@example.com", r"dorothy@example.com: it contains =\?, which mail programs decode$"),
         (f"{'x' * 250}@example.com", "characters|is not an e-mail address"),
     ],
 )
@@ -213,6 +248,7 @@ def test_no_other_character_becomes_ascii_in_an_address() -> None:
         ("Leads <leads@example.org>", ("Leads", "leads@example.org")),
         ("<leads@example.org>", ("", "leads@example.org")),
         ("Acme Inc. <leads@example.org>", ("Acme Inc.", "leads@example.org")),
+        ('"Leads <west>" <leads@example.org>', ("Leads <west>", "leads@example.org")),
         ('"Acme, \\"the\\" Inc." <leads@example.org>', ('Acme, "the" Inc.', "leads@example.org")),
         ("B\u00fccher <leads@b\u00fccher.example>", ("B\u00fccher", "leads@b\u00fccher.example")),
     ],
@@ -240,6 +276,11 @@ def test_an_invalid_mailbox_is_refused(text: str) -> None:
         parse_mailbox(text)
 
 
+def test_the_message_about_a_mailbox_shows_both_forms() -> None:
+    with pytest.raises(ValueError, match=r"^is not a mailbox such as leads@example\.com or \"Leads, Inc\.\" <leads@ex"):
+        parse_mailbox("Acme, Inc. <leads@example.org>")
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -254,7 +295,7 @@ def test_an_invalid_mailbox_is_refused(text: str) -> None:
             "7",
             "\u2605",
         ),
-        *("\U0001f469\u200d\U0001f680", "A\u200eB", "\u2764\ufe0f", "a\u00a0b"),
+        *("\u0378", "\U0001f469\u200d\U0001f680", "A\u200eB", "\u2764\ufe0f", "a\u00a0b"),
     ],
 )
 def test_a_name_that_can_be_seen_is_stored_as_it_is(name: str) -> None:
@@ -302,7 +343,21 @@ def test_a_name_that_cannot_be_seen_is_refused(name: str) -> None:
             "\ufffe",
             "\U0001ffff",
         ),
-        *("\u202a", "\u202b", "\u202c", "\u202d", "\u202e", "\u2066", "\u2067", "\u2068", "\u2069", "\u206a", "\ufff9"),
+        *(
+            "\u202a",
+            "\u202b",
+            "\u202c",
+            "\u202d",
+            "\u202e",
+            "\u2066",
+            "\u2067",
+            "\u2068",
+            "\u2069",
+            "\u206a",
+            "\u206f",
+            "\ufff9",
+        ),
+        *("\ufffb", "\ufdd0", "\ufdef"),
     ],
 )
 def test_a_name_has_no_control_characters(character: str) -> None:

@@ -51,6 +51,11 @@ async def test_queries_go_by_get(results: dict[str, Any]) -> None:
     assert [sent.split()[0] for sent in results["urql, by GET"]["requests"]] == ["GET", "GET", "POST", "GET"]
 
 
+@needs_node
+async def test_a_client_of_event_streams_alone_gets_one_event(results: dict[str, Any]) -> None:
+    assert results["graphql-sse"]["requests"] == ["POST 200"] * 4
+
+
 def workshop(folder: Path) -> Path:
     """A front end's folder, with the packages installed."""
     (folder / "node_modules").symlink_to(HERE / "node_modules")

@@ -292,3 +292,78 @@ def test_the_document_cache_is_bounded(database_url: str) -> None:
         cache.load("{ me { id } } #" + chr(97 + i) * 90_000, {})
     assert sum(map(len, cache._documents)) <= document_cache.MAX_CACHED_CHARACTERS
     assert len(cache._documents) >= 10
+
+
+COUNTED = "query ($where: LeadOfferWhere) {{ {} }}"
+
+
+def condition(count: int, **operators: Any) -> dict[str, Any]:
+    return {"or": [{"id": operators}] * count}
+
+
+def aliased(count: int, lists: str = "leadOffers(where: $where) { total }") -> str:
+    return COUNTED.format(lines(count, f"a#: {lists}"))
+
+
+REPEATED = COUNTED.format("leadOffers(where: $where) { total } " * 60)
+TEAMS = "query ($where: TeamMemberWhere) {{ {} }} fragment Members on Team {{ members(where: $where) {{ total }} }}"
+
+
+@pytest.mark.parametrize(
+    ("query", "where", "counted"),
+    [
+        (aliased(30), condition(80, **{"in": ["1"] * 3}), "conditions: 2400. At most 250"),
+        (aliased(3), condition(84, eq="1"), "conditions: 252. At most 250"),
+        (aliased(1), condition(250, **{"in": ["1"] * 21}), "values in lists: 5250. At most 5000"),
+        (aliased(1), {"and": [{"id": {"in": ["1"] * 1_000}}] * 45}, "values in lists: 45000. At most 5000"),
+        (aliased(6), condition(1, nin=["1"] * 1_000), "values in lists: 6000. At most 5000"),
+        (aliased(26), {"or": [{}] * 10}, "conditions: 260. At most 250"),
+        (aliased(1), {"or": [{"not": {"and": []}}] * 251}, "conditions: 251. At most 250"),
+        (REPEATED, {"id": {"ne": "1", "nin": [], "gt": "1"}, "rank": {"eq": 1, "ne": 2}}, "conditions: 300"),
+        (TEAMS.format(lines(26, "a#: team(id: 1) { ...Members }")), {"or": [{"id": {"eq": "1"}}] * 10}, "260"),
+        (
+            COUNTED.format("...A ...A") + " fragment A on Query { ...B ...B } "
+            "fragment B on Query { leadOffers(where: {and: [$where, $where]}) { total } }",
+            {"or": [{"id": {"eq": "1"}}] * 32},
+            "conditions: 256. At most 250",
+        ),
+        (
+            "query A($where: LeadOfferWhere) { me { id } } query B { ...F ...F } fragment F on Query "
+            "{ leadOffers(where: {or: [" + "{id: {eq: 1}} " * 126 + "]}) { total } }",
+            {},
+            "conditions: 252. At most 250",
+        ),
+    ],
+)  # fmt: skip
+async def test_conditions_and_values_count_over_the_whole_request(
+    api: Api, cast: Cast, query: str, where: dict[str, Any], counted: str
+) -> None:
+    """Refused before anything is coerced or read, also when the document is known already."""
+    bob = api.user(cast.bob)
+    statements = api.statements()
+    for _ in range(2):
+        message = await too_complex(bob, query, where=where)
+        assert counted in message
+        assert message.endswith("are allowed in one request.")
+    assert statements == []
+
+
+@pytest.mark.parametrize(
+    ("query", "where"),
+    [
+        (aliased(25), condition(10, eq="1")),
+        (aliased(1), condition(250, eq="1")),
+        (aliased(5), {"id": {"in": ["1"] * 1_000}}),
+        (aliased(25), condition(10, **{"in": ["1"] * 20})),
+        (aliased(5), {"and": [{"and": [{"or": [{"id": {"eq": "1"}}]}]}] * 50}),
+        (aliased(30), {}),
+        (aliased(30), None),
+        (TEAMS.format(lines(25, "a#: team(id: 1) { ...Members }")), {"or": [{"id": {"eq": "1"}}] * 10}),
+        (COUNTED.format("me { id }") + " fragment Unused on Query { leadOffers(where: $where) { total } }", {}),
+    ],
+)
+async def test_as_many_conditions_and_values_as_allowed(
+    api: Api, cast: Cast, query: str, where: dict[str, Any] | None
+) -> None:
+    answer = await api.user(cast.bob).post({"query": query, "variables": {"where": where}})
+    assert "QUERY_TOO_COMPLEX" not in answer.text

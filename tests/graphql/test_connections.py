@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.commands.users import deactivate_user
 from app.db.change_feed import OfferChange
 from app.db.engine import Database
@@ -129,21 +129,63 @@ async def test_an_invalid_message_closes_the_connection(
     assert (await client.end())[0] == code
 
 
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"operationName": ""},
+        {"operationName": None},
+        {"variables": None},
+        {"extensions": None},
+        {"operationName": "", "variables": None, "extensions": None},
+        {"operationName": "", "variables": {}, "extensions": {}},
+    ],
+)
+async def test_an_empty_entry_of_subscribe_counts_as_not_given(
+    live: Api, cast: Cast, world: World, watch: Watchers, entries: dict[str, Any]
+) -> None:
+    client = await watch(cast.bob)
+    for query in ("{ me { id } }", "query Me { me { id } }"):
+        await client.send(id="2", type="subscribe", payload={"query": query, **entries})
+        assert (await client.receive())["payload"] == {"data": {"me": {"id": str(cast.bob.id)}}}
+        assert (await client.receive())["type"] == "complete"
+
+    await client.send(
+        id="2", type="subscribe", payload={"query": "query A { me { id } } query B { me { id } }", **entries}
+    )
+    refused = await client.receive()
+    assert (refused["type"], "operationName" in refused["payload"][0]["message"]) == ("error", True)
+
+    query = "subscription Changed { leadOfferChanged { changedAt } }"
+    await client.send(id="3", type="subscribe", payload={"query": query, **entries})
+    await client.send(type="ping")
+    assert await client.receive() == {"type": "pong"}
+    await submit(live, cast, (await world.lead(cast.alice, cast.team)).id)
+    assert {(await client.receive())["id"] for _ in range(2)} == {"1", "3"}
+
+
 async def test_an_operation_id_cannot_be_used_twice_at_a_time(live: Api, cast: Cast, watch: Watchers) -> None:
     client = await watch(cast.bob)
     await client.send(id="1", type="subscribe", payload={"query": "subscription { leadOfferChanged { changedAt } }"})
     assert (await client.end())[0] == 4409
 
 
-async def test_the_operations_of_a_connection_are_limited(
-    live: Api, cast: Cast, watch: Watchers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(websocket, "MAX_CONCURRENT_OPERATIONS", 1)
-    client = await watch(cast.bob)
-    await client.send(id="2", type="subscribe", payload={"query": "{ me { id } }"})
-    message = await client.receive()
-    assert (message["id"], message["type"]) == ("2", "error")
-    assert message["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+async def test_the_operations_of_a_connection_are_limited(database_url: str, cast: Cast) -> None:
+    settings = settings_for(database_url, max_operations_per_connection=3)
+    token = issue_token(settings, cast.bob.id, "read", 1, datetime.now(UTC))
+    with live_server(create_app(settings)) as url:
+        async with signed_in(url, token) as client, signed_in(url, token) as other:
+            for number in (1, 2, 3):
+                await client.subscribe(number=number)
+            await client.send(id="4", type="subscribe", payload={"query": "{ me { id } }"})
+            message = await client.receive()
+            assert (message["id"], message["type"]) == ("4", "error")
+            assert message["payload"][0]["extensions"]["code"] == "QUERY_TOO_COMPLEX"
+            assert "already runs 3 operations" in message["payload"][0]["message"]
+            await other.subscribe(number=1)
+
+            await client.send(id="3", type="complete")
+            await client.send(id="5", type="subscribe", payload={"query": "{ me { id } }"})
+            assert (await client.receive())["type"] == "next"
 
 
 async def test_the_time_limit_of_an_operation_is_that_of_http(

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.graphql.subscriptions import event_stream
 from app.graphql.subscriptions.event_stream import EventStream
 from app.graphql.subscriptions.session import Session
@@ -135,16 +135,74 @@ async def test_an_invalid_token_gets_no_stream(live: Api, cast: Cast) -> None:
             200,
             "application/gr",
         ),
-        ("text/event-stream", 406, "application/json"),
+        ("text/event-stream, application/json", 200, "application/json"),
+        ("text/event-stream;q=0", 406, "application/json"),
+        ("multipart/mixed", 406, "application/json"),
         ("*/*", 200, "application/json"),
     ],
 )
-async def test_queries_are_answered_with_json_or_not_at_all(
+async def test_queries_are_answered_with_json_if_the_client_accepts_it(
     live: Api, cast: Cast, accept: str, status: int, media_type: str
 ) -> None:
     answer = await live.user(cast.bob).post({"query": "{ me { id } }"}, Accept=accept)
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith(media_type)
+
+
+SUBMIT_NOTHING = 'mutation { submitLeadOffers(leadId: "999") { createdCount } }'
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"query": "{ me { id } }"}, None),
+        ({"query": "query A { me { id } } query B { me { email } }", "operationName": "A"}, None),
+        ({"query": 'mutation { setQuietHours(start: "22:00", end: "06:00") { me { id } } }'}, None),
+        ({"query": SUBMIT_NOTHING}, "NOT_FOUND"),
+        ({"query": "{ nothing }"}, "GRAPHQL_VALIDATION_FAILED"),
+        ({"query": "{ me {"}, "GRAPHQL_PARSE_FAILED"),
+        ({"query": "{ leadOffers(limit: -1) { total } }"}, "BAD_USER_INPUT"),
+        ({"query": "query ($n: Int!) { leadOffers(limit: $n) { total } }"}, "BAD_USER_INPUT"),
+        ({"query": "{ " + " ".join(f"a{i}: me {{ id }}" for i in range(31)) + " }"}, "QUERY_TOO_COMPLEX"),
+        ({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "0" * 64}}}, "PERSISTED_QUERY_NOT_FOUND"),
+    ],
+)
+async def test_any_operation_is_one_event_for_a_client_that_accepts_nothing_else(
+    live: Api, cast: Cast, body: dict[str, Any], code: str | None
+) -> None:
+    bob = live.user(cast.bob)
+    streamed, plain = await bob.post(body, **EVENTS), await bob.post(body, Accept="application/json")
+    assert (streamed.status_code, streamed.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    first, second, rest = streamed.text.split("\n\n")
+    assert (second, rest) == ("event: complete\ndata:", "")
+    name, data = first.split("\n")
+    assert name == "event: next"
+    result = json.loads(data.removeprefix("data: "))
+    assert result == plain.json()
+    assert [error["extensions"]["code"] for error in result.get("errors", ())] == ([code] if code else [])
+
+
+async def test_a_query_by_get_is_one_event_as_well(live: Api, cast: Cast) -> None:
+    headers = EVENTS | {"Authorization": f"Bearer {live.user(cast.bob).token}"}
+    answer = await live.http.get("/graphql", params={"query": "{ me { id } }"}, headers=headers)
+    assert (
+        answer.text == f'event: next\ndata: {{"data":{{"me":{{"id":"{cast.bob.id}"}}}}}}\n\nevent: complete\ndata:\n\n'
+    )
+    mutation = await live.http.get("/graphql", params={"query": SUBMIT_NOTHING}, headers=headers)
+    assert (mutation.status_code, mutation.json()["errors"][0]["extensions"]["code"]) == (405, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize(
+    ("body", "token", "status"), [({"query": "{ me { id } }"}, "nonsense", 401), ({"query": 1}, None, 400)]
+)
+async def test_a_request_that_is_refused_has_its_http_status(
+    live: Api, cast: Cast, body: Any, token: str | None, status: int
+) -> None:
+    bearer = token or live.user(cast.bob).token
+    answer = await live.http.post("/graphql", json=body, headers=EVENTS | {"Authorization": f"Bearer {bearer}"})
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert answer.json()["errors"]
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "text/event-stream;q=0, application/json"])
@@ -170,7 +228,7 @@ async def test_a_client_that_does_not_read_is_disconnected(monkeypatch: pytest.M
 
     unused: Any = None
     stream = EventStream(Session(unused), unused)
-    await stream._send(stuck, ":\n\n")
+    await stream._send(stuck, b":\n\n")
     assert stream.session.closing.result()[0] == 1013
 
 

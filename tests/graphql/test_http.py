@@ -9,7 +9,7 @@ import jwt
 import orjson
 import pytest
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.db.compiled import CompiledQuery
 from tests.support.api import SECRET, Api, serving, settings_for
 from tests.support.world import Cast, World

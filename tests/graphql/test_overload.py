@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from app.access.rate_limits import RateLimits
 from app.db.compiled import CompiledQuery
@@ -127,3 +127,30 @@ async def test_a_slow_statement_ends_the_request(
         answer = await api.user(cast.bob).send(TOTAL["query"])
         assert answer["errors"][0]["extensions"] == {"code": "TIMEOUT"}
         assert "data" not in answer
+
+
+async def test_the_lists_of_one_request_are_read_on_two_connections(api: Api, cast: Cast, world: World) -> None:
+    """Here by the resolvers, because a preview cannot be compiled. They read at the same time."""
+    lead = await world.lead(cast.alice, cast.team)
+    pool: Any = api.database.read_engine.sync_engine.pool
+    in_use: list[int] = []
+    event.listen(pool, "checkout", lambda *_: in_use.append(pool.checkedout() - api.database._read_pool.idle))
+    lists = " ".join(f"l{i}: leadOffers {{ total data {{ id lead {{ id }} }} }}" for i in range(20))
+    query = f"query ($id: ID!) {{ previewLeadOffers(leadId: $id) {{ __typename }} {lists} }}"
+    answer = await api.user(cast.alice).ask(query, id=lead.id)
+    assert len(answer) == 21
+    assert len(in_use) > 20
+    assert max(in_use) == 2
+
+
+async def test_the_reason_is_that_no_connection_came_free(database_url: str, cast: Cast) -> None:
+    async with serving(settings_for(database_url, pool_size=2, pool_seconds=0.1)) as api:
+        if not api.database.is_postgresql:
+            return
+        await api.user(cast.bob).ask(ME["query"])
+        waiting = asyncio.create_task(api.database.fetch("SELECT 1 FROM pg_sleep(0.4)", []))
+        await asyncio.sleep(0.1)
+        answer = await api.user(cast.bob).post(ME)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+        assert answer.json()["errors"][0]["message"].startswith("The server is busy: all its connections")
+        await waiting

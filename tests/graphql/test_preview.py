@@ -1,6 +1,6 @@
 """previewLeadOffers compared with submitLeadOffers, the warnings of teams, and the record of every submit."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -77,12 +77,29 @@ async def test_a_preview_of_a_later_time(api: Api, world: World, cast: Cast) -> 
     assert await alice.ask(PREVIEW, id=lead.id, at=None)
 
 
-async def test_a_preview_that_ends_after_year_9999_is_bad_input(api: Api, world: World, cast: Cast) -> None:
+async def test_a_preview_is_planned_until_the_year_2200(api: Api, world: World, cast: Cast) -> None:
     await world.member(cast.team, cast.charlie, rank=2)
     lead, alice = await world.lead(cast.alice, cast.team), api.user(cast.alice)
-    assert await refused(alice, PREVIEW, id=lead.id, at="9999-12-31T23:45:00Z") == "BAD_USER_INPUT at"
-    last = (await alice.ask(PREVIEW, id=lead.id, at="9999-12-31T23:44:59.999Z"))["previewLeadOffers"]["offers"][-1]
-    assert last["notifyAt"] == "9999-12-31T23:59:59.999Z"
+    for at in ("2201-01-01", "9999-12-31T23:59:59.999Z", "1899-12-31", "0001-01-01"):
+        assert await refused(alice, PREVIEW, id=lead.id, at=at) == "BAD_USER_INPUT at"
+    offers = (await alice.ask(PREVIEW, id=lead.id, at="2200-12-31T23:45:00Z"))["previewLeadOffers"]["offers"]
+    assert [offer["notifyAt"] for offer in offers] == ["2200-12-31T23:45:00.000Z", "2200-12-31T23:59:59.999Z"]
+
+
+@pytest.mark.parametrize("year", [2200, 9999])
+async def test_a_lead_with_an_offer_at_the_end_of_time_is_previewed_and_submitted(
+    api: Api, world: World, cast: Cast, year: int
+) -> None:
+    """An import may have brought an offer in the year 9999 before timestamps had bounds."""
+    await world.member(cast.team, cast.charlie, rank=2)
+    lead, alice = await world.lead(cast.alice, cast.team), api.user(cast.alice)
+    last = datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC)
+    await world.offer(lead, cast.bob, status=LeadOfferStatus.SCHEDULED, notify_at=last)
+    (planned,) = (await alice.ask(PREVIEW, id=lead.id))["previewLeadOffers"]["offers"]
+    assert planned["notifyAt"] == "2200-12-31T23:59:59.999Z"
+    submitted = (await alice.ask(SUBMIT, id=lead.id))["submitLeadOffers"]
+    assert submitted["createdCount"] == 1
+    assert planned["notifyAt"] in [offer["notifyAt"] for offer in submitted["offers"]]
 
 
 async def test_a_preview_refuses_what_a_submit_refuses(api: Api, world: World, cast: Cast) -> None:

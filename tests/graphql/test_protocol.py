@@ -183,7 +183,10 @@ async def test_every_response_has_the_security_headers(api: Api, cast: Cast) -> 
 
 
 async def test_pages_may_send_the_headers_of_monitoring_and_clients(database_url: str) -> None:
-    usual = "traceparent, tracestate, baggage, sentry-trace, apollographql-client-name, apollographql-client-version"
+    usual = (
+        "traceparent, tracestate, baggage, sentry-trace, apollographql-client-name, apollographql-client-version, "
+        "x-datadog-trace-id, b3, x-b3-traceid, newrelic, x-apollo-operation-name, last-event-id, cache-control"
+    )
     preflight = {"Access-Control-Request-Method": "POST", "Origin": "https://app.example.com"}
     origins = ("https://app.example.com",)
     for settings, names, status in (

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,13 @@ from sqlmodel import SQLModel
 from typer.testing import CliRunner
 
 from app import cli
+from app.commands.claim import decline_lead_offer
+from app.commands.outbox import count_silent_offers
 from app.db.engine import Database
 from app.domain.enums import (
+    Channel,
     ClaimedVia,
+    DeliveryStatus,
     DistributionTarget,
     EndReason,
     LeadOfferStatus,
@@ -23,6 +28,9 @@ from app.domain.enums import (
     TeamSelectionMethod,
 )
 from app.importer import Report, import_lists, parse
+from app.worker.channels.registry import make_channels
+from app.worker.worker import Worker
+from tests.support.api import settings_for
 from tests.support.world import NOW, World
 
 Document = dict[str, list[dict[str, Any]]]
@@ -78,9 +86,10 @@ async def load(
     document: Mapping[str, Any],
     now: datetime = NOW,
     advance: Callable[[int], None] = lambda _rows: None,
+    report: Report | None = None,
 ) -> Report:
     async with database.write() as session:
-        return await import_lists(session, parse(json.dumps(document).encode()), now, advance)
+        return await import_lists(session, parse(json.dumps(document).encode()), now, advance, report)
 
 
 async def rows(database: Database, name: str) -> list[dict[str, Any]]:
@@ -214,6 +223,90 @@ async def test_status_of_an_offer(
     assert (offer["status"], offer["end_reason"]) == (status, reason)
 
 
+async def silent_offers(database: Database) -> int:
+    async with database.read() as session:
+        return (await session.exec(count_silent_offers())).one()
+
+
+@pytest.mark.parametrize(
+    ("flags", "channels"),
+    [
+        ({"has_call_alert": True, "has_text_alert": True, "has_email_alert": True}, set(Channel)),
+        ({"has_call_alert": True, "has_text_alert": None, "has_email_alert": None}, {Channel.CALL}),
+        ({"has_call_alert": False, "has_text_alert": "true", "has_email_alert": False}, {Channel.TEXT}),
+        ({"has_call_alert": None, "has_text_alert": None, "has_email_alert": None}, set()),
+    ],
+)
+async def test_an_offer_that_lies_ahead_has_a_delivery_per_channel(
+    database: Database, flags: dict[str, Any], channels: set[Channel]
+) -> None:
+    document = ibm()
+    document["lead_offers"][0] |= {"notify_at": AHEAD, **flags}
+    for _ in range(2):  # importing again adds none
+        await load(database, document)
+        deliveries = await rows(database, "deliveries")
+        assert sorted(delivery["channel"] for delivery in deliveries) == sorted(channels)
+    for delivery in deliveries:
+        assert (delivery["offer_id"], delivery["status"], delivery["attempts"]) == (1, DeliveryStatus.PENDING, 0)
+        assert delivery["next_attempt_at"] == datetime.fromisoformat(AHEAD).replace(tzinfo=UTC)
+    assert await silent_offers(database) == 0
+
+
+@pytest.mark.parametrize(
+    ("lead", "offer"),
+    [
+        ({}, {"notify_at": PAST}),
+        ({}, {"notify_at": None}),
+        ({}, {"user": None, "notify_at": AHEAD}),
+        ({"claimed_by_user_id": 4}, {"notify_at": AHEAD}),
+        ({"claimed_by_user_id": 5}, {"notify_at": AHEAD}),
+    ],
+)
+async def test_nobody_is_told_of_an_offer_that_is_not_scheduled(
+    database: Database, lead: dict[str, Any], offer: dict[str, Any]
+) -> None:
+    document = ibm()
+    document["leads"][0] |= lead
+    document["lead_offers"][0] |= offer
+    await load(database, document)
+    assert await rows(database, "deliveries") == []
+
+
+async def test_an_imported_offer_is_sent_when_it_is_due(database: Database) -> None:
+    document = ibm()
+    document["lead_offers"][0] |= {"notify_at": AHEAD, "assign_automatically": False}
+    await load(database, document)
+    due = datetime.fromisoformat(AHEAD).replace(tzinfo=UTC)
+    settings = settings_for("sqlite+aiosqlite:///unused.db", fallback="console")
+    without_phone = "2 deliveries due: 1 sent, 1 failed"
+    for now, told in ((due - timedelta(seconds=1), "0 deliveries due"), (due, without_phone)):
+        worker = Worker(database, settings, make_channels(settings), partial(datetime.astimezone, now))
+        assert told in await worker.run_once()
+    assert (await row(database, "lead_offers"))["status"] is LeadOfferStatus.SENT
+
+
+async def test_imported_offers_move_up_with_their_deliveries(database: Database) -> None:
+    document = ibm()
+    document["lead_offers"] = [
+        {"id": number, "lead_id": 2, "user_id": user, "team_id": 6, "rank": number, "has_email_alert": True}
+        | {"notify_at": (NOW + timedelta(hours=number)).isoformat()}
+        for number, user in ((1, 5), (2, 4))
+    ]
+    await load(database, document)
+    async with database.write() as session:
+        await decline_lead_offer(session, 5, 1, NOW)
+    offers, deliveries = await rows(database, "lead_offers"), await rows(database, "deliveries")
+    assert [(offer["status"], offer["notify_at"]) for offer in offers] == [
+        (LeadOfferStatus.DECLINED, NOW + timedelta(hours=1)),
+        (LeadOfferStatus.SCHEDULED, NOW),
+    ]
+    assert [(each["status"], each["next_attempt_at"]) for each in deliveries] == [
+        (DeliveryStatus.CANCELLED, None),
+        (DeliveryStatus.PENDING, NOW),
+    ]
+    assert await silent_offers(database) == 0
+
+
 @pytest.mark.parametrize(
     ("given", "via", "at"),
     [
@@ -301,6 +394,61 @@ async def test_zipcodes_are_text_of_five_digits(database: Database) -> None:
     assert (await row(database, "leads"))["zipcode"] == "00501"
 
 
+@pytest.mark.parametrize("six", [6, 6.0, "6", "6.0", " 6 ", "6."])
+async def test_numbers_may_be_written_as_spreadsheets_write_them(database: Database, six: Any) -> None:
+    document = ibm()
+    document["teams"][0] |= {"id": six, "mins_until_next_alert": six}
+    document["team_member_distribution_options"][0] |= {"team_id": 6, "team": {"id": six}, "rank": six}
+    document["leads"][0]["team_id"] = six
+    await load(database, document)
+    team, option = await row(database, "teams"), await row(database, "distribution_options")
+    assert (team["id"], team["mins_until_next_alert"], option["team_id"], option["rank"]) == (6, 6, 6, 6)
+    assert (await row(database, "leads"))["team_id"] == 6
+
+
+@pytest.mark.parametrize(
+    ("given", "value"),
+    [
+        *((given, True) for given in (True, "true", "TRUE", "Yes", 1, 1.0, "1", "1.0", " yes ")),
+        *((given, False) for given in (False, "false", "FALSE", "no", 0, 0.0, "0", "0.0")),
+        *((given, True) for given in (None, "", " ")),  # the default
+    ],
+)
+async def test_booleans_may_be_written_as_spreadsheets_write_them(database: Database, given: Any, value: bool) -> None:
+    await load(database, {"users": [{"id": 1, "is_active": given}]})
+    assert (await row(database, "users"))["is_active"] is value
+
+
+@pytest.mark.parametrize(
+    ("given", "zipcode"),
+    [
+        *((given, "02138") for given in (2138, 2138.0, "2138", "2138.0", "02138", "02138-1234", " 02138 ")),
+        *((given, "00501") for given in (501, "501", "00501")),
+        *((given, None) for given in (None, "", " ")),
+    ],
+)
+async def test_a_zipcode_may_have_lost_its_leading_zeros(database: Database, given: Any, zipcode: str | None) -> None:
+    document = ibm()
+    document["leads"][0]["zipcode"] = given
+    await load(database, document)
+    assert (await row(database, "leads"))["zipcode"] == zipcode
+
+
+async def test_blank_text_counts_as_left_out(database: Database) -> None:
+    document = ibm()
+    document["users"][0] |= {"first_name": " ", "phone": "", "timezone": ""}
+    document["teams"][0] |= {"order_method": "", "mins_until_next_alert": " ", "created_at": ""}
+    document["contacts"][0] |= {"email": "", "mobile_phone": " "}
+    document["leads"][0] |= {"type": "", "source_id": "", "claimed_by_user_id": " ", "claimed_at": ""}
+    report = await load(database, document)
+    assert report.adjusted == {}
+    team, lead = await row(database, "teams"), await row(database, "leads")
+    assert (team["order_method"], team["mins_until_next_alert"], team["created_at"]) == (OrderMethod.RANK, 0, NOW)
+    assert (lead["type"], lead["source_id"], lead["claimed_by_id"]) == (None, None, None)
+    contact = await row(database, "contacts")
+    assert (contact["email"], contact["mobile_phone"]) == (None, None)
+
+
 async def test_what_an_order_method_does_not_use_is_zeroed_and_reported(database: Database) -> None:
     document = ibm()
     document["team_member_distribution_options"][0]["mins_until_lead_offer"] = 15
@@ -343,16 +491,30 @@ async def test_phone_numbers_become_e164_and_invalid_ones_are_kept(database: Dat
     report = await load(
         database,
         {
-            "users": [{"id": 1, "phone": "(202) 555-0142"}, {"id": 2, "phone": "at home"}, {"id": 3}],
+            "users": [
+                {"id": 1, "phone": "(202) 555-0142"},
+                {"id": 2, "phone": "at home"},
+                {"id": 3},
+                {"id": 4, "phone": 2025550144},
+                {"id": 5, "phone": 12025550145.0},
+                {"id": 6, "phone": "555-0142"},
+            ],
             "contacts": [
                 {"id": 1, "owner_user_id": 1, "mobile_phone": "202.555.0143"},
                 {"id": 2, "owner_user_id": 1, "mobile_phone": "555-01"},
             ],
         },
     )
-    assert [user["phone"] for user in await rows(database, "users")] == ["+12025550142", "at home", None]
+    assert [user["phone"] for user in await rows(database, "users")] == [
+        "+12025550142",
+        "at home",
+        None,
+        "+12025550144",
+        "+12025550145",
+        "555-0142",
+    ]
     assert [contact["mobile_phone"] for contact in await rows(database, "contacts")] == ["+12025550143", "555-01"]
-    assert "users: 1 with an invalid phone: kept as it is" in report.lines()
+    assert "users: 2 with an invalid phone: kept as it is" in report.lines()
     assert "contacts: 1 with an invalid mobile_phone: kept as it is" in report.lines()
 
 

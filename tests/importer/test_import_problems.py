@@ -1,17 +1,36 @@
 """Invalid import files: nothing is written, and each problem has its path."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
 
+from app.cli import app
 from app.db.engine import Database
 from app.importer.parse import parse, read
 from app.importer.report import NotImported, Report
 from app.importer.spec import LISTS, ImportList
-from tests.importer.test_import import SOURCES, Document, everything, ibm, load
+from tests.importer.test_import import SOURCES, Document, everything, ibm, load, rows
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Return a function that imports a document with the command line."""
+    monkeypatch.setenv("LEAD_OFFERS_DATABASE_URL", database_url)
+    file = tmp_path / "data.json"
+
+    def run(document: object, *options: str) -> Result:
+        file.write_text(json.dumps(document), encoding="utf-8")
+        return CliRunner().invoke(app, ["import", str(file), *options])
+
+    return run
 
 
 def changed(name: str, /, **fields: Any) -> Document:
@@ -28,7 +47,8 @@ def more(name: str, *rows: dict[str, Any]) -> Document:
     return document
 
 
-ID = "is not an id from 1 to 9223372036854775807"
+ID = f"is not an id from 1 to {2**62}"
+REFERENCE = f"is not an id from 1 to {2**63 - 1}"
 WHOLE = "is not a whole number"
 DATE = "is not an ISO 8601 date (2012-09-27, 2012-09-27T09:15:00Z, 2012-09-27T09:15:00-07:00)"
 ZIPCODE = "is not a zipcode such as 02138 or 02138-1234"
@@ -46,9 +66,19 @@ def _name(value: Any) -> str:
 VALUES = [
     (changed("users", id=0), f"users[0].id: 0 {ID}"),
     (changed("users", id=-1), f"users[0].id: -1 {ID}"),
-    (changed("users", id=2**63), f"users[0].id: 9223372036854775808 {ID}"),
+    (changed("users", id=2**62 + 1), f"users[0].id: {2**62 + 1} {ID}"),
+    (changed("leads", id=2**63 - 1), f"leads[0].id: {2**63 - 1} {ID}"),
+    (changed("team_members", id=str(2**63)), f'team_members[0].id: "{2**63}" {ID}'),
+    (changed("leads", team_id=2**63), f"leads[0].team_id: {2**63} {REFERENCE}"),
     (changed("users", id=True), f"users[0].id: true {WHOLE}"),
-    (changed("users", id=5.0), f"users[0].id: 5.0 {WHOLE}"),
+    (changed("users", id=5.5), f"users[0].id: 5.5 {WHOLE}"),
+    (changed("users", id="5.5"), f'users[0].id: "5.5" {WHOLE}'),
+    (changed("users", id="5e0"), f'users[0].id: "5e0" {WHOLE}'),
+    (changed("users", id=2.0**60), f"users[0].id: 1.152921504606847e+18 {WHOLE}"),
+    (changed("users", id=2.0**53), f"users[0].id: 9007199254740992.0 {WHOLE}"),
+    (changed("users", id="1,000"), f'users[0].id: "1,000" {WHOLE}'),
+    (changed("users", id=" "), 'users[0].id: " " is blank'),
+    (changed("users", phone=True), f"users[0].phone: true {WHOLE}"),
     (changed("users", id="5_0"), f'users[0].id: "5_0" {WHOLE}'),
     (changed("users", id="\uff15"), f'users[0].id: "\uff15" {WHOLE}'),
     (
@@ -86,7 +116,9 @@ VALUES = [
         changed("users", timezone="Factory"),
         'users[0].timezone: "Factory" is not an IANA time zone name such as America/Los_Angeles',
     ),
-    (changed("users", is_active="yes"), 'users[0].is_active: "yes" is not true or false'),
+    (changed("users", is_active="maybe"), 'users[0].is_active: "maybe" is not true or false'),
+    (changed("users", is_active=2), "users[0].is_active: 2 is not true or false"),
+    (changed("users", is_active=[]), "users[0].is_active: [] is not true or false"),
     (changed("teams", name=" "), 'teams[0].name: " " is blank'),
     (changed("teams", name="\u200b"), 'teams[0].name: "\\u200b" has no visible characters'),
     (
@@ -113,9 +145,11 @@ VALUES = [
         'teams[0].distribution_zipcodes: "94105" is not a list of zipcodes',
     ),
     (
-        changed("teams", distribution_zipcodes=[94105, "9410"]),
-        f'teams[0].distribution_zipcodes: [94105, "9410"] has a problem at [1]: "9410" {ZIPCODE}',
+        changed("teams", distribution_zipcodes=[94105, "9410x"]),
+        f'teams[0].distribution_zipcodes: [94105, "9410x"] has a problem at [1]: "9410x" {ZIPCODE}',
     ),
+    (changed("leads", zipcode="000002138"), f'leads[0].zipcode: "000002138" {ZIPCODE}'),
+    (changed("leads", zipcode=2138.5), f"leads[0].zipcode: 2138.5 {ZIPCODE}"),
     (
         changed("teams", distribution_zipcodes=[*range(5_001)]),
         f"teams[0].distribution_zipcodes: {str([*range(5_001)])[:77]}... has 5,001 zipcodes, "
@@ -139,8 +173,8 @@ VALUES = [
         "lead_offers[0].rank: 2147483648 is not a rank from 0 to 2,147,483,647",
     ),
     (
-        changed("lead_offers", assign_automatically=1),
-        "lead_offers[0].assign_automatically: 1 is not true or false",
+        changed("lead_offers", assign_automatically="on"),
+        'lead_offers[0].assign_automatically: "on" is not true or false',
     ),
     (changed("lead_offers", id=None), "lead_offers[0].id: is missing"),
 ]
@@ -211,7 +245,7 @@ FILES = [
 def test_an_invalid_value_is_reported(document: Document, problem: str) -> None:
     report = Report()
     read(parse(json.dumps(document).encode()), report, lambda _rows: None)
-    assert report.problems == [problem]
+    assert [*map(str, report.problems)] == [problem]
     with pytest.raises(NotImported):
         report.raise_problems()
 
@@ -247,8 +281,20 @@ def test_any_json_is_parsed_or_reported_in_printable_lines(document: dict[str, A
     for kind in LISTS:
         for row in rows[kind.name]:
             assert row.values.keys() == {"id", *(field.column for field in kind.fields)}
-    for line in report.problems + report.lines():
+    for line in [*map(str, report.problems), *report.lines(), *report.problem_lines()]:
         assert line.isprintable()
+    json.loads(json.dumps(report.as_json()))
+
+
+@pytest.mark.parametrize("levels", [100, 900, 975])
+def test_a_deeply_nested_value_is_cut(run: Run, tmp_path: Path, levels: int) -> None:
+    file = tmp_path / "deep.json"
+    deep = "[" * levels + "]" * levels
+    file.write_text(f'{{"users": [{{"id": {deep}, "email": {deep}}}], "teams": [{{"creator": {{"id": {deep}}}}}]}}')
+    for options in ((), ("--json",)):
+        result = CliRunner().invoke(app, ["import", str(file), *options])
+        assert isinstance(result.exception, SystemExit), result.exception
+        assert result.exit_code == 1
 
 
 @pytest.mark.parametrize(("content", "message"), FILES)
@@ -289,11 +335,154 @@ async def test_a_team_has_at_most_200_options(database: Database) -> None:
     )
 
 
-async def test_only_the_first_20_problems_are_shown(database: Database) -> None:
+def messy(leads: int) -> Document:
+    """Return a file with problems of four kinds: one of a user, and some of each lead."""
+    document = ibm()
+    document["users"][0]["timezone"] = "Mars"
+    document["leads"] = [
+        {"id": number, "contact_id": 2, "zipcode": f"A{number}", "created_at": "1/2/2018"}
+        for number in range(1, leads + 1)
+    ]
+    document["leads"][0] |= {"id": 2, "type": "x" * 256}
+    document["leads"][1]["type"] = "x" * 300
+    return document
+
+
+COUNTS = f"""\
+Nothing was imported: the file has 504 problems.
+users: 1
+  1 x timezone: is not an IANA time zone name such as America/Los_Angeles
+leads: 503
+  250 x zipcode: {ZIPCODE}
+  250 x created_at: {DATE}
+  2 x type: has 256 characters, and at most 255 are allowed
+  1 x id: is also the id of an earlier row
+"""
+
+
+async def test_many_problems_are_counted_by_list_and_kind(database: Database) -> None:
     with pytest.raises(NotImported) as refused:
-        await load(database, {"users": [{"id": number, "timezone": "Mars"} for number in range(1, 101)]})
+        await load(database, messy(250))
+    assert str(refused.value) == (
+        f"""{COUNTS}
+The first of each kind:
+users[0].timezone: "Mars" is not an IANA time zone name such as America/Los_Angeles
+leads[0].zipcode: "A1" {ZIPCODE}
+leads[0].created_at: "1/2/2018" {DATE}
+leads[0].type: "{"x" * 76}... has 256 characters, and at most 255 are allowed
+leads[1].id: 2 is also the id of leads[0]
+
+See all of them with --all, or with --json."""
+    )
+
+
+async def test_few_problems_are_all_listed(database: Database) -> None:
+    with pytest.raises(NotImported) as refused:
+        await load(database, {"users": [{"id": number, "timezone": "Mars"} for number in range(1, 21)]})
+    lines = str(refused.value).split("\n")
+    assert lines[:3] == [
+        "Nothing was imported: the file has 20 problems.",
+        "users: 20",
+        "  20 x timezone: is not an IANA time zone name such as America/Los_Angeles",
+    ]
+    assert lines[4:] == [*refused.value.problems]
     assert len(refused.value.problems) == 20
-    assert str(refused.value).endswith("\n... and 80 more")
+
+
+def test_all_problems_are_printed_on_request(run: Run) -> None:
+    for options in ((), ("--all",)):
+        result = run(messy(250), *options)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith(COUNTS)
+    lines = result.stderr.removeprefix(COUNTS).strip().split("\n")
+    assert len(lines) == 504
+    assert f'leads[249].zipcode: "A250" {ZIPCODE}' in lines
+
+
+def test_a_number_that_is_too_large_is_text_in_the_report() -> None:
+    report = Report()
+    read(parse(b'{"users": [{"id": 1e999}]}'), report, lambda _rows: None)
+    assert report.as_json()["problems"][0]["value"] == "inf"
+    assert [*map(str, report.problems)] == [f'users[0].id: "inf" {WHOLE}']
+
+
+def test_a_report_in_json(run: Run) -> None:
+    result = run(messy(250), "--json")
+    assert (result.exit_code, result.stderr) == (1, "")
+    report = json.loads(result.stdout)
+    assert (report["imported"], report["problem_count"], report["lists"]) == (False, 504, {})
+    assert report["problem_counts"][1] == {"list": "leads", "field": "zipcode", "problem": ZIPCODE, "count": 250}
+    assert len(report["problems"]) == 504
+    problem = {"list": "leads", "position": 249, "field": "zipcode", "problem": ZIPCODE, "value": "A250"}
+    assert problem in report["problems"]
+
+    document = ibm()
+    document["users"][0]["shoe"] = 38
+    result = run(document, "--json")
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    assert (report["imported"], report["problem_count"], report["problems"]) == (True, 0, [])
+    assert report["lists"]["users"] == {"added": 2, "present": 0}
+    assert report["unknown_fields"] == [{"list": "users", "field": "shoe", "count": 1}]
+
+
+def test_a_file_in_another_format_is_reported_in_json(run: Run) -> None:
+    result = run([], "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["problems"] == [
+        {"list": None, "position": None, "field": None, "problem": "The file must be one JSON object of lists."}
+    ]
+
+
+DETAILS: list[tuple[str, str, Any]] = [
+    ("users", "email", "bob,al@example.com"),
+    ("users", "first_name", "A\u0001B"),
+    ("users", "phone", "5" * 256),
+    ("contacts", "email", "n/a"),
+    ("contacts", "last_name", "\u2800"),
+    ("contacts", "mobile_phone", []),
+    ("leads", "zipcode", "Boston"),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "value"), DETAILS)
+async def test_a_lenient_import_leaves_an_invalid_detail_out_and_counts_it(
+    database: Database, name: str, field: str, value: Any
+) -> None:
+    document = changed(name, **{field: value})
+    with pytest.raises(NotImported):
+        await load(database, document)
+    report = await load(database, document, report=Report(is_lenient=True))
+    (line,) = [line for line in report.lines() if "left out" in line]
+    assert line.startswith(f"{name}: 1 x {field} left out: ")
+    number = int(document[name][0]["id"])
+    (stored,) = [row for row in await rows(database, name) if row["id"] == number]
+    assert stored[field] in (None, "")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        changed("users", timezone="Mars"),
+        changed("teams", name="\u2800"),
+        changed("team_member_distribution_options", rank="first"),
+        changed("leads", type="x" * 256),
+        changed("lead_offers", notify_at="soon"),
+        more("users", {"id": 9, "email": "dot@example.com"}),
+    ],
+)
+async def test_a_lenient_import_refuses_everything_else(database: Database, document: Document) -> None:
+    with pytest.raises(NotImported):
+        await load(database, document, report=Report(is_lenient=True))
+
+
+def test_the_option_for_a_lenient_import(run: Run) -> None:
+    document = changed("contacts", email="n/a")
+    assert run(document).exit_code == 1
+    result = run(document, "--lenient")
+    assert (result.exit_code, result.stderr) == (0, "")
+    told = "contacts: 1 x email left out: is not an e-mail address such as dorothy@example.com\n"
+    assert told in result.stdout
 
 
 async def test_an_interrupted_import_writes_nothing(database: Database) -> None:

@@ -13,7 +13,8 @@ from app.access import visibility
 from app.db.engine import Database
 from app.db.models import LeadOffer
 from app.domain.enums import LeadOfferStatus
-from app.lists.filters import LISTS, NO_MATCH, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Sort, Where
+from app.errors import ApiError, Code
+from app.lists.filters import LISTS, NO_MATCH, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Sort, Where, allow
 from app.lists.pagination import PageRequest, fetch_page, fetch_pages
 from tests.support.examples import examples
 from tests.support.world import NOW, Cast, World
@@ -165,3 +166,14 @@ async def test_a_huge_list_is_one_parameter(database: Database, cast: Cast, offe
             session, LeadOffer, visibility.offers(cast.alice.id), PageRequest(every), with_total=True
         )
     assert answer.total == sum(1 for offer in offers if offer.id % 2)
+
+
+@pytest.mark.parametrize("allowed", [0, 1, 250])
+def test_exactly_as_many_as_allowed_are_allowed(allowed: int) -> None:
+    for counted in range(max(0, allowed - 1), allowed + 1):
+        allow(counted, allowed, "conditions")
+    for counted in (allowed + 1, allowed + 1_000):
+        with pytest.raises(ApiError) as error:
+            allow(counted, allowed, "conditions")
+        message = f"Too many conditions: {counted}. At most {allowed} are allowed."
+        assert (error.value.code, error.value.message) == (Code.QUERY_TOO_COMPLEX, message)

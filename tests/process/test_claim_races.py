@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from sqlmodel import col, select
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.db.engine import Database
 from app.db.models import Lead, LeadOffer
 from app.domain.enums import LeadOfferStatus

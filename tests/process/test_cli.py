@@ -1,6 +1,7 @@
 """The command line: its output, standard error and exit status."""
 
 import asyncio
+import sys
 import tomllib
 from collections.abc import Callable
 from datetime import timedelta
@@ -11,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from app.config import read_settings
 from app.db.engine import Database
 from app.db.models import Lead, LeadOffer
 from app.domain.enums import LeadOfferStatus
@@ -145,7 +147,38 @@ def test_user_create_rejects_an_invalid_phone_number(run: Run) -> None:
     [
         ("LEAD_OFFERS_JWT_SECRET", "hunter2", "must have at least 32 bytes"),
         ("LEAD_OFFERS_DATABASE_URL", "mysql://u:hunter2@h/d", "must be a URL that begins with sqlite+aiosqlite://"),
-        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:hunter2@h:x/d", "must be a URL that begins with"),
+        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:hunter2@h:x/d", "must have a port from 1 to 65535"),
+        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:hunter2@h:65536/d", "must have a port from 1 to 65535"),
+        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:hunter2@h/d?port=0", "must have a port from 1 to 65535"),
+        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:#hunter2@h/d", "# as %23"),
+        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:1?hunter2@h/d", "? as %3F"),
+        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:@hunter2@h/d", "@ as %40"),
+        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:hunter2@h/d?sslmode=require", "calls sslmode ssl"),
+        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u:hunter2@h/d?ssl=hunter2", "must have one of disable,"),
+        ("LEAD_OFFERS_DATABASE_URL", "postgresql+asyncpg://u@/d?host=hunter2..", "must have a valid host name"),
+        ("LEAD_OFFERS_DATABASE_URL", "sqlite+aiosqlite://hunter2.db", "must name a file after three slashes"),
+        ("LEAD_OFFERS_DATABASE_URL", "sqlite+aiosqlite://", "must name a file after three slashes"),
+        ("LEAD_OFFERS_LISTEN_URL", "postgresql+asyncpg://u:hunter2@h:99999/d", "must have a port from 1 to 65535"),
+        ("LEAD_OFFERS_LISTEN_URL", "sqlite+aiosqlite:///hunter2.db", "must be a URL that begins with postgresql+"),
+        ("LEAD_OFFERS_SMTP_URL", "smtp://user:hunter2#@HOST", "# as %23"),
+        ("LEAD_OFFERS_SMTP_URL", "smtp://HOST:99999", "must have a port from 1 to 65535"),
+        ("LEAD_OFFERS_SMTP_URL", "smtp://hunter2@HOST", "must have both a user name and a password"),
+        ("LEAD_OFFERS_SMTP_URL", "https://hunter2", "must be a URL that begins with smtp://"),
+        ("LEAD_OFFERS_TWILIO_URL", "https://u:hunter2@api.example.com", "must not contain a user name"),
+        ("LEAD_OFFERS_TWILIO_URL", "https://api.example.com:hunter2", "must have a port from 1 to 65535"),
+        ("LEAD_OFFERS_TWILIO_ACCOUNT_SID", "AC00/hunter2", "must have only letters and digits"),
+        ("LEAD_OFFERS_WEBHOOK_URL", "https://h:99999/hunter2", "must have a port from 1 to 65535"),
+        ("LEAD_OFFERS_WEBHOOK_URL", "https://u:p@hunter2@h/", "@ as %40"),
+        ("LEAD_OFFERS_JWKS_URL", "https://hunter2..example.com/keys", "must have a valid host name"),
+        ("LEAD_OFFERS_JWKS_URL", "https://u:hunter2@login.example.com/keys", "must not contain a user name"),
+        ("LEAD_OFFERS_PUBLIC_URL", "https://hunter2:0", "must have a port from 1 to 65535"),
+        ("LEAD_OFFERS_PUBLIC_URL", "https://leads.example.com/?hunter2", "must not contain ?"),
+        ("LEAD_OFFERS_RATE_LIMIT_STORAGE", "async+redis://:#hunter2@h", "# as %23"),
+        ("LEAD_OFFERS_RATE_LIMIT_STORAGE", "async+redis://:hunter2@h:99999", "must have a port from 1 to 65535"),
+        ("LEAD_OFFERS_RATE_LIMIT_STORAGE", "async+redis://h/hunter2", "or with the number of a database"),
+        ("LEAD_OFFERS_RATE_LIMIT_STORAGE", "redis://hunter2", "must be a URL that begins with async+redis://"),
+        ("LEAD_OFFERS_CORS_ORIGINS", '["https://hunter2:99999"]', "must have a port from 1 to 65535"),
+        ("LEAD_OFFERS_CORS_ORIGINS", '["https://hunter2/"]', "without a slash at the end"),
         ("LEAD_OFFERS_CORS_ORIGINS", "hunter2", "must be a list in JSON"),
         ("LEAD_OFFERS_GRAPHIQL", "hunter2", "should be a valid boolean"),
         ("LEAD_OFFERS_EMAIL_FROM", "hunter2", "is not an e-mail address such as"),
@@ -163,6 +196,30 @@ def test_an_invalid_setting_is_named_and_its_value_is_not_printed(
     assert result.stderr.startswith(f"{name}: ")
     assert told in result.stderr
     assert "hunter2" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+asyncpg://u:p%23%2F%40@h:5432/d?ssl=require",
+        "postgresql+asyncpg:///d?host=/var/run/postgresql",
+        "postgresql+asyncpg://postgres:@/d?host=/tmp/socket",
+        "postgresql+asyncpg://u@[::1]/d",
+        "postgresql+asyncpg://u@/d?host=a:5432&host=b:5433",
+        "sqlite+aiosqlite:////var/lib/leads 2.db",
+    ],
+)
+def test_every_form_of_a_database_url_is_accepted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("LEAD_OFFERS_DATABASE_URL", url)
+    assert read_settings().database_url == url
+
+
+def test_a_storage_of_rate_limits_that_cannot_be_used_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "coredis", None)  # as if the package were not installed
+    monkeypatch.setenv("LEAD_OFFERS_RATE_LIMIT_STORAGE", "async+redis://127.0.0.1:1")
+    result = run("serve", "--port", "0")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("LEAD_OFFERS_RATE_LIMIT_STORAGE: needs version 5 of the package coredis")
 
 
 def test_a_missing_secret_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ import httpx2
 import pytest
 from sqlmodel import col, select
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.db.engine import connect
 from app.db.migrations import upgrade
 from app.db.models import Contact, Delivery

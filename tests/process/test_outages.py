@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.db.compiled import CompiledQuery
 from app.db.engine import Database, Limits, connect
 from app.errors import ApiError, Code

@@ -15,7 +15,8 @@ import httpx2
 import pytest
 from sqlmodel import col, select
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
+from app.commands.outbox import count_silent_offers
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, TeamMember, User
 from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
@@ -207,6 +208,7 @@ async def check_deliveries(database: Database, box: Mailbox) -> None:
     """Check that each SENT delivery reached the SMTP server once, nothing else did, and no lease is left."""
     async with database.read() as session:
         deliveries = (await session.exec(select(Delivery))).all()
+        assert (await session.exec(count_silent_offers())).one() == 0
     said = {f"delivery-{delivery.id}" for delivery in deliveries if delivery.status is DeliveryStatus.SENT}
     sent = [name for one in box.ids if (name := one.strip("<>").partition("@")[0]).startswith("delivery-")]
     assert said == set(sent)

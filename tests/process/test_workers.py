@@ -157,7 +157,7 @@ async def test_once_does_what_is_due_and_says_so(database_url: str, world: World
     assert done.stdout == (
         "0 leads processed, 3 deliveries due: 3 sent, 0 failed, 0 held or cancelled; 0 notices and 0 events due\n"
     )
-    assert f"To {cast.bob.email}: Lead offer: Mary" in done.stderr
+    assert f"To {cast.bob.email}: Lead offer 1: Mary" in done.stderr
 
 
 @pytest.mark.parametrize("command", [["dispatch"], ["dispatch", "--once"], ["serve", "--dispatch", "--port", "0"]])

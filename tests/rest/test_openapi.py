@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.main import create_app
-from app.rest.errors import FEATHERS_NAMES
+from app.rest.error_body import FEATHERS_NAMES
 from app.rest.openapi import openapi_document
 from app.rest.routes import ROUTES
 from tests.support.api import Api, settings_for

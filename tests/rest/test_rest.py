@@ -257,6 +257,7 @@ def _nested(levels: int) -> str:
         f"rank[$in]={','.join(map(str, range(1001)))}",
         "&".join(f"rank[$nin][{i}]={i}" for i in range(1001)),
         "&".join(f"rank[$nin]={i}" for i in range(1001)),
+        "&".join(f"$or[{i}][rank][$in]={'1,' * 999}1" for i in range(6)),
         _nested(10),
         _nested(40),
         "&".join(f"$sort[{name}]=1" for name in list(FILTER_FIELDS)[:6]),

@@ -10,7 +10,7 @@ import httpx2
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
-from app.access.auth import issue_token
+from app.access.tokens import issue_token
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import User

@@ -16,6 +16,7 @@ from tests.support.api import Api, serving, settings_for
 from tests.support.databases import Clone, statements_of, template
 from tests.support.graphql_ws import Watchers
 from tests.support.live_server import live_server
+from tests.support.processes import ending_processes
 from tests.support.world import Cast, World
 
 
@@ -27,9 +28,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
 
 @pytest.fixture
 async def database_url(clone: Clone) -> AsyncIterator[str]:
-    """The URL of a fresh, migrated database that only this test uses."""
+    """The URL of a fresh, migrated database that only this test uses. No process that it started outlives it."""
     async with clone() as url:
-        yield url
+        with ending_processes():
+            yield url
 
 
 @pytest.fixture

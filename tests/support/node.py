@@ -26,6 +26,11 @@ async def run(*command: str, cwd: Path = HERE) -> str:
     process = await asyncio.create_subprocess_exec(
         *command, cwd=cwd, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    printed = (await process.communicate())[0].decode()
+    try:
+        printed = (await process.communicate())[0].decode()
+    finally:
+        if process.returncode is None:  # the test was cancelled, as by its timeout
+            process.kill()
+            await process.wait()
     assert process.returncode == 0, printed
     return printed

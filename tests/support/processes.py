@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("LEAD_OFFERS_TEST_FULL") == "1"
 """Whether races, crashes and the storm run for longer, as in CI."""
 
+_started: list[subprocess.Popen[bytes]] = []
+
 
 def start(database_url: str, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
     """Start `lead-offers ARGUMENTS` on the database; settings as `fallback="console"`. It logs to stderr."""
@@ -26,7 +28,23 @@ def start(database_url: str, *arguments: str, **settings: str) -> subprocess.Pop
         **given,
     }
     command = [sys.executable, "-c", "from app.cli import app; app()", *arguments]
-    return subprocess.Popen(command, env=environment)
+    process = subprocess.Popen(command, env=environment)
+    _started.append(process)
+    return process
+
+
+@contextmanager
+def ending_processes() -> Iterator[None]:
+    """Kill what was started meanwhile and still runs, as after a test that failed."""
+    before = len(_started)
+    try:
+        yield
+    finally:
+        for process in _started[before:]:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        del _started[before:]
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

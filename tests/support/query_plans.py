@@ -1,4 +1,4 @@
-"""What PostgreSQL reads for a statement, from EXPLAIN ANALYZE of its generic plan."""
+"""The rows that PostgreSQL reads for a statement, from EXPLAIN ANALYZE of its generic plan."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

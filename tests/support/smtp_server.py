@@ -1,6 +1,7 @@
 """An SMTP server on loopback that keeps the e-mails it receives, and fails on demand."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
@@ -8,6 +9,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 
 from tests.support.processes import free_port
 
@@ -46,14 +48,26 @@ class Mailbox:
 
 
 @contextmanager
-def mailbox(*, smtputf8: bool = True) -> Iterator[Mailbox]:
-    """Run the server on a free port, with or without the SMTPUTF8 extension."""
+def mailbox(
+    *, smtputf8: bool = True, tls: ssl.SSLContext | None = None, account: tuple[bytes, bytes] | None = None
+) -> Iterator[Mailbox]:
+    """Run the server on a free port, with or without the SMTPUTF8 extension.
+
+    With `tls` it offers STARTTLS, and with an `account`, which needs `tls`, a user has to sign in.
+    """
     box = Mailbox()
     port = free_port()
-    controller = Controller(box, hostname="127.0.0.1", port=port, enable_SMTPUTF8=smtputf8)
+    options: dict[str, Any] = {"enable_SMTPUTF8": smtputf8, "tls_context": tls}
+    if account is not None:
+        options |= {"auth_required": True, "authenticator": lambda *given: _authenticate(given[-1], account)}
+    controller = Controller(box, hostname="127.0.0.1", port=port, **options)
     controller.start()
     box.url = f"smtp://127.0.0.1:{port}"
     try:
         yield box
     finally:
         controller.stop()
+
+
+def _authenticate(given: Any, account: tuple[bytes, bytes]) -> AuthResult:
+    return AuthResult(success=(given.login, given.password) == account, handled=False)

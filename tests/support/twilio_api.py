@@ -50,7 +50,7 @@ class Provider:
         while head := (await _until_blank_line(reader)).decode():
             request, *lines = head.splitlines()
             headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines if line)}
-            body = (await reader.readexactly(int(headers["content-length"]))).decode()
+            body = (await reader.readexactly(int(headers.get("content-length", 0)))).decode()
             self.asked.append(sent := Sent(request.split()[1], headers, dict(parse_qsl(body))))
             if self.is_silent:
                 await reader.read()

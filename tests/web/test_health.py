@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from app.db import migrations
 from app.db.engine import Database
-from app.db.models import Delivery
-from app.domain.enums import Channel, DeliveryStatus
+from app.db.models import Delivery, LeadOffer
+from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
 from app.observability import metrics
 from tests.support.api import Api, serving, settings_for
 from tests.support.databases import sqlite_url
@@ -71,6 +71,26 @@ async def test_health_checks_are_not_counted(api: Api) -> None:
     for address in ("/healthz", "/readyz", "/metrics"):
         await api.http.get(address)
     assert metrics.registry.get_sample_value("lead_offers_requests_total", counted) == before
+
+
+async def test_metrics_of_offers_that_nobody_will_be_told_of(api: Api, world: World, cast: Cast) -> None:
+    async def counted() -> str:
+        told = (await api.http.get("/metrics")).text
+        return told.partition("\nlead_offers_silent_offers ")[2].partition("\n")[0]
+
+    def delivery(offer: LeadOffer, status: DeliveryStatus) -> Delivery:
+        return Delivery(offer_id=offer.id, channel=Channel.EMAIL, status=status, next_attempt_at=NOW)
+
+    lead, scheduled = await world.lead(cast.alice, cast.team), LeadOfferStatus.SCHEDULED
+    await world.offer(lead, cast.charlie, status=scheduled, has_email_alert=None)
+    await world.offer(lead, cast.alice, status=LeadOfferStatus.SENT)
+    assert await counted() == "0.0"
+    silent = await world.offer(lead, cast.bob, status=scheduled)
+    assert await counted() == "1.0"
+    await world.add(delivery(silent, DeliveryStatus.CANCELLED))
+    assert await counted() == "1.0"
+    await world.add(delivery(silent, DeliveryStatus.PENDING))
+    assert await counted() == "0.0"
 
 
 async def test_metrics_of_due_deliveries(api: Api, world: World, cast: Cast) -> None:

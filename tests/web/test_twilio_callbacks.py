@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from app.access.claim_links import ClaimLink, claim_url
 from app.config import Settings
 from app.db.engine import Database
-from app.db.models import Delivery, Lead, LeadOffer, TextStop, User
+from app.db.models import Delivery, Lead, LeadOffer, TextOptOut, User
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
 from app.main import create_app
 from app.web.twilio_callbacks import signature
@@ -189,6 +189,29 @@ async def test_a_receipt_records_how_a_message_ended(
     assert (now.status, now.error, now.attempts, now.sent_at) == (status, error, 1, NOW - MINUTE)
 
 
+@pytest.mark.parametrize(
+    ("answered_by", "ended"),
+    [
+        ("machine_start", DeliveryStatus.FAILED),
+        ("machine_end_beep", DeliveryStatus.FAILED),
+        ("fax", DeliveryStatus.FAILED),
+        ("human", DeliveryStatus.DELIVERED),
+        ("unknown", DeliveryStatus.DELIVERED),
+    ],
+)
+async def test_a_call_that_a_machine_takes_is_not_delivered(
+    twilio: Twilio, database: Database, world: World, offer: LeadOffer, answered_by: str, ended: DeliveryStatus
+) -> None:
+    """The detection is reported during the call, the call's status after it."""
+    call = await delivery(world, offer, DeliveryStatus.SENT)
+    receipts = f"/twilio/receipts?delivery={call.id}"
+    assert (await twilio.tells(receipts, CallSid="CA1", AnsweredBy=answered_by)).status_code == 204
+    await twilio.tells(receipts, CallSid="CA1", CallStatus="completed")
+    stored = await again(database, call)
+    is_machine = ended is DeliveryStatus.FAILED
+    assert (stored.status, stored.error) == (ended, "An answering machine took the call." if is_machine else None)
+
+
 async def test_later_receipts_are_ignored(twilio: Twilio, database: Database, world: World, offer: LeadOffer) -> None:
     sent = await delivery(world, offer, DeliveryStatus.SENT)
     for status in ("delivered", "undelivered", "sent"):
@@ -250,7 +273,7 @@ async def test_pressing_1_claims(
     assert await holder(database, offer) == (None, None)
     for _ in range(2):
         answer = await twilio.tells(path, Digits="1")
-        assert "<Say>The lead is yours: Buyer in 94105." in answer.text
+        assert f"<Say>You have claimed lead {offer.lead_id}: Buyer in 94105." in answer.text
     assert await holder(database, offer) == (dora.id, ClaimedVia.PHONE)
 
 
@@ -283,7 +306,7 @@ async def test_a_reply_claims_the_newest_open_offer(
     await offered(world, cast, dora, notify_at=NOW + MINUTE, status=LeadOfferStatus.SCHEDULED)
     await offered(world, cast, dora, notify_at=NOW, status=LeadOfferStatus.DECLINED)
     await offered(world, cast, cast.bob, notify_at=NOW)
-    told = "The lead is yours: Buyer in 94105. The app shows how to reach the contact."
+    told = f"You have claimed lead {newest.lead_id}: Buyer in 94105. The app shows how to reach the contact."
     assert await twilio.text(body) == f"<Response><Message>{told}</Message></Response>"
     assert await holder(database, newest) == (dora.id, ClaimedVia.TEXT)
     assert await holder(database, older) == await holder(database, offer) == (None, None)
@@ -301,9 +324,66 @@ async def test_a_repeated_callback_claims_once(
     assert await holder(database, other) == (dora.id, ClaimedVia.TEXT)
 
 
+async def test_a_reply_names_the_lead(
+    twilio: Twilio, database: Database, world: World, cast: Cast, dora: User, offer: LeadOffer
+) -> None:
+    newest = await offered(world, cast, dora, notify_at=NOW)
+    assert "This offer is no longer open." in await twilio.text(f"1 {newest.lead_id + 1}")
+    assert "This offer is no longer open." in await twilio.text(f"1 {10**18}")
+    assert await holder(database, newest) == (None, None)
+    await twilio.text(f"yes, #{offer.lead_id}.")
+    assert await holder(database, offer) == (dora.id, ClaimedVia.TEXT)
+    assert await holder(database, newest) == (None, None)
+
+
+async def test_a_reply_from_a_shared_number_is_answered_with_a_question(
+    twilio: Twilio, database: Database, world: World, cast: Cast, dora: User, offer: LeadOffer
+) -> None:
+    emma = await world.member_user(cast.team, "Emma", phone=PHONE)
+    async with world.database.read() as session:
+        emmas = await world.offer(await session.get_one(Lead, offer.lead_id), emma)
+    first, lead = await offered(world, cast, dora, notify_at=NOW), offer.lead_id
+    for said in ("1", "yes"):
+        question = await twilio.text(said)
+        assert "More than one person uses this number." in question
+        for choice in (f"1 {first.lead_id} Dora", f"1 {lead} Emma", f"1 {lead} Dora"):
+            assert f"{choice} to claim lead" in question
+    assert f"1 {lead} Emma to claim lead {lead} as Emma" in await twilio.text(f"1 {lead}")  # offered to both
+    assert await holder(database, offer) == await holder(database, first) == (None, None)
+
+    await twilio.text(f"1 {lead} emma")
+    assert await holder(database, emmas) == (emma.id, ClaimedVia.TEXT)
+    await twilio.text(f"1 {first.lead_id}")
+    assert await holder(database, first) == (dora.id, ClaimedVia.TEXT)
+
+
+async def test_a_shared_number_with_one_open_offer_is_asked_all_the_same(
+    twilio: Twilio, database: Database, world: World, cast: Cast, dora: User, offer: LeadOffer
+) -> None:
+    """The text may come from the other person, whose offer has ended in the meantime."""
+    await world.member_user(cast.team, "Emma", phone=PHONE)
+    for _ in range(2):  # the second is the first, reported again
+        assert f"Reply 1 {offer.lead_id} Dora to claim" in await twilio.text("1", sid="SM77")
+    assert await holder(database, offer) == (None, None)
+    await twilio.text("1 dora")
+    assert await holder(database, offer) == (dora.id, ClaimedVia.TEXT)
+
+
+@pytest.mark.parametrize("name", ["Dora", "", "dora@example.com"])
+async def test_people_who_cannot_be_told_apart_are_sent_to_the_app(
+    twilio: Twilio, world: World, cast: Cast, dora: User, offer: LeadOffer, name: str
+) -> None:
+    other = await world.member_user(cast.team, "Emma", phone=PHONE)
+    async with world.database.write() as session:
+        (await session.get_one(User, other.id)).first_name = name
+    async with world.database.read() as session:
+        await world.offer(await session.get_one(Lead, offer.lead_id), other)
+    assert "Claim the lead by the link that you were sent, or in the app." in await twilio.text("1")
+
+
 async def test_a_reply_without_an_open_offer(twilio: Twilio, dora: User) -> None:
     assert "You have no open lead offers." in await twilio.text("1")
-    assert "Reply 1 to claim your latest lead offer, STOP" in await twilio.text("who is this?")
+    assert "Reply 1 to claim your latest lead offer, 1 and a lead" in await twilio.text("who is this?")
 
 
 async def test_unknown_numbers_get_no_reply(twilio: Twilio, offer: LeadOffer, database: Database) -> None:
@@ -325,7 +405,8 @@ async def test_yes_after_stop_allows_texts_and_claims_nothing(
     twilio: Twilio, database: Database, dora: User, offer: LeadOffer
 ) -> None:
     await twilio.text("STOP")
-    assert "You will get texts about leads again." in await twilio.text("Yes")
+    assert "You will get texts about leads again." in await twilio.text("Yes", sid="SM1")
+    await twilio.text("Yes", sid="SM1")  # reported again
     assert (await stops(database), await holder(database, offer)) == ([], (None, None))
     await twilio.text("yes", sid="SM2")
     assert await holder(database, offer) == (dora.id, ClaimedVia.TEXT)
@@ -333,7 +414,7 @@ async def test_yes_after_stop_allows_texts_and_claims_nothing(
 
 async def stops(database: Database) -> list[tuple[int, str]]:
     async with database.read() as session:
-        found = (await session.exec(select(TextStop).order_by(col(TextStop.user_id)))).all()
+        found = (await session.exec(select(TextOptOut).order_by(col(TextOptOut.user_id)))).all()
     return [(stop.user_id, stop.phone) for stop in found]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,8 +11,9 @@ from sqlmodel import SQLModel
 
 from app.commands.locks import lock_lead
 from app.db.engine import Database
-from app.db.models import Attempts, Delivery, Event, Lead, LeadOffer, Notice, User
+from app.db.models import Attempts, Contact, Delivery, Event, Lead, LeadOffer, Notice, User
 from app.domain.enums import Channel, DeliveryStatus, EventKind, LeadOfferStatus
+from app.worker import messages
 from app.worker.channels.base import Message
 from app.worker.channels.webhook import Webhook
 from app.worker.worker import Worker
@@ -20,8 +21,8 @@ from tests.support.api import settings_for
 from tests.support.world import NOW, Cast, World
 
 MINUTE = timedelta(minutes=1)
-YEAR_1 = datetime(1, 1, 1, tzinfo=UTC)
-"""Has no local time in America."""
+INDESCRIBABLE = "Indescribable"
+"""A type of leads about which no message can be composed."""
 
 Row = Delivery | Notice | Event
 
@@ -126,7 +127,16 @@ class Outbox:
 
 
 @pytest.fixture
-def outbox(database: Database, database_url: str, world: World, cast: Cast) -> Outbox:
+def outbox(database: Database, database_url: str, world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Outbox:
+    """Rows to send. A message about a lead of the type INDESCRIBABLE cannot be composed."""
+    about = messages.about
+
+    def about_or_raise(lead: Lead, contact: Contact) -> str:
+        if lead.type == INDESCRIBABLE:
+            raise RuntimeError(INDESCRIBABLE)
+        return about(lead, contact)
+
+    monkeypatch.setattr(messages, "about", about_or_raise)
     return Outbox(database, database_url, world, cast)
 
 
@@ -158,9 +168,9 @@ async def withdrawal_is_refused(outbox: Outbox, n: int) -> None:
     await outbox.refuse_update("lead_offers", f"NEW.id = {n} AND NEW.status = 'CANCELLED'")
 
 
-async def lead_of_year_1(outbox: Outbox, n: int) -> None:
+async def composing_raises(outbox: Outbox, n: int) -> None:
     async with outbox.database.write() as session:
-        (await lock_lead(session, n)).created_at = YEAR_1
+        (await lock_lead(session, n)).type = INDESCRIBABLE
 
 
 async def sending_raises(outbox: Outbox, n: int) -> None:
@@ -178,13 +188,13 @@ CASES: dict[str, tuple[type[Row], Poison]] = {
     "look: offer": (Delivery, unknown_status_of_offer),
     "look: quiet hours": (Delivery, impossible_quiet_hours),
     "look: withdrawal": (Delivery, withdrawal_is_refused),
-    "compose": (Delivery, lead_of_year_1),
+    "compose": (Delivery, composing_raises),
     "send": (Delivery, sending_raises),
     "record: delivery": (Delivery, recording_is_refused("deliveries")),
     "record: offer": (Delivery, recording_is_refused("lead_offers")),
     "notice, look: lead": (Notice, unknown_holder_of_lead),
     "notice, look: quiet hours": (Notice, impossible_quiet_hours),
-    "notice, compose": (Notice, lead_of_year_1),
+    "notice, compose": (Notice, composing_raises),
     "notice, send": (Notice, sending_raises),
     "notice, record": (Notice, recording_is_refused("notices")),
     "event, look": (Event, unknown_kind_of_event),

@@ -21,3 +21,16 @@ def test_messages_do_not_contain_the_contacts_address_or_number() -> None:
         assert "Mary Bcc: x@y enquired (Buyer, zipcode 94105) on Monday, 02 March 2026 at 01:00" in text
         assert not {"Jackson", "mary@example.com", "+1202"} & {*text.split(), *subject.split()}
         assert "\n" not in subject
+
+
+def test_two_leads_have_two_subjects() -> None:
+    """Mail programs show e-mails with one subject as one conversation."""
+    user = User(first_name="Bob", last_name="", timezone="America/Los_Angeles")
+    contact = Contact(owner_id=1, first_name="Mary", last_name="Jackson")
+    for words in (messages.offered, messages.assigned, messages.exhausted):
+        leads = [
+            Lead(id=number, contact_id=1, creator_id=1, distribution_target=DistributionTarget.MYSELF, created_at=NOW)
+            for number in (1, 2)
+        ]
+        first, second = (words(user, lead, contact)[0] for lead in leads)
+        assert first != second

@@ -144,6 +144,13 @@ async def test_the_event_says_how_the_lead_was_claimed(office: Office, offer: Le
     assert await office.dispatch() == [claimed(offer, via.name)]
 
 
+async def test_the_time_to_claim_of_an_event_is_never_negative(office: Office, world: World, cast: Cast) -> None:
+    lead = await world.lead(cast.alice, cast.team, created_at=NOW + timedelta(days=4 * 365))
+    offer = await world.offer(lead, cast.bob)
+    await office.claim(offer, ClaimedVia.APP)
+    assert await office.dispatch() == [claimed(offer, "APP", seconds=0)]
+
+
 async def test_an_automatic_assignment_emits_an_event(office: Office, world: World, cast: Cast) -> None:
     team = await world.team(cast.alice, OrderMethod.TIME)
     dora = await world.member_user(team, mins_until_lead_offer=5, assign_automatically=True)

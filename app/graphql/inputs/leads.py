@@ -2,11 +2,15 @@
 
 import strawberry
 
+from app.domain.bounds import LONGEST_TEXT
 from app.graphql.enums import DistributionTarget, TeamSelectionMethod
 from app.graphql.inputs.fields import optional, required
 from app.graphql.inputs.teams import NOT_NULL, PATCH
 
-LEAD_TYPE = "for example Buyer. At most 255 characters; types compare without regard to case and surrounding spaces."
+LEAD_TYPE = (
+    f"for example Buyer. At most {LONGEST_TEXT} characters; types compare without regard to case and surrounding "
+    "spaces."
+)
 ZIPCODE = "US ZIP code as ddddd or ddddd-dddd; only the first five digits are stored."
 METHOD = "How the team is chosen. Required if distributionTarget is TEAM_ROLLOUT, ignored if it is MYSELF."
 TEAM = "Id of a team that you created. Required if teamSelectionMethod is SPECIFIC_TEAM, otherwise not stored."
@@ -46,9 +50,9 @@ class UpdateLeadRouteInput:
     "clears it."
 )
 class ContactInput:
-    first_name: str | None = optional("First name, at most 255 characters.")
-    last_name: str | None = optional("Last name, at most 255 characters.")
-    email: str | None = optional("E-mail address, at most 255 characters.")
+    first_name: str | None = optional(f"First name, at most {LONGEST_TEXT} characters.")
+    last_name: str | None = optional(f"Last name, at most {LONGEST_TEXT} characters.")
+    email: str | None = optional(f"E-mail address, at most {LONGEST_TEXT} characters.")
     mobile_phone: str | None = optional(
         "Phone number, stored in the format +12025550142. Without a country code it is taken as a US number."
     )

@@ -1,10 +1,18 @@
-"""Filters of lists: one condition per field, and `and`, `or` and `not` to combine them."""
+"""Filters of lists: one condition per field, and `and`, `or` and `not` to combine them.
 
+`parse_where` translates a filter to that of `app.lists`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import strawberry
 from strawberry import UNSET
+from strawberry.utils.str_converters import to_camel_case
 
+from app.domain.identifiers import parse_id
+from app.errors import Problem
 from app.graphql.inputs.fields import optional
 from app.graphql.inputs.filters import (
     BooleanFilter,
@@ -15,6 +23,7 @@ from app.graphql.inputs.filters import (
     RequestStatusFilter,
     StringFilter,
 )
+from app.lists.filters import LISTS, NO_MATCH, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Where
 
 COMBINED = "A row must match every field that is given; a field that is left out or null matches all rows."
 
@@ -145,3 +154,64 @@ class LeadSourceWhere:
     and_: list["LeadSourceWhere"] | None = _and()
     or_: list["LeadSourceWhere"] | None = _or()
     not_: "LeadSourceWhere | None" = _not()
+
+
+Report = Callable[[Problem], None]
+
+
+def parse_where(where: Any, path: str, report: Report) -> Where:
+    """Translate a …Where input; a row must match all of its fields."""
+    return AllOf(tuple(_part(name, value, path, report) for name, value in _given(where)))
+
+
+def _part(name: str, value: Any, path: str, report: Report) -> Where:
+    match name:
+        case "and_":
+            return AllOf(_each(value, f"{path}.and", report))
+        case "or_":
+            return AnyOf(_each(value, f"{path}.or", report))
+        case "not_":
+            return Negation(parse_where(value, f"{path}.not", report))
+    return AllOf(tuple(_conditions(name, value, f"{path}.{to_camel_case(name)}", report)))
+
+
+def _each(wheres: Sequence[Any], path: str, report: Report) -> tuple[Where, ...]:
+    return tuple(parse_where(where, f"{path}.{i}", report) for i, where in enumerate(wheres))
+
+
+def _given(item: Any) -> list[tuple[str, Any]]:
+    """Return the fields of an input that are neither left out nor null."""
+    if item is None or item is UNSET:
+        return []
+    pairs = [(field.name, getattr(item, field.name)) for field in dataclasses.fields(item)]
+    return [(name, value) for name, value in pairs if value is not UNSET and value is not None]
+
+
+def _conditions(field: str, operators: Any, path: str, report: Report) -> Iterable[Condition]:
+    for attribute in dataclasses.fields(operators):
+        value = getattr(operators, attribute.name)
+        if value is UNSET:
+            continue
+        operator = Operator(attribute.name.rstrip("_"))
+        yield Condition(field, operator, _value(operators, operator, value, f"{path}.{operator}", report))
+
+
+def _value(operators: Any, operator: Operator, value: Any, path: str, report: Report) -> Any:
+    if value is None:
+        if operator not in (Operator.EQ, Operator.NE):
+            report(Problem(path, "must not be null; only eq and ne accept null"))
+        return None
+    if operator in LISTS:
+        return tuple(_scalar(operators, item, operator, f"{path}.{i}", report) for i, item in enumerate(value))
+    return _scalar(operators, value, operator, path, report)
+
+
+def _scalar(operators: Any, value: Any, operator: Operator, path: str, report: Report) -> Any:
+    if isinstance(operators, IDFilter):
+        number = parse_id(value)
+        if number is None and operator in RANGES:
+            report(Problem(path, f"must be a whole number from 1 to 2⁶³-1, not {value[:40]!r}"))
+        return NO_MATCH if number is None else number
+    if isinstance(operators, StringFilter) and "\0" in value:
+        report(Problem(path, "must not contain the character NUL"))
+    return value

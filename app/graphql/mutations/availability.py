@@ -9,7 +9,7 @@ from strawberry import argument
 from app.commands import availability
 from app.graphql.context import Info
 from app.graphql.fields import column, payload, resolved
-from app.graphql.mutations.transaction import writing
+from app.graphql.mutations.transaction import write
 from app.graphql.types.users import User
 
 Until = Annotated[datetime, argument(description="End of your absence. Must be in the future, else BAD_USER_INPUT.")]
@@ -44,26 +44,29 @@ class ClearQuietHoursPayload:
 
 
 async def _set_away(info: Info, until: Until) -> Any:
-    async with writing(info) as session:
-        me = await availability.set_away(session, info.context.viewer.id, until, info.context.now)
+    me = await write(
+        info, lambda session: availability.set_away(session, info.context.viewer.id, until, info.context.now)
+    )
     return payload(SetAwayPayload, me=me)
 
 
 async def _clear_away(info: Info) -> Any:
-    async with writing(info) as session:
-        me = await availability.clear_away(session, info.context.viewer.id)
+    me = await write(info, lambda session: availability.clear_away(session, info.context.viewer.id))
     return payload(ClearAwayPayload, me=me)
 
 
 async def _set_quiet_hours(info: Info, start: Start, end: End) -> Any:
-    async with writing(info) as session:
-        me = await availability.set_quiet_hours(session, info.context.viewer.id, start, end, info.context.now)
+    me = await write(
+        info,
+        lambda session: availability.set_quiet_hours(session, info.context.viewer.id, start, end, info.context.now),
+    )
     return payload(SetQuietHoursPayload, me=me)
 
 
 async def _clear_quiet_hours(info: Info) -> Any:
-    async with writing(info) as session:
-        me = await availability.clear_quiet_hours(session, info.context.viewer.id, info.context.now)
+    me = await write(
+        info, lambda session: availability.clear_quiet_hours(session, info.context.viewer.id, info.context.now)
+    )
     return payload(ClearQuietHoursPayload, me=me)
 
 

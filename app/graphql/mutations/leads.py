@@ -10,7 +10,7 @@ from app.graphql.fields import column, payload, resolved
 from app.graphql.inputs.fields import ContactId, Input, LeadId
 from app.graphql.inputs.leads import ContactInput, CreateLeadInput, UpdateLeadInput
 from app.graphql.inputs.writing import filled, given
-from app.graphql.mutations.transaction import known_id, writing
+from app.graphql.mutations.transaction import known_id, write
 from app.graphql.types.contacts import Contact
 from app.graphql.types.leads import Lead
 
@@ -36,28 +36,38 @@ class UpdateLeadPayload:
 
 
 async def _create_contact(info: Info, input: Input[ContactInput]) -> Any:  # noqa: A002
-    async with writing(info, "input") as session:
-        contact = await contacts.create_contact(session, info.context.viewer.id, given(input))
+    contact = await write(
+        info, lambda session: contacts.create_contact(session, info.context.viewer.id, given(input)), "input"
+    )
     return payload(CreateContactPayload, contact=contact)
 
 
 async def _update_contact(info: Info, id: ContactId, input: Input[ContactInput]) -> Any:  # noqa: A002
-    async with writing(info, "input") as session:
-        contact_id = known_id(id, "contact")
-        contact = await contacts.update_contact(session, info.context.viewer.id, contact_id, given(input))
+    contact = await write(
+        info,
+        lambda session: contacts.update_contact(session, info.context.viewer.id, known_id(id, "contact"), given(input)),
+        "input",
+    )
     return payload(UpdateContactPayload, contact=contact)
 
 
 async def _create_lead(info: Info, input: Input[CreateLeadInput]) -> Any:  # noqa: A002
-    async with writing(info, "input") as session:
-        lead = await leads.create_lead(session, info.context.viewer.id, filled(input), info.context.now)
+    lead = await write(
+        info,
+        lambda session: leads.create_lead(session, info.context.viewer.id, filled(input), info.context.now),
+        "input",
+    )
     return payload(CreateLeadPayload, lead=lead)
 
 
 async def _update_lead(info: Info, id: LeadId, input: Input[UpdateLeadInput]) -> Any:  # noqa: A002
-    async with writing(info, "input") as session:
-        context = info.context
-        lead = await leads.update_lead(session, context.viewer.id, known_id(id, "lead"), given(input), context.now)
+    lead = await write(
+        info,
+        lambda session: leads.update_lead(
+            session, info.context.viewer.id, known_id(id, "lead"), given(input), info.context.now
+        ),
+        "input",
+    )
     return payload(UpdateLeadPayload, lead=lead)
 
 

@@ -12,7 +12,7 @@ from app.domain.enums import ClaimedVia
 from app.graphql.context import Info
 from app.graphql.fields import column, payload, resolved
 from app.graphql.inputs.fields import LeadId, LeadOfferId, UserId
-from app.graphql.mutations.transaction import known_id, writing
+from app.graphql.mutations.transaction import known_id, write
 from app.graphql.types.leads import Lead, SkippedMember
 from app.graphql.types.offers import LeadOffer
 from app.graphql.types.teams import Team
@@ -32,9 +32,12 @@ class SubmitLeadOffersPayload:
 
 
 async def _submit_lead_offers(info: Info, lead_id: LeadId) -> Submitted:
-    async with writing(info) as session:
-        context = info.context
-        return await submit_lead_offers(session, context.viewer.id, known_id(lead_id, "lead"), context.now)
+    return await write(
+        info,
+        lambda session: submit_lead_offers(
+            session, info.context.viewer.id, known_id(lead_id, "lead"), info.context.now
+        ),
+    )
 
 
 @strawberry.type(description="Result of claimLeadOffer.")
@@ -60,28 +63,37 @@ class ReleaseLeadPayload:
 
 
 async def _claim_lead_offer(info: Info, id: LeadOfferId) -> Any:  # noqa: A002
-    async with writing(info) as session:
-        viewer_id, now = info.context.viewer.id, info.context.now
-        offer = await claim_lead_offer(session, viewer_id, known_id(id, "offer"), ClaimedVia.APP, now)
+    offer = await write(
+        info,
+        lambda session: claim_lead_offer(
+            session, info.context.viewer.id, known_id(id, "offer"), ClaimedVia.APP, info.context.now
+        ),
+    )
     return payload(ClaimLeadOfferPayload, lead_offer=offer)
 
 
 async def _decline_lead_offer(info: Info, id: LeadOfferId) -> Any:  # noqa: A002
-    async with writing(info) as session:
-        offer = await decline_lead_offer(session, info.context.viewer.id, known_id(id, "offer"), info.context.now)
+    offer = await write(
+        info,
+        lambda session: decline_lead_offer(session, info.context.viewer.id, known_id(id, "offer"), info.context.now),
+    )
     return payload(DeclineLeadOfferPayload, lead_offer=offer)
 
 
 async def _assign_lead(info: Info, id: LeadId, user_id: UserId) -> Any:  # noqa: A002
-    async with writing(info) as session:
-        viewer_id, now = info.context.viewer.id, info.context.now
-        lead = await assign_lead(session, viewer_id, known_id(id, "lead"), known_id(user_id, "user"), now)
+    lead = await write(
+        info,
+        lambda session: assign_lead(
+            session, info.context.viewer.id, known_id(id, "lead"), known_id(user_id, "user"), info.context.now
+        ),
+    )
     return payload(AssignLeadPayload, lead=lead)
 
 
 async def _release_lead(info: Info, id: LeadId) -> Any:  # noqa: A002
-    async with writing(info) as session:
-        lead = await release_lead(session, info.context.viewer.id, known_id(id, "lead"), info.context.now)
+    lead = await write(
+        info, lambda session: release_lead(session, info.context.viewer.id, known_id(id, "lead"), info.context.now)
+    )
     return payload(ReleaseLeadPayload, lead=lead)
 
 

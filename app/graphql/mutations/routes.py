@@ -6,15 +6,19 @@ import strawberry
 from strawberry import argument
 
 from app.commands import lead_routes
+from app.domain.bounds import LONGEST_TEXT
 from app.graphql.context import Info
 from app.graphql.fields import column, payload, resolved
 from app.graphql.inputs.fields import Input, LeadRouteId
 from app.graphql.inputs.leads import CreateLeadRouteInput, UpdateLeadRouteInput
 from app.graphql.inputs.writing import filled, given
-from app.graphql.mutations.transaction import known_id, writing
+from app.graphql.mutations.transaction import known_id, write
 from app.graphql.types.routes import LeadRoute, LeadSource
 
-Name = Annotated[str, argument(description="Name of the source, 1 to 255 characters. Surrounding spaces are removed.")]
+Name = Annotated[
+    str,
+    argument(description=f"Name of the source, 1 to {LONGEST_TEXT} characters. Surrounding spaces are removed."),
+]
 
 
 @strawberry.type(description="Result of createLeadSource.")
@@ -38,29 +42,33 @@ class DeleteLeadRoutePayload:
 
 
 async def _create_lead_source(info: Info, name: Name) -> Any:
-    async with writing(info) as session:
-        source = await lead_routes.create_lead_source(session, info.context.viewer.id, name)
+    source = await write(info, lambda session: lead_routes.create_lead_source(session, info.context.viewer.id, name))
     return payload(CreateLeadSourcePayload, lead_source=source)
 
 
 async def _create_lead_route(info: Info, input: Input[CreateLeadRouteInput]) -> Any:  # noqa: A002
-    async with writing(info, "input") as session:
-        route = await lead_routes.create_lead_route(session, info.context.viewer.id, filled(input))
+    route = await write(
+        info, lambda session: lead_routes.create_lead_route(session, info.context.viewer.id, filled(input)), "input"
+    )
     return payload(CreateLeadRoutePayload, lead_route=route)
 
 
 async def _update_lead_route(info: Info, id: LeadRouteId, input: Input[UpdateLeadRouteInput]) -> Any:  # noqa: A002
-    async with writing(info, "input") as session:
-        route_id = known_id(id, "lead route")
-        route = await lead_routes.update_lead_route(session, info.context.viewer.id, route_id, given(input))
+    route = await write(
+        info,
+        lambda session: lead_routes.update_lead_route(
+            session, info.context.viewer.id, known_id(id, "lead route"), given(input)
+        ),
+        "input",
+    )
     return payload(UpdateLeadRoutePayload, lead_route=route)
 
 
 async def _delete_lead_route(info: Info, id: LeadRouteId) -> Any:  # noqa: A002
-    async with writing(info) as session:
-        route_id = known_id(id, "lead route")
-        await lead_routes.delete_lead_route(session, info.context.viewer.id, route_id)
-    return payload(DeleteLeadRoutePayload, deleted_lead_route_id=route_id)
+    await write(
+        info, lambda session: lead_routes.delete_lead_route(session, info.context.viewer.id, known_id(id, "lead route"))
+    )
+    return payload(DeleteLeadRoutePayload, deleted_lead_route_id=known_id(id, "lead route"))
 
 
 @strawberry.type

@@ -6,13 +6,14 @@ import strawberry
 from strawberry import argument
 
 from app.commands import distribution_options, members, teams
+from app.domain.bounds import MOST_OPTIONS
 from app.graphql.context import Info
 from app.graphql.enums import InvitationAnswer, RequestStatus
 from app.graphql.fields import column, payload, resolved
 from app.graphql.inputs.fields import DistributionOptionId, Input, TeamId, TeamMemberId
 from app.graphql.inputs.teams import CreateTeamInput, DistributionOptionInput, UpdateTeamInput
 from app.graphql.inputs.writing import filled, given
-from app.graphql.mutations.transaction import known_id, writing
+from app.graphql.mutations.transaction import known_id, write
 from app.graphql.types.teams import DistributionOption, Team, TeamMember
 
 Email = Annotated[
@@ -67,61 +68,85 @@ class RemoveDistributionOptionPayload:
 
 
 async def _create_team(info: Info, input: Input[CreateTeamInput]) -> Any:  # noqa: A002
-    async with writing(info, "input") as session:
-        team = await teams.create_team(session, info.context.viewer.id, filled(input), info.context.now)
+    team = await write(
+        info,
+        lambda session: teams.create_team(session, info.context.viewer.id, filled(input), info.context.now),
+        "input",
+    )
     return payload(CreateTeamPayload, team=team)
 
 
 async def _update_team(info: Info, id: TeamId, input: Input[UpdateTeamInput]) -> Any:  # noqa: A002
-    async with writing(info, "input") as session:
-        team = await teams.update_team(session, info.context.viewer.id, known_id(id, "team"), given(input))
+    team = await write(
+        info,
+        lambda session: teams.update_team(session, info.context.viewer.id, known_id(id, "team"), given(input)),
+        "input",
+    )
     return payload(UpdateTeamPayload, team=team)
 
 
 async def _delete_team(info: Info, id: TeamId) -> Any:  # noqa: A002
-    async with writing(info) as session:
-        team_id = known_id(id, "team")
-        await teams.delete_team(session, info.context.viewer.id, team_id, info.context.now)
-    return payload(DeleteTeamPayload, deleted_team_id=team_id)
+    await write(
+        info, lambda session: teams.delete_team(session, info.context.viewer.id, known_id(id, "team"), info.context.now)
+    )
+    return payload(DeleteTeamPayload, deleted_team_id=known_id(id, "team"))
 
 
 async def _invite_team_member(info: Info, team_id: TeamId, email: Email) -> Any:
-    async with writing(info) as session:
-        viewer_id = info.context.viewer.id
-        member = await members.invite_team_member(session, viewer_id, known_id(team_id, "team"), email)
+    member = await write(
+        info,
+        lambda session: members.invite_team_member(session, info.context.viewer.id, known_id(team_id, "team"), email),
+    )
     return payload(InviteTeamMemberPayload, team_member=member)
 
 
 async def _respond_to_invitation(info: Info, team_member_id: TeamMemberId, answer: Answer) -> Any:
-    async with writing(info) as session:
-        member_id = known_id(team_member_id, "membership")
-        member = await members.respond_to_invitation(
-            session, info.context.viewer.id, member_id, RequestStatus[answer.name], info.context.now
-        )
+    member = await write(
+        info,
+        lambda session: members.respond_to_invitation(
+            session,
+            info.context.viewer.id,
+            known_id(team_member_id, "membership"),
+            RequestStatus[answer.name],
+            info.context.now,
+        ),
+    )
     return payload(RespondToInvitationPayload, team_member=member)
 
 
 async def _remove_team_member(info: Info, id: TeamMemberId) -> Any:  # noqa: A002
-    async with writing(info) as session:
-        member_id = known_id(id, "membership")
-        team = await members.remove_team_member(session, info.context.viewer.id, member_id, info.context.now)
-    return payload(RemoveTeamMemberPayload, removed_team_member_id=member_id, team=team)
+    team = await write(
+        info,
+        lambda session: members.remove_team_member(
+            session, info.context.viewer.id, known_id(id, "membership"), info.context.now
+        ),
+    )
+    return payload(RemoveTeamMemberPayload, removed_team_member_id=known_id(id, "membership"), team=team)
 
 
 async def _set_distribution_option(info: Info, input: Input[DistributionOptionInput]) -> Any:  # noqa: A002
     values = filled(input)
     team_id, user_id = values.pop("team_id"), values.pop("user_id")
-    async with writing(info, "input") as session:
-        viewer_id = info.context.viewer.id
-        option = await distribution_options.set_distribution_option(session, viewer_id, team_id, user_id, values)
+    option = await write(
+        info,
+        lambda session: distribution_options.set_distribution_option(
+            session, info.context.viewer.id, team_id, user_id, values
+        ),
+        "input",
+    )
     return payload(SetDistributionOptionPayload, distribution_option=option)
 
 
 async def _remove_distribution_option(info: Info, id: DistributionOptionId) -> Any:  # noqa: A002
-    async with writing(info) as session:
-        option_id = known_id(id, "distribution option")
-        team = await distribution_options.remove_distribution_option(session, info.context.viewer.id, option_id)
-    return payload(RemoveDistributionOptionPayload, removed_distribution_option_id=option_id, team=team)
+    team = await write(
+        info,
+        lambda session: distribution_options.remove_distribution_option(
+            session, info.context.viewer.id, known_id(id, "distribution option")
+        ),
+    )
+    return payload(
+        RemoveDistributionOptionPayload, removed_distribution_option_id=known_id(id, "distribution option"), team=team
+    )
 
 
 @strawberry.type
@@ -164,8 +189,8 @@ class TeamMutations:
         _set_distribution_option,
         "Sets how a team that you created offers leads to a member, or to you. Creates the option, or replaces all of "
         "its values: a field that is left out takes its default. Offers that exist stay as they are. Idempotent. "
-        "Errors: FORBIDDEN (you did not create the team), BAD_USER_INPUT, and CONFLICT if the team already has 200 "
-        "options.",
+        "Errors: FORBIDDEN (you did not create the team), BAD_USER_INPUT, and CONFLICT if the team already has "
+        f"{MOST_OPTIONS} options.",
     )
     remove_distribution_option: RemoveDistributionOptionPayload | None = resolved(
         _remove_distribution_option,

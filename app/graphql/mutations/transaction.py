@@ -1,7 +1,7 @@
 """The transaction of a mutation."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,18 +11,20 @@ from app.errors import ApiError, Code
 from app.graphql.context import Info
 from app.graphql.inputs.writing import client_field_names
 
+T = TypeVar("T")
 
-@asynccontextmanager
-async def writing(info: Info, argument: str = "") -> AsyncIterator[AsyncSession]:
-    """Open the transaction of a mutation, and clear the request's loaders after it.
 
-    Raise FORBIDDEN without the scope `write`. The fields that a BAD_USER_INPUT names become paths from `argument`.
+async def write(info: Info, command: Callable[[AsyncSession], Awaitable[T]], argument: str = "") -> T:
+    """Run the command of a mutation in a transaction, clear the request's loaders, and return the command's result.
+
+    After a conflict with another transaction the command is run again. Raise FORBIDDEN without the scope `write`. The
+    fields that a BAD_USER_INPUT names become paths from `argument`.
     """
     info.context.viewer.require(Scope.WRITE)
     with client_field_names(argument):
-        async with info.context.db.write() as session:
-            yield session
+        result = await info.context.db.in_transaction(command)
     info.context.clear()
+    return result
 
 
 def known_id(sent: str, what: str) -> int:

@@ -41,6 +41,7 @@ from app.access.auth import Scope as TokenScope
 from app.access.auth import find_viewer
 from app.access.tokens import Identity
 from app.db.compiled import CompiledQuery
+from app.db.driver_errors import DRIVER_ERRORS, is_too_deep
 from app.db.engine import Database
 from app.domain.identifiers import NO_ID, parse_id
 from app.errors import ApiError
@@ -101,7 +102,7 @@ class Plans:
         statement = self._statements.get(key)
         if statement is None:
             statement = self._statements[key] = compile_query(tree, shapes, self._db.read_engine.dialect)
-        rows = await statement.fetch(self._db, values)
+        rows = await self._rows(statement, values)
         return rows[0][0] if rows else None
 
     def _operation(self, request: GraphQLRequest) -> QueryOperation | None:
@@ -155,7 +156,7 @@ class Plans:
     async def objects(
         self, tree: ObjectTree, variables: VariableValues, context: Context, ids: list[int]
     ) -> list[orjson.Fragment | None]:
-        """Return the JSON texts of the objects of rows, by the rows' ids; None for a row that is gone."""
+        """Return the JSON texts of the objects of rows, by the rows' ids; None if the resolvers have to answer."""
         scopes = context.viewer.scopes
         values = {VIEWER: context.viewer.id, NOW: context.now, MAY_WRITE: TokenScope.WRITE in scopes, IDS: ids}
         shapes = _shapes(tree.arguments, variables, values)
@@ -163,8 +164,17 @@ class Plans:
         statement = self._statements.get(key)
         if statement is None:
             statement = self._statements[key] = compile_objects(tree, shapes, self._db.read_engine.dialect)
-        texts = {row[0]: orjson.Fragment(row[1]) for row in await statement.fetch(self._db, values)}
+        texts = {row[0]: orjson.Fragment(row[1]) for row in await self._rows(statement, values)}
         return [texts.get(row_id) for row_id in ids]
+
+    async def _rows(self, statement: CompiledQuery, values: dict[str, Any]) -> Sequence[Any]:
+        """Return the rows, or none if the database cannot parse the statement: the resolvers then answer."""
+        try:
+            return await statement.fetch(self._db, values)
+        except DRIVER_ERRORS as error:
+            if not is_too_deep(error):
+                raise
+            return ()
 
 
 def _shapes(arguments: Sequence[Arguments], variables: VariableValues, values: dict[str, Any]) -> tuple[Shape, ...]:

@@ -10,14 +10,13 @@ from typing import Any
 from graphql import GraphQLSchema, VariableDefinitionNode, get_variable_values, print_ast
 from graphql.execution.values import VariableValues
 
-_LARGEST = 2**31 - 1
-"""Largest Int of GraphQL."""
+from app.domain.bounds import LARGEST_INT
 
 _IS_COERCED: Mapping[str, Callable[[Any], bool]] = {
     "ID": lambda value: value is None or type(value) is str,
     "ID!": lambda value: type(value) is str,
     "String": lambda value: value is None or type(value) is str,
-    "Int": lambda value: value is None or (type(value) is int and -_LARGEST <= value <= _LARGEST),
+    "Int": lambda value: value is None or (type(value) is int and -LARGEST_INT <= value <= LARGEST_INT),
     "Boolean": lambda value: value is None or type(value) is bool,
     "Boolean!": lambda value: type(value) is bool,
 }

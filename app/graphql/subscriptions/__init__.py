@@ -5,6 +5,7 @@ Events carry state, not history: an event shows the offer as it is when the even
 
 from collections.abc import AsyncGenerator
 from datetime import datetime
+from functools import partial
 from typing import Annotated, cast
 
 import strawberry
@@ -13,6 +14,7 @@ from strawberry import UNSET, argument
 
 from app.access import visibility
 from app.db import models
+from app.db.engine import Database
 from app.domain.identifiers import NO_ID, parse_id
 from app.graphql.context import Info
 from app.graphql.enums import LeadOfferStatus
@@ -46,18 +48,23 @@ async def _lead_offer_changed(
     with session.services.hub.subscribe(context.viewer.id, lead, session.close) as subscriber:
         while True:
             change = await subscriber.next()
-            await context.refresh()
-            can_see = visibility.offers(context.viewer.id)
-            query = select(models.LeadOffer).where(col(models.LeadOffer.id) == change.offer_id, can_see)
-            async with context.db.read() as db_session:
-                offer = (await db_session.exec(query)).one_or_none()
+            reads = subscriber.reads
+            await context.refresh(reads)
+            offer = await reads.once("offer", partial(_find_offer, context.db, context.viewer.id, change.offer_id))
             if offer is not None:
+                await session.services.hub.turns.wait()
                 yield payload(
                     LeadOfferChange,
                     lead_offer=offer,
                     previous_status=change.previous_status,
                     changed_at=change.changed_at,
                 )
+
+
+async def _find_offer(db: Database, viewer_id: int, offer_id: int) -> models.LeadOffer | None:
+    query = select(models.LeadOffer).where(col(models.LeadOffer.id) == offer_id, visibility.offers(viewer_id))
+    async with db.read() as session:
+        return (await session.exec(query)).one_or_none()
 
 
 @strawberry.type(

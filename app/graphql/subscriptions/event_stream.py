@@ -10,10 +10,9 @@ they can say why they end, and it takes 340 µs of CPU time to open a stream ins
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import ExitStack, aclosing, suppress
 from typing import Any, cast
 
-import orjson
 from graphql import GraphQLError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -22,7 +21,7 @@ from app.errors import ApiError
 from app.graphql.content_negotiation import EVENT_STREAM
 from app.graphql.errors import translate
 from app.graphql.request import GraphQLRequest
-from app.graphql.responses import as_graphql
+from app.graphql.responses import COMPLETE_EVENT, as_graphql, next_event
 from app.graphql.schema import schema
 from app.graphql.subscriptions.close_codes import CloseCode
 from app.graphql.subscriptions.hub import RESUBSCRIBE
@@ -44,7 +43,9 @@ async def open_event_stream(services: Services, request: GraphQLRequest, authori
     session = Session(services, authorization)
     await session.authenticate()
     await services.hub.open()
-    return EventStream(session, request)
+    stream = EventStream(session, request)
+    stream.counted.enter_context(session.count_operation())
+    return stream
 
 
 class EventStream(Response):
@@ -54,11 +55,17 @@ class EventStream(Response):
         super().__init__(headers=HEADERS, media_type=EVENT_STREAM)
         del self.headers["content-length"]
         self.session = session
+        self.counted = ExitStack()
+        """Closed at the end of the stream."""
         self._request = request
         self._sending = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events until the subscription completes, the client disconnects or the session is closed."""
+        with self.counted:
+            await self._run(receive, send)
+
+    async def _run(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
 
         # The heartbeat starts second: when its first comment goes out, the subscription already receives changes.
@@ -83,12 +90,12 @@ class EventStream(Response):
     async def _send_results(self, send: Send) -> None:
         try:
             async for result in self._results():
-                await self._send(send, f"event: next\ndata: {orjson.dumps(result).decode()}\n\n")
+                await self._send(send, next_event(result))
         except Exception:
             logger.exception("Unexpected failure of an event stream")
             self.session.close(CloseCode.TRY_AGAIN_LATER, f"The server failed. {RESUBSCRIBE}")
         else:
-            await self._send(send, "event: complete\ndata:\n\n")
+            await self._send(send, COMPLETE_EVENT)
 
     async def _results(self) -> AsyncIterator[dict[str, Any]]:
         """Yield the results of the subscription as JSON values. An invalid request has one result, its errors."""
@@ -115,16 +122,16 @@ class EventStream(Response):
 
     async def _send_heartbeats(self, send: Send) -> None:
         while True:
-            await self._send(send, ":\n\n")
+            await self._send(send, b":\n\n")
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
-    async def _send(self, send: Send, text: str) -> None:
-        """Send a whole event, unless the session is closed. Close the session if the client does not accept it."""
+    async def _send(self, send: Send, event: bytes) -> None:
+        """Send an event or comment unless the session is closed. Close it if the client does not accept it in time."""
         if self.session.closing.done():
             return
         try:
             async with asyncio.timeout(SEND_SECONDS), self._sending:
-                await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
+                await send({"type": "http.response.body", "body": event, "more_body": True})
         except TimeoutError:
             self.session.close(CloseCode.TRY_AGAIN_LATER, f"The client reads too slowly. {RESUBSCRIBE}")
 

@@ -1,13 +1,17 @@
 """The hub delivers the changes of offers that a process receives to those of its subscribers who can see them.
 
 One statement finds the recipients of all pending changes. A subscriber has at most one pending change per offer,
-however often the offer changes, and reads the offer when the event is sent. No subscriber waits for another.
+however often the offer changes, and reads the offer when the event is sent. All subscribers of one user share these
+reads. No subscriber waits until another has received an event, but they take turns to prepare theirs: one in each round
+of the event loop, so that other requests are served in between.
 """
 
 import asyncio
 import logging
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import Context
 
 from sqlmodel import col, select
 
@@ -19,6 +23,7 @@ from app.db.listener import Listener
 from app.db.models import LeadOffer, User
 from app.errors import ApiError, Code
 from app.graphql.subscriptions.close_codes import CloseCode
+from app.graphql.subscriptions.shared_reads import SharedReads
 
 logger = logging.getLogger(__name__)
 
@@ -35,34 +40,64 @@ Close = Callable[[int, str], None]
 """Ends a subscriber's connection with a close code and a reason."""
 
 
+class Turns:
+    """Lets tasks go on one after the other: one in each round of the event loop."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._is_scheduled = False
+
+    async def wait(self) -> None:
+        """Return when it is the task's turn."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        self._schedule()
+        await turn
+
+    def _schedule(self) -> None:
+        if self._waiting and not self._is_scheduled:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._next, context=Context())
+
+    def _next(self) -> None:
+        self._is_scheduled = False
+        turn = self._waiting.popleft()
+        if not turn.done():  # its task may have been cancelled
+            turn.set_result(None)
+        self._schedule()
+
+
 class Subscriber:
     """One subscription and the changes that are still to be sent to it."""
 
-    def __init__(self, viewer_id: int, lead_id: int | None, close: Close) -> None:
+    def __init__(self, viewer_id: int, lead_id: int | None, close: Close, turns: Turns | None = None) -> None:
         self.viewer_id = viewer_id
+        self.lead_id = lead_id
         self.close = close
-        self._lead_id = lead_id
-        self._pending: dict[int, OfferChange] = {}
+        self.reads = SharedReads()
+        """The lookups for the change that `next` returned last, shared with the user's other subscribers."""
+        self._turns = turns or Turns()
+        self._pending: dict[int, tuple[OfferChange, SharedReads]] = {}
         self._has_pending = asyncio.Event()
 
-    def matches(self, change: OfferChange) -> bool:
-        """Whether the change is of the lead that was subscribed to, or of any lead."""
-        return self._lead_id is None or self._lead_id == change.lead_id
-
-    def put(self, change: OfferChange) -> None:
+    def put(self, change: OfferChange, reads: SharedReads | None = None) -> None:
         """Add a pending change. Close the connection if there are too many."""
-        self._pending[change.offer_id] = change.since(self._pending.get(change.offer_id))
+        earlier, _ = self._pending.get(change.offer_id, (None, None))
+        self._pending[change.offer_id] = change.since(earlier), reads or SharedReads()
         self._has_pending.set()
         if len(self._pending) > MAX_PENDING:
             reason = f"More than {MAX_PENDING:,} changes wait to be sent. {RESUBSCRIBE}"
             self.close(CloseCode.TRY_AGAIN_LATER, reason)
 
     async def next(self) -> OfferChange:
-        """Remove and return the oldest pending change; wait if there is none."""
+        """Remove and return the oldest pending change when it is the subscriber's turn; wait if there is none."""
         while not self._pending:
             self._has_pending.clear()
             await self._has_pending.wait()
-        return self._pending.pop(next(iter(self._pending)))
+        await self._turns.wait()
+        change, reads = self._pending.pop(next(iter(self._pending)))
+        self.reads = reads.unless_outdated()
+        return change
 
 
 class Hub:
@@ -72,6 +107,7 @@ class Hub:
         self._db = db
         self._listener = Listener(listen_url, CHANNEL, self._hear, self._close_after_gap) if db.is_postgresql else None
         self._subscribers: set[Subscriber] = set()
+        self.turns = Turns()
         self._undelivered: dict[int, OfferChange] = {}
         self._has_undelivered = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -79,8 +115,10 @@ class Hub:
     async def open(self) -> None:
         """Return once the changes of every later commit will be received. Raise UNAVAILABLE if that takes too long."""
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._deliver_forever())]
-            self._tasks += [asyncio.create_task(self._listener.run())] if self._listener else []
+            # Their reads are no part of the request that happens to be the first.
+            self._tasks = [asyncio.create_task(self._deliver_forever(), context=Context())]
+            if self._listener:
+                self._tasks.append(asyncio.create_task(self._listener.run(), context=Context()))
         if self._listener:
             try:
                 async with asyncio.timeout(LISTEN_SECONDS):
@@ -102,7 +140,7 @@ class Hub:
     @contextmanager
     def subscribe(self, viewer_id: int, lead_id: int | None, close: Close) -> Iterator[Subscriber]:
         """Subscribe to the changes of all offers that the viewer can see, or of those of one lead."""
-        subscriber = Subscriber(viewer_id, lead_id, close)
+        subscriber = Subscriber(viewer_id, lead_id, close, self.turns)
         self._subscribers.add(subscriber)
         try:
             yield subscriber
@@ -140,7 +178,11 @@ class Hub:
                 self._close_after_gap()
 
     async def _deliver(self, changes: Mapping[int, OfferChange]) -> None:
-        subscribers = [one for one in self._subscribers if any(map(one.matches, changes.values()))]
+        leads = {change.lead_id for change in changes.values()}
+        subscribers: dict[int, list[Subscriber]] = defaultdict(list)
+        for one in self._subscribers:
+            if one.lead_id is None or one.lead_id in leads:
+                subscribers[one.viewer_id].append(one)
         if not subscribers:
             return
 
@@ -148,12 +190,17 @@ class Hub:
             select(col(LeadOffer.id), col(User.id))
             .join(User, visibility.offers(col(User.id)))
             .where(member_of(col(LeadOffer.id), list(changes)))
-            .where(member_of(col(User.id), {one.viewer_id for one in subscribers}))
+            .where(member_of(col(User.id), list(subscribers)))
         )
         async with self._db.read() as session:
-            found = set((await session.exec(recipients)).all())
+            found: dict[int, list[int]] = defaultdict(list)
+            for offer_id, user_id in (await session.exec(recipients)).all():
+                found[offer_id].append(user_id)
 
         for change in changes.values():
-            for one in subscribers:
-                if (change.offer_id, one.viewer_id) in found and one.matches(change):
-                    one.put(change)
+            for user_id in found[change.offer_id]:
+                reads = SharedReads()
+                for one in subscribers[user_id]:
+                    if one.lead_id in (None, change.lead_id):
+                        one.put(change, reads)
+                await self.turns.wait()

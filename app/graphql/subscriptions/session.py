@@ -6,9 +6,10 @@ decides how the connection ends; the transport then closes it.
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from time import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from app.graphql.context import Context
 from app.graphql.document_cache import DocumentCache
 from app.graphql.subscriptions.close_codes import CloseCode
 from app.graphql.subscriptions.hub import Hub
+from app.graphql.subscriptions.operation_limits import RunningOperations
+from app.graphql.subscriptions.shared_reads import SharedReads
 
 if TYPE_CHECKING:
     from app.graphql.plans import Plans
@@ -37,6 +40,7 @@ class Services:
     documents: DocumentCache
     plans: "Plans"
     hub: Hub
+    running: RunningOperations
 
 
 class Session:
@@ -68,13 +72,18 @@ class Session:
         """Raise RATE_LIMITED if the user or the address has sent too many requests; else as `authenticate`."""
         await self.services.authenticator.identify(self.authorization, address)
 
-    async def authenticate(self) -> Viewer:
-        """Return the viewer if their token is valid and their user active; else end the connection and raise."""
+    async def authenticate(self, reads: SharedReads | None = None) -> Viewer:
+        """Return the viewer if their token is valid and their user active; else end the connection and raise.
+
+        The user is looked up through `reads` if there are any.
+        """
         authenticator = self.services.authenticator
         try:
             identity = await authenticator.tokens.identify(self.authorization)
             self._expires = identity.expires
-            self.viewer = await find_viewer(authenticator.db, identity)
+            find = partial(find_viewer, authenticator.db, identity)
+            found = await (reads.once((identity.user_id, identity.email), find) if reads else find())
+            self.viewer = Viewer(found.user, identity.scopes)
         except Exception as error:
             self.close_after(error)
             raise
@@ -86,6 +95,11 @@ class Session:
             while True:
                 await asyncio.sleep(min(max(self._expires - time(), 0), RECHECK_SECONDS))
                 await self.authenticate()
+
+    def count_operation(self) -> AbstractContextManager[None]:
+        """Count an operation of the authenticated viewer while it runs. Raise RATE_LIMITED if they run too many."""
+        assert self.viewer is not None
+        return self.services.running.count(self.viewer.id)
 
     def context(self) -> "SubscriptionContext":
         """Return the context of an operation of the authenticated viewer."""
@@ -108,8 +122,17 @@ class SubscriptionContext(Context):
 
     session: Session
 
-    async def refresh(self) -> None:
-        """Make the context that of a new request, before each event. Raise UNAUTHENTICATED if the token has expired."""
-        self.viewer = await self.session.authenticate()
-        self.now = self.session.services.clock()
-        self.clear()
+    async def refresh(self, reads: SharedReads) -> None:
+        """Make the context that of a new request, before each event. Raise UNAUTHENTICATED if the token has expired.
+
+        The user's other subscriptions share the lookups in `reads`.
+        """
+        self.viewer = await self.session.authenticate(reads)
+        shared = reads.loaders.get(self.viewer.scopes)
+        if shared is None:
+            self.now = self.session.services.clock()
+            self.clear()
+            self.loaders.share()
+            reads.loaders[self.viewer.scopes] = self.now, self.access, self.loaders
+        else:
+            self.now, self.access, self.loaders = shared

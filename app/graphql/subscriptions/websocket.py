@@ -49,9 +49,6 @@ CLOSE_SECONDS = 30.0
 """How long a client may then take to accept the close frame."""
 MAX_REASON_BYTES = 123
 """The size of the reason in a close frame (RFC 6455)."""
-MAX_CONCURRENT_OPERATIONS = 100
-"""Operations that one connection may run at the same time."""
-
 SUBSCRIBE_ENTRIES: Mapping[str, Any] = {
     "query": str,
     "variables": dict | None,
@@ -128,6 +125,8 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         if not _is_well_formed(message):
             await self.handle_invalid_message(f"The message is not valid in {GRAPHQL_TRANSPORT_WS_PROTOCOL}.")
             return
+        if message["type"] == "subscribe":
+            message["payload"]["operationName"] = message["payload"].get("operationName") or None
         if message["type"] == "connection_init":
             payload = message.setdefault("payload", {}) or {}
             message["payload"] = payload
@@ -138,12 +137,13 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
 
     async def handle_subscribe(self, message: SubscribeMessage) -> None:
         """Start an operation, unless the connection already runs too many."""
-        if len(self.operations) < MAX_CONCURRENT_OPERATIONS:
+        maximum = self._session.services.settings.max_operations_per_connection
+        if len(self.operations) < maximum:
             await super().handle_subscribe(message)
             return
         text = (
-            f"This connection already runs {MAX_CONCURRENT_OPERATIONS} operations, which is the maximum. "
-            "Complete one, or open another connection."
+            f"This connection already runs {maximum} operations, which is the maximum. Complete one, or open another "
+            "connection."
         )
         error = GraphQLError(text, extensions={"code": Code.QUERY_TOO_COMPLEX})
         await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
@@ -163,15 +163,16 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
                 if not (subscribes and self._session.viewer):
                     await self._count_request()
                     await self._session.authenticate()
-                results = await self.schema.stream(
-                    operation.query,
-                    variable_values=operation.variables,
-                    context_value=self._session.context(),
-                    operation_name=operation.operation_name,
-                )
-                async with aclosing(results):
-                    await self._send_result_stream(operation, results)
-                await operation.send_operation_message({"id": operation.id, "type": "complete"})
+                with self._session.count_operation():
+                    results = await self.schema.stream(
+                        operation.query,
+                        variable_values=operation.variables,
+                        context_value=self._session.context(),
+                        operation_name=operation.operation_name,
+                    )
+                    async with aclosing(results):
+                        await self._send_result_stream(operation, results)
+                    await operation.send_operation_message({"id": operation.id, "type": "complete"})
         except (ApiError, GraphQLError) as error:
             errors = [as_graphql(error) if isinstance(error, ApiError) else error]
             translate(errors, None)

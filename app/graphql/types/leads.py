@@ -9,6 +9,7 @@ from app.access import visibility
 from app.access.field_access import ROLLOUTS
 from app.db import models
 from app.db.functions import seconds_between
+from app.domain.bounds import LARGEST_INT
 from app.graphql.declarations import Via
 from app.graphql.enums import ClaimedVia, DistributionTarget, SkipReason, TeamSelectionMethod
 from app.graphql.fields import children, column, computed, nested_page, reference
@@ -81,7 +82,8 @@ class Lead:
     time_to_claim: int | None = computed(
         models.Lead,
         lambda lead, _context: seconds_between(lead.created_at, lead.claimed_at),
-        "Seconds from createdAt to claimedAt, with fractions cut off. Null while nobody holds the lead.",
+        "Whole seconds from createdAt to claimedAt: 0 if the lead was claimed before createdAt, and at most "
+        f"{LARGEST_INT:,}. Null while nobody holds the lead.",
     )
     offers: Page[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = nested_page(
         models.LeadOffer,

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, exists, select
 from sqlmodel import col
 
 from app.access.field_access import AccessContext
-from app.commands.eligibility import claim_succeeds
+from app.commands.offer_standing import claim_succeeds
 from app.db import models
 from app.graphql.enums import Channel, DeliveryStatus, LeadOfferStatus
 from app.graphql.fields import children, column, computed, reference

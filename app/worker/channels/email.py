@@ -1,8 +1,8 @@
 """E-mail over SMTP, with connections that are kept open between messages."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -10,6 +10,12 @@ import aiosmtplib
 from app.domain.validation import email_to_send, parse_mailbox
 from app.worker.channels.base import DeliveryError, Message
 from app.worker.channels.email_message import compose_email
+
+SERVICE_CLOSING = 421
+"""The reply with which a server gives a connection up (RFC 5321, section 4.2.3)."""
+
+PROBE_SECONDS = 5.0
+"""How long an idle connection has to show that it works; a third of an attempt where that is shorter."""
 
 
 class EmailChannel:
@@ -32,46 +38,63 @@ class EmailChannel:
     async def send(self, message: Message) -> None:
         recipient = _recipient(message)
         mail = compose_email(message, self._sender, recipient)
-        try:
-            async with asyncio.timeout(self._seconds), self._connection() as connection:
-                options = await _mail_options(connection, recipient)
-                await connection.sendmail(self._sender[1], [recipient], mail, mail_options=options)
-        except aiosmtplib.SMTPRecipientsRefused as error:
-            raise _refused(error.recipients[0].code, "the address") from error
-        except aiosmtplib.SMTPAuthenticationError as error:
-            raise DeliveryError("The mail server rejected this server's login.") from error
-        except aiosmtplib.SMTPResponseException as error:
-            raise _refused(error.code, "the message") from error
-        except TimeoutError as error:
-            raise DeliveryError("The mail server did not respond in time.") from error
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise DeliveryError("The connection to the mail server failed.") from error
+        with _reporting_failures():
+            async with asyncio.timeout(self._seconds):
+                await self._deliver(recipient, mail)
+
+    async def check(self) -> str:
+        """Connect, sign in and name the sender, without sending anything. Return what worked; raise DeliveryError."""
+        with _reporting_failures():
+            async with asyncio.timeout(self._seconds):
+                connection = await self._connect()
+                try:
+                    is_encrypted = connection.get_transport_info("sslcontext") is not None
+                    await connection.mail(self._sender[1])
+                    await connection.rset()
+                finally:
+                    connection.close()
+        done = ["connected with TLS" if is_encrypted else "connected without TLS"]
+        done += ["signed in"] if self._url.username else []
+        return ", ".join([*done, "sender accepted"])
 
     async def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP]:
-        """Yield an idle connection that still works, or a new one, and keep it unless the caller fails."""
-        connection = await self._reuse() or await self._connect()
+    async def _deliver(self, recipient: str, mail: bytes) -> None:
+        """Send over an idle connection and, if that has died in the meantime, at once over a new one."""
+        connection = await self._reuse()
+        if connection is not None:
+            try:
+                await self._send_over(connection, recipient, mail)
+                return
+            except (aiosmtplib.SMTPException, OSError) as error:
+                if not _is_lost(error):
+                    raise
+        await self._send_over(await self._connect(), recipient, mail)
+
+    async def _send_over(self, connection: aiosmtplib.SMTP, recipient: str, mail: bytes) -> None:
+        """Send, and keep the connection unless that fails."""
         try:
-            yield connection
+            options = await _mail_options(connection, recipient)
+            await connection.sendmail(self._sender[1], [recipient], mail, mail_options=options)
         except BaseException:
             connection.close()
             raise
         self._idle.append(connection)
 
     async def _reuse(self) -> aiosmtplib.SMTP | None:
-        while self._idle:
-            connection = self._idle.pop()
-            try:
-                await connection.rset()
-            except (aiosmtplib.SMTPException, OSError):
-                connection.close()
-            else:
-                return connection
-        return None
+        """Return an idle connection that works. If one does not, close all: what ended it has ended the others too."""
+        if not self._idle:
+            return None
+        connection = self._idle.pop()
+        try:
+            await connection.rset(timeout=min(PROBE_SECONDS, self._seconds / 3))
+        except (aiosmtplib.SMTPException, OSError):
+            connection.close()
+            await self.close()
+            return None
+        return connection
 
     async def _connect(self) -> aiosmtplib.SMTP:
         password = self._url.password
@@ -87,6 +110,25 @@ class EmailChannel:
         )
         await connection.connect()
         return connection
+
+
+@contextmanager
+def _reporting_failures() -> Iterator[None]:
+    """Raise DeliveryError in place of the failures of a mail server."""
+    try:
+        yield
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        raise _refused(error.recipients[0].code, "the address") from error
+    except aiosmtplib.SMTPAuthenticationError as error:
+        raise DeliveryError("The mail server rejected this server's login.") from error
+    except aiosmtplib.SMTPSenderRefused as error:
+        raise _refused(error.code, "the sender") from error
+    except aiosmtplib.SMTPResponseException as error:
+        raise _refused(error.code, "the message") from error
+    except TimeoutError as error:
+        raise DeliveryError("The mail server did not respond in time.") from error
+    except (aiosmtplib.SMTPException, OSError) as error:
+        raise DeliveryError("The connection to the mail server failed.") from error
 
 
 def _recipient(message: Message) -> str:
@@ -109,6 +151,15 @@ async def _mail_options(connection: aiosmtplib.SMTP, recipient: str) -> list[str
             permanent=True,
         )
     return ["SMTPUTF8"]
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the connection has ended, or the server ends it by its reply."""
+    if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
+        return error.recipients[0].code == SERVICE_CLOSING
+    if isinstance(error, aiosmtplib.SMTPResponseException):
+        return error.code == SERVICE_CLOSING
+    return isinstance(error, aiosmtplib.SMTPServerDisconnected | OSError)
 
 
 def _refused(code: int, what: str) -> DeliveryError:

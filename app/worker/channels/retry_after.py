@@ -14,7 +14,7 @@ def retry_after(response: httpx2.Response) -> float | None:
     header = response.headers.get("retry-after", "").strip()
     try:
         seconds = float(header) if header.isdecimal() else _seconds_until(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return min(max(seconds, 0.0), MAX_SECONDS)
 

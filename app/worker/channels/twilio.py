@@ -14,6 +14,7 @@ import httpx2
 from app.access.claim_links import public_address
 from app.config import Settings
 from app.worker.channels.base import DeliveryError, Message
+from app.worker.channels.http_client import http_client
 from app.worker.channels.retry_after import retry_after
 
 TEMPORARY = frozenset({401, 403, 404, 408, 429})
@@ -29,8 +30,8 @@ class TwilioAccount:
         sid, token = settings.twilio_account_sid, settings.twilio_auth_token.get_secret_value()
         self._settings = settings
         self._seconds = seconds
-        self._http = httpx2.AsyncClient(
-            base_url=f"{settings.twilio_url.rstrip('/')}/2010-04-01/Accounts/{sid}/",
+        self._account = f"{settings.twilio_url.rstrip('/')}/2010-04-01/Accounts/{sid}"
+        self._http = http_client(
             auth=(sid, token),
             timeout=seconds,
         )
@@ -42,18 +43,39 @@ class TwilioAccount:
 
     async def create(self, resource: str, message: Message, **form: str) -> None:
         """Create a text or a call, and ask Twilio to report its delivery status. Raises DeliveryError."""
-        callback = public_address(self._settings, f"/twilio/receipts?delivery={message.id.removeprefix('delivery-')}")
         form |= {"To": message.to, "From": str(self._settings.twilio_from)}
+        callback = self.receipt_url(message)
         form |= {"StatusCallback": callback} if callback else {}
+        await self._request("POST", f"{self._account}/{resource}.json", data=form)
+
+    async def check(self) -> str:
+        """Sign in and read the account, without sending anything. Return what was found; raise DeliveryError."""
+        response = await self._request("GET", f"{self._account}.json")
+        try:
+            account: Any = response.json()
+        except ValueError:
+            account = None
+        status = account.get("status") if isinstance(account, dict) else None
+        if status != "active":
+            raise DeliveryError(f"The status of the Twilio account is {status!r} and not 'active'.")
+        trial = ", a trial account, which reaches verified numbers only" if account.get("type") == "Trial" else ""
+        return f"signed in, account active{trial}"
+
+    async def _request(self, method: str, url: str, **options: Any) -> httpx2.Response:
         try:
             async with asyncio.timeout(self._seconds):
-                response = await self._http.post(f"{resource}.json", data=form)
+                response = await self._http.request(method, url, **options)
         except (TimeoutError, httpx2.TimeoutException) as error:
             raise DeliveryError("Twilio did not respond in time.") from error
         except httpx2.HTTPError as error:
             raise DeliveryError("The connection to Twilio failed.") from error
         if not response.is_success:
             raise _refused(response)
+        return response
+
+    def receipt_url(self, message: Message) -> str | None:
+        """Return the URL to which Twilio reports what became of the message; None without a public URL."""
+        return public_address(self._settings, f"/twilio/receipts?delivery={message.id.removeprefix('delivery-')}")
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -63,14 +85,14 @@ class TextChannel:
     max_concurrent = 10
 
     def __init__(self, account: TwilioAccount) -> None:
-        self._account = account
+        self.account = account
         self.accepts_replies = account.accepts_replies
 
     async def send(self, message: Message) -> None:
-        await self._account.create("Messages", message, Body=message.text)
+        await self.account.create("Messages", message, Body=message.text)
 
     async def close(self) -> None:
-        await self._account.close()
+        await self.account.close()
 
 
 class CallChannel:
@@ -81,7 +103,10 @@ class CallChannel:
         self.accepts_replies = account.accepts_replies
 
     async def send(self, message: Message) -> None:
-        await self._account.create("Calls", message, Twiml=_call_twiml(message))
+        form = {"Twiml": _call_twiml(message)}
+        if callback := self._account.receipt_url(message):  # beside the call, which does not wait for it
+            form |= {"MachineDetection": "Enable", "AsyncAmd": "true", "AsyncAmdStatusCallback": callback}
+        await self._account.create("Calls", message, **form)
 
     async def close(self) -> None:
         await self._account.close()

@@ -8,10 +8,12 @@ import base64
 import hashlib
 import hmac
 import time
+from urllib.parse import urlsplit
 
 import httpx2
 
 from app.worker.channels.base import DeliveryError
+from app.worker.channels.http_client import http_client
 from app.worker.channels.retry_after import retry_after
 
 TEMPORARY = frozenset({408, 425, 429})
@@ -27,7 +29,7 @@ class Webhook:
         self._url = url
         self._key = key
         self._seconds = seconds
-        self._http = httpx2.AsyncClient(timeout=None, follow_redirects=False)
+        self._http = http_client(timeout=None, follow_redirects=False)
 
     async def send(self, event_id: str, body: str) -> None:
         """Return once the receiver has responded with any 2xx status; raise DeliveryError otherwise."""
@@ -48,6 +50,23 @@ class Webhook:
                 permanent=response.status_code < 500 and response.status_code not in TEMPORARY,
                 retry_after=retry_after(response),
             )
+
+    async def check(self) -> str:
+        """Connect to the endpoint, without a request. Return what worked; raise DeliveryError."""
+        url = urlsplit(self._url)
+        is_encrypted = url.scheme.lower() == "https"
+        tls = httpx2.create_ssl_context() if is_encrypted else None
+        try:
+            async with asyncio.timeout(self._seconds):
+                _reader, writer = await asyncio.open_connection(
+                    url.hostname, url.port or (443 if is_encrypted else 80), ssl=tls
+                )
+        except TimeoutError as error:
+            raise DeliveryError("The webhook endpoint did not respond in time.") from error
+        except OSError as error:
+            raise DeliveryError("The connection to the webhook endpoint failed.") from error
+        writer.close()
+        return f"connected {'with' if is_encrypted else 'without'} TLS; whether it accepts events was not tried"
 
     async def close(self) -> None:
         await self._http.aclose()

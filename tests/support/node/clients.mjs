@@ -4,6 +4,7 @@ import { ApolloClient, ApolloLink, CombinedGraphQLErrors, gql, HttpLink, InMemor
 import { PersistedQueryLink } from "@apollo/client/link/persisted-queries";
 import { Client, fetchExchange } from "@urql/core";
 import { GraphQLClient } from "graphql-request";
+import { createClient } from "graphql-sse";
 import { createHash } from "node:crypto";
 
 const [url, token] = process.argv.slice(2);
@@ -57,6 +58,23 @@ async function graphqlRequest() {
   };
 }
 
+async function graphqlSse() {
+  const client = createClient({ url, headers, fetchFn: counted });
+  const only = async (query, variables) => {
+    const results = [];
+    for await (const result of client.iterate({ query, variables })) results.push(result);
+    if (results.length !== 1) throw new Error(`${results.length} results`);
+    return results[0];
+  };
+  const codes = ({ errors }) => errors.map((each) => each.extensions.code);
+  return {
+    me: (await only(ME)).data.me.firstName,
+    limit: (await only(OFFERS, { limit: 3 })).data.leadOffers.limit,
+    refused: codes(await only(SUBMIT, { id: "999" })),
+    wrong: codes(await only(WRONG)),
+  };
+}
+
 const sha256 = (text) => createHash("sha256").update(text).digest("hex");
 const runs = {
   apollo: () => apollo(),
@@ -65,6 +83,7 @@ const runs = {
   urql: () => urql(),
   "urql, by GET": () => urql({ preferGetMethod: "force" }),
   "graphql-request": () => graphqlRequest(),
+  "graphql-sse": () => graphqlSse(),
 };
 const results = {};
 for (const [name, run] of Object.entries(runs)) {

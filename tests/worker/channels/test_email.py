@@ -1,7 +1,8 @@
 """The e-mail channel with a real SMTP server on loopback: the mails it sends, and how it reports failures."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -125,6 +126,74 @@ async def test_a_server_that_does_not_respond() -> None:
         await EmailChannel(f"smtp://{host}:{port}", "leads@example.org", 0.3).send(MESSAGE)
     await gone.wait()
     server.close()
+
+
+SILENT, HANGS_UP = "silent", "hangs up"
+
+
+@asynccontextmanager
+async def smtp_server_that_loses_connections(at: str, how: str) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """Run a server whose connections each take one e-mail, and end at a command of the second; yield its URL and mails.
+
+    They end with silence, by hanging up, or with the reply `how`.
+    """
+    mails: list[bytes] = []
+    serving: list[asyncio.Task[None]] = []
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.create_task(serve(reader, writer)))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken = 0
+        writer.write(b"220 hello\r\n")
+        while line := await reader.readline():
+            command = line.decode().split()[0].upper()
+            if taken and command == at:
+                if how == SILENT:
+                    await reader.read()
+                elif how != HANGS_UP:
+                    writer.write(f"{how}\r\n".encode())
+                break
+            if command == "DATA":
+                writer.write(b"354 go on\r\n")
+                mails.append(await reader.readuntil(b"\r\n.\r\n"))
+                taken += 1
+            writer.write(b"250 fine\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    try:
+        yield f"smtp://{host}:{port}", mails
+    finally:
+        server.close()
+        await asyncio.wait(serving, timeout=10)
+
+
+@pytest.mark.parametrize(
+    ("at", "how"),
+    [
+        ("RSET", SILENT),
+        *((at, how) for at in ("RSET", "MAIL", "RCPT", "DATA") for how in (HANGS_UP, "421 closing the connection")),
+    ],
+)
+async def test_a_kept_connection_that_has_died_delays_no_mail(at: str, how: str) -> None:
+    async with smtp_server_that_loses_connections(at, how) as (url, mails):
+        mail = EmailChannel(url, "leads@example.org", 3)
+        for number in range(3):
+            await mail.send(replace(MESSAGE, id=f"delivery-{number}"))
+        await mail.close()
+    assert [b"<delivery-%d@" % number in mail for number, mail in enumerate(mails)] == [True] * 3
+
+
+async def test_other_replies_are_not_tried_again_on_a_new_connection() -> None:
+    async with smtp_server_that_loses_connections("MAIL", "451 later") as (url, mails):
+        mail = EmailChannel(url, "leads@example.org", 3)
+        await mail.send(MESSAGE)
+        with pytest.raises(DeliveryError, match="451"):
+            await mail.send(MESSAGE)
+        await mail.close()
+    assert len(mails) == 1
 
 
 async def test_a_server_that_closes_the_connection() -> None:

@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from sqlmodel import col, select
 
-from app.access.auth import issue_token
 from app.access.claim_links import read_link
+from app.access.tokens import issue_token
 from app.commands.claim import claim_lead_offer
 from app.commands.submit import submit_lead_offers
 from app.commands.text_opt_outs import opt_out_of_texts
@@ -77,6 +77,9 @@ async def test_a_call_speaks_and_waits_for_a_key(twilio: Provider, settings: Set
     assert (gather.get("numDigits"), gather.get("method")) == ("1", "POST")
     assert [(said.tag, said.text) for said in gather] == [("Say", MESSAGE.text)]
     assert [(said.tag, said.text) for said in telling] == [("Say", MESSAGE.text)]
+    detection = {name: sent for name, sent in twilio.sent[0].form.items() if "Machine" in name or "Amd" in name}
+    receipts = f"{PUBLIC}/twilio/receipts?delivery=7"
+    assert detection == {"MachineDetection": "Enable", "AsyncAmd": "true", "AsyncAmdStatusCallback": receipts}
 
 
 async def test_without_a_public_url_no_status_is_requested(twilio: Provider, settings: Settings) -> None:
@@ -237,12 +240,13 @@ async def test_the_texts_of_a_text_and_a_call(
     await world.member_user(
         cast.team, "Dora", rank=0, phone="+12025550142", has_text_alert=True, has_call_alert=True, has_email_alert=False
     )
-    await submitted(database, world, cast, contact=await world.contact(cast.alice, first_name="<Mary>"))
+    lead = await submitted(database, world, cast, contact=await world.contact(cast.alice, first_name="<Mary>"))
     await dispatch(database, settings)
     by_kind = {sent.path.rsplit("/", 1)[1]: sent for sent in twilio.sent}
     body = by_kind["Messages.json"].form["Body"]
-    assert body.startswith("Lead offer: Buyer in 94105. <Mary> enquired (Buyer, zipcode 94105) on Monday, 02 March")
-    told, _, link = body.partition(" Reply 1 to claim it, STOP to get no more texts. Claim it here: ")
+    title = f"Lead offer {lead.id}: Buyer in 94105."
+    assert body.startswith(f"{title} <Mary> enquired (Buyer, zipcode 94105) on Monday, 02 March")
+    told, _, link = body.partition(f" Reply 1 {lead.id} to claim it, STOP to get no more texts. Claim it here: ")
     assert told.endswith("It goes to whoever claims it first.")
     read = read_link(settings, link.removeprefix(f"{PUBLIC}/claim?link="), NOW)
     assert read is not None
@@ -338,7 +342,7 @@ async def test_a_user_is_texted_and_called_and_claims_by_replying(
                 (keys, {"Digits": "1"}),
             ):
                 told = await http.post(path, data=form, headers=sign(PUBLIC + path, form))
-                assert (told.status_code, "The lead is yours" in told.text) == (200, True)
+                assert (told.status_code, "You have claimed lead" in told.text) == (200, True)
     async with database.read() as session:
         claimed = await session.get_one(Lead, lead.id)
     assert (claimed.claimed_by_id, claimed.claimed_via) == (dora.id, ClaimedVia.TEXT)

@@ -137,3 +137,31 @@ def test_an_invalid_setting_is_named(monkeypatch: pytest.MonkeyPatch, settings: 
     with pytest.raises(ValueError, match=message) as refusal:
         read_settings()
     assert settings.get("SECRET", "whsec_") == "whsec_" or settings["SECRET"] not in str(refusal.value)
+
+
+async def test_a_connection_that_died_silently_delays_no_event() -> None:
+    """The endpoint answers the first request of each connection, and then nothing."""
+    bodies: list[bytes] = []
+    closed: list[asyncio.Event] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        bodies.append(await reader.readexactly(length))
+        closed.append(asyncio.Event())
+        done = closed[-1]
+        writer.write(OK)
+        await reader.read()
+        writer.close()
+        done.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    webhook = Webhook(f"http://{host}:{port}/", b"key", 2)
+    for number in range(2):
+        await webhook.send(f"event-{number}", str(number))
+    await webhook.close()
+    for each in closed:
+        await each.wait()
+    server.close()
+    assert bodies == [b"0", b"1"]

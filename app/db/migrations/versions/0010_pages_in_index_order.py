@@ -5,8 +5,8 @@ from typing import Any
 from alembic import op
 from sqlalchemy import text
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 LIVE = text("deleted_at IS NULL")
 

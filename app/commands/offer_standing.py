@@ -1,4 +1,8 @@
-"""Eligibility of an offer's user, as SQL expressions for any statement that selects offers."""
+"""The standing of an offer: whether its user may still be told of it, and whether they may still claim by it.
+
+These are SQL expressions for any statement that selects offers. Whether a member is eligible for a new offer is decided
+by the planner (app/domain/planner.py).
+"""
 
 from datetime import datetime
 from typing import Any
@@ -26,7 +30,7 @@ def ineligibility(now: datetime) -> ColumnElement[EndReason | None]:
 def claimable(now: visibility.Moment) -> ColumnElement[bool]:
     """The offer's user may claim the lead: it is unclaimed, and the offer is open, due and not of a departed user.
 
-    A user who is away may still claim by hand.
+    A user who is away, or in quiet hours, may still claim by hand.
     """
     is_free = _exists(col(Lead.id) == col(LeadOffer.lead_id), col(Lead.claimed_by_id).is_(None))
     return and_(

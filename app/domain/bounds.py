@@ -1,0 +1,47 @@
+"""The bounds of every value that is stored or set: one place for the APIs, imports, the command line and settings.
+
+A bound leaves room for the arithmetic that follows. An instant in the year 2200 can be shifted by a time zone, an offer
+can be planned years after it, and new ids can follow the highest imported one.
+"""
+
+from datetime import UTC, datetime
+
+FIRST_YEAR = 1900
+LAST_YEAR = 2200
+EARLIEST = datetime(FIRST_YEAR, 1, 1, tzinfo=UTC)
+LATEST = datetime(LAST_YEAR, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+"""The last instant that is stored. Times that are computed end there, too."""
+
+LARGEST_ID = 2**63 - 1
+"""The largest id that the databases can store."""
+LARGEST_NEW_ID = 2**62
+"""The largest id that an import may bring: as many ids again are left for new rows."""
+
+LARGEST_INT = 2**31 - 1
+"""The largest number of GraphQL's Int, and of the columns with numbers."""
+HIGHEST_RANK = LARGEST_INT
+YEAR_IN_MINUTES = 365 * 24 * 60
+
+LONGEST_TEXT = 255
+"""Characters of a text."""
+MOST_OPTIONS = 200
+"""Distribution options of a team."""
+MOST_ZIPCODES = 5_000
+"""Zipcodes of a team."""
+
+LONGEST_TOKEN = 10 * 365 * 24
+"""Hours until an access token expires."""
+
+HOUR_IN_SECONDS = 3_600
+DAY_IN_SECONDS = 24 * HOUR_IN_SECONDS
+YEAR_IN_SECONDS = 365 * DAY_IN_SECONDS
+MOST_CONNECTIONS = 1_000
+MOST_OPERATIONS = 100_000
+"""Subscriptions of a connection or a user."""
+LARGEST_BODY = 2**30
+"""Bytes of a request body."""
+DEEPEST_DOCUMENT = 30
+"""Levels of fields in a document. Each takes several levels of Python's stack, and statements of SQLite end earlier."""
+HIGHEST_COST = 10**9
+LARGEST_RATE = 10**9
+"""Requests of a rate limit, for at most a year."""

@@ -1,0 +1,479 @@
+"""Every pair of commands, all mutations among them, runs against each other on PostgreSQL, statement by statement.
+
+There is no deadlock, and the answers and the database are those of one command after the other, in one of both orders.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import combinations_with_replacement
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.util import await_only
+from sqlmodel import SQLModel
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.commands import locks
+from app.commands.due_offers import process_due
+from app.commands.exhaustion import mark_exhausted
+from app.commands.users import deactivate_user
+from app.db import compiled
+from app.db.engine import Database
+from app.db.models import (
+    Contact,
+    Delivery,
+    DistributionOption,
+    Lead,
+    LeadOffer,
+    LeadRoute,
+    LeadSource,
+    Team,
+    TeamMember,
+    TeamZipcode,
+    User,
+)
+from app.domain.enums import (
+    Channel,
+    ClaimedVia,
+    DeliveryStatus,
+    DistributionTarget,
+    EndReason,
+    LeadOfferStatus,
+    OrderMethod,
+    RequestStatus,
+    TeamSelectionMethod,
+)
+from app.graphql.schema import schema
+from tests.support.api import Api
+from tests.support.processes import FULL
+from tests.support.world import NOW
+
+PAUSES = range(1, 13) if FULL else (2, 3)
+"""After how many statements one mutation of a pair pauses until the other one has ended or waits for a lock."""
+
+STALLED_SECONDS = 0.02
+"""A mutation that has run no statement for this long waits for a lock, and the other one goes on alone."""
+
+MINUTE = timedelta(minutes=1)
+ALICE, BOB, CARL, DORA, EVE, GUS, HAL = range(1, 8)
+NEW_ID = 1_000
+"""The lowest id of a row that a mutation creates."""
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """A mutation in the scene, and the user who sends it."""
+
+    viewer_id: int
+    call: str
+
+    @property
+    def field(self) -> str:
+        return self.call.split("(")[0]
+
+
+@dataclass(frozen=True)
+class Other:
+    """A command of an operator or of the worker."""
+
+    run: Callable[[AsyncSession], Awaitable[object]]
+
+
+Command = Mutation | Other
+
+MUTATIONS = {
+    "submit": Mutation(ALICE, 'submitLeadOffers(leadId: "3")'),
+    "submit by zipcode": Mutation(ALICE, 'submitLeadOffers(leadId: "4")'),
+    "submit again": Mutation(ALICE, 'submitLeadOffers(leadId: "1")'),
+    "claim": Mutation(BOB, 'claimLeadOffer(id: "1")'),
+    "decline": Mutation(BOB, 'declineLeadOffer(id: "1")'),
+    "assign": Mutation(ALICE, 'assignLead(id: "1", userId: "3")'),
+    "release": Mutation(ALICE, 'releaseLead(id: "2")'),
+    "create contact": Mutation(ALICE, 'createContact(input: {firstName: "Mia"})'),
+    "update contact": Mutation(ALICE, 'updateContact(id: "1", input: {firstName: "Mia"})'),
+    "create lead": Mutation(ALICE, 'createLead(input: {contactId: "1", sourceId: "1", type: "villa"})'),
+    "update lead": Mutation(ALICE, 'updateLead(id: "3", input: {teamId: "2"})'),
+    "create source": Mutation(ALICE, 'createLeadSource(name: "Fair")'),
+    "create route": Mutation(
+        ALICE,
+        'createLeadRoute(input: {leadSourceId: "1", leadType: "loft", distributionTarget: TEAM_ROLLOUT,'
+        ' teamSelectionMethod: SPECIFIC_TEAM, teamId: "1"})',
+    ),
+    "swap route 1": Mutation(ALICE, 'updateLeadRoute(id: "1", input: {leadType: "villa"})'),
+    "swap route 2": Mutation(ALICE, 'updateLeadRoute(id: "2", input: {leadType: "flat", teamId: "1"})'),
+    "delete route": Mutation(ALICE, 'deleteLeadRoute(id: "2")'),
+    "create team": Mutation(ALICE, 'createTeam(input: {name: "New", distributionZipcodes: ["02138"]})'),
+    "order by rank": Mutation(ALICE, 'updateTeam(id: "1", input: {orderMethod: RANK, minsUntilNextAlert: 20})'),
+    "change zipcodes": Mutation(
+        ALICE, 'updateTeam(id: "1", input: {orderMethod: RANK, distributionZipcodes: ["02139"]})'
+    ),
+    "delete team": Mutation(ALICE, 'deleteTeam(id: "1")'),
+    "invite": Mutation(ALICE, 'inviteTeamMember(teamId: "1", email: "eve@example.com")'),
+    "join": Mutation(DORA, 'respondToInvitation(teamMemberId: "3", answer: ACCEPTED)'),
+    "leave": Mutation(CARL, 'respondToInvitation(teamMemberId: "2", answer: DECLINED)'),
+    "remove member": Mutation(ALICE, 'removeTeamMember(id: "2")'),
+    "set option": Mutation(
+        ALICE, 'setDistributionOption(input: {teamId: "1", userId: "3", rank: 1, assignAutomatically: true})'
+    ),
+    "remove option": Mutation(ALICE, 'removeDistributionOption(id: "2")'),
+    "set away": Mutation(CARL, 'setAway(until: "2026-03-02T12:00:00Z")'),
+    "clear away": Mutation(GUS, "clearAway"),
+    "set quiet hours": Mutation(CARL, 'setQuietHours(start: "00:00", end: "23:59")'),
+    "clear quiet hours": Mutation(BOB, "clearQuietHours"),
+}
+
+COMMANDS: dict[str, Command] = {
+    "deactivate": Other(lambda session: deactivate_user(session, "hal@example.com", NOW)),
+    "process due": Other(lambda session: process_due(session, 6, NOW)),
+    "report exhausted": Other(lambda session: mark_exhausted(session, [1, 3, 4], timedelta(), NOW)),
+    **MUTATIONS,
+}
+
+
+def scene() -> list[SQLModel]:
+    """Alice's team by time has Bob, who gets leads automatically, Carl, and Gus, who is away.
+
+    Bob and Carl have quiet hours. Lead 1 is offered to both and to Hal, Bob holds lead 2, which was offered to Carl and
+    Gus too, leads 3 and 4 are new, lead 5 is offered to Carl, whose quiet hours hold its message back, and an automatic
+    offer of lead 6 to Bob is due.
+    """
+    team: dict[str, Any] = {"distribution_target": DistributionTarget.TEAM_ROLLOUT, "team_id": 1, "creator_id": ALICE}
+    by_id, by_zipcode = TeamSelectionMethod.SPECIFIC_TEAM, TeamSelectionMethod.ZIPCODE
+    lead: dict[str, Any] = {"contact_id": 1, "created_at": NOW, "watched_since": NOW, **team}
+    offer: dict[str, Any] = {"team_id": 1, "offered_by_id": ALICE, "order_method": OrderMethod.TIME}
+    offer |= {"has_call_alert": False, "has_text_alert": False, "has_email_alert": True}
+    ended: dict[str, Any] = {"end_reason": EndReason.CLAIMED}
+    sent, scheduled = LeadOfferStatus.SENT, LeadOfferStatus.SCHEDULED
+    by_rank = OrderMethod.RANK
+    quiet: dict[str, Any] = {"quiet_hours_start": "00:00", "quiet_hours_end": "12:00"}
+    return [
+        *(
+            User(id=n, first_name=name, last_name="X", email=f"{name.lower()}@example.com", timezone="UTC", **more)
+            for n, (name, more) in enumerate(
+                {
+                    "Alice": {},
+                    "Bob": quiet,
+                    "Carl": quiet,
+                    "Dora": {},
+                    "Eve": {},
+                    "Gus": {"away_until": NOW + 60 * MINUTE},
+                    "Hal": {},
+                }.items(),
+                1,
+            )
+        ),
+        Team(id=1, name="One", creator_id=ALICE, order_method=OrderMethod.TIME, created_at=NOW),
+        Team(id=2, name="Two", creator_id=ALICE, order_method=by_rank, created_at=NOW + MINUTE),
+        TeamZipcode(team_id=1, zipcode="02138"),
+        TeamZipcode(team_id=2, zipcode="02138"),
+        *(
+            TeamMember(id=n, team_id=team_id, user_id=user_id, request_status=status)
+            for n, (team_id, user_id, status) in enumerate(
+                [
+                    (1, BOB, RequestStatus.ACCEPTED),
+                    (1, CARL, RequestStatus.ACCEPTED),
+                    (1, DORA, RequestStatus.PENDING),
+                    (1, GUS, RequestStatus.ACCEPTED),
+                    (1, HAL, RequestStatus.ACCEPTED),
+                    (2, CARL, RequestStatus.ACCEPTED),
+                ],
+                1,
+            )
+        ),
+        DistributionOption(id=1, team_id=1, user_id=BOB, rank=1, assign_automatically=True),
+        DistributionOption(id=2, team_id=1, user_id=CARL, rank=2, mins_until_lead_offer=30),
+        DistributionOption(id=3, team_id=1, user_id=DORA, rank=3, mins_until_lead_offer=40),
+        DistributionOption(id=4, team_id=1, user_id=GUS, rank=4, mins_until_lead_offer=50),
+        DistributionOption(id=5, team_id=2, user_id=CARL, rank=1),
+        DistributionOption(id=6, team_id=1, user_id=HAL, rank=5, mins_until_lead_offer=60),
+        Contact(id=1, owner_id=ALICE, first_name="Mary"),
+        LeadSource(id=1, creator_id=ALICE, name="Website", name_key="website"),
+        *(
+            LeadRoute(
+                id=n,
+                creator_id=ALICE,
+                lead_source_id=1,
+                distribution_target=DistributionTarget.TEAM_ROLLOUT,
+                team_selection_method=by_id,
+                team_id=2,
+                lead_type=lead_type,
+                lead_type_key=lead_type,
+            )
+            for n, lead_type in enumerate(["flat", "villa"], 1)
+        ),
+        Lead(id=1, team_selection_method=by_id, **lead),
+        Lead(id=2, team_selection_method=by_id, claimed_by_id=BOB, claimed_at=NOW, claimed_via=ClaimedVia.APP, **lead),
+        Lead(id=3, team_selection_method=by_id, **lead),
+        *(Lead(id=n, team_selection_method=by_id, **lead) for n in (5, 6)),
+        Lead(id=4, team_selection_method=by_zipcode, zipcode="02138", **(lead | {"team_id": None})),
+        LeadOffer(id=1, lead_id=1, user_id=BOB, notify_at=NOW, status=sent, **offer),
+        LeadOffer(
+            id=2,
+            lead_id=1,
+            user_id=CARL,
+            notify_at=NOW + 30 * MINUTE,
+            status=scheduled,
+            rank=2,
+            **(offer | {"order_method": by_rank}),
+        ),
+        LeadOffer(id=3, lead_id=2, user_id=BOB, notify_at=NOW, status=LeadOfferStatus.CLAIMED, **offer),
+        LeadOffer(id=4, lead_id=2, user_id=CARL, notify_at=NOW, status=LeadOfferStatus.EXPIRED, **ended, **offer),
+        LeadOffer(
+            id=5,
+            lead_id=2,
+            user_id=GUS,
+            notify_at=NOW + 30 * MINUTE,
+            status=LeadOfferStatus.CANCELLED,
+            **ended,
+            **offer,
+        ),
+        LeadOffer(id=6, lead_id=5, user_id=CARL, notify_at=NOW, status=scheduled, **offer),
+        LeadOffer(
+            id=7, lead_id=6, user_id=BOB, notify_at=NOW, status=scheduled, **(offer | {"assign_automatically": True})
+        ),
+        LeadOffer(id=8, lead_id=1, user_id=HAL, notify_at=NOW + 60 * MINUTE, status=scheduled, **offer),
+        *(
+            Delivery(id=n, offer_id=offer_id, channel=Channel.EMAIL, status=DeliveryStatus.PENDING, next_attempt_at=at)
+            for n, (offer_id, at) in enumerate(
+                [(1, NOW + 180 * MINUTE), (2, NOW + 30 * MINUTE), (6, NOW + 180 * MINUTE)], 1
+            )
+        ),
+    ]
+
+
+TABLES = [table.name for table in SQLModel.metadata.sorted_tables]
+
+
+@dataclass
+class Stage:
+    """A server and its database, which `reset` returns to the scene."""
+
+    api: Api
+    database: Database
+    rows: str
+    """The rows of the scene: for each table a JSON array."""
+
+    @classmethod
+    async def build(cls, api: Api, database: Database) -> "Stage":
+        async with database.write() as session:
+            for row in scene():
+                session.add(row)
+                await session.flush()
+        stage = cls(api, database, "")
+        stage.rows = json.dumps(await stage._read())
+        return stage
+
+    async def reset(self) -> None:
+        rows = json.loads(self.rows)
+        script = ["SET session_replication_role = replica"]
+        script += [f"DELETE FROM {table}" for table in reversed(TABLES)]
+        for table in TABLES:
+            if rows[table]:
+                text = json.dumps(rows[table]).replace("'", "''")
+                script.append(f"INSERT INTO {table} SELECT * FROM json_populate_recordset(NULL::{table}, '{text}')")
+        script.append(
+            f"SELECT setval(oid::regclass, {NEW_ID}) FROM pg_class WHERE relkind = 'S' AND relname LIKE '%_id_seq'"
+        )
+        script.append("SET session_replication_role = DEFAULT")
+        async with self.database.write_engine.connect() as connection:
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            await raw.execute(";\n".join(script))
+
+    async def _read(self) -> dict[str, list[dict[str, Any]]]:
+        parts = ", ".join(f"'{t}', (SELECT coalesce(json_agg(t), '[]') FROM {t} t)" for t in TABLES)
+        async with self.database.read_engine.connect() as connection:
+            found = (await connection.exec_driver_sql(f"SELECT json_build_object({parts})")).scalar_one()
+        tables: dict[str, list[dict[str, Any]]] = json.loads(found) if isinstance(found, str) else found
+        return tables
+
+    async def state(self) -> Counter[str]:
+        """Return all rows. Ids of new rows depend on the order of the transactions, and are left out."""
+
+        def known(name: str, value: Any) -> Any:
+            is_new = (name == "id" or name.endswith("_id")) and isinstance(value, int) and value > NEW_ID
+            return "new" if is_new else value
+
+        return Counter(
+            f"{table}: {json.dumps({name: known(name, value) for name, value in row.items()}, sort_keys=True)}"
+            for table, rows in (await self._read()).items()
+            for row in rows
+        )
+
+    async def send(self, command: Command) -> str:
+        """Run the command and return OK or the code of its error."""
+        if isinstance(command, Other):
+            await self.api.database.in_transaction(command.run)
+            return "OK"
+        mutation = command
+        user = User(id=mutation.viewer_id, first_name="", last_name="", timezone="UTC")
+        answer = await self.api.user(user).send(f"mutation {{ {mutation.call} {{ __typename }} }}")
+        return str(answer["errors"][0]["extensions"]["code"]) if "errors" in answer else "OK"
+
+
+Outcome = tuple[str, str, Counter[str]]
+"""The answers to both mutations, and the rows after them."""
+
+
+async def one_by_one(stage: Stage, first: Command, second: Command) -> tuple[str, str, Counter[str]]:
+    await stage.reset()
+    return await stage.send(first), await stage.send(second), await stage.state()
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the statements of two mutations alternate: in turns, or all of one within a pause of the other."""
+
+    pausing: str | None = None
+    after: int = 0
+    """The number of statements before the pause."""
+
+
+SCHEDULES = [Schedule(), *(Schedule(who, after) for after in PAUSES for who in ("first", "second"))]
+
+
+@dataclass
+class Director:
+    """Lets two mutations run their statements by a schedule."""
+
+    schedule: Schedule
+    begun: dict[str, int] = field(default_factory=lambda: {"first": 0, "second": 0})
+    ended: set[str] = field(default_factory=set)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def step(self, me: str) -> None:
+        """Return when it is time for the next statement of this mutation."""
+        other = "second" if me == "first" else "first"
+        self.begun[me] += 1
+        self._wake()
+        pausing, after = self.schedule.pausing, self.schedule.after
+        if pausing is None:
+            await self._wait(other, lambda: self.begun[other] >= self.begun[me])
+        elif pausing == me and self.begun[me] == after + 1:
+            await self._wait(other, lambda: False)
+        elif pausing == other and self.begun[me] == 1:
+            await self._wait(other, lambda: self.begun[other] > after)
+
+    async def _wait(self, other: str, is_time: Callable[[], bool]) -> None:
+        """Wait until it is time, or until the other mutation has ended or waits for a lock itself."""
+        while not is_time() and other not in self.ended:
+            changed, patience = self.changed, STALLED_SECONDS if self.begun[other] else None
+            try:
+                await asyncio.wait_for(changed.wait(), patience)
+            except TimeoutError:
+                return
+
+    def end(self, me: str) -> None:
+        self.ended.add(me)
+        self._wake()
+
+    def _wake(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+
+_RUNNING: ContextVar[tuple[Director, str] | None] = ContextVar("running", default=None)
+
+
+async def _step() -> None:
+    if (running := _RUNNING.get()) is not None:
+        director, me = running
+        await director.step(me)
+
+
+@contextmanager
+def stepping(database: Database) -> Iterator[None]:
+    """Hold each statement of a transaction until it is the turn of its mutation."""
+    fetch: Any = compiled._fetch
+    module: Any = compiled
+
+    async def fetch_in_turn(*arguments: Any) -> Any:
+        await _step()
+        return await fetch(*arguments)
+
+    def execute_in_turn(*_details: Any) -> None:
+        await_only(_step())
+
+    event.listen(database.write_engine.sync_engine, "before_cursor_execute", execute_in_turn)
+    module._fetch = fetch_in_turn
+    try:
+        yield
+    finally:
+        module._fetch = fetch
+        event.remove(database.write_engine.sync_engine, "before_cursor_execute", execute_in_turn)
+
+
+async def side_by_side(stage: Stage, first: Command, second: Command, schedule: Schedule) -> Outcome:
+    await stage.reset()
+    director = Director(schedule)
+
+    async def run(me: str, command: Command) -> str:
+        _RUNNING.set((director, me))
+        try:
+            return await stage.send(command)
+        finally:
+            director.end(me)
+
+    one, other = await asyncio.gather(run("first", first), run("second", second))
+    return one, other, await stage.state()
+
+
+@pytest.fixture
+async def stage(api: Api, database: Database) -> AsyncIterator[Stage]:
+    name = database.write_engine.url.database
+    async with database.write_engine.connect() as connection:
+        await connection.exec_driver_sql(f"ALTER DATABASE {name} SET deadlock_timeout = '100ms'")
+        await connection.commit()
+    with stepping(api.database):
+        yield await Stage.build(api, database)
+
+
+def test_commands_lock_rows_in_one_module_only() -> None:
+    commands = Path(locks.__file__).parent
+    locking = [file.name for file in commands.glob("*.py") if "with_for_update" in file.read_text()]
+    assert locking == ["locks.py"]
+
+
+def test_no_mutation_is_left_out() -> None:
+    mutation_type = schema._schema.mutation_type
+    assert mutation_type is not None
+    assert {mutation.field for mutation in MUTATIONS.values()} == set(mutation_type.fields)
+
+
+PAIRS = [*combinations_with_replacement(COMMANDS, 2)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_simultaneous_commands_are_one_after_the_other(
+    stage: Stage, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults = []
+    for first, second in PAIRS:
+        if first != name:
+            continue
+        one, other = COMMANDS[first], COMMANDS[second]
+        in_order = await one_by_one(stage, one, other)
+        answer, answer_before, rows = await one_by_one(stage, other, one)
+        expected = [in_order, (answer_before, answer, rows)]
+        for schedule in SCHEDULES:
+            caplog.clear()
+            found = await side_by_side(stage, one, other, schedule)
+            faults += [f"{first} beside {second}: {r.message}" for r in caplog.records if "deadlock" in r.message]
+            if found not in expected:
+                faults.append(f"{first} beside {second}, {schedule}: {_difference(found, expected)}")
+    assert faults == []
+
+
+def _difference(found: Outcome, expected: list[Outcome]) -> str:
+    return "; neither ".join(
+        f"{answers} with {[*(rows - found[2])]} instead of {[*(found[2] - rows)]}, but {found[:2]}"
+        for *answers, rows in expected
+    )
