@@ -120,8 +120,9 @@ def page_rows(
     needed = table.c.keys() if names is None else {*names, *(name for part in parts for name in part.earlier)}
     selected = select_columns(*(table.c[name] for name in sorted(needed))).where(filters.matches(where, table.c))
     read = [rows for part in parts for rows in _part_of_page(table, part, sort, selected, extent)]
-    merged = read[0] if len(read) == 1 else union_all(*(_rows_of(rows) for rows in read))
-    columns = _read_columns(table)
+    if len(read) == 1:
+        return read[0].limit(extent.limit).offset(extent.skip)  # in place of the limit of a part
+    columns, merged = _read_columns(table), union_all(*(_rows_of(rows) for rows in read))
     page = select_columns(*(columns[name] for name in sorted(needed))).select_from(merged.subquery())
     return page.order_by(*filters.ordering(sort, columns)).limit(extent.limit).offset(extent.skip)
 
@@ -129,31 +130,30 @@ def page_rows(
 def _part_of_page(
     table: Table, part: IndexedPart, sort: Sequence[filters.Sort], selected: Select[Any], extent: Extent
 ) -> Iterator[Select[Any]]:
-    """Yield the first rows of a part in the order of an index, in one or two pieces."""
+    """Yield the rows of a part in the order of an index, in one or two pieces."""
     first = sort[0] if sort else filters.Sort("id")
-    key, rest = table.c[first.field], filters.ordering(sort[1:], table.c)
+    key, columns, rest = table.c[first.field], _read_columns(table), filters.ordering(sort[1:], table.c)
     descends = part.is_descending_in_index(table, first.field)
-    limit, matching = _ScanLimit(extent), as_core(selected.where(part.rows))
+    matching = as_core(selected.where(part.rows))
 
     if descends is None and part.owner is not None:
         # Otherwise PostgreSQL might read an index that has this order, but of the rows of all users.
         found = _rows_of(matching.offset(literal_column("0")))
-        pieces = [found.order_by(*filters.ordering(sort, _read_columns(table))).limit(limit)]
+        pieces = [found.order_by(*filters.ordering(sort, columns)).limit(_ScanLimit(extent))]
     elif key.nullable and descends is not None and descends is not first.descending:
         # The index has nulls at the wrong end for this direction.
         backwards = key.asc().nulls_first() if descends else key.desc().nulls_first()
         onwards = key.desc().nulls_last() if descends else key.asc().nulls_last()
         pieces = [
-            matching.where(key.is_not(None)).order_by(backwards, *rest).limit(limit),
-            matching.where(key.is_(None)).order_by(onwards, *rest).limit(limit),
+            matching.where(key.is_not(None)).order_by(backwards, *rest).limit(_ScanLimit(extent)),
+            matching.where(key.is_(None)).order_by(onwards, *rest).limit(_ScanLimit(extent)),
         ]
         pieces = [_rows_of(piece).limit(_End(extent)) for piece in pieces]
     else:
-        pieces = [matching.order_by(*filters.ordering(sort, table.c)).limit(limit)]
+        pieces = [matching.order_by(*filters.ordering(sort, table.c)).limit(_ScanLimit(extent))]
 
     for piece in pieces:
         if part.earlier:  # PostgreSQL keeps the order of the rows only if it is stated again
-            columns = _read_columns(table)
             yield _rows_of(piece).where(part.is_new(columns)).order_by(*filters.ordering(sort, columns))
         else:
             yield piece

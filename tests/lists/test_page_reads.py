@@ -17,6 +17,7 @@ from tests.support.processes import FULL
 from tests.support.query_plans import rows_read
 from tests.support.world import NOW
 
+pytestmark = pytest.mark.slow
 OTHERS = 2_000_000 if FULL else 100_000
 """Rows of others in each table."""
 MINE = 300
