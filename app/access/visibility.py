@@ -145,6 +145,7 @@ def contacts(viewer_id: IdValue) -> ColumnElement[bool]:
 
 
 def contact_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
+    """The same contacts, as rows that an index has in order."""
     return (IndexedPart(contacts(viewer_id), viewer_id, "owner_id"),)
 
 
@@ -154,6 +155,7 @@ def lead_sources(viewer_id: IdValue) -> ColumnElement[bool]:
 
 
 def lead_source_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
+    """The same lead sources, as rows that an index has in order."""
     return (IndexedPart(lead_sources(viewer_id), viewer_id, "creator_id"),)
 
 
@@ -163,4 +165,5 @@ def lead_routes(viewer_id: IdValue) -> ColumnElement[bool]:
 
 
 def lead_route_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
+    """The same lead routes, as rows that an index has in order."""
     return (IndexedPart(lead_routes(viewer_id), viewer_id, "creator_id"),)

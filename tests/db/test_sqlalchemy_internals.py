@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Dialect, bindparam, inspect, make_url
+from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 
 from app.config import DRIVERS
 from app.db.models import Team, User
-from app.db.sqlalchemy_internals import column_readers, compile_text, detached
+from app.db.sqlalchemy_internals import as_core, column_readers, compile_text, detached
 from app.domain.enums import OrderMethod
 
 ASYNCPG, AIOSQLITE = (make_url(f"{driver}://").get_dialect()() for driver in DRIVERS[::-1])
@@ -57,3 +58,14 @@ def test_a_detached_row_is_unchanged_and_in_no_session() -> None:
     assert (user.id, user.email) == (1, "grace@example.com")
     state = inspect(user)
     assert (state.session, state.modified) == (None, False)
+
+
+@pytest.mark.parametrize("dialect", [ASYNCPG, AIOSQLITE])
+def test_a_query_of_columns_has_the_same_text_without_the_orm(dialect: Dialect) -> None:
+    """`_propagate_attrs`: a condition on an attribute of a model makes the ORM compile the query."""
+    columns = inspect(Team).local_table.c
+    by_orm = select_columns(columns.id).where(col(Team.name) == bindparam("name")).order_by(columns.id)
+    core = as_core(by_orm)
+    assert core.compile(dialect=dialect).string == by_orm.compile(dialect=dialect).string
+    assert by_orm._propagate_attrs
+    assert not core._propagate_attrs
