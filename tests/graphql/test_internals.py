@@ -30,7 +30,10 @@ from app.graphql.strawberry_internals import (
     MaybeNullValidationRule,
     OneOfInputValidationRule,
     core_schema,
+    python_arguments,
     requested_operation_name,
+    strawberry_field,
+    strawberry_schema,
 )
 from app.graphql.subscriptions.websocket import Connection, _Socket
 from app.graphql.validation_rules import REPLACEMENTS, RULES
@@ -131,3 +134,16 @@ def test_the_websocket_handler_has_the_methods_that_we_override_or_call(
     """An override of a method that no longer exists would silently be ignored."""
     assert used <= set(vars(theirs))
     assert issubclass(ours, theirs)
+
+
+def test_a_field_has_its_declaration_and_its_arguments_in_python() -> None:
+    core = core_schema(schema)
+    assert core.query_type is not None
+    offers = core.query_type.fields["leadOffers"]
+    assert strawberry_schema(core) is schema
+    declared = strawberry_field(offers)
+    assert declared.python_name == "lead_offers"
+    assert python_arguments(schema, declared.arguments, {"lead_id": "7", "limit": None}) == {
+        "lead_id": "7",
+        "limit": None,
+    }

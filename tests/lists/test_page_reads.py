@@ -18,7 +18,7 @@ from tests.support.query_plans import rows_read
 from tests.support.world import NOW
 
 pytestmark = pytest.mark.slow
-OTHERS = 2_000_000 if FULL else 100_000
+OTHERS = 400_000 if FULL else 100_000
 """Rows of others in each table."""
 MINE = 300
 """Rows of each kind that the viewer can see."""

@@ -18,8 +18,6 @@ from graphql import (
 )
 from graphql.execution.collect_fields import FieldDetails
 from sqlmodel import SQLModel
-from strawberry.schema.schema_converter import GraphQLCoreConverter
-from strawberry.types.field import StrawberryField
 
 from app.graphql import declarations
 from app.graphql.declarations import (
@@ -36,6 +34,7 @@ from app.graphql.declarations import (
 from app.graphql.plans.arguments import Arguments
 from app.graphql.plans.operation import Scope
 from app.graphql.plans.spelling import Kind
+from app.graphql.strawberry_internals import strawberry_field
 from app.lists.pagination import table_of
 
 
@@ -202,7 +201,7 @@ class _Builder:
         core = _field(type_, details)
         match _declared(core):
             case None:
-                return _column(name, core, model, _definition(core).python_name)
+                return _column(name, core, model, strawberry_field(core).python_name)
             case Computed() as computed:
                 return Scalar(name, _kind(core), not is_non_null_type(core.type), None, computed)
             case Reference() as reference:
@@ -233,7 +232,7 @@ class _Builder:
                 below.append(Constant(key, f'"{type_.name}"'))
             else:
                 core = _field(type_, found)
-                below.append(_column(key, core, model, columns[_definition(core).python_name]))
+                below.append(_column(key, core, model, columns[strawberry_field(core).python_name]))
         return Inlined(name, embedded, tuple(below))
 
     def _page(self, name: str, core: GraphQLField, source: RootPage | NestedPage, details: list[FieldDetails]) -> Page:
@@ -290,7 +289,7 @@ def _column(name: str, core: GraphQLField, model: type[SQLModel], column: str) -
 
 def _declared(core: GraphQLField) -> Declaration | None:
     """Return how the field is read; None if it shows the column of its own name."""
-    definition = _definition(core)
+    definition = strawberry_field(core)
     for kind in DECLARATIONS:
         if kind in definition.metadata:
             declaration: Declaration = definition.metadata[kind]
@@ -298,11 +297,6 @@ def _declared(core: GraphQLField) -> Declaration | None:
     if definition.base_resolver is not None:
         raise NotPlannable(definition.python_name)
     return None
-
-
-def _definition(core: GraphQLField) -> StrawberryField:
-    definition: StrawberryField = core.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
-    return definition
 
 
 def _kind(core: GraphQLField) -> Kind:
