@@ -143,7 +143,4 @@ def test_a_field_has_its_declaration_and_its_arguments_in_python() -> None:
     assert strawberry_schema(core) is schema
     declared = strawberry_field(offers)
     assert declared.python_name == "lead_offers"
-    assert python_arguments(schema, declared.arguments, {"lead_id": "7", "limit": None}) == {
-        "lead_id": "7",
-        "limit": None,
-    }
+    assert python_arguments(schema, declared.arguments, {"leadId": "7", "limit": 3}) == {"lead_id": "7", "limit": 3}
