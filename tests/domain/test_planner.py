@@ -62,6 +62,8 @@ def test_members_without_a_rank_are_together_the_last_tier() -> None:
 
 def test_rank_0_comes_before_rank_1() -> None:
     assert minutes(by_rank([member(2, rank=1), member(1, rank=0)])) == {1: 0, 2: 15}
+    at_once = by_rank([member(1, rank=1), member(2, rank=0)], gap=0)
+    assert [offer.user_id for offer in at_once.offers] == [2, 1]
 
 
 def test_skipped_users_are_in_the_order_of_their_ids() -> None:
