@@ -50,7 +50,7 @@ UNDELIVERED = {
 MACHINES = ("machine", "fax")
 """How the values of AnsweredBy begin that are no person. https://www.twilio.com/docs/voice/answering-machine-detection"""
 
-CLAIM = re.compile(r"(?:1|YES)(?:[\s,]+#?(?P<lead>[0-9]{1,19}))?(?:[\s,]+(?P<name>\D+))?", re.IGNORECASE)
+CLAIM = re.compile(r"(?:1|YES)(?:[\s,]+#?(?P<lead>[0-9]{1,19}))?(?:[\s,]+(?P<name>.+))?", re.IGNORECASE | re.DOTALL)
 """A text that claims: `1`, `yes`, `1 4711` names a lead, and `1 4711 Ann` a person too."""
 STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 START = frozenset({"START", "UNSTOP"})
@@ -98,7 +98,7 @@ class Callbacks:
             lead_id, name = claim["lead"], claim["name"]
             words = TextReplyWords(_reply_id(form), phone, int(lead_id) if lead_id else None, name and name.strip())
             reply = await self._claim_by_reply(words, now)
-        elif word in STOP | START:
+        elif word in START or _is_stop(word):
             reply = await self._switch_texts(phone, now, on=word in START)
         else:
             reply = messages.HOW_TO_REPLY
@@ -132,7 +132,7 @@ class Callbacks:
         if match.offer_id is not None:
             return await self._claim(match.offer_id, ClaimedVia.TEXT, now)
         if match.choices:
-            return messages.which_lead(match.choices)
+            return messages.which_lead(match.choices) if match.is_shared else messages.HOW_TO_REPLY
         return messages.NOTHING_OPEN if reply.lead_id is None else messages.NOT_OPEN
 
     async def _claim(self, offer_id: int, via: ClaimedVia, now: datetime) -> str:
@@ -193,6 +193,11 @@ def _reply_id(form: Form) -> str:
     if not form.get("MessageSid"):
         raise ApiError(Code.BAD_REQUEST, "The form has no field MessageSid.")
     return form["MessageSid"]
+
+
+def _is_stop(text: str) -> bool:
+    """Whether a text in capitals is a STOP word, with any punctuation: people also write `OPT OUT` and `"STOP"`."""
+    return re.sub(r"[\W_]", "", text) in STOP
 
 
 def _failure(status: str, code: str) -> str:
