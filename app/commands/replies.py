@@ -104,6 +104,11 @@ async def remember_text_reply(session: AsyncSession, reply_id: str, offer_id: in
     return (await session.exec(select(TextReply.offer_id).where(col(TextReply.id) == reply_id))).one()
 
 
+async def is_repeated(session: AsyncSession, reply_id: str) -> bool:
+    """Return whether a text was remembered before."""
+    return (await session.exec(select(TextReply.id).where(col(TextReply.id) == reply_id))).first() is not None
+
+
 def _spoken(name: str) -> str:
     """Return the key by which names in texts are compared: without case, spaces and punctuation, if more is left."""
     folded = unicodedata.normalize("NFKC", name).casefold()

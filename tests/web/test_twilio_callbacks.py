@@ -465,6 +465,21 @@ async def test_yes_after_stop_allows_texts_and_claims_nothing(
     assert await holder(database, offer) == (dora.id, ClaimedVia.TEXT)
 
 
+@pytest.mark.parametrize("word", ["START", "Unstop", "yes"])
+async def test_a_repeated_start_does_not_undo_a_later_stop(
+    twilio: Twilio, database: Database, dora: User, word: str
+) -> None:
+    await twilio.text("STOP")
+    for _ in range(2 if word != "yes" else 1):
+        assert "You will get texts about leads again." in await twilio.text(word, sid="SM77")
+    assert await stops(database) == []
+    await twilio.text("STOP")
+    assert await twilio.text(word, sid="SM77") == NOTHING
+    assert await stops(database) == [(dora.id, PHONE)]
+    assert "You will get texts about leads again." in await twilio.text(word, sid="SM78")
+    assert await stops(database) == []
+
+
 async def stops(database: Database) -> list[tuple[int, str]]:
     async with database.read() as session:
         found = (await session.exec(select(TextOptOut).order_by(col(TextOptOut.user_id)))).all()
