@@ -31,6 +31,7 @@ from app.domain.bounds import (
     YEAR_IN_MINUTES,
     YEAR_IN_SECONDS,
 )
+from app.domain.phones import parse_phone
 from app.domain.validation import email_to_send, parse_mailbox
 
 PREFIX = "LEAD_OFFERS_"
@@ -343,9 +344,11 @@ class Settings(BaseSettings):
         if limit is None:
             return None
         try:
-            rate = limits.parse(limit)
+            [rate] = limits.parse_many(limit)
         except ValueError:
-            raise ValueError("must be a number of requests and a unit of time, such as 600/minute") from None
+            raise ValueError("must be one number of requests and a unit of time, such as 600/minute") from None
+        if not rate.amount:
+            raise ValueError("must be at least one request")
         if rate.amount > LARGEST_RATE or rate.get_expiry() > YEAR_IN_SECONDS:
             raise ValueError(f"must be at most {LARGEST_RATE:,} requests in at most a year")
         return limit
@@ -407,7 +410,7 @@ class Settings(BaseSettings):
     @field_validator("twilio_from")
     @classmethod
     def _check_phone_number(cls, number: str | None) -> str | None:
-        if number is not None and not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+        if number is not None and not _is_e164(number):
             raise ValueError("must be a phone number with + and country code, such as +12025550142")
         return number
 
@@ -469,6 +472,13 @@ def _checked_postgresql_url(url: str) -> str:
     if options.get("ssl", "prefer") not in SSL_MODES:
         raise ValueError(f"must have one of {', '.join(SSL_MODES)} as ssl after ?")
     return url
+
+
+def _is_e164(number: str) -> bool:
+    try:
+        return parse_phone(number) == number
+    except ValueError:
+        return False
 
 
 def webhook_key(secret: SecretStr) -> bytes:

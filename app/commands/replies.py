@@ -1,5 +1,7 @@
 """Replies to messages that claim a lead: a link that was opened, a key that was pressed, a text that was sent."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,8 +49,13 @@ class Choice:
 
     def is_named_by(self, reply: TextReplyWords) -> bool:
         """Whether the text names this lead and this person, or leaves them out."""
-        is_lead = reply.lead_id in (None, self.lead_id)
-        return is_lead and (reply.first_name is None or reply.first_name.casefold() == self.first_name.casefold())
+        return self.is_about(reply) and (
+            reply.first_name is None or _spoken(reply.first_name) == _spoken(self.first_name)
+        )
+
+    def is_about(self, reply: TextReplyWords) -> bool:
+        """Whether the text names this lead, or no lead."""
+        return reply.lead_id in (None, self.lead_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,8 @@ class Match:
 
     offer_id: int | None
     choices: Sequence[Choice]
+    is_shared: bool = False
+    """Whether several users have the number."""
 
 
 async def claim_by_reply(session: AsyncSession, offer_id: int, via: ClaimedVia, now: datetime) -> LeadOffer:
@@ -73,21 +82,37 @@ async def match_text_reply(session: AsyncSession, reply: TextReplyWords, now: da
 
     That is the newest open offer of the number's user, or of the lead that the text names. If several users have the
     number, the text must name the lead, and also the user where the lead is offered to two of them: without that it
-    claims nothing, and the choices say between what. The provider may report a text more than once. The match is
-    stored the first time, so that a repeated report does not claim another lead.
+    claims nothing, and the choices say between what. A name that no user of the number has claims nothing either, also
+    where one user has the number: `1 please` or `yes but later` may not be meant as a claim.
+
+    The provider may report a text more than once. The match is stored the first time, so that a repeated report does
+    not claim another lead.
     """
     open_offers = await _claimable(session, reply.phone, now)
     named = [each for each in open_offers if each.is_named_by(reply)]
-    names_user = reply.lead_id is not None or reply.first_name is not None or not await _is_shared(session, reply.phone)
+    is_shared = await _is_shared(session, reply.phone)
+    names_user = reply.lead_id is not None or reply.first_name is not None or not is_shared
     is_clear = names_user and len({each.user_id for each in named}) == 1
     offer_id = await remember_text_reply(session, reply.id, named[0].offer_id if is_clear else None, now)
-    return Match(offer_id, [] if is_clear else open_offers if not names_user else named)
+    choices = [] if is_clear else [each for each in open_offers if each.is_about(reply)]
+    return Match(offer_id, choices, is_shared)
 
 
 async def remember_text_reply(session: AsyncSession, reply_id: str, offer_id: int | None, now: datetime) -> int | None:
     """Store the offer that a text claims, None for no offer, and return what was stored when it was first reported."""
     await _STORE.run(session, id=reply_id, offer_id=offer_id, received_at=now)
     return (await session.exec(select(TextReply.offer_id).where(col(TextReply.id) == reply_id))).one()
+
+
+async def is_repeated(session: AsyncSession, reply_id: str) -> bool:
+    """Return whether a text was remembered before."""
+    return (await session.exec(select(TextReply.id).where(col(TextReply.id) == reply_id))).first() is not None
+
+
+def _spoken(name: str) -> str:
+    """Return the key by which names in texts are compared: without case, spaces and punctuation, if more is left."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    return re.sub(r"[\W_]", "", folded) or folded
 
 
 async def _claimable(session: AsyncSession, phone: str, now: datetime) -> list[Choice]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
+import idna
+
 HIGHEST_PORT = 65_535
 
 LONGEST_HOST = 253
@@ -81,11 +83,25 @@ def check_host_and_port(text: str) -> None:
         raise ValueError(f"must have a port from 1 to {HIGHEST_PORT} after the host, or none")
 
 
+def _ascii_host(host: str) -> str:
+    """Return the host in ASCII. Raises ValueError if it is none, or one that not all clients write in the same way.
+
+    HTTP clients follow IDNA 2008. Sockets follow IDNA 2003, which maps other characters and takes symbols: with
+    `stra\u00dfe.example`, they would connect to somebody else.
+    """
+    if host.isascii():
+        return host
+    encoded = idna.encode(host.lower()).decode()
+    if encoded != host.encode("idna").decode():
+        raise ValueError("is not the same in IDNA 2003 and 2008")
+    return encoded
+
+
 def _is_host(host: str) -> bool:
     try:
         if host.startswith("["):
-            return bool(IPv6Address(host[1:-1]))
-        labels = host.encode("idna").decode().removesuffix(".").split(".")
+            return "%25" not in host and bool(IPv6Address(host[1:-1]))
+        labels = _ascii_host(host).removesuffix(".").split(".")
         if labels[-1].isdecimal():
             return bool(IPv4Address(host))
     except ValueError:

@@ -25,9 +25,19 @@ from app.domain.zipcodes import parse_zipcode
 from app.errors import Problem, bad_input
 
 BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\U0001d159") | {
-    chr(code) for code in (*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))
+    chr(code)
+    for code in (
+        0x2065,
+        *range(0x180B, 0x1810),
+        *range(0xFE00, 0xFE10),
+        *range(0xFFF0, 0xFFF9),
+        *range(0xE0000, 0xE1000),
+    )
 }
-"""Characters that show nothing, although Unicode counts them as letters, symbols or marks."""
+"""Characters that show nothing, although Unicode counts them as letters, symbols or marks, or has not assigned them.
+
+These are Unicode's Default_Ignorable_Code_Point without the control and format characters, and a few empty symbols.
+"""
 
 email_validator.SPECIAL_USE_DOMAIN_NAMES.clear()  # `localhost` and `.test` are addresses like others here
 

@@ -1,6 +1,7 @@
 """Parses an import file: from JSON text to rows of parsed values. Problems are reported, and parsing goes on."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -36,7 +37,8 @@ def parse(content: bytes, report: Report | None = None) -> dict[str, Any]:
     report, known = report or Report(), [kind.name for kind in LISTS]
     document: Any = {}
     try:
-        document = json.loads(content.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        text = content.decode("utf-8-sig")
+        document = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except UnicodeDecodeError as error:
         report.problem("", f"The file is not UTF-8 at byte {error.start}.")
     except (ValueError, RecursionError) as error:
@@ -53,6 +55,15 @@ def parse(content: bytes, report: Report | None = None) -> dict[str, Any]:
     report.raise_problems()
     lists: dict[str, Any] = document
     return lists
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON. Raises ValueError if it has a key twice: JSON would drop the first list or value."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        key = Counter(key for key, _value in pairs).most_common(1)[0][0]
+        raise ValueError(f"an object has the key {shown(key)} twice")
+    return members
 
 
 def _refuse_constant(constant: str) -> NoReturn:

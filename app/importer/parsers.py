@@ -21,6 +21,9 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 _INTEGER = re.compile(r"(-?[0-9]{1,19})(\.0*)?")
 
+_DECIMAL = re.compile(r"[0-9]{1,19}\.0*")
+"""A number that a spreadsheet has written with a decimal point."""
+
 _SHORT = re.compile(r"[0-9]{1,5}(\.0*)?")
 
 EXACT = 2**53
@@ -41,7 +44,8 @@ def name(value: Any) -> str:
 
 def phone(value: Any) -> str:
     """Return the text of a phone number, which spreadsheets may take for a number. It is checked later."""
-    return text(value if isinstance(value, str) else str(integer(value)))
+    is_number = not isinstance(value, str) or _DECIMAL.fullmatch(value.strip())
+    return text(str(integer(value)) if is_number else value)
 
 
 def user_email(value: Any) -> str:

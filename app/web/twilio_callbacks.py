@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from app.access.claim_links import public_address, read_link
 from app.commands.delivery_status import record_delivery_status
-from app.commands.replies import TextReplyWords, claim_by_reply, match_text_reply, remember_text_reply
+from app.commands.replies import TextReplyWords, claim_by_reply, is_repeated, match_text_reply, remember_text_reply
 from app.commands.text_opt_outs import has_opted_out, opt_in_to_texts, opt_out_of_texts
 from app.config import Settings
 from app.db.engine import Database
@@ -50,7 +50,7 @@ UNDELIVERED = {
 MACHINES = ("machine", "fax")
 """How the values of AnsweredBy begin that are no person. https://www.twilio.com/docs/voice/answering-machine-detection"""
 
-CLAIM = re.compile(r"(?:1|YES)(?:[\s,]+#?(?P<lead>[0-9]{1,19}))?(?:[\s,]+(?P<name>\D+))?", re.IGNORECASE)
+CLAIM = re.compile(r"(?:1|YES)(?:[\s,]+#?(?P<lead>[0-9]{1,19}))?(?:[\s,]+(?P<name>.+))?", re.IGNORECASE | re.DOTALL)
 """A text that claims: `1`, `yes`, `1 4711` names a lead, and `1 4711 Ann` a person too."""
 STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
 START = frozenset({"START", "UNSTOP"})
@@ -91,15 +91,15 @@ class Callbacks:
         word = said.upper()
         if not await self._is_known(phone):
             reply = None
-        elif word == "YES" and await self._has_opted_out(phone):
-            await self._remember_as_start(_reply_id(form), now)
-            reply = await self._switch_texts(phone, now, on=True)
+        elif word in START or (word == "YES" and await self._has_opted_out(phone)):
+            reply = await self._allow_texts(_reply_id(form), phone, now)
         elif claim := CLAIM.fullmatch(said):
             lead_id, name = claim["lead"], claim["name"]
             words = TextReplyWords(_reply_id(form), phone, int(lead_id) if lead_id else None, name and name.strip())
             reply = await self._claim_by_reply(words, now)
-        elif word in STOP | START:
-            reply = await self._switch_texts(phone, now, on=word in START)
+        elif _is_stop(word):
+            await self.db.in_transaction(lambda session: opt_out_of_texts(session, phone, now))
+            reply = None  # Twilio itself confirms it
         else:
             reply = messages.HOW_TO_REPLY
         return _twiml(reply_twiml(reply))
@@ -114,17 +114,20 @@ class Callbacks:
         async with self.db.read() as session:
             return (await session.exec(found)).first() is not None
 
-    async def _switch_texts(self, phone: str, now: datetime, *, on: bool) -> str | None:
-        """Return the reply; None after a STOP word, which Twilio itself confirms."""
-        if not on:
-            await self.db.in_transaction(lambda session: opt_out_of_texts(session, phone, now))
-            return None
-        await self.db.in_transaction(lambda session: opt_in_to_texts(session, phone))
-        return messages.TEXTS_AGAIN
+    async def _allow_texts(self, reply_id: str, phone: str, now: datetime) -> str | None:
+        """Send texts to the number again, and return the reply.
 
-    async def _remember_as_start(self, reply_id: str, now: datetime) -> None:
-        """Store that this YES claims nothing, for when it is reported again and texts are on."""
-        await self.db.in_transaction(lambda session: remember_text_reply(session, reply_id, None, now))
+        A repeated report changes nothing: after a STOP in the meantime, texts stay off. Nor does a YES claim anything
+        when it is reported again and texts are on.
+        """
+
+        async def allow(session: AsyncSession) -> None:
+            if not await is_repeated(session, reply_id):
+                await remember_text_reply(session, reply_id, None, now)
+                await opt_in_to_texts(session, phone)
+
+        await self.db.in_transaction(allow)
+        return None if await self._has_opted_out(phone) else messages.TEXTS_AGAIN
 
     async def _claim_by_reply(self, reply: TextReplyWords, now: datetime) -> str:
         """Claim the offer that the text names. A transaction of its own stores which, and survives a failed claim."""
@@ -132,7 +135,7 @@ class Callbacks:
         if match.offer_id is not None:
             return await self._claim(match.offer_id, ClaimedVia.TEXT, now)
         if match.choices:
-            return messages.which_lead(match.choices)
+            return messages.which_lead(match.choices) if match.is_shared else messages.HOW_TO_REPLY
         return messages.NOTHING_OPEN if reply.lead_id is None else messages.NOT_OPEN
 
     async def _claim(self, offer_id: int, via: ClaimedVia, now: datetime) -> str:
@@ -193,6 +196,11 @@ def _reply_id(form: Form) -> str:
     if not form.get("MessageSid"):
         raise ApiError(Code.BAD_REQUEST, "The form has no field MessageSid.")
     return form["MessageSid"]
+
+
+def _is_stop(text: str) -> bool:
+    """Whether a text in capitals is a STOP word, with any punctuation: people also write `OPT OUT` and `"STOP"`."""
+    return re.sub(r"[\W_]", "", text) in STOP
 
 
 def _failure(status: str, code: str) -> str:

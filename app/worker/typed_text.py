@@ -16,6 +16,12 @@ FEWEST_LETTERS = 8
 _NOT_IN_XML = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _ADDRESS = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _PHONE = re.compile(r"\+?\(?\d(?:[\s().+/\u2010-\u2015-]*\d){6,}")
+_JOINERS = re.compile(r"(?<=[.:@/\u3002])[\u200c\u200d]+|[\u200c\u200d]+(?=[.:@/\u3002])")
+"""Joiners beside the signs of an address, where they join nothing, and browsers leave them out."""
+
+_IP_ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
+"""Telephones make links of these."""
+
 _LINK = re.compile(r"(?<=[^\W\d]):(?=\S)|(?<=[^\W\d])[.\u3002](?=\w)|(?<=\w)[.\u3002](?=[^\W\d])")
 
 
@@ -27,10 +33,11 @@ def presentable(text: str | None, contact: Contact) -> str:
     """
     line = unicodedata.normalize("NFKC", text or "")
     line = "".join(each for each in line if unicodedata.category(each) != "Cf" or each in "\u200c\u200d")
-    line = _NOT_IN_XML.sub(" ", line)
+    line = _JOINERS.sub("", _NOT_IN_XML.sub(" ", line))
     shown = _PHONE.sub(" ", _ADDRESS.sub(" ", line))
     if _reveals(shown, contact):
         return ""
+    shown = _IP_ADDRESS.sub(lambda address: address[0].replace(".", ". "), shown)
     shown = " ".join(_LINK.sub(lambda link: f"{link[0]} ", shown).split())
     return shown[:MAX_LENGTH] if re.search(r"\w", shown) or shown == " ".join(line.split()) else ""
 

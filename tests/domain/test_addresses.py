@@ -36,6 +36,8 @@ def _exactly(reason: str) -> str:
         ("smtp://127.0.0.1:1", "127.0.0.1", 1, None),
         ("smtp://[::1]:25", "::1", 25, None),
         ("smtp://b\u00fccher.example", "b\u00fccher.example", None, None),
+        ("smtp://\u4f8b\u3048.\u30c6\u30b9\u30c8.", "\u4f8b\u3048.\u30c6\u30b9\u30c8.", None, None),
+        ("smtp://xn--strae-oqa.example", "xn--strae-oqa.example", None, None),
     ],
 )
 def test_a_valid_address_has_parts(address: str, host: str, port: int | None, password: str | None) -> None:
@@ -54,6 +56,14 @@ def test_a_port_is_a_number_up_to_65535(mail_host: str) -> None:
     "host",
     [
         *("", ":25", "::1", "[::1", "[mail]", "256.1.1.1", "1.2.3", "a..b", "-a.example", "a-.example"),
+        *(
+            "\u2603.example",
+            "stra\u00dfe.example",
+            "\ufb01.example",
+            "-\u00fc.example",
+            "\u0663.example",
+            "[fe80::1%25eth0]",
+        ),
         *("<host>", "a,b", "a*b", "%61", "a" * 64, ".".join(["a" * 60] * 5)),
     ],
 )

@@ -317,6 +317,7 @@ def test_a_name_that_can_be_seen_is_stored_as_it_is(name: str) -> None:
             "\u2060",
             "\ufe0f",
         ),
+        *("\u2065", "\ufff0", "\ufff8", "\U000e0000", "\U000e0fff", "\u2065\u200b"),
         *("\u2800 \u200b", "\u0301", "\U000e0041", "\U0001d159", "\u034f", "\u180e", "\ue000"),
     ],
 )

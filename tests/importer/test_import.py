@@ -498,6 +498,7 @@ async def test_phone_numbers_become_e164_and_invalid_ones_are_kept(database: Dat
                 {"id": 4, "phone": 2025550144},
                 {"id": 5, "phone": 12025550145.0},
                 {"id": 6, "phone": "555-0142"},
+                {"id": 7, "phone": " 2025550146.0 "},
             ],
             "contacts": [
                 {"id": 1, "owner_user_id": 1, "mobile_phone": "202.555.0143"},
@@ -512,6 +513,7 @@ async def test_phone_numbers_become_e164_and_invalid_ones_are_kept(database: Dat
         "+12025550144",
         "+12025550145",
         "555-0142",
+        "+12025550146",
     ]
     assert [contact["mobile_phone"] for contact in await rows(database, "contacts")] == ["+12025550143", "555-01"]
     assert "users: 2 with an invalid phone: kept as it is" in report.lines()

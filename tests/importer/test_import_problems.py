@@ -234,6 +234,8 @@ FILES = [
     (b'{"users": [}', "The file is not JSON: Expecting value: line 1 column 12 (char 11)."),
     (b'{"users": [{"id": NaN}]}', "The file is not JSON: NaN is not a JSON value."),
     (b'{"users": \xff}', "The file is not UTF-8 at byte 10."),
+    (b'{"users": [{"id": 1}], "teams": [], "users": []}', 'The file is not JSON: an object has the key "users" twice.'),
+    (b'{"users": [{"id": 1, "id": 2}]}', 'The file is not JSON: an object has the key "id" twice.'),
     (b"[" * 100_000, "The file is not JSON: maximum recursion depth exceeded while decoding a JSON array"),
     (b"[]", "The file must be one JSON object of lists."),
     (b'{"users": {}}', "users: {} is not a list"),

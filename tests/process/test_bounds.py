@@ -137,6 +137,25 @@ def test_a_rate_limit_has_a_maximum(monkeypatch: pytest.MonkeyPatch, name: str, 
         read_settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("rate_limit_per_user", "0/minute", "must be at least one request"),
+        ("rate_limit_per_address", "600/minute;5000/day", "must be one number of requests and a unit of time"),
+        ("rate_limit_per_user", "", "must be one number of requests and a unit of time"),
+        ("twilio_from", "+1202555", "must be a phone number with \\+ and country code"),
+        ("twilio_from", "+9990000000", "must be a phone number with \\+ and country code"),
+    ],
+)
+def test_a_setting_that_cannot_work_ends_the_start(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
+) -> None:
+    """A limit of none refuses everybody, the second of two limits was ignored, and a short number sends nothing."""
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", value)
+    with pytest.raises(ValueError, match=f"{PREFIX}{name.upper()}: {problem}"):
+        read_settings()
+
+
 async def test_a_server_and_a_worker_run_with_the_largest_numbers(
     database: Database, database_url: str, world: World, cast: Cast
 ) -> None:

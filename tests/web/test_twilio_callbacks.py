@@ -381,6 +381,44 @@ async def test_people_who_cannot_be_told_apart_are_sent_to_the_app(
     assert "Claim the lead by the link that you were sent, or in the app." in await twilio.text("1")
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Ann 2", "Ann 2"),
+        ("J.R.", "J. R."),
+        ("J.R.", "jr"),
+        ("Mary  Ann", "mary ann"),
+        ("Ren\u0065\u0301", "REN\u00c9"),
+        ("Dr. O'Neil", "Dr. O\u2019Neil"),
+        ("\U0001f642", "\U0001f642"),
+    ],
+)
+async def test_a_name_is_understood_as_people_write_it(
+    twilio: Twilio, database: Database, world: World, cast: Cast, dora: User, offer: LeadOffer, name: str, said: str
+) -> None:
+    emma = await world.member_user(cast.team, name, phone=PHONE)
+    async with world.database.read() as session:
+        emmas = await world.offer(await session.get_one(Lead, offer.lead_id), emma)
+    assert "More than one person uses this number." in await twilio.text(f"1 {offer.lead_id}")
+    assert "You have claimed lead" in await twilio.text(f"1 {offer.lead_id} {said}")
+    assert await holder(database, emmas) == (emma.id, ClaimedVia.TEXT)
+
+
+@pytest.mark.parametrize("said", ["1 please", "Yes, but later", "yes 5 minutes", "1 {lead} no", "1 {lead} 2"])
+async def test_words_that_nobody_is_called_claim_nothing(
+    twilio: Twilio, database: Database, world: World, cast: Cast, dora: User, offer: LeadOffer, said: str
+) -> None:
+    """The reply says how to claim, and not that no offer is open."""
+    said = said.format(lead=offer.lead_id)
+    if "5" not in said:
+        assert "Reply 1 to claim your latest lead offer" in await twilio.text(said)
+        await world.member_user(cast.team, "Emma", phone=PHONE)
+        assert f"Reply 1 {offer.lead_id} Dora to claim" in await twilio.text(said)
+    else:
+        assert "This offer is no longer open." in await twilio.text(said)
+    assert await holder(database, offer) == (None, None)
+
+
 async def test_a_reply_without_an_open_offer(twilio: Twilio, dora: User) -> None:
     assert "You have no open lead offers." in await twilio.text("1")
     assert "Reply 1 to claim your latest lead offer, 1 and a lead" in await twilio.text("who is this?")
@@ -392,7 +430,22 @@ async def test_unknown_numbers_get_no_reply(twilio: Twilio, offer: LeadOffer, da
     assert await holder(database, offer) == (None, None)
 
 
-@pytest.mark.parametrize("word", ["STOP", "stop", " Stop. ", "UNSUBSCRIBE", "Revoke", "OPTOUT"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "STOP",
+        "stop",
+        " Stop. ",
+        "UNSUBSCRIBE",
+        "Revoke",
+        "OPTOUT",
+        "Opt-out",
+        "Opt out!",
+        '"STOP"',
+        "Stop?",
+        "stop all",
+    ],
+)
 async def test_stop_is_remembered_until_start(twilio: Twilio, database: Database, dora: User, word: str) -> None:
     for _ in range(2):
         assert await twilio.text(word) == NOTHING
@@ -410,6 +463,21 @@ async def test_yes_after_stop_allows_texts_and_claims_nothing(
     assert (await stops(database), await holder(database, offer)) == ([], (None, None))
     await twilio.text("yes", sid="SM2")
     assert await holder(database, offer) == (dora.id, ClaimedVia.TEXT)
+
+
+@pytest.mark.parametrize("word", ["START", "Unstop", "yes"])
+async def test_a_repeated_start_does_not_undo_a_later_stop(
+    twilio: Twilio, database: Database, dora: User, word: str
+) -> None:
+    await twilio.text("STOP")
+    for _ in range(2 if word != "yes" else 1):
+        assert "You will get texts about leads again." in await twilio.text(word, sid="SM77")
+    assert await stops(database) == []
+    await twilio.text("STOP")
+    assert await twilio.text(word, sid="SM77") == NOTHING
+    assert await stops(database) == [(dora.id, PHONE)]
+    assert "You will get texts about leads again." in await twilio.text(word, sid="SM78")
+    assert await stops(database) == []
 
 
 async def stops(database: Database) -> list[tuple[int, str]]:

@@ -154,3 +154,23 @@ def test_a_user_without_names_is_greeted_without_a_gap() -> None:
     for words in (messages.offered, messages.assigned, messages.exhausted):
         assert words(user, lead, NOBODY)[1].startswith("Hello,\n\n")
     assert messages.offered_by_call(user, lead, NOBODY)[1].startswith("Hello. You are offered")
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("evil.\u200dcom", "evil. com"),
+        ("evil\u200c.com", "evil. com"),
+        ("evil\u200d.\u200d\u200ccom", "evil. com"),
+        ("https\u200d://evil", "https: //evil"),
+        ("1.2.3.4", "1. 2. 3. 4"),
+        ("http://8.8.8.8/pay", "http: //8. 8. 8. 8/pay"),
+        ("\uff11.1.1.1:80", "1. 1. 1. 1:80"),
+        ("3.5 rooms", "3.5 rooms"),
+        ("Release 1.2.3", "Release 1.2.3"),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
+        ("\U0001f468\u200d\U0001f4bb", "\U0001f468\u200d\U0001f4bb"),
+    ],
+)
+def test_neither_joiners_nor_digits_hide_a_link(typed: str, shown: str) -> None:
+    assert presentable(typed, NOBODY) == shown

@@ -119,6 +119,8 @@ def _reporting_failures() -> Iterator[None]:
         yield
     except aiosmtplib.SMTPRecipientsRefused as error:
         raise _refused(error.recipients[0].code, "the address") from error
+    except (aiosmtplib.SMTPConnectResponseError, aiosmtplib.SMTPHeloError) as error:
+        raise _refused(error.code, "the connection", permanent=False) from error  # whatever it says, it saw no message
     except aiosmtplib.SMTPAuthenticationError as error:
         raise DeliveryError("The mail server rejected this server's login.") from error
     except aiosmtplib.SMTPSenderRefused as error:
@@ -162,6 +164,10 @@ def _is_lost(error: Exception) -> bool:
     return isinstance(error, aiosmtplib.SMTPServerDisconnected | OSError)
 
 
-def _refused(code: int, what: str) -> DeliveryError:
-    """A reply of 500 or more is permanent (RFC 5321, section 4.2.1)."""
-    return DeliveryError(f"The mail server rejected {what} ({code}).", permanent=code >= 500)
+def _refused(code: int, what: str, *, permanent: bool | None = None) -> DeliveryError:
+    """A reply of 500 or more is permanent (RFC 5321, section 4.2.1), unless the caller knows better."""
+    if code == aiosmtplib.SMTPStatus.invalid_response:
+        return DeliveryError("The mail server sent a response that is not SMTP.")
+    return DeliveryError(
+        f"The mail server rejected {what} ({code}).", permanent=code >= 500 if permanent is None else permanent
+    )

@@ -207,3 +207,35 @@ async def test_a_server_that_closes_the_connection() -> None:
     with pytest.raises(DeliveryError, match="connection to the mail server failed"):
         await EmailChannel(f"smtp://{host}:{port}", "leads@example.org", 5).send(MESSAGE)
     server.close()
+
+
+@pytest.mark.parametrize(
+    ("replies", "reason"),
+    [
+        (["554 no SMTP service here"], "The mail server rejected the connection (554)."),
+        (["550 your address is blocked"], "The mail server rejected the connection (550)."),
+        (["220 hello", "550 no", "550 no"], "The mail server rejected the connection (550)."),
+        (["HTTP/1.1 400 Bad Request"], "The mail server sent a response that is not SMTP."),
+        (["220 hello", "250 hello", "what?"], "The mail server sent a response that is not SMTP."),
+    ],
+)
+async def test_a_server_that_refuses_everybody_does_not_refuse_the_message(replies: list[str], reason: str) -> None:
+    """Its operator can change that, so the message is tried again."""
+
+    gone = asyncio.Event()
+
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for each in replies:
+            writer.write(f"{each}\r\n".encode())
+            await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+        gone.set()
+
+    server = await asyncio.start_server(reply, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    with pytest.raises(DeliveryError) as failure:
+        await EmailChannel(f"smtp://{host}:{port}", "leads@example.org", 5).send(MESSAGE)
+    assert (failure.value.permanent, failure.value.reason) == (False, reason)
+    await gone.wait()
+    server.close()
