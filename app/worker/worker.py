@@ -162,8 +162,9 @@ class Worker:
         """Sleep until the event wakes the loop or the next work is due."""
         longest = IDLE_SECONDS if self.db.is_postgresql else POLL_SECONDS
         seconds = longest if next_at is None else min(longest, max(0.0, (next_at - self.clock()).total_seconds()))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(wake.wait(), seconds)
+        with suppress(TimeoutError):  # not wait_for: before Python 3.12 it ignores a cancellation beside the event
+            async with asyncio.timeout(seconds):
+                await wake.wait()
 
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping:
