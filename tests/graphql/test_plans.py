@@ -538,7 +538,7 @@ async def test_many_of_the_documents_made_at_random_had_a_plan(api: Api, cast: C
     assert len(prepared) > len(sample) / 3
 
 
-NEW_DOCUMENTS = 2_000 if FULL else 100
+NEW_DOCUMENTS = 500 if FULL else 100
 
 
 async def test_memory_stays_bounded_when_every_request_has_a_new_document(

@@ -13,12 +13,11 @@ from app.graphql.schema import schema
 from app.graphql.strawberry_internals import core_schema
 from tests.support.api import serving, settings_for
 from tests.support.databases import Clone
-from tests.support.processes import FULL
 from tests.support.query_plans import rows_read
 from tests.support.world import NOW
 
 pytestmark = pytest.mark.slow
-OTHERS = 400_000 if FULL else 100_000
+OTHERS = 100_000
 """Rows of others in each table."""
 MINE = 300
 """Rows of each kind that the viewer can see."""
