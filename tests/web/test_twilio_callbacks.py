@@ -12,10 +12,12 @@ from sqlalchemy.exc import DisconnectionError
 from sqlmodel import col, select
 
 from app.access.claim_links import ClaimLink, claim_url
+from app.commands.replies import claim_by_reply
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, TextOptOut, User
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
+from app.errors import ApiError, Code
 from app.main import create_app
 from app.web.twilio_callbacks import signature
 from app.worker.leases import Lease, Outcome
@@ -512,3 +514,10 @@ async def test_a_claim_during_an_outage_is_retried_by_twilio(
     answer = await twilio.tells("/twilio/texts", From=PHONE, Body="1", MessageSid="SM1")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert await holder(database, offer) == (None, None)
+
+
+async def test_a_reply_to_an_offer_that_is_gone_is_not_found(database: Database) -> None:
+    with pytest.raises(ApiError, match="There is no such offer") as failure:
+        async with database.write() as session:
+            await claim_by_reply(session, 999, ClaimedVia.TEXT, NOW)
+    assert failure.value.code is Code.NOT_FOUND

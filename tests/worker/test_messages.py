@@ -34,3 +34,14 @@ def test_two_leads_have_two_subjects() -> None:
         ]
         first, second = (words(user, lead, contact)[0] for lead in leads)
         assert first != second
+
+
+def test_a_subject_says_what_happened_to_which_lead() -> None:
+    user = User(first_name="Bob", last_name="", timezone="America/Los_Angeles")
+    contact = Contact(owner_id=1, first_name="Mary", last_name="Jackson")
+    lead = Lead(
+        id=7, contact_id=1, creator_id=1, distribution_target=DistributionTarget.MYSELF, type="Buyer", created_at=NOW
+    )
+    subjects = [words(user, lead, contact)[0] for words in (messages.offered, messages.assigned, messages.exhausted)]
+    assert subjects == ["Lead offer 7: Buyer", "Your new lead 7: Buyer", "Nobody has claimed lead 7: Buyer"]
+    assert messages.claimed(lead, contact).startswith("You have claimed lead 7: Buyer.")
