@@ -210,7 +210,7 @@ async def check_deliveries(database: Database, box: Mailbox) -> None:
         deliveries = (await session.exec(select(Delivery))).all()
         assert (await session.exec(count_silent_offers())).one() == 0
     said = {f"delivery-{delivery.id}" for delivery in deliveries if delivery.status is DeliveryStatus.SENT}
-    sent = [name for one in box.ids if (name := one.strip("<>").partition("@")[0]).startswith("delivery-")]
+    sent = [name for one in box.ids() if (name := one.strip("<>").partition("@")[0]).startswith("delivery-")]
     assert said == set(sent)
     assert len(sent) == len(said)
     assert not [one for one in deliveries if one.lease and one.status is not DeliveryStatus.CANCELLED]

@@ -114,7 +114,7 @@ async def test_killed_workers_lose_nothing(
         for process in processes:
             stop(process)
             assert process.returncode == 0
-        arrived = Counter(box.ids)
+        arrived = Counter(box.ids())
     assert set(arrived) == {f"<delivery-{n}@example.org>" for n in range(1, MAILS + 1)}
     doubles = sum(arrived.values()) - MAILS
     with capsys.disabled():

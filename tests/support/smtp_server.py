@@ -42,8 +42,8 @@ class Mailbox:
             self.received.append((envelope.rcpt_tos, envelope.content))
         return refusal or "250 OK"
 
-    @property
     def ids(self) -> list[str]:
+        """Return the Message-IDs. Not a property: aiosmtpd reads those of its handler for each connection."""
         return [str(mail["Message-ID"]) for mail in self.mails]
 
 

@@ -26,7 +26,7 @@ async def test_every_attempt_has_the_same_message_id(box: Mailbox) -> None:
     for _ in range(2):
         await mail.send(MESSAGE)
     await mail.close()
-    assert box.ids == ["<delivery-7@example.org>"] * 2
+    assert box.ids() == ["<delivery-7@example.org>"] * 2
     got = box.mails[0]
     assert (got["From"], got["To"], got["Subject"]) == ("Leads <leads@example.org>", MESSAGE.to, MESSAGE.subject)
     assert got.get_content().replace("\r\n", "\n") == MESSAGE.text
