@@ -44,6 +44,12 @@ class Cast:
     team: Team
 
 
+def unsaved_lead(**fields: Any) -> Lead:
+    """Return a lead that is in no database, as the texts of messages are about it."""
+    known = {"id": 9, "contact_id": 1, "creator_id": 1, "distribution_target": DistributionTarget.MYSELF}
+    return Lead(**{**known, "created_at": NOW, **fields})
+
+
 class World:
     """Writes rows to a database. Each method commits before it returns."""
 

@@ -1,9 +1,8 @@
 """The texts of messages."""
 
-from app.db.models import Contact, Lead, User
-from app.domain.enums import DistributionTarget
+from app.db.models import Contact, User
 from app.worker import messages
-from tests.support.world import NOW
+from tests.support.world import unsaved_lead
 
 
 def test_messages_do_not_contain_the_contacts_address_or_number() -> None:
@@ -11,10 +10,7 @@ def test_messages_do_not_contain_the_contacts_address_or_number() -> None:
     contact = Contact(
         owner_id=1, first_name="Mary\r\nBcc: x@y", last_name="Jackson", email="mary@example.com", mobile_phone="+1202"
     )
-    myself = DistributionTarget.MYSELF
-    lead = Lead(
-        id=9, contact_id=1, creator_id=1, distribution_target=myself, type="Buyer", zipcode="94105", created_at=NOW
-    )
+    lead = unsaved_lead(type="Buyer", zipcode="94105")
     for words in (messages.offered, messages.assigned, messages.exhausted):
         subject, text = words(user, lead, contact)
         assert "Buyer in 94105" in subject
@@ -28,10 +24,7 @@ def test_two_leads_have_two_subjects() -> None:
     user = User(first_name="Bob", last_name="", timezone="America/Los_Angeles")
     contact = Contact(owner_id=1, first_name="Mary", last_name="Jackson")
     for words in (messages.offered, messages.assigned, messages.exhausted):
-        leads = [
-            Lead(id=number, contact_id=1, creator_id=1, distribution_target=DistributionTarget.MYSELF, created_at=NOW)
-            for number in (1, 2)
-        ]
+        leads = [unsaved_lead(id=number) for number in (1, 2)]
         first, second = (words(user, lead, contact)[0] for lead in leads)
         assert first != second
 
@@ -39,9 +32,7 @@ def test_two_leads_have_two_subjects() -> None:
 def test_a_subject_says_what_happened_to_which_lead() -> None:
     user = User(first_name="Bob", last_name="", timezone="America/Los_Angeles")
     contact = Contact(owner_id=1, first_name="Mary", last_name="Jackson")
-    lead = Lead(
-        id=7, contact_id=1, creator_id=1, distribution_target=DistributionTarget.MYSELF, type="Buyer", created_at=NOW
-    )
+    lead = unsaved_lead(id=7, type="Buyer")
     subjects = [words(user, lead, contact)[0] for words in (messages.offered, messages.assigned, messages.exhausted)]
     assert subjects == ["Lead offer 7: Buyer", "Your new lead 7: Buyer", "Nobody has claimed lead 7: Buyer"]
     assert messages.claimed(lead, contact).startswith("You have claimed lead 7: Buyer.")

@@ -6,10 +6,9 @@ from itertools import product
 import pytest
 
 from app.db.models import Contact, Lead, User
-from app.domain.enums import DistributionTarget
 from app.worker import messages
 from app.worker.typed_text import presentable
-from tests.support.world import NOW
+from tests.support.world import unsaved_lead
 
 MARY = Contact(owner_id=1, email="mary@example.com", mobile_phone="+12025550142")
 NOBODY = Contact(owner_id=1)
@@ -84,15 +83,7 @@ def test_no_message_has_the_contacts_address_or_number(field: str) -> None:
             mobile_phone="+12025550142" if known else None,
         )
         user = User(first_name=typed if field == "user" else "Bob", last_name="", timezone="UTC")
-        lead = Lead(
-            id=9,
-            contact_id=1,
-            creator_id=1,
-            distribution_target=DistributionTarget.MYSELF,
-            type=typed if field == "type" else None,
-            zipcode="94105",
-            created_at=NOW,
-        )
+        lead = unsaved_lead(type=typed if field == "type" else None, zipcode="94105")
         text = everything(user, lead, contact)
         assert "@" not in text
         assert "example" not in text.lower()
@@ -150,7 +141,7 @@ def test_a_short_address_does_not_hide_other_words() -> None:
 
 def test_a_user_without_names_is_greeted_without_a_gap() -> None:
     user = User(first_name="", last_name="", timezone="UTC")
-    lead = Lead(id=9, contact_id=1, creator_id=1, distribution_target=DistributionTarget.MYSELF, created_at=NOW)
+    lead = unsaved_lead()
     for words in (messages.offered, messages.assigned, messages.exhausted):
         assert words(user, lead, NOBODY)[1].startswith("Hello,\n\n")
     assert messages.offered_by_call(user, lead, NOBODY)[1].startswith("Hello. You are offered")

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from app.db.models import Contact, Lead, User
-from app.domain.enums import DistributionTarget
+from app.db.models import Contact, User
 from app.worker import messages
 from app.worker.channels.base import Message
 from app.worker.channels.email import EmailChannel
 from app.worker.channels.email_message import compose_email, header_text
 from tests.support.smtp_server import mailbox
-from tests.support.world import NOW
+from tests.support.world import unsaved_lead
 
 HEADERS = {
     *("From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted"),
@@ -58,15 +57,7 @@ def written(words: Callable[..., messages.Words], field: str, typed: str) -> mes
     """Return the e-mail about a lead with this text in one field of the lead, the contact or the user."""
     user = User(first_name=typed if field == "user_name" else "Bob", last_name=typed, timezone="UTC")
     contact = Contact(owner_id=1, first_name=typed if field == "first_name" else "Mary", last_name=typed)
-    lead = Lead(
-        id=9,
-        contact_id=1,
-        creator_id=1,
-        distribution_target=DistributionTarget.MYSELF,
-        type=typed if field == "type" else None,
-        zipcode=typed if field == "zipcode" else "94105",
-        created_at=NOW,
-    )
+    lead = unsaved_lead(type=typed if field == "type" else None, zipcode=typed if field == "zipcode" else "94105")
     return words(user, lead, contact)
 
 
