@@ -299,6 +299,11 @@ class Settings(BaseSettings):
     def has_webhook(self) -> bool:
         return self.webhook_url is not None
 
+    @property
+    def has_sqlite(self) -> bool:
+        """Whether the database is a file of SQLite."""
+        return self.database_url.startswith(f"{SQLITE}://")
+
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, url: str) -> str:

@@ -81,14 +81,13 @@ def usable_teams(creator_id: IdValue, team: type[Team] = Team) -> ColumnElement[
 def has_accepted(team_id: IdValue, user_id: IdValue) -> ColumnElement[bool]:
     """The user accepted an invitation to the team. False for the team's creator, who has no membership."""
     return exists(
-        select(1)
-        .where(
-            col(TeamMember.team_id) == team_id,
-            col(TeamMember.user_id) == user_id,
-            col(TeamMember.request_status) == RequestStatus.ACCEPTED,
-        )
-        .correlate_except(TeamMember)
+        select(1).where(col(TeamMember.team_id) == team_id, _is_accepted_by(user_id)).correlate_except(TeamMember)
     )
+
+
+def _is_accepted_by(user_id: IdValue) -> ColumnElement[bool]:
+    """The user has accepted the invitation."""
+    return and_(col(TeamMember.user_id) == user_id, col(TeamMember.request_status) == RequestStatus.ACCEPTED)
 
 
 def is_in_team(team_id: IdValue, user_id: IdValue) -> ColumnElement[bool]:
@@ -106,9 +105,7 @@ def teams(viewer_id: IdValue) -> ColumnElement[bool]:
 
 def team_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
     """The same teams: those that the viewer created, and those whose invitation they accepted."""
-    joined = select(col(TeamMember.team_id)).where(
-        col(TeamMember.user_id) == viewer_id, col(TeamMember.request_status) == RequestStatus.ACCEPTED
-    )
+    joined = select(col(TeamMember.team_id)).where(_is_accepted_by(viewer_id))
     return (
         IndexedPart(and_(is_live(), col(Team.creator_id) == viewer_id), viewer_id, "creator_id"),
         IndexedPart(and_(is_live(), col(Team.id).in_(joined)), viewer_id, earlier=("creator_id",)),

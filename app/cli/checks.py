@@ -80,7 +80,7 @@ async def try_all(settings: Settings) -> Sequence[Finding]:
     database = await _try(f"database{_place(settings.database_url)}", _database, settings)
     checks: dict[str, Check] = {}
     if database.works:
-        checks |= {} if _is_sqlite(settings) else {"notifications of the database": _listening}
+        checks |= {} if settings.has_sqlite else {"notifications of the database": _listening}
         checks |= {"channels in use": _channels_in_use}
     checks |= {
         f"e-mail{_place(settings.smtp_url)}": _email,
@@ -125,13 +125,9 @@ async def _try(service: str, check: Check, settings: Settings) -> Finding:
 # The database
 
 
-def _is_sqlite(settings: Settings) -> bool:
-    return make_url(settings.database_url).drivername == SQLITE
-
-
 def _require_file(settings: Settings) -> None:
     """Raises Failed if the database is a SQLite file that does not exist: connecting would create it."""
-    if _is_sqlite(settings) and not Path(str(make_url(settings.database_url).database)).is_file():
+    if settings.has_sqlite and not Path(str(make_url(settings.database_url).database)).is_file():
         raise Failed("the file does not exist. Run `lead-offers migrate`.")
 
 

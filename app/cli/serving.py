@@ -11,7 +11,6 @@ import typer
 import uvicorn
 import uvloop
 from prometheus_client import start_http_server
-from sqlalchemy import make_url
 
 from app.cli.running import expected_errors, fail, in_transaction, settings_or_exit
 from app.config import PREFIX, Settings
@@ -56,7 +55,7 @@ def serve(
     settings = settings_or_exit()
     configure_logging(settings)
     channels = _configured_channels(settings) if dispatch else None
-    if workers > 1 and make_url(settings.database_url).get_backend_name() == "sqlite":
+    if workers > 1 and settings.has_sqlite:
         fail(
             f"--workers needs PostgreSQL, but {PREFIX}DATABASE_URL is SQLite: "
             "with it, a process is not notified of the changes that other processes make"

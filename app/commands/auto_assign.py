@@ -9,11 +9,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.commands import outbox
 from app.commands.claim import take_lead
 from app.commands.escalation import escalate
-from app.commands.offer_standing import ineligibility
+from app.commands.offer_standing import IS_OPEN, ineligibility
 from app.commands.withdrawal import withdraw_unsent
 from app.db.alert_columns import alerts_of
 from app.db.models import LeadOffer, User
-from app.domain.enums import OPEN_STATUSES, ClaimedVia, EndReason
+from app.domain.enums import ClaimedVia, EndReason
 from app.domain.quiet_hours import quiet_until
 
 
@@ -56,7 +56,7 @@ async def _due_offers(
         .where(
             col(LeadOffer.lead_id) == lead_id,
             col(LeadOffer.assign_automatically).is_(True),
-            col(LeadOffer.status).in_(OPEN_STATUSES),
+            IS_OPEN,
             col(LeadOffer.notify_at) <= now,
         )
         .order_by(col(LeadOffer.notify_at), col(LeadOffer.rank).nulls_last(), col(LeadOffer.id))

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import and_, exists, or_, update
+from sqlalchemy import and_, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.locks import IS_OPEN, lock_late_leads, lock_leads_of_offers, lock_user
+from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_user
+from app.commands.offer_standing import IS_OPEN
+from app.commands.outbox import has_pending_delivery
 from app.commands.withdrawal import withdraw_open
 from app.db.models import Delivery, LeadOffer, User
 from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
@@ -67,10 +69,8 @@ async def _change_quiet_hours(
     session: AsyncSession, viewer_id: int, start: str | None, end: str | None, now: datetime
 ) -> User:
     # The leads of all offers that the worker may be holding back at this moment, whether it has recorded that or not.
-    pending = exists(
-        select(1).where(col(Delivery.offer_id) == col(LeadOffer.id), col(Delivery.status) == DeliveryStatus.PENDING)
-    )
-    may_be_held = and_(col(LeadOffer.user_id) == viewer_id, col(LeadOffer.notify_at) <= now, or_(IS_OPEN, pending))
+    may_wait = or_(IS_OPEN, has_pending_delivery())
+    may_be_held = and_(col(LeadOffer.user_id) == viewer_id, col(LeadOffer.notify_at) <= now, may_wait)
     leads = await lock_leads_of_offers(session, may_be_held)
     user = await lock_user(session, viewer_id)
     if (user.quiet_hours_start, user.quiet_hours_end) != (start, end):

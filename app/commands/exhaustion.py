@@ -13,9 +13,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
 from app.commands.locks import lock_leads
+from app.commands.offer_standing import IS_OPEN
 from app.db.functions import member_of
 from app.db.models import IS_WATCHED, Contact, Lead, LeadOffer, Notice, User
-from app.domain.enums import OPEN_STATUSES, DeliveryStatus, DistributionTarget
+from app.domain.enums import DeliveryStatus, DistributionTarget
 
 BATCH_SIZE = 500
 
@@ -27,7 +28,7 @@ def is_exhausted(patience: timedelta, now: datetime) -> ColumnElement[bool]:
     counts from its first submit on this server.
     """
     offers_of_lead = col(LeadOffer.lead_id) == col(Lead.id)
-    still_has_time = and_(col(LeadOffer.status).in_(OPEN_STATUSES), col(LeadOffer.notify_at) > now - patience)
+    still_has_time = and_(IS_OPEN, col(LeadOffer.notify_at) > now - patience)
     return and_(
         col(Lead.distribution_target) == DistributionTarget.TEAM_ROLLOUT,
         col(Lead.claimed_by_id).is_(None),

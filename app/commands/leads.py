@@ -14,9 +14,9 @@ from app.commands import contacts
 from app.commands.distribution_targets import check_target, set_target, target_of
 from app.commands.lead_routes import check_source, find_routed_target
 from app.commands.locks import lock_own_lead
+from app.commands.offer_standing import IS_OPEN
 from app.db.models import Contact, Lead, LeadOffer
 from app.domain.distribution_targets import MYSELF, TARGET_FIELDS, Target
-from app.domain.enums import OPEN_STATUSES
 from app.domain.validation import Check, Rules, checking
 from app.errors import ApiError, Code
 
@@ -105,7 +105,7 @@ async def update_lead(
 
 
 async def _refuse_while_offered(session: AsyncSession, lead: Lead) -> None:
-    is_offered = exists(select(1).where(col(LeadOffer.lead_id) == lead.id, col(LeadOffer.status).in_(OPEN_STATUSES)))
+    is_offered = exists(select(1).where(col(LeadOffer.lead_id) == lead.id, IS_OPEN))
     if lead.claimed_by_id is not None or (await session.exec(select(is_offered))).one():
         raise ApiError(
             Code.CONFLICT,

@@ -37,13 +37,10 @@ from app.db.functions import member_of
 from app.db.models import Contact, Lead, LeadOffer, LeadRoute, Team, TextOptOut, User
 from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime
-from app.domain.enums import OPEN_STATUSES
 from app.errors import ApiError, Code
 
 _FRESH = {"populate_existing": True}
 _VIEWER = bindparam("viewer_id", type_=Id)
-
-IS_OPEN = col(LeadOffer.status).in_(OPEN_STATUSES)
 
 
 def share(statement: Any, *tables: type[SQLModel]) -> Any:
@@ -112,12 +109,16 @@ async def lock_own_lead(session: AsyncSession, viewer_id: int, lead_id: int, now
     Raises NOT_FOUND if the viewer cannot see the lead, FORBIDDEN if somebody else created it.
     """
     found = select(Lead.creator_id).where(col(Lead.id) == lead_id, visibility.leads(viewer_id, now))
-    creator_id = (await session.exec(found)).one_or_none()
+    require_creator((await session.exec(found)).one_or_none(), viewer_id, to=to)
+    return await lock_lead(session, lead_id)
+
+
+def require_creator(creator_id: int | None, viewer_id: int, *, to: str) -> None:
+    """Raise NOT_FOUND if a lead has no creator, because the viewer cannot see it; FORBIDDEN if it is somebody else."""
     if creator_id is None:
         raise ApiError(Code.NOT_FOUND, "There is no lead with this id.")
     if creator_id != viewer_id:
         raise ApiError(Code.FORBIDDEN, f"Only the creator of a lead may {to} it.")
-    return await lock_lead(session, lead_id)
 
 
 _IS_OWN_OFFER = (col(LeadOffer.id) == bindparam("offer_id"), col(LeadOffer.user_id) == _VIEWER)

@@ -7,7 +7,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.locks import IS_OPEN, lock_late_leads, lock_leads_of_offers, lock_team
+from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_team
+from app.commands.offer_standing import IS_OPEN
 from app.commands.teams import own_team
 from app.commands.users import find_user
 from app.commands.withdrawal import withdraw_open

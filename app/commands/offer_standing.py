@@ -16,6 +16,9 @@ from app.db.models import Lead, LeadOffer, Team, User
 from app.db.types import stored
 from app.domain.enums import OPEN_STATUSES, EndReason
 
+IS_OPEN = col(LeadOffer.status).in_(OPEN_STATUSES)
+"""The offer is neither claimed nor ended. It may still be to come."""
+
 
 def ineligibility(now: datetime) -> ColumnElement[EndReason | None]:
     """Return the reason why the offer's user must not be notified or assigned the lead now, or null.

@@ -50,6 +50,11 @@ async def schedule_deliveries(session: AsyncSession, announcements: Iterable[Ann
         await _SCHEDULE.run(session, due=rows)
 
 
+def has_pending_delivery() -> ColumnElement[bool]:
+    """Return the condition that an offer of the enclosing statement has a delivery that is still to be sent."""
+    return exists().where(col(Delivery.offer_id) == col(LeadOffer.id), col(Delivery.status) == DeliveryStatus.PENDING)
+
+
 MOST_COUNTED = 10_000
 """How many scheduled offers `count_silent_offers` looks at, those that are due first."""
 
@@ -62,11 +67,8 @@ def count_silent_offers() -> SelectOfScalar[int]:
     """
     first = select(LeadOffer.id).where(text(IS_SCHEDULED)).order_by(col(LeadOffer.notify_at)).limit(MOST_COUNTED)
     first = first.correlate(None)
-    has_pending = exists().where(
-        col(Delivery.offer_id) == col(LeadOffer.id), col(Delivery.status) == DeliveryStatus.PENDING
-    )
     return select(func.count()).where(
-        col(LeadOffer.id).in_(first), or_(*alert_columns(LeadOffer).values()), ~has_pending
+        col(LeadOffer.id).in_(first), or_(*alert_columns(LeadOffer).values()), ~has_pending_delivery()
     )
 
 
@@ -100,10 +102,7 @@ async def mark_offers_sent(session: AsyncSession, *, sent: Collection[int], ende
     """
     offers_of_sent = select(Delivery.offer_id).where(member_of(col(Delivery.id), sent))
     offers_of_ended = select(Delivery.offer_id).where(member_of(col(Delivery.id), ended))
-    has_pending = exists().where(
-        col(Delivery.offer_id) == col(LeadOffer.id), col(Delivery.status) == DeliveryStatus.PENDING
-    )
-    is_sent = col(LeadOffer.id).in_(offers_of_sent) | (col(LeadOffer.id).in_(offers_of_ended) & ~has_pending)
+    is_sent = col(LeadOffer.id).in_(offers_of_sent) | (col(LeadOffer.id).in_(offers_of_ended) & ~has_pending_delivery())
     await session.exec(
         update(LeadOffer)
         .where(is_sent, col(LeadOffer.status) == LeadOfferStatus.SCHEDULED)

@@ -18,7 +18,7 @@ from app.access import visibility
 from app.commands import outbox
 from app.commands.auto_assign import auto_assign
 from app.commands.claim import already_claimed
-from app.commands.locks import lock_lead, lock_visible_lead, share
+from app.commands.locks import lock_lead, lock_visible_lead, require_creator, share
 from app.db.alert_columns import alert_columns
 from app.db.compiled import Statement
 from app.db.functions import rows_parameter
@@ -120,10 +120,8 @@ async def _submittable_lead(session: AsyncSession, viewer_id: int, lead_id: int,
         lead = await lock_visible_lead(session, viewer_id, lead_id, now)
     else:
         lead = await _VISIBLE_LEAD.first(session, lead_id=lead_id, viewer_id=viewer_id, now=now)
-    if lead is None:
-        raise ApiError(Code.NOT_FOUND, "There is no lead with this id.")
-    if lead.creator_id != viewer_id:
-        raise ApiError(Code.FORBIDDEN, "Only the creator of a lead may submit it.")
+    require_creator(None if lead is None else lead.creator_id, viewer_id, to="submit")
+    assert lead is not None
     if lead.distribution_target is not DistributionTarget.TEAM_ROLLOUT:
         raise ApiError(Code.NOT_TEAM_ROLLOUT, "The lead's distribution target is not Team Rollout.")
     if lead.claimed_by_id is not None:

@@ -9,7 +9,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.locks import IS_OPEN, lock_late_leads, lock_leads_of_offers, lock_team
+from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_team
+from app.commands.offer_standing import IS_OPEN
 from app.commands.withdrawal import withdraw_open
 from app.db.functions import member_of
 from app.db.models import DistributionOption, LeadOffer, LeadRoute, Team, TeamZipcode

@@ -8,7 +8,8 @@ from sqlalchemy import and_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.locks import IS_OPEN, lock_late_leads, lock_leads_of_offers, lock_user
+from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_user
+from app.commands.offer_standing import IS_OPEN
 from app.commands.withdrawal import withdraw_open
 from app.db.models import Contact, Lead, LeadOffer, User
 from app.domain.enums import EndReason

@@ -9,10 +9,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
 from app.commands.escalation import escalate
+from app.commands.offer_standing import IS_OPEN
 from app.db.functions import member_of
 from app.db.models import LeadOffer
 from app.db.types import stored
-from app.domain.enums import OPEN_STATUSES, EndReason, LeadOfferStatus
+from app.domain.enums import EndReason, LeadOfferStatus
 
 
 async def withdraw_open(
@@ -22,7 +23,7 @@ async def withdraw_open(
 
     The caller has locked the leads. Deliveries that were sent keep their status; pending ones are cancelled.
     """
-    withdrawn = offers & col(LeadOffer.status).in_(OPEN_STATUSES) & member_of(col(LeadOffer.lead_id), lead_ids)
+    withdrawn = offers & IS_OPEN & member_of(col(LeadOffer.lead_id), lead_ids)
     await outbox.cancel_deliveries(session, withdrawn)
     await session.exec(
         update(LeadOffer).where(withdrawn).values(status=LeadOfferStatus.CANCELLED, end_reason=reason),

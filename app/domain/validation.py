@@ -202,6 +202,13 @@ def parse_hours(number: float) -> float:
     return number
 
 
+def too_many_zipcodes(number: int) -> str | None:
+    """Return why a team cannot have this number of zipcodes, or None if it can."""
+    if number <= MOST_ZIPCODES:
+        return None
+    return f"has {number:,} zipcodes, and at most {MOST_ZIPCODES:,} are allowed"
+
+
 def fold(text: str | None) -> str:
     """Return the key by which names and types are compared: trimmed, case folded, and empty for null."""
     return (text or "").strip().casefold()
@@ -274,8 +281,8 @@ class Check:
         """Return each zipcode once, in ascending order."""
         checked = [self.zipcode(f"{field}.{i}", value) for i, value in enumerate(self.given(field, values) or ())]
         zipcodes = sorted({zipcode for zipcode in checked if zipcode is not None})
-        if len(zipcodes) > MOST_ZIPCODES:
-            self.refuse(field, f"has {len(zipcodes):,} zipcodes, and at most {MOST_ZIPCODES:,} are allowed")
+        if problem := too_many_zipcodes(len(zipcodes)):
+            self.refuse(field, problem)
         return zipcodes
 
     def minutes(self, field: str, value: int | None) -> int:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from app.domain import validation
-from app.domain.bounds import LARGEST_ID, LARGEST_NEW_ID, MOST_ZIPCODES
+from app.domain.bounds import LARGEST_ID, LARGEST_NEW_ID
 from app.domain.timestamps import parse_instant, storable
 from app.domain.zipcodes import parse_zipcode
 from app.importer.report import shown
@@ -137,8 +137,8 @@ def zipcodes(value: Any) -> list[str]:
             found[zipcode(item)] = None
         except ValueError as error:
             raise ValueError(f"has a problem at [{position}]: {shown(item)} {error}") from error
-    if len(found) > MOST_ZIPCODES:
-        raise ValueError(f"has {len(found):,} zipcodes, and at most {MOST_ZIPCODES:,} are allowed")
+    if problem := validation.too_many_zipcodes(len(found)):
+        raise ValueError(problem)
     return list(found)
 
 

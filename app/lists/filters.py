@@ -14,7 +14,8 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, UnaryExpression, and_, bindparam, false, or_, true
+from sqlalchemy import Column, ColumnElement, UnaryExpression, and_, bindparam, false, or_, true
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from app.db.functions import member_of, set_parameter
 from app.errors import ApiError, Code
@@ -31,7 +32,7 @@ MAX_SORTS = 5
 IN_REQUEST = " in one request"
 """Ends the message of a limit that counts over all lists of a request."""
 
-Columns = Any
+Columns = Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Column[Any]]
 """The columns of a list by the names that its filters and sorts use: a mapping, or the columns of a table."""
 
 
