@@ -34,7 +34,7 @@ from app.worker.channels.registry import check_channels, make_channels, make_web
 from app.worker.channels.twilio import TextChannel
 
 SECONDS = 10.0
-"""How long each service may take to connect and to respond."""
+"""How long the database and the storage of the rate limits may take. The other services have the time of a message."""
 
 LISTEN_CHANNEL = "lead_offers_check"
 
