@@ -16,7 +16,7 @@ from app.access.auth import make_authenticator
 from app.config import Settings, read_settings
 from app.db.change_feed import OfferChange
 from app.db.clock import DatabaseClock
-from app.db.engine import Database, connect, limits_of
+from app.db.engine import Database, connect_as_configured, limits_of
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
 from app.graphql.subscriptions.hub import Hub
@@ -53,7 +53,7 @@ def create_app(
     async def graphiql(request: Request) -> Response:
         return await graphiql_page(request, settings, db, now())
 
-    db = connect(settings.database_url, limits_of(settings), announce, has_webhook=settings.has_webhook)
+    db = connect_as_configured(settings, limits_of(settings), announce)
     database_clock = DatabaseClock(db)
     now = clock or database_clock
     hub = Hub(db, settings.listen_url or settings.database_url)

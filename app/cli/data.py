@@ -1,7 +1,7 @@
 """Commands for the data: migrations, imports, sample data, and the leads that nobody claims."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +27,7 @@ def migrate() -> None:
     """
     settings = settings_or_exit()
     with expected_errors():
-        migrations.upgrade(settings.database_url)
+        migrations.upgrade(settings.database_url, unclaimed_minutes=settings.unclaimed_minutes)
 
 
 @leads.command("unclaimed")
@@ -41,9 +41,8 @@ def unclaimed(
     and control characters in names are escaped as in JSON.
     """
     settings = settings_or_exit()
-    patience = timedelta(minutes=settings.unclaimed_minutes)
     with expected_errors():
-        found = in_transaction(settings, lambda session: unclaimed_leads(session, patience, utc_now()))
+        found = in_transaction(settings, lambda session: unclaimed_leads(session, utc_now()))
     rows: list[dict[str, Any]] = [
         {
             "id": str(lead.id),

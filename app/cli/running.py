@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app import importer
 from app.access.tokens import signing_key
 from app.config import PREFIX, Settings, read_settings
-from app.db.engine import Database, connect
+from app.db.engine import Database, connect_as_configured
 from app.db.models import Contact
 from app.domain.printable import printable
 from app.errors import DATABASE_FAILURES, ApiError
@@ -41,7 +41,7 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) 
     """Run `work` with a database that is closed afterwards, and return its result."""
 
     async def run() -> T:
-        database = connect(settings.database_url, has_webhook=settings.has_webhook)
+        database = connect_as_configured(settings)
         try:
             return await work(database)
         finally:

@@ -15,7 +15,7 @@ from prometheus_client import start_http_server
 from app.cli.running import expected_errors, fail, in_transaction, settings_or_exit
 from app.config import PREFIX, Settings
 from app.db.clock import DatabaseClock
-from app.db.engine import connect, limits_of
+from app.db.engine import connect_as_configured, limits_of
 from app.main import create_app, from_environment, from_environment_with_worker, tune_gc
 from app.observability import metrics
 from app.observability.logs import configure_logging
@@ -103,7 +103,7 @@ def dispatch(
             start_http_server(metrics_port, "127.0.0.1", metrics.registry)
 
     async def run() -> None:
-        db = connect(settings.database_url, limits_of(settings), has_webhook=settings.has_webhook)
+        db = connect_as_configured(settings, limits_of(settings))
         clock = DatabaseClock(db)
         worker = Worker(db, settings, channels, clock, make_webhook(settings), clock.synchronize)
         try:

@@ -32,6 +32,7 @@ async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_
         return lead
 
     lead.claimed_by_id, lead.claimed_at, lead.claimed_via = user_id, now, ClaimedVia.ASSIGNED
+    lead.gives_up_at = None
     metrics.lead_taken(session, ClaimedVia.ASSIGNED.name, seconds_between(lead.created_at, now))
     await session.flush()
     await end_offers(session, lead_id, user_id)

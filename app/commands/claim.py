@@ -5,7 +5,7 @@ These statements are compiled, because claims are frequent and many may come at 
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, or_, update
+from sqlalchemy import bindparam, case, null, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,6 +14,7 @@ from app.commands import outbox
 from app.commands.escalation import escalate
 from app.commands.locks import lock_lead_of_own_offer
 from app.commands.offer_standing import claimable
+from app.commands.step_end import set_gives_up_at
 from app.db.compiled import Statement
 from app.db.functions import member_of
 from app.db.models import Lead, LeadOffer, User
@@ -62,6 +63,7 @@ async def decline_lead_offer(session: AsyncSession, viewer_id: int, offer_id: in
     offer.status = LeadOfferStatus.DECLINED
     await outbox.cancel_deliveries(session, col(LeadOffer.id) == offer_id)
     await escalate(session, lead.id, now)
+    await set_gives_up_at(session, [lead.id], now)
     return offer
 
 
@@ -108,7 +110,12 @@ def _why_not_open(offer: LeadOffer, now: datetime) -> str:
 _TAKE = Statement(
     update(Lead)
     .where(col(Lead.id) == bindparam("lead_id"), col(Lead.claimed_by_id).is_(None))
-    .values(claimed_by_id=bindparam("user_id"), claimed_at=bindparam("now"), claimed_via=bindparam("via"))
+    .values(
+        claimed_by_id=bindparam("user_id"),
+        claimed_at=bindparam("now"),
+        claimed_via=bindparam("via"),
+        gives_up_at=null(),
+    )
     .returning(Lead),
     detached(Lead),
 )

@@ -11,6 +11,7 @@ from app.commands.auto_assign import auto_assign
 from app.commands.escalation import escalate
 from app.commands.locks import lock_lead
 from app.commands.offer_standing import ineligibility
+from app.commands.step_end import set_gives_up_at
 from app.commands.withdrawal import withdraw_unsent
 from app.db.functions import member_of
 from app.db.models import HAS_NO_ALERT, WANTS_ATTENTION, LeadOffer
@@ -50,6 +51,7 @@ async def process_due(session: AsyncSession, lead_id: int, now: datetime) -> Non
         update(LeadOffer).where(due, col(LeadOffer.held_until) <= now).values(held_until=None),
         execution_options={"synchronize_session": False},
     )
+    await set_gives_up_at(session, [lead_id], now)
 
 
 async def _send_without_channel(session: AsyncSession, lead_id: int, due: ColumnElement[bool], now: datetime) -> None:

@@ -15,6 +15,7 @@ from app.commands.distribution_targets import check_target, set_target, target_o
 from app.commands.lead_routes import check_source, find_routed_target
 from app.commands.locks import lock_own_lead
 from app.commands.offer_standing import IS_OPEN
+from app.commands.step_end import set_gives_up_at
 from app.db.models import Contact, Lead, LeadOffer
 from app.domain.distribution_targets import MYSELF, TARGET_FIELDS, Target
 from app.domain.validation import Check, Rules, checking
@@ -49,6 +50,7 @@ async def create_lead(session: AsyncSession, viewer_id: int, new: Mapping[str, A
     )
     session.add(lead)
     await session.flush()
+    await set_gives_up_at(session, [lead.id], now)
     return lead
 
 
@@ -101,6 +103,7 @@ async def update_lead(
     for name, value in checked.items():
         setattr(lead, name, value)
     await session.flush()
+    await set_gives_up_at(session, [lead.id], now)
     return lead
 
 

@@ -11,6 +11,7 @@ from app.commands import outbox
 from app.commands.auto_assign import auto_assign
 from app.commands.locks import lock_lead, lock_leads, share_teams, share_users
 from app.commands.offer_standing import ineligibility
+from app.commands.step_end import set_gives_up_at
 from app.db.alert_columns import alerts_of
 from app.db.models import Lead, LeadOffer
 from app.domain.enums import EndReason, LeadOfferStatus
@@ -70,6 +71,7 @@ async def _release(session: AsyncSession, lead: Lead, now: datetime) -> None:
     await session.flush()
     await outbox.schedule_deliveries(session, announcements)
     await auto_assign(session, lead.id, now)
+    await set_gives_up_at(session, [lead.id], now)
     await session.refresh(lead)
 
 

@@ -19,6 +19,7 @@ from app.commands import outbox
 from app.commands.auto_assign import auto_assign
 from app.commands.claim import already_claimed
 from app.commands.locks import lock_lead, lock_visible_lead, require_creator, share
+from app.commands.step_end import set_gives_up_at, unclaimed_minutes
 from app.db.alert_columns import alert_columns
 from app.db.compiled import Statement
 from app.db.functions import rows_parameter
@@ -67,6 +68,7 @@ async def submit_lead_offers(session: AsyncSession, viewer_id: int, lead_id: int
         if any(offer.assign_automatically and offer.notify_at <= now for offer in planned.offers):
             await auto_assign(session, lead.id, now)
             lead = await lock_lead(session, lead.id)
+        await set_gives_up_at(session, [lead.id], now)
         metrics.after_commit(session, metrics.OFFERS_SCHEDULED.inc, len(planned.offers))
     elif not any(offer.status in OPEN_STATUSES for offer in submission.earlier):
         skipped = [{"userId": str(skip.user_id), "reason": skip.reason.name} for skip in planned.skipped]
@@ -252,6 +254,7 @@ _NEW_ROLLOUT = Statement(
         team_id=bindparam("team_id"),
         team_selection_method=bindparam("method"),
         submitted_at=bindparam("now"),
+        wait_minutes=bindparam("wait_minutes"),
     )
     .returning(_ROLLOUTS.c.id),
     int,
@@ -295,7 +298,14 @@ async def _write(session: AsyncSession, submission: Submission, now: datetime) -
         [outbox.Announcement(offer_ids[new.user_id], new.alerts, new.notify_at) for new in planned.offers],
     )
 
-    rollout_id = await _NEW_ROLLOUT.one(session, lead_id=lead.id, team_id=team.id, method=submission.method, now=now)
+    rollout_id = await _NEW_ROLLOUT.one(
+        session,
+        lead_id=lead.id,
+        team_id=team.id,
+        method=submission.method,
+        now=now,
+        wait_minutes=unclaimed_minutes(session),
+    )
     await _NEW_ROLLOUT_OFFERS.run(session, rollout_id=rollout_id, made=[(offer_id,) for offer_id in offer_ids.values()])
     if planned.skipped:
         skipped = [(skip.user_id, skip.reason) for skip in planned.skipped]

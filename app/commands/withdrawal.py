@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.commands import outbox
 from app.commands.escalation import escalate
 from app.commands.offer_standing import IS_OPEN
+from app.commands.step_end import set_gives_up_at
 from app.db.functions import member_of
 from app.db.models import LeadOffer
 from app.db.types import stored
@@ -31,6 +32,7 @@ async def withdraw_open(
     )
     for lead_id in lead_ids:
         await escalate(session, lead_id, now)
+    await set_gives_up_at(session, lead_ids, now)
 
 
 async def withdraw_unsent(session: AsyncSession, reasons: Mapping[int, EndReason]) -> None:

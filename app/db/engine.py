@@ -37,6 +37,9 @@ T = TypeVar("T")
 HAS_WEBHOOK = "has_webhook"
 """Key of a session's `info`: whether commands write events for a webhook."""
 
+UNCLAIMED_MINUTES = "unclaimed_minutes"
+"""Key of a session's `info`: how many minutes the last step of a lead waits after its last offer."""
+
 SQLITE_BUSY_SECONDS = 30
 """How long a statement waits for another process that writes."""
 
@@ -178,13 +181,30 @@ def limits_of(settings: Settings) -> Limits:
     return Limits(settings.pool_size, settings.pool_seconds, settings.statement_seconds)
 
 
+def connect_as_configured(settings: Settings, limits: Limits = Limits(), announce: Announce | None = None) -> Database:
+    """Return the database of the settings, for commands that follow them. See `connect`."""
+    return connect(
+        settings.database_url,
+        limits,
+        announce,
+        has_webhook=settings.has_webhook,
+        unclaimed_minutes=settings.unclaimed_minutes,
+    )
+
+
 def connect(
-    url: str, limits: Limits = Limits(), announce: Announce | None = None, *, has_webhook: bool = False
+    url: str,
+    limits: Limits = Limits(),
+    announce: Announce | None = None,
+    *,
+    has_webhook: bool = False,
+    unclaimed_minutes: int = 60,
 ) -> Database:
     """Return the database at a URL, `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. The first use connects.
 
     On SQLite, `announce` receives the offers that each `write` has changed; on PostgreSQL, app/db/listener.py does.
-    With `has_webhook`, commands write events for a webhook.
+    With `has_webhook`, commands write events for a webhook. The last step of a lead waits `unclaimed_minutes` after its
+    last offer.
     """
     parsed = make_url(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -199,14 +219,14 @@ def connect(
         read_pool = ReadPool(read, limits.statement_seconds)
     _count(read, "read", lambda: read_pool.idle)
     _count(write, "write")
-    database = Database(read, write, _sessions(read), _sessions(write, has_webhook), read_pool, announce)
+    info = {HAS_WEBHOOK: has_webhook, UNCLAIMED_MINUTES: unclaimed_minutes}
+    database = Database(read, write, _sessions(read), _sessions(write, info), read_pool, announce)
     if announce and not database.is_postgresql:
         _watch(write)
     return database
 
 
-def _sessions(engine: AsyncEngine, has_webhook: bool = False) -> async_sessionmaker[AsyncSession]:
-    info = {HAS_WEBHOOK: has_webhook}
+def _sessions(engine: AsyncEngine, info: dict[str, Any] | None = None) -> async_sessionmaker[AsyncSession]:
     return async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False, autoflush=False, info=info)
 
 

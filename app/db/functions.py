@@ -1,4 +1,4 @@
-"""SQL functions of our own, compiled for both databases: membership in a list, rows as a parameter, seconds between.
+"""SQL functions of our own, compiled for both databases: membership in a list, rows as a parameter, and times.
 
 `IN (?, ?, …)` and `VALUES (?, ?, …), …` take one parameter per value. Both databases allow about 32,000 parameters, and
 each number of them makes another statement. A list or rows bound as a single parameter keep the text of the statement
@@ -6,6 +6,7 @@ the same, so that it is compiled and prepared once.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -28,7 +29,8 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
-from app.domain.bounds import LARGEST_INT
+from app.db.types import UTCDateTime
+from app.domain.bounds import LARGEST_INT, LATEST
 
 # Membership in a list
 
@@ -168,3 +170,38 @@ def _sqlite_seconds(element: _SecondsBetween, compiler: SQLCompiler, **options: 
         for text in (compiler.process(clause, **options) for clause in element.clauses)
     )
     return f"min(max(({end} - {begin}) / 1000, 0), {LARGEST_INT})"
+
+
+# A timestamp some minutes later
+
+
+def minutes_after(begin: ColumnElement[Any] | Mapped[Any], minutes: ColumnElement[int]) -> ColumnElement[datetime]:
+    """Return the timestamp so many minutes after `begin`, at most LATEST. Null if one of them is null.
+
+    `later` (`app/domain/timestamps.py`) is the same in Python.
+    """
+    element: Any = begin  # a mapped attribute is an element as well
+    return _MinutesAfter(element, minutes)
+
+
+class _MinutesAfter(FunctionElement[datetime]):
+    inherit_cache = True
+    type = UTCDateTime()
+
+
+_LATEST = f"{LATEST:%Y-%m-%d %H:%M:%S.%f}"
+
+
+@compiles(_MinutesAfter, "postgresql")
+def _postgresql_minutes(element: _MinutesAfter, compiler: SQLCompiler, **options: Any) -> str:
+    begin, minutes = (compiler.process(clause, **options) for clause in element.clauses)
+    moment = f"SELECT {begin} + make_interval(mins => {minutes}) AS at"
+    return f"(SELECT least(at, '{_LATEST}+00') FROM ({moment}) AS moment WHERE at IS NOT NULL)"  # noqa: S608
+
+
+@compiles(_MinutesAfter, "sqlite")
+def _sqlite_minutes(element: _MinutesAfter, compiler: SQLCompiler, **options: Any) -> str:
+    """SQLite stores a timestamp as a text with microseconds, of which strftime writes the milliseconds."""
+    begin, minutes = (compiler.process(clause, **options) for clause in element.clauses)
+    moment = f"strftime('%Y-%m-%d %H:%M:%f', min({begin}, '{_LATEST}'), {minutes} || ' minutes') || '000'"
+    return f"min({moment}, '{_LATEST}')"

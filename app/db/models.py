@@ -248,7 +248,7 @@ class Lead(SQLModel, table=True):
         Index("ix_leads_held_by_by_id", "claimed_by_id", "id"),
         Index("ix_leads_held_by_by_time", "claimed_by_id", text("created_at DESC"), "id"),
         *_newest_first("ix_leads_held_by_by_claim", "claimed_by_id", "claimed_at"),
-        Index("ix_leads_watched", "watched_since", postgresql_where=text(IS_WATCHED), sqlite_where=text(IS_WATCHED)),
+        Index("ix_leads_gives_up_at", "gives_up_at", postgresql_where=text(IS_WATCHED), sqlite_where=text(IS_WATCHED)),
         NEVER_REUSE_IDS,
     )
 
@@ -269,6 +269,8 @@ class Lead(SQLModel, table=True):
     """When it was created here, or first submitted. Null for an imported lead that was never submitted."""
     exhausted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When it was reported to its creator as unclaimed. A submit and a release set it to null again."""
+    gives_up_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When its current step is over; null if it never is. See app/commands/step_end.py."""
 
 
 class LeadRollout(SQLModel, table=True):
@@ -282,6 +284,8 @@ class LeadRollout(SQLModel, table=True):
     team_id: int = _reference("teams.id", index=True)
     team_selection_method: TeamSelectionMethod = Field(sa_type=enum_type(TeamSelectionMethod))
     submitted_at: datetime = Field(sa_type=UTCDateTime)
+    wait_minutes: int | None = None
+    """How long an unclaimed lead waits after its last offer. Null for submits from before this was stored."""
 
 
 class RolloutOffer(SQLModel, table=True):

@@ -15,6 +15,7 @@ from app.commands import outbox
 from app.commands.escalation import escalate
 from app.commands.locks import lock_leads
 from app.commands.offer_standing import ineligibility
+from app.commands.step_end import set_gives_up_at
 from app.commands.text_opt_outs import has_opted_out
 from app.commands.withdrawal import withdraw_unsent
 from app.config import Settings
@@ -110,8 +111,10 @@ async def _cancel(session: AsyncSession, lease: Lease, unwanted: Sequence[DueDel
     await withdraw_unsent(
         session, {each.offer.id: each.ineligibility for each in unwanted if each.ineligibility is not None}
     )
-    for lead_id in sorted({each.lead.id for each in unwanted if each.ineligibility is not None}):
+    lead_ids = sorted({each.lead.id for each in unwanted if each.ineligibility is not None})
+    for lead_id in lead_ids:
         await escalate(session, lead_id, now)
+    await set_gives_up_at(session, lead_ids, now)
 
 
 async def _send(channel: DeliveryChannel, due: DueDelivery, settings: Settings, now: datetime) -> None:

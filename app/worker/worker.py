@@ -18,7 +18,7 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.due_offers import leads_with_due_offers, next_due_offer, process_due
-from app.commands.exhaustion import mark_exhausted, newly_exhausted_leads
+from app.commands.exhaustion import mark_exhausted, newly_exhausted_leads, next_exhaustion
 from app.config import Settings
 from app.db.engine import Database
 from app.db.listener import Listener
@@ -189,6 +189,7 @@ class Worker:
                 await next_attempt(session, Delivery, after=now),
                 await next_attempt(session, Notice, after=now),
                 await next_due_offer(session, after=now),
+                await next_exhaustion(session, after=now),
                 self._failing_due.next_attempt(after=now),
                 self._failing_exhausted.next_attempt(after=now),
             ]
@@ -224,17 +225,15 @@ class Worker:
 
     async def _notify_creators(self, now: datetime) -> int:
         """Mark newly exhausted leads, and send the notices that are due. Return the number of notices attempted."""
-        patience = timedelta(minutes=self.settings.unclaimed_minutes)
-
         marked: set[int] = set()
 
         async def mark(session: AsyncSession, lead_ids: Sequence[int]) -> None:
-            leads = await mark_exhausted(session, lead_ids, patience, now)
+            leads = await mark_exhausted(session, lead_ids, now)
             marked.difference_update(lead_ids)
             marked.update(lead.id for lead in leads)
 
         skip = self._failing_exhausted.waiting(now)
-        lead_ids = await self.db.in_transaction(lambda session: newly_exhausted_leads(session, patience, now, skip))
+        lead_ids = await self.db.in_transaction(lambda session: newly_exhausted_leads(session, now, skip))
         failed = await isolate_failures(self.db, mark, lead_ids, "Lead")
         for lead_id in lead_ids:
             if lead_id in failed:

@@ -1,7 +1,7 @@
 """Compares the commands with a model of the rules: any sequence of actions gives the same result in both."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,10 +22,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.assign import assign_lead
-from app.commands.auto_assign import auto_assign
 from app.commands.availability import clear_away, clear_quiet_hours, set_away, set_quiet_hours
 from app.commands.claim import claim_lead_offer, decline_lead_offer
-from app.commands.locks import lock_lead
+from app.commands.due_offers import process_due
+from app.commands.exhaustion import mark_exhausted, newly_exhausted_leads
 from app.commands.members import respond_to_invitation
 from app.commands.offer_standing import claim_succeeds
 from app.commands.outbox import count_silent_offers
@@ -34,7 +34,7 @@ from app.commands.submit import submit_lead_offers
 from app.db.engine import Database, connect
 from app.db.models import Lead, LeadOffer, TeamMember, User
 from app.domain.alert_channels import Alerts
-from app.domain.enums import ClaimedVia, OrderMethod, RequestStatus
+from app.domain.enums import ClaimedVia, LeadOfferStatus, OrderMethod, RequestStatus
 from app.domain.planner import Option
 from app.errors import ApiError, Code
 from tests.support.claiming_model import Person, Refused, Rules
@@ -43,6 +43,9 @@ from tests.support.examples import examples
 from tests.support.world import NOW, World
 
 MEMBERS = 4
+HOUR = timedelta(hours=1)
+"""The default of LEAD_OFFERS_UNCLAIMED_MINUTES."""
+MILLISECOND = timedelta(milliseconds=1)
 RANKS = st.sampled_from([None, 1, 2, 3])
 MINUTES = st.sampled_from([0, 10, 30])
 WHO = st.integers(0, MEMBERS)
@@ -68,7 +71,7 @@ class Claiming(RuleBasedStateMachine):
         self.users = [await self.world.user(timezone="UTC", email=None) for _ in range(MEMBERS + 1)]
         creator = self.users[-1]
         self.team = await self.world.team(creator, order_method)
-        self.lead = await self.world.lead(creator, self.team)
+        self.lead = await self.world.lead(creator, self.team, watched_since=NOW)
         people: dict[int, Person] = {}
         for user, (rank, minutes, automatic) in zip(self.users, options, strict=True):
             if user is not creator:
@@ -205,9 +208,20 @@ class Claiming(RuleBasedStateMachine):
         self.both(lambda: self.model.assign_automatically(self.now), self._assign_automatically)
 
     async def _assign_automatically(self, session: AsyncSession) -> None:
-        lead = await lock_lead(session, self.lead.id)
-        if lead.claimed_by_id is None:
-            await auto_assign(session, self.lead.id, self.now)
+        await process_due(session, self.lead.id, self.now)
+
+    @rule()
+    def what_is_exhausted_is_reported(self) -> None:
+        assert self.runner.run(self._outcome(self._report_exhausted)) is None
+
+    async def _report_exhausted(self, session: AsyncSession) -> None:
+        """Report the lead as a worker does, at the moment at which the rule before this column had it reported."""
+        lead = await session.get_one(Lead, self.lead.id)
+        offers = (await session.exec(select(LeadOffer).where(col(LeadOffer.lead_id) == lead.id))).all()
+        is_due = lead.exhausted_at is None and is_exhausted(lead, offers, self.now)
+        found = await newly_exhausted_leads(session, self.now)
+        assert (lead.id in found) == is_due
+        await mark_exhausted(session, found, self.now)
 
     @invariant()
     def both_say_the_same(self) -> None:
@@ -221,11 +235,28 @@ class Claiming(RuleBasedStateMachine):
             each = select(LeadOffer, claim_succeeds(its_user, self.now)).where(col(LeadOffer.lead_id) == lead.id)
             offers = (await session.exec(each)).all()
             assert (await session.exec(count_silent_offers())).one() == 0
+        self._compare_exhaustion(lead, [offer for offer, _ in offers])
         assert (lead.claimed_by_id, lead.claimed_via) == (self.model.holder, self.model.via)
         assert {o.user_id: (o.status, o.notify_at, o.end_reason, bool(may_claim)) for o, may_claim in offers} == {
             user: (o.status, o.notify_at, o.reason, self.model.claim_would_succeed(user, self.now))
             for user, o in self.model.offers.items()
         }
+
+    def _compare_exhaustion(self, lead: Lead, offers: Sequence[LeadOffer]) -> None:
+        """`gives_up_at` is the first moment at which the lead is exhausted if nothing happens until then."""
+        if lead.claimed_by_id is not None or lead.exhausted_at is not None:
+            assert lead.gives_up_at is None
+            return
+        assert lead.gives_up_at is not None
+        assert is_exhausted(lead, offers, max(self.now, lead.gives_up_at))
+        assert lead.gives_up_at <= self.now or not is_exhausted(lead, offers, lead.gives_up_at - MILLISECOND)
+
+
+def is_exhausted(lead: Lead, offers: Sequence[LeadOffer], at: datetime) -> bool:
+    """Whether nobody has the lead, and no open offer of it, nor its creation if it has none, is of the last hour."""
+    is_open = (LeadOfferStatus.SCHEDULED, LeadOfferStatus.SENT)
+    latest = [offer.notify_at for offer in offers if offer.status in is_open] if offers else [lead.created_at]
+    return lead.claimed_by_id is None and not any(moment and moment > at - HOUR for moment in latest)
 
 
 @pytest.mark.slow

@@ -133,7 +133,7 @@ MUTATIONS = {
 COMMANDS: dict[str, Command] = {
     "deactivate": Other(lambda session: deactivate_user(session, "hal@example.com", NOW)),
     "process due": Other(lambda session: process_due(session, 6, NOW)),
-    "report exhausted": Other(lambda session: mark_exhausted(session, [1, 3, 4], timedelta(), NOW)),
+    "report exhausted": Other(lambda session: mark_exhausted(session, [1, 3, 4], NOW)),
     **MUTATIONS,
 }
 

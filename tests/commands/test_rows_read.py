@@ -82,7 +82,7 @@ async def reading_little(database: Database) -> AsyncIterator[AsyncSession]:
     for statement in ran:
         plan = await database.fetch(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?"))
         walks = [step for *_, step in plan if step.startswith(("SCAN lead", "SCAN deliver"))]
-        assert all("INDEX ix_leads_watched" in step for step in walks), (statement, plan)
+        assert all("INDEX ix_leads_gives_up_at" in step for step in walks), (statement, plan)
 
 
 @pytest.mark.usefixtures("many_leads")
@@ -97,6 +97,6 @@ async def test_finding_exhausted_leads_skips_those_already_reported(
 ) -> None:
     nobodys = await world.lead(cast.alice, cast.team, watched_since=NOW)
     async with reading_little(database) as session:
-        found = await newly_exhausted_leads(session, HOUR, NOW + 2 * HOUR)
-        marked = await mark_exhausted(session, found, HOUR, NOW + 2 * HOUR)
+        found = await newly_exhausted_leads(session, NOW + 2 * HOUR)
+        marked = await mark_exhausted(session, found, NOW + 2 * HOUR)
         assert [lead.id for lead in marked] == [nobodys.id]

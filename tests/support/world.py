@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
+from app.commands.step_end import set_gives_up_at
 from app.db.engine import Database
 from app.db.models import (
     Contact,
@@ -156,6 +157,8 @@ class World:
         defaults: dict[str, Any] = {"created_at": NOW} | _target(team)
         lead = Lead(creator_id=creator.id, contact_id=contact.id, **(defaults | fields))
         await self.add(lead)
+        async with self.database.write() as session:
+            await set_gives_up_at(session, [lead.id], NOW)
         return lead
 
     async def zipcode_lead(self, creator: User, zipcode: str | None, **fields: Any) -> Lead:

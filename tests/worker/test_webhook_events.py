@@ -16,7 +16,7 @@ from app.commands.claim import claim_lead_offer, decline_lead_offer
 from app.commands.delivery_status import record_delivery_status
 from app.commands.submit import submit_lead_offers
 from app.config import Settings
-from app.db.engine import Database, connect
+from app.db.engine import Database, connect_as_configured
 from app.db.models import Delivery, Event, Lead, LeadOffer
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EventKind, OrderMethod
 from app.worker.channels.base import DeliveryError, Message
@@ -100,7 +100,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def office(database_url: str, receiver: Receiver) -> AsyncIterator[Office]:
     settings = settings_for(database_url, **receiver.settings)
-    database = connect(database_url, has_webhook=settings.has_webhook)
+    database = connect_as_configured(settings)
     yield Office(database, settings, receiver, Recorder())
     await database.close()
 

@@ -16,25 +16,28 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.db.engine import connect
 
 
-def upgrade(url: str, revision: str = "head") -> None:
-    """Upgrade the database at a SQLAlchemy URL to a revision, all or nothing. Concurrent upgrades wait."""
-    asyncio.run(_upgrade(url, revision))
+def upgrade(url: str, revision: str = "head", *, unclaimed_minutes: int = 60) -> None:
+    """Upgrade the database at a SQLAlchemy URL to a revision, all or nothing. Concurrent upgrades wait.
+
+    Leads that wait to be claimed are given up `unclaimed_minutes` after their last offer.
+    """
+    asyncio.run(_upgrade(url, revision, unclaimed_minutes))
 
 
-async def _upgrade(url: str, revision: str) -> None:
+async def _upgrade(url: str, revision: str, unclaimed_minutes: int) -> None:
     database = connect(url)
     try:
         async with database.write_engine.begin() as connection:
-            await connection.run_sync(_run, revision)
+            await connection.run_sync(_run, revision, unclaimed_minutes)
     finally:
         await database.close()
 
 
-def _run(connection: Connection, revision: str) -> None:
+def _run(connection: Connection, revision: str, unclaimed_minutes: int) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext('lead-offers migrate'))")
     config = _config()
-    config.attributes["connection"] = connection
+    config.attributes |= {"connection": connection, "unclaimed_minutes": unclaimed_minutes}
     command.upgrade(config, revision)
 
 

@@ -1,0 +1,73 @@
+"""When the current step of a lead is over: `leads.gives_up_at`.
+
+A step offers a lead to a team. Whatever creates, ends or moves offers calls `set_gives_up_at` last, in the same
+transaction. A claim is the exception: its conditional write of the lead sets the column to null itself.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Integer, bindparam, case, exists, func, or_, text, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.db.compiled import Statement
+from app.db.engine import UNCLAIMED_MINUTES
+from app.db.functions import member_of, minutes_after, set_parameter
+from app.db.models import IS_WATCHED, Lead, LeadOffer, LeadRollout
+from app.db.types import UTCDateTime
+from app.domain.enums import OPEN_STATUSES
+
+
+def unclaimed_minutes(session: AsyncSession) -> int:
+    """Return how many minutes the last step of a lead waits after its last offer."""
+    minutes: int = session.info[UNCLAIMED_MINUTES]
+    return minutes
+
+
+async def set_gives_up_at(session: AsyncSession, lead_ids: Sequence[int], now: datetime) -> None:
+    """Set when the current steps of these leads are over. The caller has locked the leads and flushed its changes.
+
+    | a lead that is distributed to a team | is over |
+    |---|---|
+    | claimed; or reported to its creator, and not offered since; or imported, and never submitted here | never |
+    | never offered to anybody | the patience of the server after its creation |
+    | with SCHEDULED or SENT offers | the step's wait after the latest of them |
+    | with other offers only | now |
+    """
+    if lead_ids:
+        await _SET.run(session, lead_ids=list(lead_ids), now=now, unclaimed_minutes=unclaimed_minutes(session))
+
+
+_NOW = bindparam("now", type_=UTCDateTime)
+_UNCLAIMED_MINUTES = bindparam("unclaimed_minutes", type_=Integer)
+_OF_LEAD = col(LeadOffer.lead_id) == col(Lead.id)
+
+
+def _gives_up_at() -> ColumnElement[datetime | None]:
+    is_open = member_of(col(LeadOffer.status), OPEN_STATUSES)
+    last_wait = (
+        select(LeadRollout.wait_minutes)
+        .where(col(LeadRollout.lead_id) == col(Lead.id))
+        .order_by(col(LeadRollout.id).desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    last_open = select(func.max(LeadOffer.notify_at)).where(_OF_LEAD, is_open).scalar_subquery()
+    was_offered = or_(
+        exists(select(1).where(_OF_LEAD).correlate(Lead)),
+        exists(select(1).where(col(LeadRollout.lead_id) == col(Lead.id)).correlate(Lead)),
+    )
+    over_at = func.coalesce(
+        minutes_after(last_open, func.coalesce(last_wait, _UNCLAIMED_MINUTES)),
+        case((was_offered, _NOW)),
+        minutes_after(col(Lead.watched_since), _UNCLAIMED_MINUTES),
+    )
+    return case((text(f"({IS_WATCHED})"), over_at))
+
+
+_SET = Statement[None](
+    update(Lead)
+    .where(member_of(col(Lead.id), set_parameter("lead_ids", Lead.__table__.c.id)))  # type: ignore[attr-defined]
+    .values(gives_up_at=_gives_up_at())
+)
