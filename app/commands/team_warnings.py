@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
+from app.commands.submit import rollout_settings
 from app.commands.text_opt_outs import has_opted_out
 from app.db.alert_columns import alerts_of
 from app.db.functions import member_of
@@ -100,4 +101,4 @@ def _planned(team: Team, people: Sequence[Person]) -> Sequence[PlannedOffer]:
         )
         for person in people
     ]
-    return plan(candidates, (), team.order_method, team.mins_until_next_alert, ANY_TIME).offers
+    return plan(candidates, (), rollout_settings(team), ANY_TIME).offers
