@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +32,16 @@ async def fetch_warnings(
     ids = [team.id for team in teams]
     people, older_teams = await fetch_people(session, ids), await _fetch_older_teams(session, ids)
     return {
-        team.id: list(find_warnings(people[team.id], _planned(team, people[team.id]), older_teams[team.id], unserved))
+        team.id: list(
+            find_warnings(
+                people[team.id],
+                _planned(team, people[team.id]),
+                older_teams[team.id],
+                rollout_settings(team),
+                None,
+                unserved,
+            )
+        )
         for team in teams
     }
 
@@ -101,4 +111,5 @@ def _planned(team: Team, people: Sequence[Person]) -> Sequence[PlannedOffer]:
         )
         for person in people
     ]
-    return plan(candidates, (), rollout_settings(team), ANY_TIME).offers
+    without_limit = replace(rollout_settings(team), members_per_lead=None)
+    return plan(candidates, (), without_limit, ANY_TIME).offers

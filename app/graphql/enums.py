@@ -140,4 +140,6 @@ _describe(
     NEVER_REACHED="The lead is assigned to another member automatically before this member is notified.",
     ZIPCODE_OF_AN_OLDER_TEAM="An older team of yours also has the ZIP code and gets its leads.",
     INVITATION_NOT_ACCEPTED="The user has a distribution option, but must accept the invitation to be offered leads.",
+    LIMIT_WITHOUT_NEXT_TEAM="The number of members to whom a lead is offered is limited, and no next team follows.",
+    NEXT_TEAM_HAS_NOBODY="An unclaimed lead goes on to the next team, but nobody there can be offered leads.",
 )
