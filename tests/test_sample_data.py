@@ -13,7 +13,7 @@ from app.commands.outbox import count_silent_offers
 from app.db.engine import Database, connect
 from app.domain.alert_channels import Alerts
 from app.domain.enums import OPEN_STATUSES, DeliveryStatus, LeadOfferStatus, OrderMethod, RequestStatus
-from app.domain.planner import Candidate, Option, PlannedOffer, plan
+from app.domain.planner import Candidate, Option, PlannedOffer, RolloutSettings, plan
 from app.errors import ApiError, Code
 from app.sample_data import ANCHOR, Size, fill
 from tests.support.databases import Clone
@@ -104,7 +104,8 @@ def test_offers_equal_those_of_a_submit(tables: Tables) -> None:
         team = teams[rollout.team_id]
         options = {row.user_id: row for row in tables["distribution_options"] if row.team_id == team.id}
         candidates = [_candidate(users[number], members[team.id, number], row) for number, row in options.items()]
-        planned = plan(candidates, [], team.order_method, team.mins_until_next_alert, rollout.submitted_at)
+        settings = RolloutSettings(team.order_method, team.mins_until_next_alert)
+        planned = plan(candidates, [], settings, rollout.submitted_at)
         offers_made = [
             PlannedOffer(row.user_id, row.notify_at, row.rank, row.assign_automatically, _alerts(row))
             for row in made[rollout.id]
@@ -154,7 +155,7 @@ def _alerts(row: Any) -> Alerts:
 
 def test_everything_of_a_team_belongs_to_its_leader(tables: Tables) -> None:
     teams = {team.id: team for team in tables["teams"]}
-    assert {team.order_method for team in teams.values()} == set(OrderMethod)
+    assert {team.order_method for team in teams.values()} == {OrderMethod.RANK, OrderMethod.TIME}
     contacts = {contact.id: contact.owner_id for contact in tables["contacts"]}
     zipcodes = {row.zipcode: row.team_id for row in tables["team_zipcodes"]}
     assert len(zipcodes) == len(tables["team_zipcodes"])

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.commands.submit import prepare_submission
+from app.commands.submit import prepare_submission, rollout_settings
 from app.commands.team_warnings import fetch_people
 from app.db.models import Lead, Team
 from app.domain.enums import Channel
@@ -49,7 +49,7 @@ async def preview_lead_offers(
     offered_to = {offer.user_id for offer in planned.offers}
     warnings = tuple(
         warning
-        for warning in find_warnings(people, planned.offers, {}, unserved)
+        for warning in find_warnings(people, planned.offers, {}, rollout_settings(team), None, unserved)
         if warning.code is TeamWarningCode.INVITATION_NOT_ACCEPTED or warning.user_id in offered_to
     )
     return Preview(submission.lead, team, planned.offers, planned.skipped, warnings)

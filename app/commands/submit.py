@@ -28,7 +28,16 @@ from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime, stored
 from app.domain.alert_channels import ALERT_FIELDS, Alerts
 from app.domain.enums import OPEN_STATUSES, DistributionTarget, LeadOfferStatus, TeamSelectionMethod
-from app.domain.planner import Candidate, EarlierOffer, Option, PlannedOffer, RolloutPlan, Skipped, plan
+from app.domain.planner import (
+    Candidate,
+    EarlierOffer,
+    Option,
+    PlannedOffer,
+    RolloutPlan,
+    RolloutSettings,
+    Skipped,
+    plan,
+)
 from app.errors import ApiError, Code
 from app.observability import metrics
 
@@ -101,8 +110,11 @@ async def prepare_submission(
         raise ApiError(Code.NO_DISTRIBUTION_OPTIONS, f"The team {team.name} has no distribution options.")
 
     earlier = await _OFFERS_OF_LEAD.all(session, lead_id=lead.id)
-    known = [EarlierOffer(offer.user_id, offer.status, offer.notify_at) for offer in earlier]
-    planned = plan(candidates, known, team.order_method, team.mins_until_next_alert, at or now)
+    known = [
+        EarlierOffer(offer.user_id, offer.status, offer.notify_at, offer.rank, offer.team_id == team.id)
+        for offer in earlier
+    ]
+    planned = plan(candidates, known, rollout_settings(team), at or now)
     return Submission(lead, team, method, earlier, planned)
 
 
@@ -169,6 +181,11 @@ async def _team_by_zipcode(session: AsyncSession, lead: Lead, *, lock: bool) -> 
 _OFFERS_OF_LEAD = Statement(
     select(LeadOffer).where(col(LeadOffer.lead_id) == bindparam("lead_id")), detached(LeadOffer)
 )
+
+
+def rollout_settings(team: Team) -> RolloutSettings:
+    """Return the settings of a team as the planner takes them."""
+    return RolloutSettings(team.order_method, team.mins_until_next_alert)
 
 
 def _candidate(

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
+from app.commands.submit import rollout_settings
 from app.commands.text_opt_outs import has_opted_out
 from app.db.alert_columns import alerts_of
 from app.db.functions import member_of
@@ -30,7 +32,16 @@ async def fetch_warnings(
     ids = [team.id for team in teams]
     people, older_teams = await fetch_people(session, ids), await _fetch_older_teams(session, ids)
     return {
-        team.id: list(find_warnings(people[team.id], _planned(team, people[team.id]), older_teams[team.id], unserved))
+        team.id: list(
+            find_warnings(
+                people[team.id],
+                _planned(team, people[team.id]),
+                older_teams[team.id],
+                rollout_settings(team),
+                None,
+                unserved,
+            )
+        )
         for team in teams
     }
 
@@ -100,4 +111,5 @@ def _planned(team: Team, people: Sequence[Person]) -> Sequence[PlannedOffer]:
         )
         for person in people
     ]
-    return plan(candidates, (), team.order_method, team.mins_until_next_alert, ANY_TIME).offers
+    without_limit = replace(rollout_settings(team), members_per_lead=None)
+    return plan(candidates, (), without_limit, ANY_TIME).offers

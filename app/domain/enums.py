@@ -16,6 +16,14 @@ class TeamSelectionMethod(StrEnum):
 class OrderMethod(StrEnum):
     RANK = "Rank"
     TIME = "Time"
+    ROUND_ROBIN = "Round Robin"
+
+
+class RolloutCause(StrEnum):
+    """The reason why a team was offered a lead: a step of a rollout is submitted, or follows the step before it."""
+
+    SUBMITTED = "Submitted"
+    PASSED_ON = "Passed on"
 
 
 class RequestStatus(StrEnum):
@@ -53,6 +61,7 @@ class EndReason(StrEnum):
     LEFT = "Left"
     SWITCHED_OFF = "Switched off"
     AWAY = "Away"
+    CAP = "Cap"
     TEAM_DELETED = "Team deleted"
     IMPORTED = "Imported"
 
@@ -67,6 +76,8 @@ class SkipReason(StrEnum):
     INVITATION_PENDING = "Invitation pending"
     NO_DISTRIBUTION_OPTION = "No distribution option"
     USER_AWAY = "User away"
+    CAP_REACHED = "Cap reached"
+    BEYOND_LIMIT = "Beyond limit"
 
 
 class Channel(StrEnum):

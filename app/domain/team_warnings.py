@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.domain.enums import Channel
-from app.domain.planner import Option, PlannedOffer
+from app.domain.enums import Channel, OrderMethod
+from app.domain.planner import Option, PlannedOffer, RolloutSettings
 
 
 class TeamWarningCode(StrEnum):
@@ -17,6 +17,8 @@ class TeamWarningCode(StrEnum):
     NEVER_REACHED = "Never reached"
     ZIPCODE_OF_AN_OLDER_TEAM = "Zipcode of an older team"
     INVITATION_NOT_ACCEPTED = "Invitation not accepted"
+    LIMIT_WITHOUT_NEXT_TEAM = "Limit without next team"
+    NEXT_TEAM_HAS_NOBODY = "Next team has nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,14 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class NextTeam:
+    """The team to which an unclaimed lead goes on."""
+
+    name: str
+    people: Collection[Person]
+
+
+@dataclass(frozen=True, slots=True)
 class TeamWarning:
     code: TeamWarningCode
     message: str
@@ -46,20 +56,24 @@ def find_warnings(
     people: Collection[Person],
     offers: Sequence[PlannedOffer],
     older_teams: Mapping[str, str],
+    settings: RolloutSettings,
+    next_team: NextTeam | None,
     unserved: Collection[Channel] = (),
 ) -> Iterator[TeamWarning]:
     """Yield the warnings of a team.
 
-    `offers` are the offers of a lead submitted while nobody is away, in the planner's order. `older_teams` maps each
-    zipcode that an older team of the same creator also has to that team's name. `unserved` are the channels that this
-    server cannot send on.
+    `offers` are the offers of a lead submitted while nobody is away, in the planner's order and without a limit.
+    `older_teams` maps each zipcode that an older team of the same creator also has to that team's name. `unserved` are
+    the channels that this server cannot send on.
     """
     for person in people:
         if not person.has_accepted:
             message = f"{person.name} gets no offers: they have not accepted an invitation to the team."
             yield TeamWarning(TeamWarningCode.INVITATION_NOT_ACCEPTED, message, person.user_id)
+    # In a team without any channel, a pond, the lead shows in everybody's list, and nobody is meant to be notified.
+    is_pond = not any(person.option.alerts.channels for person in people)
     for person in people:
-        if not _is_reachable(person):
+        if not is_pond and not _is_reachable(person):
             message = f"{person.name} cannot be notified of offers: {_why_unreachable(person)}."
             yield TeamWarning(TeamWarningCode.NO_USABLE_CHANNEL, message, person.user_id)
     for person in people:
@@ -67,10 +81,12 @@ def find_warnings(
             names = " and ".join(sorted(channel.lower() for channel in channels))
             message = f"{person.name} is alerted by {names}, but this server has no {names} channel configured."
             yield TeamWarning(TeamWarningCode.CHANNEL_NOT_SET_UP, message, person.user_id)
-    yield from _never_reached({person.user_id: person for person in people}, offers)
+    if settings.order_method is not OrderMethod.ROUND_ROBIN:
+        yield from _never_reached({person.user_id: person for person in people}, offers)
     for zipcode, name in sorted(older_teams.items()):
         message = f"Leads with the zipcode {zipcode} go to the older team {name}, which has this zipcode too."
         yield TeamWarning(TeamWarningCode.ZIPCODE_OF_AN_OLDER_TEAM, message, zipcode=zipcode)
+    yield from _what_follows(settings.members_per_lead, next_team)
 
 
 def _is_reachable(person: Person) -> bool:
@@ -94,10 +110,11 @@ def _why_unreachable(person: Person) -> str:
 def _never_reached(people: Mapping[int, Person], offers: Sequence[PlannedOffer]) -> Iterator[TeamWarning]:
     """Warn of offers that are due with or after an automatic assignment, which takes the lead before they are sent.
 
-    A user with quiet hours may not get the lead: during quiet hours the assignment waits, and others are notified.
+    A user with quiet hours may not get the lead: during quiet hours the assignment waits, and others are notified. Nor
+    may a user with a cap, who is skipped for the rest of the day once it is reached.
     """
     automatic = (offer for offer in offers if offer.assign_automatically)
-    taker = next((offer for offer in automatic if not people[offer.user_id].has_quiet_hours), None)
+    taker = next((offer for offer in automatic if _takes_each(people[offer.user_id])), None)
     if taker is None:
         return
     for offer in offers:
@@ -105,3 +122,24 @@ def _never_reached(people: Mapping[int, Person], offers: Sequence[PlannedOffer])
             name, taken_by = people[offer.user_id].name, people[taker.user_id].name
             message = f"{name} never gets a lead: each one is assigned to {taken_by} automatically first."
             yield TeamWarning(TeamWarningCode.NEVER_REACHED, message, offer.user_id)
+
+
+def _takes_each(person: Person) -> bool:
+    """Whether each lead that is offered to the person with an automatic assignment becomes theirs."""
+    return not person.has_quiet_hours and person.option.max_leads_per_day is None
+
+
+def _what_follows(limit: int | None, next_team: NextTeam | None) -> Iterator[TeamWarning]:
+    """Warn of an unclaimed lead that goes on to nobody."""
+    if limit is not None and next_team is None:
+        members = "one member" if limit == 1 else f"{limit} members"
+        message = f"A lead is offered to at most {members}, and no next team follows if nobody claims it."
+        yield TeamWarning(TeamWarningCode.LIMIT_WITHOUT_NEXT_TEAM, message)
+    if next_team is not None and not any(_can_be_offered(person) for person in next_team.people):
+        message = f"An unclaimed lead goes on to the team {next_team.name}, but nobody there can be offered leads."
+        yield TeamWarning(TeamWarningCode.NEXT_TEAM_HAS_NOBODY, message)
+
+
+def _can_be_offered(person: Person) -> bool:
+    """Whether a team can plan an offer to the person on a day on which nobody is away and no cap is reached."""
+    return person.has_accepted and person.option.max_leads_per_day != 0

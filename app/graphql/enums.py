@@ -68,9 +68,10 @@ _describe(
 )
 _describe(
     OrderMethod,
-    "Order in which the members of a team are offered a lead. REST spelling: Rank, Time.",
-    RANK="By rank, lowest first. The next rank follows after minsUntilNextAlert minutes; equal ranks share a turn.",
+    "Order in which the members of a team are offered a lead. REST spelling: Rank, Time, Round Robin.",
+    RANK="By rank, lowest first. The next rank follows after minsUntilNextAlert minutes; equal ranks come together.",
     TIME="By time: each member after their own minsUntilLeadOffer minutes from the submit.",
+    ROUND_ROBIN="By turns, one member after the other. The next in the line follows after minsUntilNextAlert minutes.",
 )
 _describe(
     RequestStatus,
@@ -103,7 +104,8 @@ _describe(
 _describe(
     SkipReason,
     "Why a submit made no new offer for a member. If several reasons apply, the first in the order ALREADY_OFFERED, "
-    "USER_INACTIVE, NOT_A_MEMBER, INVITATION_DECLINED, INVITATION_PENDING, NO_DISTRIBUTION_OPTION, USER_AWAY.",
+    "USER_INACTIVE, NOT_A_MEMBER, INVITATION_DECLINED, INVITATION_PENDING, NO_DISTRIBUTION_OPTION, USER_AWAY, "
+    "CAP_REACHED, BEYOND_LIMIT.",
     ALREADY_OFFERED="The user already has an offer of this lead that is SCHEDULED, SENT or DECLINED.",
     USER_INACTIVE="The user's account is deactivated.",
     NOT_A_MEMBER="The user has a distribution option but is not, or is no longer, a member of the team.",
@@ -111,6 +113,8 @@ _describe(
     INVITATION_PENDING="The user has not answered the invitation.",
     NO_DISTRIBUTION_OPTION="The member has no distribution option, so it is not known when to offer them a lead.",
     USER_AWAY="The user is away at the time of the submit.",
+    CAP_REACHED="The user has got as many leads by offers of this team today as their distribution option allows.",
+    BEYOND_LIMIT="As many members as the team's limit allows come before the user or already have an open offer.",
 )
 _describe(
     Channel,
@@ -136,4 +140,6 @@ _describe(
     NEVER_REACHED="The lead is assigned to another member automatically before this member is notified.",
     ZIPCODE_OF_AN_OLDER_TEAM="An older team of yours also has the ZIP code and gets its leads.",
     INVITATION_NOT_ACCEPTED="The user has a distribution option, but must accept the invitation to be offered leads.",
+    LIMIT_WITHOUT_NEXT_TEAM="The number of members to whom a lead is offered is limited, and no next team follows.",
+    NEXT_TEAM_HAS_NOBODY="An unclaimed lead goes on to the next team, but nobody there can be offered leads.",
 )

@@ -135,7 +135,7 @@ VALUES = [
         'lead_sources[0].name: "\u2800" has no visible characters',
     ),
     (changed("teams", name=None), "teams[0].name: is missing"),
-    (changed("teams", order_method="rank"), 'teams[0].order_method: "rank" is not one of Rank, Time'),
+    (changed("teams", order_method="rank"), 'teams[0].order_method: "rank" is not one of Rank, Time, Round Robin'),
     (
         changed("teams", mins_until_next_alert=525_601),
         "teams[0].mins_until_next_alert: 525601 is not a number of minutes from 0 to 525,600, which is a year",

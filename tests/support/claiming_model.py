@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.domain.enums import ClaimedVia, EndReason, LeadOfferStatus, OrderMethod, RequestStatus
-from app.domain.planner import Candidate, EarlierOffer, Option, PlannedOffer, plan
+from app.domain.planner import Candidate, EarlierOffer, Option, PlannedOffer, RolloutSettings, plan
 from app.errors import Code
 
 S = LeadOfferStatus
@@ -97,8 +97,8 @@ class Rules:
             Candidate(user, p.membership, p.is_creator, p.is_active, p.away_until, p.option)
             for user, p in self.people.items()
         ]
-        earlier = [EarlierOffer(o.user, o.status, o.notify_at) for o in self.offers.values()]
-        planned = plan(candidates, earlier, self.order_method, self.gap, now).offers
+        earlier = [EarlierOffer(o.user, o.status, o.notify_at, o.rank, is_of_team=True) for o in self.offers.values()]
+        planned = plan(candidates, earlier, RolloutSettings(self.order_method, self.gap), now).offers
         if not planned and not any(offer.status in OPEN for offer in self.offers.values()):
             raise Refused(Code.NO_ELIGIBLE_MEMBERS)
         for new in planned:
