@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from app.db.types import Id, Text, UTCDateTime, enum_type
@@ -18,6 +18,7 @@ from app.domain.enums import (
     LeadOfferStatus,
     OrderMethod,
     RequestStatus,
+    RolloutCause,
     SkipReason,
     TeamSelectionMethod,
 )
@@ -36,6 +37,11 @@ def _id() -> Any:
 
 def _reference(target: str, *, index: bool = False) -> Any:
     return Field(sa_type=Id, foreign_key=target, index=index)
+
+
+def _with_default(value: bool | int, **options: Any) -> Any:
+    """A column that servers of an earlier version, which do not know it, leave to the database."""
+    return Field(default=value, sa_column_kwargs={"server_default": text(str(value).lower())}, **options)
 
 
 def _optional_reference(target: str, *, index: bool = False) -> Any:
@@ -120,6 +126,16 @@ class Team(SQLModel, table=True):
     creator_id: int = _reference("users.id")
     order_method: OrderMethod = Field(sa_type=enum_type(OrderMethod))
     mins_until_next_alert: int = 0
+    members_per_lead: int | None = None
+    """The limit of members that a lead is offered to at a time; null for none."""
+    keeps_contacts: bool = _with_default(False)
+    """Whether the member who holds another lead of the contact comes first."""
+    turn_mark: int = _with_default(0, sa_type=BigInteger)
+    """Where the line of the team stands, see app/domain/turns.py."""
+    next_team_id: int | None = _optional_reference("teams.id", index=True)
+    """The team that is offered a lead which nobody here takes."""
+    mins_until_next_team: int | None = None
+    """How long after the last offer an unclaimed lead goes on to the next team. Null without one."""
     created_at: datetime = Field(sa_type=UTCDateTime)
     deleted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
@@ -171,6 +187,22 @@ class DistributionOption(SQLModel, table=True):
     has_call_alert: bool = False
     has_text_alert: bool = False
     has_email_alert: bool = True
+    weight: int = _with_default(1)
+    """The share of the turns, from 1 to 100."""
+    max_leads_per_day: int | None = None
+    """The cap on leads of the team that the member gets on one day of theirs; null for none."""
+
+
+class Turn(SQLModel, table=True):
+    """A member's place in the line of a team. It outlives the member's distribution option, which is set anew."""
+
+    __tablename__ = "turns"
+
+    team_id: int = Field(sa_type=Id, foreign_key="teams.id", primary_key=True)
+    user_id: int = Field(sa_type=Id, foreign_key="users.id", primary_key=True, index=True)
+    mark: int = Field(sa_type=BigInteger)
+    taken: int = 0
+    last_taken_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
 class Contact(SQLModel, table=True):
@@ -269,12 +301,14 @@ class Lead(SQLModel, table=True):
     """When it was created here, or first submitted. Null for an imported lead that was never submitted."""
     exhausted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When it was reported to its creator as unclaimed. A submit and a release set it to null again."""
+    ended_step_id: int | None = Field(default=None, sa_type=Id)
+    """The last step before the target was changed. A lead goes on along the steps after it only."""
     gives_up_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When its current step is over; null if it never is. See app/commands/step_end.py."""
 
 
 class LeadRollout(SQLModel, table=True):
-    """A submit that created offers."""
+    """A step: a submit that created offers, or the passing on of a lead to the next team, with offers or without."""
 
     __tablename__ = "lead_rollouts"
     __table_args__ = (NEVER_REUSE_IDS,)
@@ -284,6 +318,13 @@ class LeadRollout(SQLModel, table=True):
     team_id: int = _reference("teams.id", index=True)
     team_selection_method: TeamSelectionMethod = Field(sa_type=enum_type(TeamSelectionMethod))
     submitted_at: datetime = Field(sa_type=UTCDateTime)
+    cause: RolloutCause = Field(
+        default=RolloutCause.SUBMITTED,
+        sa_type=enum_type(RolloutCause),
+        sa_column_kwargs={"server_default": RolloutCause.SUBMITTED.name},
+    )
+    turn_user_id: int | None = _optional_reference("users.id")
+    """The member whose turn it used."""
     wait_minutes: int | None = None
     """How long an unclaimed lead waits after its last offer. Null for submits from before this was stored."""
 

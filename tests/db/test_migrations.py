@@ -53,8 +53,12 @@ def catalog(connection: Connection) -> list[tuple[str, ...]]:
     return sorted(tuple(normalize(str(cell)) for cell in row) for row in connection.execute(text(query)))
 
 
+INLINE = re.compile(r"(\w+) INTEGER (CONSTRAINT \w+) (REFERENCES \w+ \(id\))")
+
+
 def normalize(sql: str) -> str:
-    """Ignores whitespace and, as the catalog of PostgreSQL does, the order of the columns of a table."""
+    """Ignores what PostgreSQL's catalog ignores: whitespace, the order of columns, and where a reference stands."""
+    sql = INLINE.sub(r"\1 INTEGER, \2 FOREIGN KEY(\1) \3", sql)
     head, parenthesis, body = sql.partition("(") if sql.startswith("CREATE TABLE") else (sql, "", "")
     columns = sorted(" ".join(column.split()) for column in re.split(r",(?![^(]*\))", body.strip().removesuffix(")")))
     return " ".join(head.split()) + parenthesis + ", ".join(columns)
