@@ -28,6 +28,8 @@ MOST_OPTIONS = 200
 """Distribution options of a team."""
 MOST_ZIPCODES = 5_000
 """Zipcodes of a team."""
+LONGEST_CHAIN = 5
+"""Teams that are asked to take a lead, one after the other."""
 
 LONGEST_TOKEN = 10 * 365 * 24
 """Hours until an access token expires."""

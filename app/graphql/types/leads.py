@@ -11,7 +11,7 @@ from app.db import models
 from app.db.functions import seconds_between
 from app.domain.bounds import LARGEST_INT
 from app.graphql.declarations import Via
-from app.graphql.enums import ClaimedVia, DistributionTarget, SkipReason, TeamSelectionMethod
+from app.graphql.enums import ClaimedVia, DistributionTarget, RolloutCause, SkipReason, TeamSelectionMethod
 from app.graphql.fields import children, column, computed, nested_page, reference
 from app.graphql.inputs.sort import LeadOfferSort
 from app.graphql.inputs.where import LeadOfferWhere
@@ -37,12 +37,14 @@ class SkippedMember:
 )
 class LeadRollout:
     id: strawberry.ID = column("Unique id of the rollout.")
-    submitted_at: datetime = column("When the lead was submitted.")
+    submitted_at: datetime = column("When the lead was submitted, or passed on to the team.")
+    cause: RolloutCause = column("Whether the team was chosen by a submit, or follows the team before it.")
     team: Team = reference("team_id", models.Team, "The team that was chosen.")
-    team_selection_method: TeamSelectionMethod = column("How the team was chosen.")
+    team_selection_method: TeamSelectionMethod = column("How the first team was chosen.")
+    turn_of: User | None = reference("turn_user_id", models.User, "The member whose turn it used. Null if nobody's.")
     created_offers: list[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = children(
         models.LeadOffer,
-        "The offers that the submit made, in their current state, ordered by notifyAt, then id.",
+        "The offers that the step made, in their current state, ordered by notifyAt, then id.",
         via=Via(models.RolloutOffer, "rollout_id", "offer_id"),
         order=("notify_at", "id"),
     )
@@ -95,7 +97,8 @@ class Lead:
     )
     rollouts: list[LeadRollout] | None = children(
         models.LeadRollout,
-        "The submits of this lead that made offers, oldest first. Null unless you created the lead.",
+        "The steps of this lead, oldest first: the submits that made offers, and each time it went on to the next team. "
+        "Null unless you created the lead.",
         parent="lead_id",
         order=("id",),
         rule=ROLLOUTS,
