@@ -11,7 +11,7 @@ null unless a rule below grants them. The answer depends on the viewer and the o
 | Team    | distributionZipcodes, members             | its creator and its accepted members                |
 | Team    | distributionOptions                       | its creator: all; accepted members: their own       |
 | Team    | warnings                                  | its creator                                         |
-| Lead    | rollouts                                  | its creator                                         |
+| Lead    | rollouts, nextStep                        | its creator                                         |
 | Lead    | offers                                    | everyone, as far as `visibility.offers` goes        |
 
 Every other field is shown to whoever reaches the object.

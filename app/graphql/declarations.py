@@ -33,9 +33,9 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The object whose id is in the column `key` of this row."""
+    """The object whose id is in the column `key` of this row, or is the value of an expression."""
 
-    key: str
+    key: str | Expression
     model: type[SQLModel]
 
 

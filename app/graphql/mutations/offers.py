@@ -103,8 +103,8 @@ async def _release_lead(info: Info, id: LeadId) -> Any:  # noqa: A002
 class OfferMutations:
     submit_lead_offers: SubmitLeadOffersPayload | None = resolved(
         _submit_lead_offers,
-        "Offers a lead that you created to the members of its team, and schedules when each of them is notified. If the "
-        "team has nobody, its nextTeam is asked, and so on. "
+        "Offers a lead that you created to the members of its team, and schedules when each of them is notified. "
+        "If the team has nobody, its nextTeam is asked, and so on. "
         "Repeating it keeps the open and declined offers and adds offers for members who have become eligible since, "
         "so createdCount may be 0. Errors, in this order: NOT_FOUND, FORBIDDEN (you did not create the lead), "
         "NOT_TEAM_ROLLOUT, ALREADY_CLAIMED, TEAM_NOT_USABLE, ZIPCODE_MISSING, NO_TEAM_FOR_ZIPCODE, "

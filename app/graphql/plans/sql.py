@@ -32,7 +32,7 @@ from app.db.indexed_parts import IndexedPart
 from app.db.models import User
 from app.db.sqlalchemy_internals import as_core
 from app.db.types import Id, UTCDateTime
-from app.graphql.declarations import Expression, NestedPage, RootPage
+from app.graphql.declarations import Expression, NestedPage, Reference, RootPage
 from app.graphql.plans import spelling
 from app.graphql.plans.spelling import Kind, Part, Sql, Template
 from app.graphql.plans.tree import (
@@ -107,7 +107,7 @@ class _From:
 
     def __init__(self, rows: Sql) -> None:
         self.sql = rows
-        self.joined: dict[tuple[str, str], _Rows] = {}
+        self.joined: dict[tuple[str, str | Expression], _Rows] = {}
 
 
 class _Rows:
@@ -154,15 +154,17 @@ class _Writer:
     def rows_of(self, model: type[SQLModel], source: Sql | None = None) -> _Rows:
         return _Rows(model, f"r{next(self._names)}", source or Sql(table_of(model).name))
 
-    def joined(self, rows: _Rows, key: str, model: type[SQLModel], *, optional: bool) -> _Rows:
-        """Return the row of `model` whose id is in a column of `rows`, joined once."""
+    def joined(self, rows: _Rows, key: str | Expression, model: type[SQLModel], *, optional: bool) -> _Rows:
+        """Return the row of `model` whose id is in a column of `rows`, or an expression over them, joined once."""
         origin = rows.origin
         if (known := origin.joined.get((rows.name, key))) is not None:
             return known
         joined = origin.joined[rows.name, key] = _Rows(model, f"r{next(self._names)}", origin)
         join = "LEFT JOIN" if optional else "JOIN"
-        source = f" {join} {table_of(model).name} AS {joined.name} ON {joined['id']} = {rows[key]}"
-        origin.sql = Sql(origin.sql, source)
+        its_id = rows[key] if isinstance(key, str) else key(rows.columns, self.access)
+        origin.sql = Sql(
+            origin.sql, f" {join} {table_of(model).name} AS {joined.name} ON {joined['id']} = (", its_id, ")"
+        )
         return joined
 
     def root(self, root: Root, me: _Rows) -> list[Part]:
@@ -311,8 +313,10 @@ def _columns_read(members: Sequence[Member], model: type[SQLModel]) -> Iterator[
                 yield name
             case Scalar(computed=computed) if computed is not None:
                 yield from _columns_of_expression(computed.expression, model)
-            case Object():
-                yield member.reference.key
+            case Object(reference=Reference(key=str() as key)):
+                yield key
+            case Object(reference=Reference(key=key)) if not isinstance(key, str):
+                yield from _columns_of_expression(key, model)
             case Inlined():
                 yield from (column for _, column in member.embedded.columns)
                 yield from _columns_of_expression(member.embedded.rule.sql, model)
