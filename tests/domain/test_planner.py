@@ -244,6 +244,12 @@ def test_in_turn_each_member_of_the_line_follows_a_gap_later() -> None:
     assert planned.turn == Turn(2, 5, MemberTurns(1_000_000_005, 2, NOW))
 
 
+def test_a_mark_behind_the_teams_does_not_count() -> None:
+    planned = in_turn([replace(member(1), turns=standing_at(7)), replace(member(2), turns=standing_at(5))], turn_mark=9)
+    assert [new.user_id for new in planned.offers] == [1, 2]
+    assert planned.turn == Turn(1, 9, MemberTurns(1_000_000_009, 2, NOW))
+
+
 def test_in_turn_ranks_and_minutes_of_options_are_not_used() -> None:
     planned = in_turn([member(1, rank=9, minutes=60), member(2, rank=1)])
     assert [(new.user_id, new.rank, new.notify_at) for new in planned.offers] == [
@@ -461,6 +467,13 @@ def test_the_contacts_agent_does_not_count_towards_the_limit() -> None:
     first = in_turn(team, keeps_contacts=True, members_per_lead=1)
     assert minutes(first) == {3: 0, 1: 15}
     assert in_turn(team, *sent(first), keeps_contacts=True, members_per_lead=1).offers == ()
+
+
+def test_open_offers_of_the_agent_and_of_nobody_leave_the_limit_to_the_others() -> None:
+    team = [member(1), agent(member(3))]
+    of_agent, of_nobody = (offer(user_id, LeadOfferStatus.SENT, NOW, rank=0) for user_id in (3, None))
+    again = in_turn(team, of_agent, of_nobody, keeps_contacts=True, members_per_lead=1)
+    assert [(new.user_id, new.rank) for new in again.offers] == [(1, 1)]
 
 
 def test_submitting_again_makes_no_second_agent_while_one_has_an_open_offer() -> None:
