@@ -441,11 +441,7 @@ def test_in_turn_the_contacts_agent_has_place_0() -> None:
     planned = in_turn([member(1), agent(member(2)), member(3)], keeps_contacts=True)
     assert [(new.user_id, new.rank) for new in planned.offers] == [(2, 0), (1, 1), (3, 2)]
     assert minutes(planned) == {2: 0, 1: 15, 3: 30}
-    assert planned.turn_user_id == 1
-
-
-def test_if_only_the_contacts_agent_is_planned_no_turn_is_used() -> None:
-    assert in_turn([agent(member(1))], keeps_contacts=True).turn is None
+    assert planned.turn is None
 
 
 def test_a_team_that_does_not_keep_contacts_knows_no_agent() -> None:
@@ -680,7 +676,8 @@ def test_a_turn_is_used_once_and_moves_the_marks_forward(
     planned = plan(team, earlier, settings, NOW)
     is_open = any(existing.is_of_team and existing.status in OPEN_STATUSES for existing in earlier)
     in_line = [new for new in planned.offers if not new.keeps_contact]
-    uses_turn = settings.order_method is OrderMethod.ROUND_ROBIN and not is_open and bool(in_line)
+    has_agent = in_line != [*planned.offers]
+    uses_turn = settings.order_method is OrderMethod.ROUND_ROBIN and not is_open and not has_agent and bool(in_line)
     assert (planned.turn is not None) == uses_turn
     if planned.turn is not None:
         (own,) = (candidate for candidate in team if candidate.user_id == planned.turn_user_id)
