@@ -117,7 +117,7 @@ class Lead:
     )
     rollouts: list[LeadRollout] | None = children(
         models.LeadRollout,
-        "The steps of this lead, oldest first: the submits that made offers, and each time it went on to the next team. "
+        "The steps of this lead, oldest first: the submits that made offers, and each time it went on to a next team. "
         "Null unless you created the lead.",
         parent="lead_id",
         order=("id",),
@@ -127,6 +127,6 @@ class Lead:
         models.Lead,
         _waiting_lead,
         models.Lead,
-        "What happens if nobody takes the lead. Null while somebody holds it, once its creator was notified, and unless "
-        "you created it.",
+        "What happens if nobody takes the lead. Null while somebody holds it, once its creator was notified, and "
+        "unless you created it.",
     )
