@@ -65,7 +65,7 @@ class Chain:
 
     async def offers(self) -> dict[str, tuple[LeadOfferStatus, datetime | None]]:
         """Return status and time of each offer, by the first name of its user."""
-        found = select(User.first_name, LeadOffer.status, LeadOffer.notify_at).join(
+        found: Any = select(User.first_name, LeadOffer.status, LeadOffer.notify_at).join(
             LeadOffer, col(LeadOffer.user_id) == col(User.id)
         )
         async with self.database.read() as session:
@@ -88,10 +88,8 @@ class Chain:
     async def leave_nobody(self, *numbers: int) -> None:
         """Send the members of these teams away for a day."""
         for number in numbers:
-            member = self.members[number - 1]
-            await self.database.in_transaction(
-                lambda session, user_id=member.id: set_away(session, user_id, NOW + 24 * HOUR, NOW)
-            )
+            async with self.database.write() as session:
+                await set_away(session, self.members[number - 1].id, NOW + 24 * HOUR, NOW)
 
 
 @pytest.fixture

@@ -33,8 +33,8 @@ class PlannedOffer:
     user: User = resolved(_user, "The user to whom the lead would be offered.")
     notify_at: datetime = column("When the user would be notified.")
     rank: int | None = column(
-        "The user's rank or, in a team by turns, their place in the line: from 1, and 0 for the contact's agent. Null if "
-        "they have none, or if the team's orderMethod is TIME."
+        "The user's rank or, in a team by turns, their place in the line: from 1, and 0 for the contact's agent. "
+        "Null if they have none, or if the team's orderMethod is TIME."
     )
     assign_automatically: bool = column(
         "Whether the lead, if still unclaimed, would be assigned to the user at notifyAt."
