@@ -10,8 +10,7 @@ for ever: a deadlock, which PostgreSQL ends by failing one of them. All commands
    them locks the team exclusively; a command that decides by them, such as a submit, shares its lock.
    Its marks of turns come after it: the lock of the team guards its rows of `turns`, too.
 4. **users**, by id. A command that changes when a user may be offered leads (absence, quiet hours, deactivation) locks
-   the user exclusively, one user at most; a command that decides by that shares its lock. Naming a next team locks the
-   creator exclusively, so that the chains of one creator change one after the other.
+   the user exclusively, one user at most; a command that decides by that shares its lock.
 5. other rows, such as contacts.
 
 Foreign keys follow the order by themselves: a new row takes a shared lock on each row that it refers to, the same lock

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_team, lock_user, share_teams
+from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_team, share_teams
 from app.commands.offer_standing import IS_OPEN
 from app.commands.withdrawal import withdraw_open
 from app.db.functions import member_of
@@ -140,12 +140,12 @@ async def _check_chain(
 ) -> None:
     """Note a problem if a team cannot have the next team. A new team has no id yet.
 
-    The lock of the creator keeps two changes from closing a ring together that neither of them closes alone.
+    Simultaneous changes of teams that are apart in a chain may still close a ring together. A lead is offered to no
+    team twice, so that it does not go round.
     """
     if not is_usable:
         check.refuse("next_team_id", "is not the id of a team that you created")
         return
-    await lock_user(session, viewer_id)
     linked = select(Team.id, Team.next_team_id).where(
         visibility.usable_teams(viewer_id), col(Team.next_team_id).is_not(None)
     )
