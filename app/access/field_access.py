@@ -12,7 +12,7 @@ null unless a rule below grants them. The answer depends on the viewer and the o
 | Team    | distributionOptions                       | its creator: all; accepted members: their own       |
 | Team    | warnings, nextTeam, minsUntilNextTeam     | its creator                                         |
 | Team    | turns                                     | its creator, if it is a Round Robin team            |
-| Lead    | rollouts                                  | its creator                                         |
+| Lead    | rollouts, nextStep                        | its creator                                         |
 | Lead    | offers                                    | everyone, as far as `visibility.offers` goes        |
 
 Every other field is shown to whoever reaches the object.

@@ -2,35 +2,43 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
+from sqlalchemy import and_, case
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
+from app.commands.candidates import count_leads, holds_another_lead
 from app.commands.claim import take_lead
 from app.commands.escalation import escalate
+from app.commands.locks import lock_counted_teams
 from app.commands.offer_standing import IS_OPEN, ineligibility
 from app.commands.withdrawal import withdraw_unsent
 from app.db.alert_columns import alerts_of
-from app.db.models import LeadOffer, User
+from app.db.models import DistributionOption, LeadOffer, Team, User
 from app.domain.enums import ClaimedVia, EndReason
 from app.domain.quiet_hours import quiet_until
+from app.domain.time_zones import day_start
 
 
 async def auto_assign(session: AsyncSession, lead_id: int, now: datetime) -> bool:
     """Give an unclaimed lead to the user of its first due automatic offer, and return whether it was given.
 
     The user is notified on the offer's channels. Before that offer, offers of users in quiet hours are held, and unsent
-    offers of users who are no longer eligible are withdrawn; the lead then escalates, and the next tier may have an
-    automatic offer too. The caller has locked the lead.
+    offers of users who are no longer eligible, or have reached their cap, are withdrawn; the lead then escalates, and
+    the next tier may have an automatic offer too. The caller has locked the lead.
     """
     withdrawn: dict[int, EndReason] = {}
     taker: LeadOffer | None = None
-    for offer, reason, user in await _due_offers(session, lead_id, now):
-        if reason is not None:
-            withdrawn[offer.id] = reason
+    for due in await _due_offers(session, lead_id, now):
+        offer, user = due.offer, due.user
+        if due.ineligibility is not None:
+            withdrawn[offer.id] = due.ineligibility
         elif (held_until := quiet_until(user.quiet_hours_start, user.quiet_hours_end, user.timezone, now)) is not None:
             offer.held_until = held_until
+        elif due.cap is not None and await _has_reached(session, due, due.cap, now):
+            withdrawn[offer.id] = EndReason.CAP
         else:
             taker = offer
             break
@@ -46,13 +54,29 @@ async def auto_assign(session: AsyncSession, lead_id: int, now: datetime) -> boo
     return True
 
 
-async def _due_offers(
-    session: AsyncSession, lead_id: int, now: datetime
-) -> Sequence[tuple[LeadOffer, EndReason | None, User]]:
-    """Return the lead's open, due, automatic offers in order of precedence, each with its user's ineligibility."""
-    statement = (
-        select(LeadOffer, ineligibility(now), User)
+class _DueOffer(NamedTuple):
+    offer: LeadOffer
+    ineligibility: EndReason | None
+    user: User
+    cap: int | None
+    """The user's cap in the team of the offer. Null for none, and for the contact's agent, who has none."""
+
+
+async def _due_offers(session: AsyncSession, lead_id: int, now: datetime) -> Sequence[_DueOffer]:
+    """Return the lead's open, due, automatic offers in order of precedence.
+
+    The teams of users with a cap are locked, so that other assignments under the same cap wait.
+    """
+    is_its_option = and_(
+        col(DistributionOption.team_id) == col(LeadOffer.team_id),
+        col(DistributionOption.user_id) == col(LeadOffer.user_id),
+    )
+    is_agent = and_(col(Team.keeps_contacts), holds_another_lead(col(LeadOffer.user_id), col(LeadOffer.lead_id)))
+    statement: Any = (
+        select(LeadOffer, ineligibility(now), User, case((is_agent, None), else_=DistributionOption.max_leads_per_day))
         .join(User, col(User.id) == col(LeadOffer.user_id))
+        .outerjoin(Team, col(Team.id) == col(LeadOffer.team_id))
+        .outerjoin(DistributionOption, is_its_option)
         .where(
             col(LeadOffer.lead_id) == lead_id,
             col(LeadOffer.assign_automatically).is_(True),
@@ -61,4 +85,16 @@ async def _due_offers(
         )
         .order_by(col(LeadOffer.notify_at), col(LeadOffer.rank).nulls_last(), col(LeadOffer.id))
     )
-    return (await session.exec(statement, execution_options={"populate_existing": True})).all()
+    fresh = {"populate_existing": True}
+    due = [_DueOffer(*row) for row in await session.exec(statement, execution_options=fresh)]
+    capped = {each.offer.team_id for each in due if each.cap is not None and each.offer.team_id is not None}
+    if not capped:
+        return due
+    await lock_counted_teams(session, capped)
+    return [_DueOffer(*row) for row in await session.exec(statement, execution_options=fresh)]
+
+
+async def _has_reached(session: AsyncSession, due: _DueOffer, cap: int, now: datetime) -> bool:
+    assert due.offer.team_id is not None
+    since = [(due.user.id, day_start(due.user.timezone, now))]
+    return (await count_leads(session, due.offer.team_id, since)).get(due.user.id, 0) >= cap

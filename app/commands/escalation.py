@@ -12,10 +12,10 @@ from app.domain.enums import DeliveryStatus, LeadOfferStatus, OrderMethod
 
 
 async def escalate(session: AsyncSession, lead_id: int, now: datetime) -> bool:
-    """Move the lead's scheduled rank offers forward so that the first is due now, and return whether any moved.
+    """Move the lead's scheduled offers by rank and in turn forward, so that the first is due now.
 
-    All of them move by the same amount. Nothing moves while somebody has the lead or can claim it. Offers by time keep
-    their `notify_at`. The caller has locked the lead.
+    Return whether any moved. All of them move by the same amount. Nothing moves while somebody has the lead or can
+    claim it. Offers by time keep their `notify_at`. The caller has locked the lead.
     """
     can_be_claimed = select(LeadOffer.id).where(col(LeadOffer.lead_id) == lead_id, claimable(now)).exists()
     stuck = select(Lead.id).where(col(Lead.id) == lead_id, col(Lead.claimed_by_id).is_(None), ~can_be_claimed)
@@ -28,7 +28,7 @@ async def escalate(session: AsyncSession, lead_id: int, now: datetime) -> bool:
         col(LeadOffer.lead_id) == lead_id,
         col(LeadOffer.status) == LeadOfferStatus.SCHEDULED,
         col(LeadOffer.notify_at) > now,
-        or_(col(LeadOffer.order_method) == OrderMethod.RANK, imported_by_rank),
+        or_(col(LeadOffer.order_method).in_((OrderMethod.RANK, OrderMethod.ROUND_ROBIN)), imported_by_rank),
     )
     offers = (await session.exec(ahead, execution_options={"populate_existing": True})).all()
     moments = {offer.id: offer.notify_at for offer in offers if offer.notify_at is not None}

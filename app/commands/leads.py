@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists
+from sqlalchemy import exists, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,7 +16,7 @@ from app.commands.lead_routes import check_source, find_routed_target
 from app.commands.locks import lock_own_lead
 from app.commands.offer_standing import IS_OPEN
 from app.commands.step_end import set_gives_up_at
-from app.db.models import Contact, Lead, LeadOffer
+from app.db.models import Contact, Lead, LeadOffer, LeadRollout
 from app.domain.distribution_targets import MYSELF, TARGET_FIELDS, Target
 from app.domain.validation import Check, Rules, checking
 from app.errors import ApiError, Code
@@ -99,6 +99,8 @@ async def update_lead(
 
     if target != target_of(lead) or checked.get("zipcode", lead.zipcode) != lead.zipcode:
         await _refuse_while_offered(session, lead)
+        last_step = select(func.max(LeadRollout.id)).where(col(LeadRollout.lead_id) == lead.id)
+        lead.ended_step_id = (await session.exec(last_step)).one()
     set_target(lead, target)
     for name, value in checked.items():
         setattr(lead, name, value)

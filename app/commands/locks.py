@@ -34,7 +34,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.db.compiled import Statement
 from app.db.driver_errors import TransactionConflict
-from app.db.functions import member_of
+from app.db.functions import member_of, set_parameter
 from app.db.models import Contact, Lead, LeadOffer, LeadRoute, Team, TextOptOut, User
 from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime
@@ -157,6 +157,23 @@ async def share_teams(session: AsyncSession, team_ids: Iterable[int], *condition
     """Share the locks of the teams that match the conditions, and return their ids."""
     among = select(Team.id).where(member_of(col(Team.id), [*team_ids]), *conditions).order_by(col(Team.id))
     return {*(await session.exec(share(among, Team))).all()}
+
+
+async def lock_counted_teams(session: AsyncSession, team_ids: Iterable[int]) -> Sequence[Team]:
+    """Lock teams whose turns or caps decide, and return their current rows. Other steps of these teams wait.
+
+    The locks guard the turns, too. Commands that only share the lock of a team do not wait.
+    """
+    return await _COUNTED.all(session, team_ids=[*team_ids])
+
+
+_COUNTED = Statement(
+    select(Team)
+    .where(member_of(col(Team.id), set_parameter("team_ids", Team.__table__.c.id)))  # type: ignore[attr-defined]
+    .order_by(col(Team.id))
+    .with_for_update(of=Team, key_share=True),
+    detached(Team),
+)
 
 
 # 4. Users

@@ -147,13 +147,23 @@ async def emit_offer_claimed(
     await _emit(session, EventKind.OFFER_CLAIMED, [data], now)
 
 
-async def emit_rollouts_exhausted(session: AsyncSession, leads: Sequence[Lead], now: datetime) -> None:
-    """Emit `rollout.exhausted` for each lead."""
-    exhausted = [
-        {"leadId": str(lead.id), "creatorId": str(lead.creator_id), "exhaustedAt": format_instant(now)}
-        for lead in leads
-    ]
-    await _emit(session, EventKind.ROLLOUT_EXHAUSTED, exhausted, now)
+async def emit_rollout_exhausted(session: AsyncSession, lead: Lead, now: datetime) -> None:
+    """Emit `rollout.exhausted`."""
+    data = {"leadId": str(lead.id), "creatorId": str(lead.creator_id), "exhaustedAt": format_instant(now)}
+    await _emit(session, EventKind.ROLLOUT_EXHAUSTED, [data], now)
+
+
+async def emit_rollout_passed_on(
+    session: AsyncSession, lead_id: int, from_team_id: int, team_id: int, offer_ids: Sequence[int], now: datetime
+) -> None:
+    """Emit `rollout.passed_on`, for a step without offers, too."""
+    data = {
+        "leadId": str(lead_id),
+        "fromTeamId": str(from_team_id),
+        "teamId": str(team_id),
+        "offerIds": [str(offer_id) for offer_id in offer_ids],
+    }
+    await _emit(session, EventKind.ROLLOUT_PASSED_ON, [data], now)
 
 
 async def emit_deliveries_failed(session: AsyncSession, delivery_ids: Collection[int], now: datetime) -> None:

@@ -4,12 +4,13 @@ A step offers a lead to a team. Whatever creates, ends or moves offers calls `se
 transaction. A claim is the exception: its conditional write of the lead sets the column to null itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Integer, bindparam, case, exists, func, or_, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.db.compiled import Statement
 from app.db.engine import UNCLAIMED_MINUTES
@@ -17,6 +18,8 @@ from app.db.functions import member_of, minutes_after, set_parameter
 from app.db.models import IS_WATCHED, Lead, LeadOffer, LeadRollout
 from app.db.types import UTCDateTime
 from app.domain.enums import OPEN_STATUSES
+
+BATCH_SIZE = 500
 
 
 def unclaimed_minutes(session: AsyncSession) -> int:
@@ -37,6 +40,33 @@ async def set_gives_up_at(session: AsyncSession, lead_ids: Sequence[int], now: d
     """
     if lead_ids:
         await _SET.run(session, lead_ids=list(lead_ids), now=now, unclaimed_minutes=unclaimed_minutes(session))
+
+
+async def leads_to_end(session: AsyncSession, now: datetime, skip: Collection[int] = ()) -> Sequence[int]:
+    """Return the ids of leads whose step is over, except `skip`: the longest over first, at most BATCH_SIZE.
+
+    Leads for which a server of an earlier version has not written when it is over are included.
+    """
+    may_be_over = or_(col(Lead.gives_up_at) <= now, col(Lead.gives_up_at).is_(None))
+    found = select(Lead.id).where(text(IS_WATCHED), may_be_over).order_by(col(Lead.gives_up_at), col(Lead.id))
+    if skip:
+        found = found.where(~member_of(col(Lead.id), skip))
+    return (await session.exec(found.limit(BATCH_SIZE))).all()
+
+
+async def next_step_end(session: AsyncSession, after: datetime) -> datetime | None:
+    """Return when the first step is over after `after` if nobody claims its lead; None if there is none."""
+    found = select(func.min(Lead.gives_up_at)).where(text(IS_WATCHED), col(Lead.gives_up_at) > after)
+    return (await session.exec(found)).one()
+
+
+def count_lost_leads() -> SelectOfScalar[int]:
+    """Return a statement that counts unclaimed leads whose step was over a minute before `now`, or never is.
+
+    While a worker runs there are none: each of them would be passed on, or reported to its creator.
+    """
+    overdue = col(Lead.gives_up_at) < bindparam("a_minute_ago", type_=UTCDateTime)
+    return select(func.count()).where(text(IS_WATCHED), or_(col(Lead.gives_up_at).is_(None), overdue))
 
 
 _NOW = bindparam("now", type_=UTCDateTime)

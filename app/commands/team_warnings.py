@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.submit import rollout_settings
+from app.commands.candidates import rollout_settings
 from app.commands.text_opt_outs import has_opted_out
 from app.db.alert_columns import alerts_of
 from app.db.functions import member_of
@@ -38,7 +38,7 @@ async def fetch_warnings(
                 people[team.id],
                 _planned(team, people[team.id]),
                 older_teams[team.id],
-                replace(rollout_settings(team), members_per_lead=team.members_per_lead),
+                rollout_settings(team),
                 next_teams.get(team.id),
                 unserved,
             )

@@ -220,13 +220,13 @@ def connect(
     _count(read, "read", lambda: read_pool.idle)
     _count(write, "write")
     info = {HAS_WEBHOOK: has_webhook, UNCLAIMED_MINUTES: unclaimed_minutes}
-    database = Database(read, write, _sessions(read), _sessions(write, info), read_pool, announce)
+    database = Database(read, write, _sessions(read, info), _sessions(write, info), read_pool, announce)
     if announce and not database.is_postgresql:
         _watch(write)
     return database
 
 
-def _sessions(engine: AsyncEngine, info: dict[str, Any] | None = None) -> async_sessionmaker[AsyncSession]:
+def _sessions(engine: AsyncEngine, info: dict[str, Any]) -> async_sessionmaker[AsyncSession]:
     return async_sessionmaker(engine, class_=AsyncSession, expire_on_commit=False, autoflush=False, info=info)
 
 

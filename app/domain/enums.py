@@ -89,6 +89,7 @@ class Channel(StrEnum):
 class EventKind(StrEnum):
     OFFER_CLAIMED = "offer.claimed"
     ROLLOUT_EXHAUSTED = "rollout.exhausted"
+    ROLLOUT_PASSED_ON = "rollout.passed_on"
     DELIVERY_FAILED = "delivery.failed"
 
 

@@ -160,7 +160,7 @@ def plan(
     offered_here = {offer.user_id for offer in open_here} - {None, agent_id}
     others = _tiers([member for member in members if not member.is_agent], settings, now)
     others = _within_limit(others, len(offered_here), settings.members_per_lead)
-    turn = None if open_here else _turn(others, settings, now)
+    turn = None if open_here or any(member.is_agent for member in members) else _turn(others, settings, now)
     tiers = [[member] for member in members if member.is_agent] + others
 
     gap = timedelta(minutes=settings.gap_minutes)

@@ -1,15 +1,12 @@
 """Quiet hours: a daily span in a user's own time zone in which nothing is sent or assigned to them.
 
-The span is read on the wall clock. A start or an end that a clock change skips is the first instant after the gap; one
-that occurs twice is its first occurrence.
+The span is read on the wall clock, see `instant_at` in app/domain/time_zones.py.
 """
 
 import re
-from bisect import bisect_left
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, time, timedelta
 
-from app.domain.time_zones import find_zone
+from app.domain.time_zones import find_zone, instant_at
 
 _HH_MM = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]", re.ASCII)
 
@@ -34,27 +31,7 @@ def quiet_until(start: str | None, end: str | None, timezone: str, now: datetime
     today = now.astimezone(zone).date()
     for day in (today - timedelta(days=1), today):
         last_day = day if begins < ends else day + timedelta(days=1)
-        ends_at = _instant(last_day, ends, zone)
-        if _instant(day, begins, zone) <= now < ends_at:
+        ends_at = instant_at(last_day, ends, zone)
+        if instant_at(day, begins, zone) <= now < ends_at:
             return ends_at
     return None
-
-
-def _instant(day: date, clock: time, zone: ZoneInfo) -> datetime:
-    local = datetime.combine(day, clock, zone)
-    instant = local.astimezone(UTC)
-    if instant.astimezone(zone).replace(tzinfo=None) == local.replace(tzinfo=None):
-        return instant
-    return _first_after_gap(local, zone)
-
-
-def _first_after_gap(skipped: datetime, zone: ZoneInfo) -> datetime:
-    """Return the instant at which the clocks skipped a wall time. It lies between the two readings of that time."""
-    earlier, later = sorted(skipped.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-    after = later.astimezone(zone).utcoffset()
-    seconds = range(int((later - earlier).total_seconds()) + 1)
-
-    def has_changed(second: int) -> bool:
-        return (earlier + timedelta(seconds=second)).astimezone(zone).utcoffset() == after
-
-    return earlier + timedelta(seconds=bisect_left(seconds, True, key=has_changed))

@@ -33,9 +33,12 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The object whose id is in the column `key` of this row. It is null where `rule` does not grant it."""
+    """The object whose id is in the column `key` of this row, or is the value of an expression.
 
-    key: str
+    It is null where `rule` does not grant it.
+    """
+
+    key: str | Expression
     model: type[SQLModel]
     rule: AccessRule | None = None
 

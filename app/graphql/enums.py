@@ -12,6 +12,7 @@ from app.domain.enums import (
     LeadOfferStatus,
     OrderMethod,
     RequestStatus,
+    RolloutCause,
     SkipReason,
     TeamSelectionMethod,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "LeadOfferStatus",
     "OrderMethod",
     "RequestStatus",
+    "RolloutCause",
     "SkipReason",
     "SortDirection",
     "TeamSelectionMethod",
@@ -100,6 +102,12 @@ _describe(
     EXPIRED="Another user holds the lead, and this offer had been SENT. It is SENT again if the lead is released.",
     CANCELLED="Withdrawn. The lead was claimed before notifyAt, the user left the team, was deactivated, or was away "
     "at notifyAt, or the team was deleted. A release of the lead or a new submit may schedule it again.",
+)
+_describe(
+    RolloutCause,
+    "What made a step of a rollout.",
+    SUBMITTED="The lead was submitted.",
+    PASSED_ON="The team before it had its time, or had nobody left.",
 )
 _describe(
     SkipReason,

@@ -4,6 +4,7 @@
 |--------------------|-------------------------------------------------------------------|-----------------------|
 | `column`           | the column of its name                                            | a column              |
 | `reference`        | the row that a foreign key names                                  | a join                |
+| `reference_by`     | the row that an expression names; null where that is null         | an outer join         |
 | `restricted`       | a column, or null where an access rule does not grant it          | an expression         |
 | `computed`         | a condition on the row and the viewer                             | an expression         |
 | `children`         | all rows that belong to the row, or the values of a column        | a subquery            |
@@ -97,6 +98,16 @@ def reference(key: str, model: type[SQLModel], description: str, *, rule: Access
         return await info.context.loaders.row(model).load(row_id)
 
     return resolved(resolve, description, Reference(key, model, rule))
+
+
+def reference_by(parent: type[SQLModel], key: Expression, model: type[SQLModel], description: str) -> Any:
+    """Declare a field that shows the row of `model` whose id is the value of an expression over a row of `parent`."""
+
+    async def resolve(root: Any, info: Info) -> Any:
+        row_id = await info.context.loaders.expression(parent, key).load(root.id)
+        return None if row_id is None else await info.context.loaders.row(model).load(row_id)
+
+    return resolved(resolve, description, Reference(key, model))
 
 
 def children(  # noqa: PLR0913  one for each attribute of Children

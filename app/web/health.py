@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from app.commands.outbox import count_silent_offers
+from app.commands.step_end import count_lost_leads
 from app.db.driver_errors import DRIVER_ERRORS
 from app.db.engine import Database
 from app.db.migrations import is_up_to_date
@@ -66,7 +67,7 @@ _DUE = select(func.count(), func.min(col(Delivery.next_attempt_at))).where(
 )
 
 
-_SILENT = count_silent_offers()
+_SILENT, _LOST = count_silent_offers(), count_lost_leads()
 
 
 async def _database_metrics(db: Database, now: datetime) -> Iterable[GaugeMetricFamily]:
@@ -76,6 +77,7 @@ async def _database_metrics(db: Database, now: datetime) -> Iterable[GaugeMetric
         async with asyncio.timeout(DATABASE_SECONDS), db.read() as session:
             count, oldest = (await session.exec(_DUE, params={"now": now})).one()
             silent = (await session.exec(_SILENT)).one()
+            lost = (await session.exec(_LOST, params={"a_minute_ago": now - timedelta(minutes=1)})).one()
     except FAILURES:
         return [GaugeMetricFamily(*up, value=0)]
     overdue = seconds_between(oldest, now) if oldest else 0
@@ -89,5 +91,10 @@ async def _database_metrics(db: Database, now: datetime) -> Iterable[GaugeMetric
             "lead_offers_silent_offers",
             "Scheduled offers with a channel and without a pending delivery, which nobody will be notified of.",
             value=silent,
+        ),
+        GaugeMetricFamily(
+            "lead_offers_lost_leads",
+            "Unclaimed leads that should have gone on to the next team or back to their creators over a minute ago.",
+            value=lost,
         ),
     ]

@@ -1,9 +1,9 @@
 """The worker: finds due work in the database and does it, until it is stopped.
 
-One loop processes offers and leads: automatic assignment, offers without a channel, exhausted rollouts and the notices
-of them. Beside it run loops that send batches of deliveries, several for each channel, so that a slow provider holds up
-only its own channel. They send what was due when offers were last processed, so that automatic offers always come
-first. Webhook events have a loop of their own, so that nothing delays them.
+One loop processes offers and leads: automatic assignment, offers without a channel, leads that go on to the next team
+or are exhausted, and the notices of these. Beside it run loops that send batches of deliveries, several for each
+channel, so that a slow provider holds up only its own channel. They send what was due when offers were last processed,
+so that automatic offers always come first. Webhook events have a loop of their own, so that nothing delays them.
 """
 
 import asyncio
@@ -18,7 +18,8 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.due_offers import leads_with_due_offers, next_due_offer, process_due
-from app.commands.exhaustion import mark_exhausted, newly_exhausted_leads, next_exhaustion
+from app.commands.passing_on import StepEnd, end_step
+from app.commands.step_end import leads_to_end, next_step_end
 from app.config import Settings
 from app.db.engine import Database
 from app.db.listener import Listener
@@ -75,8 +76,8 @@ class Worker:
     synchronize: Callable[[], Awaitable[object]] = _nothing
     """Keeps `clock` at the database's time. Called before each step; raises UNAVAILABLE."""
     _failing_due: FailingLeads = field(default_factory=lambda: FailingLeads("processing its due offers"), init=False)
-    _failing_exhausted: FailingLeads = field(
-        default_factory=lambda: FailingLeads("reporting that nobody claimed it"), init=False
+    _failing_steps: FailingLeads = field(
+        default_factory=lambda: FailingLeads("passing it on, or reporting that nobody claimed it"), init=False
     )
     _processed_until: datetime | None = field(default=None, init=False)
     """The time as of which due offers have been processed."""
@@ -123,7 +124,8 @@ class Worker:
         batches: list[Batch] = []
         busy = True
         while busy and not self._stopping:
-            processed, noticed = await self._process_due_offers(now), await self._notify_creators(now)
+            processed = await self._process_due_offers(now) + await self._end_steps(now)
+            noticed = await self._notify_creators(now)
             sent = [await self._send_deliveries(queue, now) for queue in queues]
             emitted = await self._send_events(self.webhook, now) if self.webhook else 0
             leads, notices, events, batches = leads + processed, notices + noticed, events + emitted, batches + sent
@@ -181,6 +183,8 @@ class Worker:
         self._has_work.clear()
         now = self.clock()
         await self._process_due_offers(now)
+        if await self._end_steps(now):
+            await self._process_due_offers(now)  # those of the next teams
         await self._notify_creators(now)
         self._processed_until = now
         async with self.db.read() as session:
@@ -189,9 +193,9 @@ class Worker:
                 await next_attempt(session, Delivery, after=now),
                 await next_attempt(session, Notice, after=now),
                 await next_due_offer(session, after=now),
-                await next_exhaustion(session, after=now),
+                await next_step_end(session, after=now),
                 self._failing_due.next_attempt(after=now),
-                self._failing_exhausted.next_attempt(after=now),
+                self._failing_steps.next_attempt(after=now),
             ]
         if first is not None and first <= now:
             for has_deliveries in self._has_deliveries:
@@ -223,26 +227,33 @@ class Worker:
                     self._failing_due.succeeded(lead_id)
                     processed += 1
 
+    async def _end_steps(self, now: datetime) -> int:
+        """Pass leads whose step is over on to the next team, or report them. Return the number of these leads."""
+        ends: dict[int, StepEnd] = {}
+
+        async def end(session: AsyncSession, lead_ids: Sequence[int]) -> None:
+            for lead_id in lead_ids:
+                ends[lead_id] = await end_step(session, lead_id, now)
+
+        ended = 0
+        while True:
+            async with self.db.read() as session:
+                lead_ids = await leads_to_end(session, now, skip=self._failing_steps.waiting(now))
+            if not lead_ids:
+                return ended
+            for lead_id in lead_ids:
+                if self._stopping:
+                    return ended
+                if await isolate_failures(self.db, end, [lead_id], "Lead"):
+                    self._failing_steps.failed(lead_id, now)
+                    continue
+                self._failing_steps.succeeded(lead_id)
+                ended += 1
+                if ends[lead_id] is StepEnd.EXHAUSTED:
+                    logger.info("Nobody has claimed lead %d", lead_id)
+
     async def _notify_creators(self, now: datetime) -> int:
-        """Mark newly exhausted leads, and send the notices that are due. Return the number of notices attempted."""
-        marked: set[int] = set()
-
-        async def mark(session: AsyncSession, lead_ids: Sequence[int]) -> None:
-            leads = await mark_exhausted(session, lead_ids, now)
-            marked.difference_update(lead_ids)
-            marked.update(lead.id for lead in leads)
-
-        skip = self._failing_exhausted.waiting(now)
-        lead_ids = await self.db.in_transaction(lambda session: newly_exhausted_leads(session, now, skip))
-        failed = await isolate_failures(self.db, mark, lead_ids, "Lead")
-        for lead_id in lead_ids:
-            if lead_id in failed:
-                self._failing_exhausted.failed(lead_id, now)
-            else:
-                self._failing_exhausted.succeeded(lead_id)
-        for lead_id in sorted(marked.difference(failed)):
-            logger.info("Nobody has claimed lead %d", lead_id)
-
+        """Send the notices that are due. Return the number of notices attempted."""
         attempted = 0
         queue = notice_queue(self.channels[Channel.EMAIL])
         while not self._stopping and (batch := await self._send(queue, now)).leased:

@@ -25,10 +25,10 @@ from app.commands.assign import assign_lead
 from app.commands.availability import clear_away, clear_quiet_hours, set_away, set_quiet_hours
 from app.commands.claim import claim_lead_offer, decline_lead_offer
 from app.commands.due_offers import process_due
-from app.commands.exhaustion import mark_exhausted, newly_exhausted_leads
 from app.commands.members import respond_to_invitation
 from app.commands.offer_standing import claim_succeeds
 from app.commands.outbox import count_silent_offers
+from app.commands.passing_on import StepEnd, end_step
 from app.commands.release import release_lead
 from app.commands.submit import submit_lead_offers
 from app.db.engine import Database, connect
@@ -219,9 +219,8 @@ class Claiming(RuleBasedStateMachine):
         lead = await session.get_one(Lead, self.lead.id)
         offers = (await session.exec(select(LeadOffer).where(col(LeadOffer.lead_id) == lead.id))).all()
         is_due = lead.exhausted_at is None and is_exhausted(lead, offers, self.now)
-        found = await newly_exhausted_leads(session, self.now)
-        assert (lead.id in found) == is_due
-        await mark_exhausted(session, found, self.now)
+        ended = await end_step(session, lead.id, self.now)
+        assert ended is (StepEnd.EXHAUSTED if is_due else StepEnd.NOT_OVER)
 
     @invariant()
     def both_say_the_same(self) -> None:

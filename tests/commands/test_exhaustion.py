@@ -9,9 +9,10 @@ from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.claim import claim_lead_offer, decline_lead_offer
-from app.commands.exhaustion import mark_exhausted, newly_exhausted_leads, next_exhaustion
 from app.commands.leads import create_lead, update_lead
+from app.commands.passing_on import StepEnd, end_step
 from app.commands.release import release_lead
+from app.commands.step_end import leads_to_end, next_step_end
 from app.commands.submit import submit_lead_offers
 from app.db.engine import Database, connect
 from app.db.models import Lead
@@ -52,10 +53,11 @@ async def test_a_lead_that_nobody_was_offered_is_over_an_hour_after_its_creation
     assert await after(database, lead.id) == NOW + HOUR
     kept: dict[str, Any] = {"distribution_target": DistributionTarget.MYSELF}
     later = NOW + MINUTE
-    change = lambda changes: lambda session: update_lead(session, cast.alice.id, lead.id, changes, later)  # noqa: E731
-    assert await after(database, lead.id, change(kept)) is None
+    keep: Command = lambda session: update_lead(session, cast.alice.id, lead.id, kept, later)  # noqa: E731
+    assert await after(database, lead.id, keep) is None
     del new["contact"]
-    assert await after(database, lead.id, change(new)) == NOW + HOUR
+    share: Command = lambda session: update_lead(session, cast.alice.id, lead.id, new, later)  # noqa: E731
+    assert await after(database, lead.id, share) == NOW + HOUR
 
 
 async def test_a_claim_stops_the_clock_and_a_release_starts_it(database: Database, world: World, cast: Cast) -> None:
@@ -83,7 +85,7 @@ async def test_once_everybody_has_declined_the_step_is_over_now(database: Databa
 async def test_a_reported_lead_is_not_over_again(database: Database, world: World, cast: Cast) -> None:
     lead = await world.lead(cast.alice, cast.team, watched_since=NOW)
     offer = await world.offer(lead, cast.bob)
-    mark: Command = lambda session: mark_exhausted(session, [lead.id], NOW + 2 * HOUR)  # noqa: E731
+    mark: Command = lambda session: end_step(session, lead.id, NOW + 2 * HOUR)  # noqa: E731
     decline: Command = lambda session: decline_lead_offer(session, cast.bob.id, offer.id, NOW + 3 * HOUR)  # noqa: E731
     assert await after(database, lead.id, mark, decline) is None
 
@@ -95,9 +97,9 @@ async def test_the_patience_is_that_of_the_submit(database_url: str, world: Worl
     try:
         submit: Command = lambda session: submit_lead_offers(session, cast.alice.id, lead.id, NOW)  # noqa: E731
         assert await after(patient, lead.id, submit) == NOW + 2 * HOUR
-        for at, reported in ((NOW + 2 * HOUR - MINUTE, []), (NOW + 2 * HOUR, [lead.id])):
-            marked = await hasty.in_transaction(lambda session, at=at: mark_exhausted(session, [lead.id], at))
-            assert [each.id for each in marked] == reported
+        for at, ended in ((NOW + 2 * HOUR - MINUTE, StepEnd.NOT_OVER), (NOW + 2 * HOUR, StepEnd.EXHAUSTED)):
+            async with hasty.write() as session:
+                assert await end_step(session, lead.id, at) is ended
     finally:
         await patient.close()
         await hasty.close()
@@ -113,12 +115,12 @@ async def test_what_an_earlier_version_wrote_is_worked_out_again(
     forget: Command = lambda session: session.exec(update(Lead).values(gives_up_at=written))  # noqa: E731
     await after(database, lead.id, forget)
     async with database.write() as session:
-        assert await newly_exhausted_leads(session, NOW) == [lead.id]
-        assert await mark_exhausted(session, [lead.id], NOW) == []
+        assert await leads_to_end(session, NOW) == [lead.id]
+        assert await end_step(session, lead.id, NOW) is StepEnd.NOT_OVER
     assert await after(database, lead.id) == NOW + HOUR
     async with database.read() as session:
-        assert await next_exhaustion(session, NOW) == NOW + HOUR
-        assert await next_exhaustion(session, NOW + HOUR) is None
+        assert await next_step_end(session, NOW) == NOW + HOUR
+        assert await next_step_end(session, NOW + HOUR) is None
 
 
 @pytest.mark.parametrize("notify_at", [LATEST, None])

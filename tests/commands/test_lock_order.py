@@ -23,7 +23,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import locks
 from app.commands.due_offers import process_due
-from app.commands.exhaustion import mark_exhausted
+from app.commands.passing_on import end_step
 from app.commands.users import deactivate_user
 from app.db import compiled
 from app.db.engine import Database
@@ -138,7 +138,7 @@ MUTATIONS = {
 COMMANDS: dict[str, Command] = {
     "deactivate": Other(lambda session: deactivate_user(session, "hal@example.com", NOW)),
     "process due": Other(lambda session: process_due(session, 6, NOW)),
-    "report exhausted": Other(lambda session: mark_exhausted(session, [1, 3, 4], NOW)),
+    "report exhausted": Other(lambda session: end_step(session, 1, NOW)),
     **MUTATIONS,
 }
 

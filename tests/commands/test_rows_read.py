@@ -10,7 +10,8 @@ from sqlalchemy import insert
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.claim import claim_lead_offer
-from app.commands.exhaustion import mark_exhausted, newly_exhausted_leads
+from app.commands.passing_on import StepEnd, end_step
+from app.commands.step_end import leads_to_end
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, DistributionTarget, LeadOfferStatus
@@ -97,6 +98,5 @@ async def test_finding_exhausted_leads_skips_those_already_reported(
 ) -> None:
     nobodys = await world.lead(cast.alice, cast.team, watched_since=NOW)
     async with reading_little(database) as session:
-        found = await newly_exhausted_leads(session, NOW + 2 * HOUR)
-        marked = await mark_exhausted(session, found, NOW + 2 * HOUR)
-        assert [lead.id for lead in marked] == [nobodys.id]
+        assert await leads_to_end(session, NOW + 2 * HOUR) == [nobodys.id]
+        assert await end_step(session, nobodys.id, NOW + 2 * HOUR) is StepEnd.EXHAUSTED

@@ -355,7 +355,7 @@ async def test_preparing_writes_nothing_and_plans_what_a_submit_writes(
     await world.offer(lead, carol, status=LeadOfferStatus.CANCELLED)
     before = await written(database)
     async with database.read() as session:
-        planned = (await prepare_submission(session, cast.alice.id, lead.id, NOW, lock=False)).plan
+        planned = (await prepare_submission(session, cast.alice.id, lead.id, NOW, lock=False)).chosen.plan
     assert await written(database) == before
     answer = await submit(database, cast.alice, lead.id)
     assert [(o.user_id, o.notify_at) for o in planned.offers] == [(o.user_id, o.notify_at) for o in answer.offers]

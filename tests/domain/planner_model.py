@@ -38,7 +38,7 @@ def plan(
         places = {user: _place(*both, settings, now) for user, both in waiting.items()}
         tier = [user for user in waiting if places[user] == min(places.values())]
         count, place = count + len(tier), place + 1
-        if settings.order_method is OrderMethod.ROUND_ROBIN and not open_here and turn is None:
+        if settings.order_method is OrderMethod.ROUND_ROBIN and not open_here and agent not in made and turn is None:
             (turn,) = tier
         for user in tier:
             _, option = waiting.pop(user)

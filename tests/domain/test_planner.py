@@ -244,6 +244,12 @@ def test_in_turn_each_member_of_the_line_follows_a_gap_later() -> None:
     assert planned.turn == Turn(2, 5, MemberTurns(1_000_000_005, 2, NOW))
 
 
+def test_a_mark_behind_the_teams_does_not_count() -> None:
+    planned = in_turn([replace(member(1), turns=standing_at(7)), replace(member(2), turns=standing_at(5))], turn_mark=9)
+    assert [new.user_id for new in planned.offers] == [1, 2]
+    assert planned.turn == Turn(1, 9, MemberTurns(1_000_000_009, 2, NOW))
+
+
 def test_in_turn_ranks_and_minutes_of_options_are_not_used() -> None:
     planned = in_turn([member(1, rank=9, minutes=60), member(2, rank=1)])
     assert [(new.user_id, new.rank, new.notify_at) for new in planned.offers] == [
@@ -435,11 +441,7 @@ def test_in_turn_the_contacts_agent_has_place_0() -> None:
     planned = in_turn([member(1), agent(member(2)), member(3)], keeps_contacts=True)
     assert [(new.user_id, new.rank) for new in planned.offers] == [(2, 0), (1, 1), (3, 2)]
     assert minutes(planned) == {2: 0, 1: 15, 3: 30}
-    assert planned.turn_user_id == 1
-
-
-def test_if_only_the_contacts_agent_is_planned_no_turn_is_used() -> None:
-    assert in_turn([agent(member(1))], keeps_contacts=True).turn is None
+    assert planned.turn is None
 
 
 def test_a_team_that_does_not_keep_contacts_knows_no_agent() -> None:
@@ -461,6 +463,13 @@ def test_the_contacts_agent_does_not_count_towards_the_limit() -> None:
     first = in_turn(team, keeps_contacts=True, members_per_lead=1)
     assert minutes(first) == {3: 0, 1: 15}
     assert in_turn(team, *sent(first), keeps_contacts=True, members_per_lead=1).offers == ()
+
+
+def test_open_offers_of_the_agent_and_of_nobody_leave_the_limit_to_the_others() -> None:
+    team = [member(1), agent(member(3))]
+    of_agent, of_nobody = (offer(user_id, LeadOfferStatus.SENT, NOW, rank=0) for user_id in (3, None))
+    again = in_turn(team, of_agent, of_nobody, keeps_contacts=True, members_per_lead=1)
+    assert [(new.user_id, new.rank) for new in again.offers] == [(1, 1)]
 
 
 def test_submitting_again_makes_no_second_agent_while_one_has_an_open_offer() -> None:
@@ -667,7 +676,8 @@ def test_a_turn_is_used_once_and_moves_the_marks_forward(
     planned = plan(team, earlier, settings, NOW)
     is_open = any(existing.is_of_team and existing.status in OPEN_STATUSES for existing in earlier)
     in_line = [new for new in planned.offers if not new.keeps_contact]
-    uses_turn = settings.order_method is OrderMethod.ROUND_ROBIN and not is_open and bool(in_line)
+    has_agent = in_line != [*planned.offers]
+    uses_turn = settings.order_method is OrderMethod.ROUND_ROBIN and not is_open and not has_agent and bool(in_line)
     assert (planned.turn is not None) == uses_turn
     if planned.turn is not None:
         (own,) = (candidate for candidate in team if candidate.user_id == planned.turn_user_id)

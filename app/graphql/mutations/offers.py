@@ -15,13 +15,14 @@ from app.graphql.inputs.fields import LeadId, LeadOfferId, UserId
 from app.graphql.mutations.transaction import known_id, write
 from app.graphql.types.leads import Lead, SkippedMember
 from app.graphql.types.offers import LeadOffer
+from app.graphql.types.preview import PassedOverTeam
 from app.graphql.types.teams import Team
 
 
 @strawberry.type(description="Result of submitLeadOffers.")
 class SubmitLeadOffersPayload:
     lead: Lead = column("The lead, as it is now.")
-    team: Team = column("The team that was chosen.")
+    team: Team = column("The team that was chosen: the first of the chain with somebody to offer the lead to.")
     offers: list[LeadOffer] = column(
         "Every offer of the lead by this team, whether made now or earlier, ordered by notifyAt, then id."
     )
@@ -29,6 +30,7 @@ class SubmitLeadOffersPayload:
     skipped: list[SkippedMember] = column(
         "The members, and other users with a distribution option, who got no new offer, with the reason."
     )
+    passed_over: list[PassedOverTeam] = column("The teams before the chosen one that had nobody, in order.")
 
 
 async def _submit_lead_offers(info: Info, lead_id: LeadId) -> Submitted:
@@ -102,6 +104,7 @@ class OfferMutations:
     submit_lead_offers: SubmitLeadOffersPayload | None = resolved(
         _submit_lead_offers,
         "Offers a lead that you created to the members of its team, and schedules when each of them is notified. "
+        "If the team has nobody, its nextTeam is asked, and so on. "
         "Repeating it keeps the open and declined offers and adds offers for members who have become eligible since, "
         "so createdCount may be 0. Errors, in this order: NOT_FOUND, FORBIDDEN (you did not create the lead), "
         "NOT_TEAM_ROLLOUT, ALREADY_CLAIMED, TEAM_NOT_USABLE, ZIPCODE_MISSING, NO_TEAM_FOR_ZIPCODE, "

@@ -107,7 +107,7 @@ class _From:
 
     def __init__(self, rows: Sql) -> None:
         self.sql = rows
-        self.joined: dict[tuple[str, str], _Rows] = {}
+        self.joined: dict[tuple[str, str | Expression], _Rows] = {}
 
 
 class _Rows:
@@ -154,15 +154,17 @@ class _Writer:
     def rows_of(self, model: type[SQLModel], source: Sql | None = None) -> _Rows:
         return _Rows(model, f"r{next(self._names)}", source or Sql(table_of(model).name))
 
-    def joined(self, rows: _Rows, key: str, model: type[SQLModel], *, optional: bool) -> _Rows:
-        """Return the row of `model` whose id is in a column of `rows`, joined once."""
+    def joined(self, rows: _Rows, key: str | Expression, model: type[SQLModel], *, optional: bool) -> _Rows:
+        """Return the row of `model` whose id is in a column of `rows`, or an expression over them, joined once."""
         origin = rows.origin
         if (known := origin.joined.get((rows.name, key))) is not None:
             return known
         joined = origin.joined[rows.name, key] = _Rows(model, f"r{next(self._names)}", origin)
         join = "LEFT JOIN" if optional else "JOIN"
-        source = f" {join} {table_of(model).name} AS {joined.name} ON {joined['id']} = {rows[key]}"
-        origin.sql = Sql(origin.sql, source)
+        its_id = rows[key] if isinstance(key, str) else key(rows.columns, self.access)
+        origin.sql = Sql(
+            origin.sql, f" {join} {table_of(model).name} AS {joined.name} ON {joined['id']} = (", its_id, ")"
+        )
         return joined
 
     def root(self, root: Root, me: _Rows) -> list[Part]:
@@ -319,9 +321,9 @@ def _columns_read(members: Sequence[Member], model: type[SQLModel]) -> Iterator[
             case Scalar(computed=computed) if computed is not None:
                 yield from _columns_of_expression(computed.expression, model)
             case Object():
-                yield member.reference.key
-                if member.reference.rule is not None:
-                    yield from _columns_of_expression(member.reference.rule.sql, model)
+                key, rule = member.reference.key, member.reference.rule
+                yield from (key,) if isinstance(key, str) else _columns_of_expression(key, model)
+                yield from () if rule is None else _columns_of_expression(rule.sql, model)
             case Inlined():
                 yield from (column for _, column in member.embedded.columns)
                 yield from _columns_of_expression(member.embedded.rule.sql, model)

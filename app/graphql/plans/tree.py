@@ -206,7 +206,9 @@ class _Builder:
                 return Scalar(name, _kind(core), not is_non_null_type(core.type), None, computed)
             case Reference() as reference:
                 below = self.members(_object_type(core), reference.model, details)
-                return Object(name, reference, bool(table_of(model).c[reference.key].nullable), below)
+                key = reference.key
+                nullable = bool(table_of(model).c[key].nullable) if isinstance(key, str) else True
+                return Object(name, reference, nullable, below)
             case Embedded() as embedded:
                 return self._inlined(name, _object_type(core), model, embedded, details)
             case Children() as children if children.column is not None:

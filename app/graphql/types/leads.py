@@ -1,18 +1,20 @@
 """Leads, and the rollouts by which they were offered."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
+from sqlalchemy import ColumnElement, and_, case
 
 from app.access import visibility
-from app.access.field_access import ROLLOUTS
+from app.access.field_access import ROLLOUTS, AccessContext
+from app.commands.passing_on import following_team
 from app.db import models
 from app.db.functions import seconds_between
 from app.domain.bounds import LARGEST_INT
 from app.graphql.declarations import Via
-from app.graphql.enums import ClaimedVia, DistributionTarget, SkipReason, TeamSelectionMethod
-from app.graphql.fields import children, column, computed, nested_page, reference
+from app.graphql.enums import ClaimedVia, DistributionTarget, RolloutCause, SkipReason, TeamSelectionMethod
+from app.graphql.fields import children, column, computed, nested_page, reference, reference_by
 from app.graphql.inputs.sort import LeadOfferSort
 from app.graphql.inputs.where import LeadOfferWhere
 from app.graphql.types.contacts import Contact
@@ -37,12 +39,14 @@ class SkippedMember:
 )
 class LeadRollout:
     id: strawberry.ID = column("Unique id of the rollout.")
-    submitted_at: datetime = column("When the lead was submitted.")
+    submitted_at: datetime = column("When the lead was submitted, or passed on to the team.")
+    cause: RolloutCause = column("Whether the team was chosen by a submit, or follows the team before it.")
     team: Team = reference("team_id", models.Team, "The team that was chosen.")
-    team_selection_method: TeamSelectionMethod = column("How the team was chosen.")
+    team_selection_method: TeamSelectionMethod = column("How the first team was chosen.")
+    turn_of: User | None = reference("turn_user_id", models.User, "The member whose turn it used. Null if nobody's.")
     created_offers: list[Annotated["LeadOffer", strawberry.lazy("app.graphql.types.offers")]] = children(
         models.LeadOffer,
-        "The offers that the submit made, in their current state, ordered by notifyAt, then id.",
+        "The offers that the step made, in their current state, ordered by notifyAt, then id.",
         via=Via(models.RolloutOffer, "rollout_id", "offer_id"),
         order=("notify_at", "id"),
     )
@@ -52,6 +56,24 @@ class LeadRollout:
         parent="rollout_id",
         order=("user_id",),
     )
+
+
+@strawberry.type(description="What happens to a lead that nobody takes, and when.")
+class NextStep:
+    at: datetime = computed(
+        models.Lead, lambda lead, _context: lead.gives_up_at, "When the current step is over. A worker acts then."
+    )
+    team: Team | None = reference_by(
+        models.Lead,
+        lambda lead, _context: following_team(lead),
+        models.Team,
+        "The team that is offered the lead then. Null if its creator is notified instead.",
+    )
+
+
+def _waiting_lead(lead: Any, context: AccessContext) -> ColumnElement[Any]:
+    """The lead itself, if it has a next step that the viewer may see."""
+    return case((and_(ROLLOUTS.sql(lead, context), lead.gives_up_at.is_not(None)), lead.id))
 
 
 @strawberry.type(description="One enquiry of a contact.")
@@ -95,8 +117,16 @@ class Lead:
     )
     rollouts: list[LeadRollout] | None = children(
         models.LeadRollout,
-        "The submits of this lead that made offers, oldest first. Null unless you created the lead.",
+        "The steps of this lead, oldest first: the submits that made offers, and each time it went on to a next team. "
+        "Null unless you created the lead.",
         parent="lead_id",
         order=("id",),
         rule=ROLLOUTS,
+    )
+    next_step: NextStep | None = reference_by(
+        models.Lead,
+        _waiting_lead,
+        models.Lead,
+        "What happens if nobody takes the lead. Null while somebody holds it, once its creator was notified, and "
+        "unless you created it.",
     )

@@ -1,0 +1,75 @@
+"""Chains: a team may name a next team, which is offered a lead that nobody in the team takes."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import bindparam, exists
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.access import visibility
+from app.commands.locks import lock_counted_teams, share
+from app.db.compiled import Statement
+from app.db.models import DistributionOption, Team
+from app.db.sqlalchemy_internals import detached
+from app.db.types import Id
+from app.domain.enums import OrderMethod
+
+
+@dataclass(frozen=True, slots=True)
+class Askable:
+    """A team that can be asked to take a lead."""
+
+    team: Team
+    has_caps: bool
+    """Whether any of its members has a cap."""
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether a step reads what other steps write: turns or caps."""
+        return self.has_caps or self.team.order_method is OrderMethod.ROUND_ROBIN
+
+
+_OPTION_OF_TEAM = col(DistributionOption.team_id) == col(Team.id)
+ASKABLE: Any = select(
+    Team, exists(select(1).where(_OPTION_OF_TEAM, col(DistributionOption.max_leads_per_day).is_not(None)))
+)
+"""Selects the columns of `askable`, to which a statement adds its conditions."""
+
+_team = detached(Team)
+
+
+def askable(*columns: Any) -> Askable:
+    """Return the team of a row of `ASKABLE`."""
+    return Askable(_team(*columns[:-1]), bool(columns[-1]))
+
+
+async def chain_from(session: AsyncSession, first: Askable, *, longest: int, lock: bool) -> list[Team]:
+    """Return the team and those that follow it: each one once, and at most `longest`.
+
+    With `lock`, the locks of all of them are shared, and those of teams with turns or caps are exclusive. The caller
+    shares the lock of the first.
+    """
+    chain = [first]
+    while len(chain) < longest and (following := chain[-1].team.next_team_id) is not None:
+        found = None
+        if following not in {each.team.id for each in chain}:
+            found = await find_askable(session, following, lock=lock)
+        if found is None:
+            break
+        chain.append(found)
+
+    if lock and (counted := [each.team.id for each in chain if each.is_counted]):
+        fresh = {team.id: team for team in await lock_counted_teams(session, counted)}
+        chain = [replace(each, team=fresh.get(each.team.id, each.team)) for each in chain]
+    return [each.team for each in chain]
+
+
+async def find_askable(session: AsyncSession, team_id: int, *, lock: bool) -> Askable | None:
+    """Return the team unless it is deleted. With `lock`, its lock is shared."""
+    return await _FOLLOWING[lock].first(session, team_id=team_id)
+
+
+_LIVE = ASKABLE.where(col(Team.id) == bindparam("team_id", type_=Id), visibility.is_live())
+_FOLLOWING = {False: Statement(_LIVE, askable), True: Statement(share(_LIVE, Team), askable)}
+"""Both with and without a lock."""

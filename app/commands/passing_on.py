@@ -1,0 +1,123 @@
+"""Passing on: once a step is over, the lead is offered to the next team; after the last one, it is exhausted."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, exists, func
+from sqlalchemy.orm import aliased
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.access import visibility
+from app.commands import outbox
+from app.commands.auto_assign import auto_assign
+from app.commands.chains import chain_from, find_askable
+from app.commands.exhaustion import report_exhausted
+from app.commands.locks import lock_lead
+from app.commands.step_end import set_gives_up_at
+from app.commands.steps import known_offers, next_team_id, plan_step, wait_minutes, write_step
+from app.db.models import Lead, LeadRollout, Team
+from app.db.types import stored
+from app.domain.bounds import LONGEST_CHAIN
+from app.domain.enums import RolloutCause
+
+
+class StepEnd(Enum):
+    """What became of a lead whose step was thought to be over."""
+
+    NOT_OVER = auto()
+    PASSED_ON = auto()
+    EXHAUSTED = auto()
+
+
+async def end_step(session: AsyncSession, lead_id: int, now: datetime) -> StepEnd:
+    """If the step of a lead is over, offer the lead to the next team, or report it to its creator after the last one.
+
+    A team with nobody to offer the lead to takes no time: its step is recorded, and the one after it is asked at once.
+    Earlier offers stay as they are, so that those users may still claim.
+    """
+    lead = await lock_lead(session, lead_id)
+    await set_gives_up_at(session, [lead_id], now)
+    await session.refresh(lead)
+    if lead.gives_up_at is None or lead.gives_up_at > now:
+        return StepEnd.NOT_OVER
+
+    steps = await running_steps(session, lead)
+    asked = [team for _, team in steps]
+    for team in await _following(session, asked):
+        previous, asked = asked[-1], [*asked, team]
+        step = await plan_step(
+            session, lead, team, await known_offers(session, lead_id), RolloutCause.PASSED_ON, now, lock=True
+        )
+        method = steps[-1][0].team_selection_method
+        offer_ids = await write_step(session, lead, step, method, wait_minutes(session, asked), now)
+        await outbox.emit_rollout_passed_on(session, lead_id, previous.id, team.id, offer_ids, now)
+        if offer_ids:
+            await auto_assign(session, lead_id, now)
+            await set_gives_up_at(session, [lead_id], now)
+            return StepEnd.PASSED_ON
+
+    await report_exhausted(session, lead, now)
+    return StepEnd.EXHAUSTED
+
+
+async def running_steps(session: AsyncSession, lead: Lead) -> list[tuple[LeadRollout, Team]]:
+    """Return the steps of a lead since its last submit, in order, each with its team.
+
+    There is none if the target of the lead was changed since then.
+    """
+    found = (
+        select(LeadRollout, Team)
+        .join(Team, col(Team.id) == col(LeadRollout.team_id))
+        .where(col(LeadRollout.lead_id) == lead.id, col(LeadRollout.id) > (lead.ended_step_id or 0))
+        .order_by(col(LeadRollout.id).desc())
+    )
+    steps: list[tuple[LeadRollout, Team]] = []
+    for step, team in await session.exec(found, execution_options={"populate_existing": True}):
+        steps.insert(0, (step, team))
+        if step.cause is RolloutCause.SUBMITTED:
+            break
+    return steps
+
+
+def following_team(lead: Any) -> ColumnElement[int | None]:
+    """Return the id of the team that a lead goes on to, as an expression over its row; null if there is none.
+
+    It equals `next_team_id` of the running steps.
+    """
+    step, asked, submit = aliased(LeadRollout), aliased(LeadRollout), aliased(LeadRollout)
+    team, following = aliased(Team), aliased(Team)
+    last_submit = (
+        select(func.max(submit.id))
+        .where(col(submit.lead_id) == lead.id, col(submit.cause) == stored(RolloutCause.SUBMITTED))
+        .scalar_subquery()
+    )
+    is_running = and_(
+        col(asked.lead_id) == lead.id,
+        col(asked.id) > func.coalesce(lead.ended_step_id, 0),
+        col(asked.id) >= func.coalesce(last_submit, 0),
+    )
+    last_step = select(func.max(asked.id)).where(is_running).scalar_subquery()
+    count = select(func.count()).select_from(asked).where(is_running).scalar_subquery()
+    was_asked = exists(select(1).where(is_running, col(asked.team_id) == col(following.id)))
+    found: Any = (
+        select(following.id)
+        .join(team, col(team.next_team_id) == col(following.id))
+        .join(step, col(step.team_id) == col(team.id))
+        .where(col(step.id) == last_step, visibility.is_live(following), ~was_asked, count < LONGEST_CHAIN)
+    )
+    return found.scalar_subquery()  # type: ignore[no-any-return]
+
+
+async def _following(session: AsyncSession, asked: Sequence[Team]) -> list[Team]:
+    """Return the teams that are to be asked after these, in order, locked as their steps need it."""
+    if not asked or (team_id := next_team_id(asked)) is None:
+        return []
+    first = await find_askable(session, team_id, lock=True)
+    if first is None:
+        return []
+    before = {team.id for team in asked}
+    chain = await chain_from(session, first, longest=LONGEST_CHAIN - len(asked), lock=True)
+    return [team for team in chain if team.id not in before]
