@@ -1,6 +1,7 @@
 """The steps of a rollout over the API: what follows, what was done, and who may see it."""
 
 from datetime import timedelta
+from typing import Any
 
 from app.commands.passing_on import StepEnd, end_step
 from app.db.engine import Database
@@ -40,7 +41,7 @@ async def test_a_chain_is_seen_beforehand_and_afterwards(
     pond = await world.team(cast.alice, OrderMethod.TIME, name="Pond")
     await world.member(pond, cast.bob, has_email_alert=False)
     await world.member_user(pond, "Dora", has_email_alert=False)
-    onward = {"next_team_id": pond.id, "mins_until_next_team": 20}
+    onward: dict[str, Any] = {"next_team_id": pond.id, "mins_until_next_team": 20}
     line = await world.team(cast.alice, OrderMethod.ROUND_ROBIN, name="Line", mins_until_next_alert=5, **onward)
     await world.member(line, cast.bob)
     onward = {"next_team_id": line.id, "mins_until_next_team": 10}
