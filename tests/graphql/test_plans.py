@@ -19,15 +19,17 @@ from graphql import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlmodel import col, update
 
 from app.db.compiled import CompiledQuery
 from app.db.engine import Database
-from app.db.models import Delivery, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, Turn, User
+from app.db.models import Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, Turn, User
 from app.domain.enums import (
     Channel,
     DeliveryStatus,
     LeadOfferStatus,
     OrderMethod,
+    RolloutCause,
     SkipReason,
     TeamSelectionMethod,
 )
@@ -103,9 +105,14 @@ async def add_children(world: World, cast: Cast) -> None:
     cast.bob.away_until = NOW + timedelta(hours=1)
     await world.add(cast.bob)
     method = TeamSelectionMethod.SPECIFIC_TEAM
+    step: dict[str, Any] = {"team_id": cast.team.id, "team_selection_method": method, "submitted_at": NOW}
     rollouts = [
-        LeadRollout(lead_id=i, team_id=cast.team.id, team_selection_method=method, submitted_at=NOW) for i in (1, 1, 2)
+        LeadRollout(lead_id=1, **step),
+        LeadRollout(lead_id=1, cause=RolloutCause.PASSED_ON, turn_user_id=cast.bob.id, **step),
+        LeadRollout(lead_id=2, **step),
     ]
+    async with world.database.write() as session:
+        await session.exec(update(Lead).where(col(Lead.id) <= 2).values(gives_up_at=NOW))
     await world.add(*rollouts)
     for rollout in rollouts:
         await world.add(
