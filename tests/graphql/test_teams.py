@@ -289,7 +289,8 @@ async def test_members_and_the_creator_can_have_an_option(api: Api, world: World
     await world.membership(cast.team, declined, RequestStatus.DECLINED)
     for user in (cast.alice, cast.bob, declined):
         assert await alice.ask(SET, input={"teamId": team, "userId": user.id})
-    for user_id in (cast.charlie.id, "999", "x"):
+    elsewhere = await world.member_user(await world.team(cast.alice))
+    for user_id in (cast.charlie.id, elsewhere.id, "999", "x"):
         told = await refused(alice, SET, input={"teamId": team, "userId": user_id})
         assert told == "BAD_USER_INPUT input.userId"
 
