@@ -170,6 +170,22 @@ async def test_only_the_creator_changes_a_team(api: Api, world: World, cast: Cas
             assert await refused(api.user(cast.alice), document, **variables | {"id": "x"}) == "NOT_FOUND"
 
 
+async def test_a_removed_option_or_member_is_gone_and_the_others_stay(api: Api, world: World, cast: Cast) -> None:
+    alice, member, option = api.user(cast.alice), await membership(world, cast), await bobs_option(world)
+    dora = await world.member_user(cast.team, "Dora")
+    told = (await alice.ask(REMOVE_OPTION, id=option.id))["removeDistributionOption"]
+    assert told == {"removedDistributionOptionId": str(option.id), "team": {"distributionOptions": {"total": 1}}}
+    told = (await alice.ask(REMOVE, id=member.id))["removeTeamMember"]
+    assert told == {"removedTeamMemberId": str(member.id), "team": {"members": {"total": 1}}}
+    read = """{ teams { data {
+      members { data { user { id } } } distributionOptions { data { user { id } } }
+    } } }"""
+    left = {"data": [{"user": {"id": str(dora.id)}}]}
+    assert (await alice.ask(read))["teams"]["data"] == [{"members": left, "distributionOptions": left}]
+    assert await refused(alice, REMOVE_OPTION, id=option.id) == "NOT_FOUND"
+    assert await refused(alice, REMOVE, id=member.id) == "NOT_FOUND"
+
+
 async def test_invited_users_cannot_remove_themselves(api: Api, world: World, cast: Cast) -> None:
     """They answer the invitation. Only the creator removes a membership."""
     member = await world.membership(cast.team, cast.charlie, RequestStatus.PENDING)
