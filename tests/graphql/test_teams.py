@@ -337,6 +337,7 @@ async def test_a_team_has_at_most_two_hundred_options(api: Api, world: World, ca
     alice = api.user(cast.alice)
     assert await refused(alice, SET, input={"teamId": team.id, "userId": people[200].id}) == "CONFLICT"
     assert await alice.ask(SET, input={"teamId": team.id, "userId": people[0].id, "rank": 1})
+    assert await alice.ask(SET, input={"teamId": cast.team.id, "userId": cast.alice.id})  # another team has room
 
 
 async def test_a_team_by_time_takes_minutes_to_a_year(api: Api, world: World, cast: Cast) -> None:
