@@ -3,15 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 from sqlmodel import col, select
 
 from app.commands import outbox
 from app.commands.outbox import Announcement
-from app.db.engine import Database
-from app.db.models import Delivery, Lead, LeadOffer
+from app.db.engine import HAS_WEBHOOK, Database
+from app.db.models import Delivery, Event, Lead, LeadOffer
 from app.domain.alert_channels import Alerts
-from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
+from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
 from tests.support.world import NOW, Cast, World
 
 MINUTE = timedelta(minutes=1)
@@ -153,3 +154,54 @@ async def test_silent_offers_are_counted_among_those_due_first(
     assert await count_silent(database) == 1
     await add_delivery(world, await world.offer(lead, cast.alice, status=SCHEDULED, notify_at=NOW - MINUTE))
     assert await count_silent(database) == 0
+
+
+async def events(database: Database) -> list[dict[str, Any]]:
+    async with database.read() as session:
+        rows = await session.exec(select(Event).order_by(col(Event.id)))
+        return [orjson.loads(event.payload)["data"] for event in rows]
+
+
+async def test_the_event_of_a_claim_names_the_holders_offer(
+    database: Database, world: World, cast: Cast, lead: Lead
+) -> None:
+    """An imported offer may have no team."""
+    kept = await world.lead(cast.alice)
+    offers = {each.id: await world.offer(each, cast.bob) for each in (kept, lead)}
+    await world.offer(lead, cast.charlie)
+    async with database.write() as session:
+        session.info[HAS_WEBHOOK] = True
+        for each in (kept, lead):
+            await outbox.emit_offer_claimed(session, each.id, cast.bob.id, ClaimedVia.AUTO, NOW - MINUTE, NOW)
+    assert await events(database) == [
+        {
+            "offerId": str(offers[each.id].id),
+            "leadId": str(each.id),
+            "userId": str(cast.bob.id),
+            "teamId": team_id,
+            "claimedVia": "AUTO",
+            "claimedAt": "2026-03-02T09:00:00.000Z",
+            "timeToClaim": 60,
+        }
+        for each, team_id in ((kept, None), (lead, str(cast.team.id)))
+    ]
+
+
+async def test_the_event_of_a_failed_delivery_names_its_offer(
+    database: Database, world: World, cast: Cast, lead: Lead
+) -> None:
+    """The user of an offer may have been deleted since."""
+    first = await add_delivery(world, await world.offer(lead, cast.bob), DeliveryStatus.FAILED)
+    second = await add_delivery(world, await world.offer(lead, None), DeliveryStatus.FAILED)
+    await add_delivery(world, await world.offer(lead, cast.charlie), DeliveryStatus.FAILED)
+    first.error, first.attempts = "no", 5
+    await world.add(first)
+    async with database.write() as session:
+        session.info[HAS_WEBHOOK] = True
+        await outbox.emit_deliveries_failed(session, [second.id, first.id], NOW)
+        await outbox.emit_deliveries_failed(session, [], NOW)
+    common = {"leadId": str(lead.id), "channel": "EMAIL"}
+    assert await events(database) == [
+        common | {"deliveryId": "1", "offerId": "1", "userId": str(cast.bob.id), "attempts": 5, "error": "no"},
+        common | {"deliveryId": "2", "offerId": "2", "userId": None, "attempts": 0, "error": None},
+    ]
