@@ -159,6 +159,19 @@ async def test_an_idle_worker_stops_at_once(office: Office, caplog: pytest.LogCa
     assert "The worker failed" not in caplog.text
 
 
+@pytest.mark.parametrize("add", [add_delivery, add_notice, add_event])
+async def test_a_worker_without_work_sleeps(
+    office: Office, statements: list[str], world: World, cast: Cast, add: Any
+) -> None:
+    await add(world, cast, datetime.now(UTC))
+    async with office.running():
+        await until(lambda: office.outbound.sent != [])
+        await asyncio.sleep(1)  # the loops look once more
+        statements.clear()
+        await asyncio.sleep(0.5)
+        assert statements == []
+
+
 @pytest.mark.parametrize(("grace", "status"), [(5.0, DeliveryStatus.SENT), (0.05, PENDING)])
 async def test_a_stop_waits_for_the_attempts_in_progress(
     database: Database,
@@ -205,8 +218,11 @@ async def test_a_worker_goes_on_after_a_failure(
 
 
 async def test_a_channel_sends_two_batches_at_once(
-    database: Database, database_url: str, world: World, cast: Cast
+    database: Database, database_url: str, world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And the next ones right after them, without a pause."""
+    monkeypatch.setattr(loops, "POLL_SECONDS", 60.0)
+    monkeypatch.setattr(loops, "IDLE_SECONDS", 60.0)
     slow = Slow(max_concurrent=1)
     office = start(database, database_url, slow)
     for _ in range(4):
