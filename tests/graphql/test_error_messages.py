@@ -60,6 +60,7 @@ async def test_errors_of_members(api: Api, world: World, cast: Cast) -> None:
     )
     assert await message(bob, REMOVE, id=dora.id) == "Only the creator of a team may remove its members."
     unknown = "There is no team member with this id."
+    assert await message(api.user(cast.charlie), REMOVE, id=dora.id) == unknown
     assert await message(alice, REMOVE, id=999) == unknown
     assert await message(alice, ANSWER, id=999, answer="DECLINED") == unknown
 
@@ -79,7 +80,10 @@ async def test_errors_of_distribution_options(api: Api, world: World, cast: Cast
     assert await message(alice, SET, input=by_bob | {"minsUntilLeadOffer": 5}) == told
     told = "The team North already has 200 distribution options, the maximum."
     assert await message(alice, SET, input={"teamId": full.id, "userId": cast.alice.id}) == told
-    assert await message(alice, REMOVE_OPTION, id=9999) == "There is no distribution option with this id."
+    bobs = await world.option(await world.team(cast.alice), cast.bob)
+    for viewer, option_id in ((alice, 9999), (api.user(cast.charlie), bobs.id)):
+        told = "There is no distribution option with this id."
+        assert await message(viewer, REMOVE_OPTION, id=option_id) == told
 
 
 async def test_errors_of_leads(api: Api, world: World, cast: Cast) -> None:
