@@ -156,6 +156,24 @@ async def test_an_inbox_read_in_halves_equals_the_inbox_read_whole(
         assert halves == whole
 
 
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("field", sorted(VALUES))
+async def test_a_short_page_in_each_order_begins_with_the_first_rows(
+    database: Database, cast: Cast, offers: list[LeadOffer], field: str, descending: bool
+) -> None:
+    """Also where the order of the index has the nulls at the other end."""
+    for sort in ((Sort(field, descending),), (Sort(field, descending), Sort("rank", descending=True))):
+        for limit, skip in ((1, 0), (2, 1), (4, 3), (3, 9)):
+            page = PageRequest(sort=sort, limit=limit, skip=skip)
+            for viewer in (cast.alice, cast.bob):
+                mine = _sorted([o for o in offers if viewer.id in (o.user_id, o.offered_by_id)], sort)
+                async with database.read() as session:
+                    parts = visibility.offer_parts(viewer.id)
+                    answer = await fetch_page(session, LeadOffer, parts, page, with_total=True)
+                assert [row.id for row in answer.data] == [row.id for row in mine[skip:][:limit]]
+                assert answer.total == len(mine)
+
+
 @SHARED
 @given(page=PAGES)
 async def test_nested_pages_equal_separate_pages(
