@@ -34,6 +34,7 @@ from app.db.sqlalchemy_internals import as_core
 from app.db.types import Id, UTCDateTime
 from app.graphql.declarations import Expression, NestedPage, RootPage
 from app.graphql.plans import spelling
+from app.graphql.plans.arguments import Shape
 from app.graphql.plans.spelling import Kind, Part, Sql, Template
 from app.graphql.plans.tree import (
     Constant,
@@ -64,16 +65,6 @@ NOW = "moment"
 MAY_WRITE = "may_write"
 IDS = "ids"
 """The ids of the rows that are read, of an object plan."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Those arguments of a page or lookup on which the text of the statement depends."""
-
-    where: filters.Where
-    sort: tuple[filters.Sort, ...]
-    scan_limit: int
-    has_id: bool
 
 
 def compile_query(tree: QueryTree, shapes: Sequence[Shape], dialect: Dialect) -> CompiledQuery:
