@@ -71,7 +71,9 @@ def compile_query(tree: QueryTree, shapes: Sequence[Shape], dialect: Dialect) ->
     """Compile the statement of a query. Its row is the text of `data`; no row means that the viewer is not active."""
     writer = _Writer(_access(), shapes, dialect.name)
     me = writer.rows_of(User)
-    data = spelling.concatenated(spelling.members([(root.name, writer.root(root, me)) for root in tree.roots]))
+    data = spelling.concatenated(
+        spelling.members([(root.name, writer.root(root, me)) for root in tree.roots], dialect.name)
+    )
     address = bindparam(ADDRESS, type_=String)
     is_theirs = or_(address.is_(None), me.columns["email"] == address)
     is_me = and_(me.columns["id"] == writer.access.viewer_id, me.columns["is_active"], is_theirs)
@@ -178,7 +180,8 @@ class _Writer:
 
     def object(self, members: Sequence[Member], rows: _Rows, *, optional: bool) -> list[Part]:
         """Spell an object. `optional` says that its row may be missing, behind an outer join."""
-        return spelling.members([(member.name, self.member(member, rows, optional=optional)) for member in members])
+        fields = [(member.name, self.member(member, rows, optional=optional)) for member in members]
+        return spelling.members(fields, self.dialect)
 
     def member(self, member: Member, rows: _Rows, *, optional: bool) -> list[Part]:
         match member:
@@ -234,7 +237,7 @@ class _Writer:
 
     def page(self, page: Page, parent: _Rows | None) -> list[Part]:
         source, visible = page.source, self.visible(page, parent)
-        text = spelling.members([(m.name, self.page_member(m, page, visible)) for m in page.members])
+        text = spelling.members([(m.name, self.page_member(m, page, visible)) for m in page.members], self.dialect)
         return self.granted(source.rule, parent, text) if isinstance(source, NestedPage) else text
 
     def visible(self, page: Page, parent: _Rows | None) -> Visible:
