@@ -26,7 +26,12 @@ from app.rest.routes import LeadingSlashesMiddleware, rest_routes
 from app.web.claim_page import claim_page_routes
 from app.web.error_responses import EXCEPTION_HANDLERS
 from app.web.health import health_routes
-from app.web.middleware import AllowedOriginsMiddleware, ObservabilityMiddleware, SecurityHeadersMiddleware
+from app.web.middleware import (
+    AllowedOriginsMiddleware,
+    DirectRouteMiddleware,
+    ObservabilityMiddleware,
+    SecurityHeadersMiddleware,
+)
 from app.web.shutdown import before_server_shutdown
 from app.web.twilio_callbacks import twilio_routes
 from app.worker.channels.base import Channels
@@ -65,9 +70,11 @@ def create_app(
 
     middleware = [
         Middleware(ObservabilityMiddleware, log=request_logger(settings)),
-        Middleware(LeadingSlashesMiddleware),
         Middleware(SecurityHeadersMiddleware),
         Middleware(AllowedOriginsMiddleware, origins=settings.cors_origins, headers=settings.cors_headers),
+        # Beside its Route: the layers that it skips took a tenth of the application's CPU time (26 November 2026).
+        Middleware(DirectRouteMiddleware, path="/graphql", endpoint=endpoint),
+        Middleware(LeadingSlashesMiddleware),
     ]
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint),

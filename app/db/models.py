@@ -48,14 +48,16 @@ def _optional_reference(target: str, *, index: bool = False) -> Any:
     return Field(default=None, sa_type=Id, foreign_key=target, index=index)
 
 
-def _newest_first(name: str, column: str, time: str, **options: Any) -> tuple[Index, Index]:
+def _newest_first(name: str, column: str, time: str, *included: str) -> tuple[Index, Index]:
     """Return the index, one definition per database, that serves a user's rows by a nullable time, newest first.
 
-    SQLite indexes do not support NULLS LAST, but nulls sort last in descending order anyway.
+    Conditions on the `included` columns do not read the rows. SQLite indexes do not support INCLUDE nor NULLS LAST, but
+    nulls sort last in descending order anyway.
     """
+    order = text(f"{time} DESC NULLS LAST")
     return (
-        Index(name, column, text(f"{time} DESC NULLS LAST"), "id", **options).ddl_if(dialect="postgresql"),
-        Index(name, column, text(f"{time} DESC"), "id").ddl_if(dialect="sqlite"),
+        Index(name, column, order, "id", postgresql_include=list(included)).ddl_if(dialect="postgresql"),
+        Index(name, column, text(f"{time} DESC"), "id", *included).ddl_if(dialect="sqlite"),
     )
 
 
@@ -372,7 +374,7 @@ class LeadOffer(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("lead_id", "user_id"),
         *_newest_first("ix_lead_offers_made_to", "user_id", "notify_at"),
-        *_newest_first("ix_lead_offers_made_by", "offered_by_id", "notify_at", postgresql_include=["user_id"]),
+        *_newest_first("ix_lead_offers_made_by", "offered_by_id", "notify_at", "user_id"),
         Index("ix_lead_offers_made_to_by_id", "user_id", "id"),
         Index("ix_lead_offers_made_to_by_lead", "user_id", "lead_id"),
         Index("ix_lead_offers_of_lead_by_id", "lead_id", "id"),

@@ -33,8 +33,7 @@ def request_logger(settings: Settings) -> WriteLine:
 
     def write(event: str, fields: EventDict) -> None:
         line = render(None, "info", _add_timestamp(None, "info", {"level": "info", "event": event, **fields}))
-        sys.stderr.write(str(line) + "\n")
-        sys.stderr.flush()
+        sys.stderr.write(str(line) + "\n")  # standard error is flushed with each line
 
     return write
 

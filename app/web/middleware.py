@@ -104,7 +104,7 @@ class SecurityHeadersMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                present = {name for name, _ in message["headers"]}
+                present = dict(message["headers"])
                 wanted = [*SECURITY_HEADERS, TRANSPORT_SECURITY] if scope["scheme"] == "https" else SECURITY_HEADERS
                 message["headers"] = [*message["headers"], *(h for h in wanted if h[0] not in present)]
             await send(message)
@@ -143,7 +143,7 @@ class AllowedOriginsMiddleware(CORSMiddleware):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Skip CORS for requests without an Origin header. `SecurityHeadersMiddleware` adds `Vary: Origin` to all."""
-        has_origin = any(name == b"origin" for name, _ in scope.get("headers", ()))
+        has_origin = b"origin" in dict(scope.get("headers", ()))
         await (super().__call__ if has_origin else self.app)(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
@@ -153,3 +153,14 @@ class AllowedOriginsMiddleware(CORSMiddleware):
         if response.status_code == 200:
             return Response(None, 204, headers)
         return error_response(ApiError(Code.BAD_REQUEST, bytes(response.body).decode(), headers=headers))
+
+
+class DirectRouteMiddleware:
+    """Passes the HTTP requests of one path to its endpoint, without Starlette's routing and handling of exceptions."""
+
+    def __init__(self, app: ASGIApp, path: str, endpoint: ASGIApp) -> None:
+        self.app, self.path, self.endpoint = app, path, endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_direct = scope["type"] == "http" and scope["path"] == self.path
+        await (self.endpoint if is_direct else self.app)(scope, receive, send)

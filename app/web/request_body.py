@@ -1,6 +1,5 @@
 """Reads request bodies of limited size within limited time, and parses them as JSON."""
 
-import asyncio
 from functools import lru_cache
 from typing import Any
 
@@ -9,6 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.config import Settings
 from app.errors import ApiError, Code
+from app.web.time_limits import time_limit
 
 MAX_NESTING = 100
 """Levels of lists and objects. The deepest valid body, a `where` of 10 levels, has about 30."""
@@ -36,11 +36,8 @@ async def read_json(request: Request, settings: Settings) -> Any:
 async def read_body(request: Request, settings: Settings) -> bytes:
     """Return the whole body. BAD_REQUEST with the status 413 as soon as it is too large, 408 if it takes too long."""
     try:
-        async with asyncio.timeout(settings.body_seconds):
+        async with time_limit(settings.body_seconds, _too_slow):
             return await _read(request, settings.max_body_bytes)
-    except TimeoutError:
-        message = f"The body was not received within {settings.body_seconds:g} seconds."
-        raise ApiError(Code.BAD_REQUEST, message, headers=CLOSE, status=408) from None
     except ClientDisconnect:
         raise ApiError(Code.BAD_REQUEST, "The connection was closed before the whole body was received.") from None
 
@@ -86,6 +83,11 @@ async def _read(request: Request, max_bytes: int) -> bytes:
 def _too_large(max_bytes: int) -> ApiError:
     message = f"The body is too large: at most {max_bytes} bytes are allowed."
     return ApiError(Code.BAD_REQUEST, message, headers=CLOSE, status=413)
+
+
+def _too_slow(seconds: float) -> ApiError:
+    message = f"The body was not received within {seconds:g} seconds."
+    return ApiError(Code.BAD_REQUEST, message, headers=CLOSE, status=408)
 
 
 def _may_be_large(text: str | bytes) -> bool:

@@ -369,6 +369,15 @@ async def test_a_board_with_several_lists_is_one_statement(
 
 
 @pytest.mark.usefixtures("offers")
+async def test_objects_with_too_many_members_for_a_function_are_spelled_as_text(
+    api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.graphql.plans.spelling.MAX_VALUES", 1)
+    viewer = api.user(cast.alice)
+    assert await planned(viewer, INBOX) == await resolved(viewer, INBOX)
+
+
+@pytest.mark.usefixtures("offers")
 async def test_a_payload_is_read_by_one_statement(api: Api, cast: Cast, world: World, prepared: list[str]) -> None:
     """Once the mutation has written, all that is selected below its objects is read together."""
     lead = await world.lead(cast.alice, cast.team)

@@ -8,6 +8,11 @@ from app.errors import ApiError, Code
 from app.web.time_limits import time_limit
 
 
+@pytest.fixture(params=[1.0, 0.005], ids=["with a timer at once", "with a timer later"], autouse=True)
+def look_seconds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.time_limits.LOOK_SECONDS", request.param)
+
+
 async def test_an_operation_that_takes_too_long_is_stopped() -> None:
     with pytest.raises(ApiError) as stopped:
         async with time_limit(0.02):
@@ -55,3 +60,17 @@ async def test_other_failures_pass_through(failure: Exception) -> None:
     with pytest.raises(type(failure), match="mine"):
         async with time_limit(30):
             raise failure
+
+
+async def test_each_of_many_limits_ends_in_its_time() -> None:
+    async def stopped_after(seconds: float) -> float:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(ApiError):
+            async with time_limit(seconds):
+                await asyncio.sleep(30)
+        return asyncio.get_running_loop().time() - began
+
+    limits = [0.02 + number / 100 for number in range(20)]
+    async with time_limit(30):
+        took = await asyncio.gather(*map(stopped_after, limits))
+    assert all(limit - 0.005 < each < limit + 0.5 for limit, each in zip(limits, took, strict=True))

@@ -27,14 +27,16 @@ with an error, because they know its location in the document.
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache, partial
 from typing import Any
 
 import orjson
 import strawberry
 from cachetools import LRUCache
-from graphql import FieldNode, GraphQLError, GraphQLObjectType
+from graphql import FieldNode, GraphQLError, GraphQLObjectType, GraphQLSchema
 from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.values import VariableValues
+from sqlalchemy import Dialect
 from sqlmodel import SQLModel
 
 from app.access.auth import Scope as TokenScope
@@ -43,17 +45,15 @@ from app.access.tokens import Identity
 from app.db.compiled import CompiledQuery
 from app.db.driver_errors import DRIVER_ERRORS, is_too_deep
 from app.db.engine import Database
-from app.domain.identifiers import NO_ID, parse_id
 from app.errors import ApiError
 from app.graphql.context import Context
 from app.graphql.document_cache import CachedDocument, DocumentCache
-from app.graphql.plans.arguments import Arguments
+from app.graphql.plans.arguments import Shape
 from app.graphql.plans.operation import QueryOperation, Scope
-from app.graphql.plans.sql import ADDRESS, IDS, MAY_WRITE, NOW, VIEWER, Shape, compile_objects, compile_query
+from app.graphql.plans.sql import ADDRESS, IDS, MAY_WRITE, NOW, VIEWER, compile_objects, compile_query
 from app.graphql.plans.tree import NotPlannable, ObjectTree, QueryTree, object_tree, query_tree
 from app.graphql.request import GraphQLRequest
 from app.graphql.strawberry_internals import core_schema
-from app.lists.pagination import scan_limit_for
 
 TREES = 1_000
 """Trees of queries that are cached, and as many of objects. A tree is as large as its document, which has a limit."""
@@ -68,9 +68,9 @@ class Plans:
 
     def __init__(self, schema: strawberry.Schema, db: Database, documents: DocumentCache) -> None:
         self._schema, self._db, self._documents = core_schema(schema), db, documents
-        self._trees: LRUCache[tuple[QueryOperation, tuple[Any, ...]], QueryTree | None] = LRUCache(TREES)
+        self._tree = lru_cache(TREES)(partial(_query_tree, self._schema))
         self._objects: LRUCache[Any, tuple[Sequence[FieldNode], ObjectTree | None]] = LRUCache(TREES)
-        self._statements: LRUCache[Any, CompiledQuery] = LRUCache(STATEMENTS)
+        self._statement = lru_cache(STATEMENTS)(partial(_compile, db.read_engine.dialect))
         self._ids: LRUCache[str, int] = LRUCache(ADDRESSES)
 
     async def answer(self, request: GraphQLRequest, identity: Identity, now: datetime) -> str | None:
@@ -91,17 +91,12 @@ class Plans:
             MAY_WRITE: TokenScope.WRITE in identity.scopes,
         }
         try:
-            tree = self._tree(operation, variables)
+            tree = self._tree(operation, *map(variables.coerced.get, operation.switches))
             if tree is None:
                 return None
-            shapes = _shapes(tree.arguments, variables, values)
+            statement = self._evaluate(tree, variables, values)
         except (ApiError, GraphQLError):
             return None  # the resolvers report it with its location in the document
-
-        key = (tree, *shapes)
-        statement = self._statements.get(key)
-        if statement is None:
-            statement = self._statements[key] = compile_query(tree, shapes, self._db.read_engine.dialect)
         rows = await self._rows(statement, values)
         return rows[0][0] if rows else None
 
@@ -125,18 +120,6 @@ class Plans:
             self._ids[address] = (await find_viewer(self._db, identity)).id
         return self._ids[address]
 
-    def _tree(self, operation: QueryOperation, variables: VariableValues) -> QueryTree | None:
-        key = (operation, tuple(variables.coerced.get(name) for name in operation.switches))
-        if key not in self._trees:
-            scope = Scope(self._schema, operation.node, operation.fragments, variables)
-            query = self._schema.query_type
-            assert query is not None
-            try:
-                self._trees[key] = query_tree(scope, query)
-            except NotPlannable:
-                self._trees[key] = None
-        return self._trees[key]
-
     def object_tree(
         self, scope: Scope, type_: GraphQLObjectType, model: type[SQLModel], details: list[FieldDetails]
     ) -> ObjectTree | None:
@@ -159,13 +142,20 @@ class Plans:
         """Return the JSON texts of the objects of rows, by the rows' ids; None if the resolvers have to answer."""
         scopes = context.viewer.scopes
         values = {VIEWER: context.viewer.id, NOW: context.now, MAY_WRITE: TokenScope.WRITE in scopes, IDS: ids}
-        shapes = _shapes(tree.arguments, variables, values)
-        key = (tree, *shapes)
-        statement = self._statements.get(key)
-        if statement is None:
-            statement = self._statements[key] = compile_objects(tree, shapes, self._db.read_engine.dialect)
+        statement = self._evaluate(tree, variables, values)
         texts = {row[0]: orjson.Fragment(row[1]) for row in await self._rows(statement, values)}
         return [texts.get(row_id) for row_id in ids]
+
+    def _evaluate(
+        self, tree: QueryTree | ObjectTree, variables: VariableValues, values: dict[str, Any]
+    ) -> CompiledQuery:
+        """Return the statement for these arguments of pages and lookups. Add those of its parameters to `values`."""
+        shapes = []
+        for arguments in tree.arguments:
+            shape, given = arguments.evaluate(variables)
+            shapes.append(shape)
+            values |= given
+        return self._statement(tree, *shapes)
 
     async def _rows(self, statement: CompiledQuery, values: dict[str, Any]) -> Sequence[Any]:
         """Return the rows, or none if the database cannot parse the statement: the resolvers then answer."""
@@ -177,14 +167,17 @@ class Plans:
             return ()
 
 
-def _shapes(arguments: Sequence[Arguments], variables: VariableValues, values: dict[str, Any]) -> tuple[Shape, ...]:
-    """Evaluate the arguments of all pages and lookups. Add the values of their parameters to `values`."""
-    shapes = []
-    for number, each in enumerate(arguments):
-        given = each.evaluate(variables)
-        values |= given.listing.values
-        values[f"p{number}_limit"], values[f"p{number}_skip"] = given.limit, given.skip
-        values[f"p{number}_id"] = NO_ID if given.id is None else parse_id(given.id) or NO_ID
-        end = scan_limit_for(given.limit + given.skip)
-        shapes.append(Shape(given.listing.where, given.listing.sort, end, given.id is not None))
-    return tuple(shapes)
+def _query_tree(schema: GraphQLSchema, operation: QueryOperation, *switches: Any) -> QueryTree | None:
+    """Return the tree of a query with these values of its switches; None if its resolvers have to answer."""
+    values = VariableValues({}, dict(zip(operation.switches, switches, strict=True)))
+    assert schema.query_type is not None
+    try:
+        return query_tree(Scope(schema, operation.node, operation.fragments, values), schema.query_type)
+    except NotPlannable:
+        return None
+
+
+def _compile(dialect: Dialect, tree: QueryTree | ObjectTree, *shapes: Shape) -> CompiledQuery:
+    if isinstance(tree, QueryTree):
+        return compile_query(tree, shapes, dialect)
+    return compile_objects(tree, shapes, dialect)

@@ -34,6 +34,7 @@ from app.db.sqlalchemy_internals import as_core
 from app.db.types import Id, UTCDateTime
 from app.graphql.declarations import Expression, NestedPage, RootPage
 from app.graphql.plans import spelling
+from app.graphql.plans.arguments import Shape
 from app.graphql.plans.spelling import Kind, Part, Sql, Template
 from app.graphql.plans.tree import (
     Constant,
@@ -66,21 +67,13 @@ IDS = "ids"
 """The ids of the rows that are read, of an object plan."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Those arguments of a page or lookup on which the text of the statement depends."""
-
-    where: filters.Where
-    sort: tuple[filters.Sort, ...]
-    scan_limit: int
-    has_id: bool
-
-
 def compile_query(tree: QueryTree, shapes: Sequence[Shape], dialect: Dialect) -> CompiledQuery:
     """Compile the statement of a query. Its row is the text of `data`; no row means that the viewer is not active."""
     writer = _Writer(_access(), shapes, dialect.name)
     me = writer.rows_of(User)
-    data = spelling.concatenated(spelling.members([(root.name, writer.root(root, me)) for root in tree.roots]))
+    data = spelling.concatenated(
+        spelling.members([(root.name, writer.root(root, me)) for root in tree.roots], dialect.name)
+    )
     address = bindparam(ADDRESS, type_=String)
     is_theirs = or_(address.is_(None), me.columns["email"] == address)
     is_me = and_(me.columns["id"] == writer.access.viewer_id, me.columns["is_active"], is_theirs)
@@ -189,7 +182,8 @@ class _Writer:
 
     def object(self, members: Sequence[Member], rows: _Rows, *, optional: bool) -> list[Part]:
         """Spell an object. `optional` says that its row may be missing, behind an outer join."""
-        return spelling.members([(member.name, self.member(member, rows, optional=optional)) for member in members])
+        fields = [(member.name, self.member(member, rows, optional=optional)) for member in members]
+        return spelling.members(fields, self.dialect)
 
     def member(self, member: Member, rows: _Rows, *, optional: bool) -> list[Part]:
         match member:
@@ -252,7 +246,7 @@ class _Writer:
 
     def page(self, page: Page, parent: _Rows | None) -> list[Part]:
         source, visible = page.source, self.visible(page, parent)
-        text = spelling.members([(m.name, self.page_member(m, page, visible)) for m in page.members])
+        text = spelling.members([(m.name, self.page_member(m, page, visible)) for m in page.members], self.dialect)
         return self.granted(source.rule, parent, text) if isinstance(source, NestedPage) else text
 
     def visible(self, page: Page, parent: _Rows | None) -> Visible:
