@@ -35,10 +35,10 @@ async def auto_assign(session: AsyncSession, lead_id: int, now: datetime) -> boo
         offer, user = due.offer, due.user
         if due.ineligibility is not None:
             withdrawn[offer.id] = due.ineligibility
-        elif (held_until := quiet_until(user.quiet_hours_start, user.quiet_hours_end, user.timezone, now)) is not None:
-            offer.held_until = held_until
         elif due.cap is not None and await _has_reached(session, due, due.cap, now):
             withdrawn[offer.id] = EndReason.CAP
+        elif (held_until := quiet_until(user.quiet_hours_start, user.quiet_hours_end, user.timezone, now)) is not None:
+            offer.held_until = held_until
         else:
             taker = offer
             break
