@@ -29,13 +29,14 @@ from app.domain.enums import (
     TeamSelectionMethod,
 )
 from app.domain.offer_states import CLAIMED, OfferState, after_claim
+from app.domain.turns import stride
 from app.errors import ApiError, Code
 
 ANCHOR = datetime(2026, 1, 1, tzinfo=UTC)
 SEED = 2018
 
 GAP = timedelta(minutes=15)
-"""Between the tiers of a team by rank, or the members of a team by time."""
+"""Between the tiers of a team by rank, and the members of any other team."""
 ZIPCODES = 5
 """Per team. No two teams share a zipcode."""
 
@@ -92,6 +93,14 @@ class Size:
         """Return the user id of a member. Teams and positions count from 0."""
         return self.teams + team * self.members + position + 1
 
+    def in_line(self, team: int, lead: int, place: int) -> int:
+        """Return the position of the member who is at this place in the order in which a lead is offered.
+
+        With equal weights, a round robin line goes on by one member for each lead of the team.
+        """
+        turn = lead // self.teams if _order_method(team) is OrderMethod.ROUND_ROBIN else 0
+        return (turn + place) % self.members
+
     def assigns(self, team: int, position: int) -> bool:
         """Return whether leads are assigned to this member automatically: the last member of every third team."""
         return team % 3 == 2 and position == self.members - 1
@@ -147,10 +156,15 @@ async def _analyze(database: Database) -> None:
         await connection.exec_driver_sql("VACUUM ANALYZE" if database.is_postgresql else "ANALYZE")
 
 
+def _order_method(team: int) -> OrderMethod:
+    """Return the order method of a team: of four teams, two are by rank, one by time and one round robin."""
+    return (OrderMethod.RANK, OrderMethod.TIME, OrderMethod.RANK, OrderMethod.ROUND_ROBIN)[team % 4]
+
+
 def _team(size: Size, team: int) -> Tables:
     leader, number = team + 1, team + 1
     agents = [size.agent(team, position) for position in range(size.members)]
-    by_rank = team % 2 == 0
+    method, turns = _order_method(team), _turns(size, team)
     return {
         "users": [
             _user(f"leader-{number}", leader),
@@ -161,8 +175,9 @@ def _team(size: Size, team: int) -> Tables:
                 "id": number,
                 "name": f"Team {number}",
                 "creator_id": leader,
-                "order_method": OrderMethod.RANK if by_rank else OrderMethod.TIME,
-                "mins_until_next_alert": _minutes(GAP) if by_rank else 0,
+                "order_method": method,
+                "mins_until_next_alert": 0 if method is OrderMethod.TIME else _minutes(GAP),
+                "turn_mark": max((turn["mark"] for turn in turns), default=stride(1)) - stride(1),
                 "created_at": ANCHOR - timedelta(days=500),
             }
         ],
@@ -176,18 +191,38 @@ def _team(size: Size, team: int) -> Tables:
                 "id": agent - size.teams,
                 "team_id": number,
                 "user_id": agent,
-                "rank": position + 1 if by_rank else None,
-                "mins_until_lead_offer": 0 if by_rank else _minutes(position * GAP),
+                "rank": position + 1 if method is OrderMethod.RANK else None,
+                "mins_until_lead_offer": _minutes(position * GAP) if method is OrderMethod.TIME else 0,
                 **_alerts(size, team, position),
             }
             for position, agent in enumerate(agents)
         ],
+        "turns": turns,
         "lead_sources": [
             {"id": team * 3 + i + 1, "creator_id": leader, "name": name, "name_key": name.casefold()}
             for i, name in enumerate(SOURCES)
         ],
         "lead_routes": [_route(team, source) for source in range(len(SOURCES))],
     }
+
+
+def _turns(size: Size, team: int) -> list[dict[str, Any]]:
+    """Return the turns that the leads of a round robin team have used: one each, which goes on along the line."""
+    if _order_method(team) is not OrderMethod.ROUND_ROBIN:
+        return []
+    leads = range(team, size.leads, size.teams)
+    of_member = {position: leads[position :: size.members] for position in range(size.members)}
+    return [
+        {
+            "team_id": team + 1,
+            "user_id": size.agent(team, position),
+            "mark": len(used) * stride(1),
+            "taken": len(used),
+            "last_taken_at": _start(size, used[-1]),
+        }
+        for position, used in of_member.items()
+        if used
+    ]
 
 
 def _minutes(span: timedelta) -> int:
@@ -236,25 +271,26 @@ def _route(team: int, source: int) -> dict[str, Any]:
 
 def _lead(size: Size, lead: int, random: Random) -> Tables:
     number, team, source = lead + 1, lead % size.teams, lead // size.teams % 3
-    start, target = _start(size, lead), _target(team, source)
+    start, target, method = _start(size, lead), _target(team, source), _order_method(team)
     moments = [start + position * GAP for position in range(size.members)]
     due = sum(moment <= ANCHOR for moment in moments)
-    taker = next((i for i in range(due) if size.assigns(team, i) or random.random() < 0.2), None)
+    line = [size.in_line(team, lead, place) for place in range(size.members)]
+    taker = next((i for i in range(due) if size.assigns(team, line[i]) or random.random() < 0.2), None)
     offers = [
         {
-            "id": lead * size.members + position + 1,
+            "id": lead * size.members + place + 1,
             "lead_id": number,
-            "user_id": size.agent(team, position),
+            "user_id": size.agent(team, line[place]),
             "team_id": team + 1,
             "offered_by_id": team + 1,
             "notify_at": moment,
-            "rank": position + 1 if team % 2 == 0 else None,
-            **_alerts(size, team, position),
-            **_state(position, due, taker, random)._asdict(),
+            "rank": None if method is OrderMethod.TIME else place + 1,
+            **_alerts(size, team, line[place]),
+            **_state(place, due, taker, random)._asdict(),
         }
-        for position, moment in enumerate(moments)
+        for place, moment in enumerate(moments)
     ]
-    zipcode, claim = random.choice(_zipcodes(team)), _claim(size, team, moments, taker, random)
+    zipcode, claim = random.choice(_zipcodes(team)), _claim(size, team, moments, line, taker, random)
     return {
         "contacts": [_contact(number, team)],
         "leads": [
@@ -279,6 +315,7 @@ def _lead(size: Size, lead: int, random: Random) -> Tables:
                 "team_id": team + 1,
                 "team_selection_method": target.team_selection_method,
                 "submitted_at": start,
+                "turn_user_id": size.agent(team, line[0]) if method is OrderMethod.ROUND_ROBIN else None,
             }
         ],
         "rollout_offers": [{"rollout_id": number, "offer_id": offer["id"]} for offer in offers],
@@ -332,14 +369,19 @@ def _deliveries(offer: dict[str, Any], claimed_at: datetime | None) -> list[dict
     ]
 
 
-def _claim(size: Size, team: int, moments: list[datetime], taker: int | None, random: Random) -> dict[str, Any]:
-    """Return the columns of a claim, which comes before the next member's offer is due."""
+def _claim(
+    size: Size, team: int, moments: list[datetime], line: list[int], taker: int | None, random: Random
+) -> dict[str, Any]:
+    """Return the columns of a claim, which comes before the next member's offer is due.
+
+    `line` has the positions of the members in the order of their offers, and `taker` the place in it.
+    """
     if taker is None:
         return {"claimed_by_id": None, "claimed_at": None, "claimed_via": None}
-    automatic = size.assigns(team, taker)
+    automatic = size.assigns(team, line[taker])
     after = timedelta(0) if automatic else GAP * random.random()
     return {
-        "claimed_by_id": size.agent(team, taker),
+        "claimed_by_id": size.agent(team, line[taker]),
         "claimed_at": min(moments[taker] + after, ANCHOR),
         "claimed_via": ClaimedVia.AUTO if automatic else random.choice(CLAIMED_BY_HAND),
     }

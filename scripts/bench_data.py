@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -141,16 +141,46 @@ async def _create(url: str, name: str) -> None:
     await connection.close()
 
 
-def new_leads(data: Data, number: int) -> list[int]:
-    """Add leads of the viewer that have not been submitted. Returns their ids."""
+def new_leads(data: Data, number: int, teams: Sequence[int] = ()) -> list[int]:
+    """Add leads of the viewer that have not been submitted, for these teams in rotation or the viewer's first team.
+
+    Returns their ids.
+    """
     leads = data.ask(
         """INSERT INTO leads (contact_id, creator_id, distribution_target, team_selection_method, team_id, created_at)
         SELECT (SELECT min(id) FROM contacts WHERE owner_id = $1), $1, 'TEAM_ROLLOUT', 'SPECIFIC_TEAM',
-        (SELECT min(id) FROM teams WHERE creator_id = $1), now() FROM generate_series(1, $2) RETURNING id""",
+        coalesce(($3::bigint[])[1 + place % greatest(cardinality($3), 1)],
+        (SELECT min(id) FROM teams WHERE creator_id = $1)), now() FROM generate_series(1, $2) AS place RETURNING id""",
         VIEWER,
         number,
+        [*teams],
     )
     return [lead_id for (lead_id,) in leads]
+
+
+def turn_teams(data: Data, number: int) -> list[int]:
+    """Add teams of the viewer that offer leads by turns, with the members of the first team. Returns their ids."""
+    return [data.ask(_COPY_TEAM, VIEWER)[0][0] for _ in range(number)]
+
+
+_COPY_TEAM = """
+WITH original AS (SELECT * FROM teams WHERE id = (SELECT min(id) FROM teams WHERE creator_id = $1)),
+team AS (
+    INSERT INTO teams (name, creator_id, order_method, mins_until_next_alert, created_at)
+    SELECT name, creator_id, 'ROUND_ROBIN', mins_until_next_alert, created_at FROM original RETURNING id
+),
+members AS (
+    INSERT INTO team_members (team_id, user_id, request_status) SELECT team.id, m.user_id, m.request_status
+    FROM team_members m JOIN original ON m.team_id = original.id, team
+),
+options AS (
+    INSERT INTO distribution_options (team_id, user_id, rank, mins_until_lead_offer, assign_automatically,
+    has_call_alert, has_text_alert, has_email_alert)
+    SELECT team.id, o.user_id, o.rank, 0, o.assign_automatically, o.has_call_alert, o.has_text_alert, o.has_email_alert
+    FROM distribution_options o JOIN original ON o.team_id = original.id, team
+)
+SELECT id FROM team
+"""
 
 
 def make_due(data: Data, number: int) -> None:

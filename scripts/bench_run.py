@@ -17,7 +17,7 @@ from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench_data import VIEWER, Data, make_data, make_due, new_leads, postgresql
+from bench_data import VIEWER, Data, make_data, make_due, new_leads, postgresql, turn_teams
 from bench_load import Load, load, request
 from bench_servers import Server, serving, serving_limit
 from bench_workloads import BOARD, DESCRIPTIONS, LEADS, OFFERS, PAGE, WITHOUT_LIMIT, workloads
@@ -29,7 +29,10 @@ SIZES = (20_000, 200_000, 2_000_000)
 """Numbers of offers for which the section `growth` measures a page. The viewer has access to a tenth of them."""
 FAR_BACK = 0.9
 """The share of the viewer's offers that are newer than the page far back."""
-WRITES = 2_000
+WRITES, WRITE_ROUNDS = 2_000, 5
+"""Submits of each kind, and in how many turns they alternate."""
+TURN_TEAMS = 50
+"""The teams that share the submits to many teams."""
 DELIVERIES = 5_000
 MEMORY = (10_000, 100_000)
 """Numbers of requests after which memory is measured."""
@@ -148,24 +151,34 @@ def median(loads: list[Load], figure: str) -> float:
 
 
 def writes(bench: Bench) -> None:
-    """Submits of leads to a team of ten, and claims of the first offer of each."""
+    """Submits of leads to teams of ten, by rank and by turns in alternation, and claims of the first offer of each."""
     data = bench.data
-    leads, token = new_leads(data, WRITES), data.token(VIEWER)
+    token, teams = data.token(VIEWER), turn_teams(data, TURN_TEAMS)
+    kinds = {"by rank": (), "by turns, to many teams": teams, "by turns, to one team": teams[:1]}
+    submits: dict[str, list[Load]] = {kind: [] for kind in kinds}
+    ranked: list[int] = []
     with serving(data) as server:
-        bodies = ({"query": SUBMIT, "variables": {"lead": str(lead)}} for lead in leads)
-        submits = load(server.port, [request(server.port, body, token) for body in bodies])
+        for _ in range(WRITE_ROUNDS):
+            for kind, to in kinds.items():
+                leads = new_leads(data, WRITES // WRITE_ROUNDS, to)
+                bodies = ({"query": SUBMIT, "variables": {"lead": str(lead)}} for lead in leads)
+                submits[kind].append(load(server.port, [request(server.port, body, token) for body in bodies]))
+                ranked += [] if to else leads
         due = data.ask(
             """SELECT DISTINCT ON (o.lead_id) o.id, o.user_id FROM lead_offers o JOIN leads l ON l.id = o.lead_id
             WHERE o.lead_id = ANY($1) AND o.notify_at <= now() AND l.claimed_by_id IS NULL
             ORDER BY o.lead_id, o.rank, o.id""",
-            leads,
+            ranked,
         )
         tokens = {user: data.token(user) for _, user in due}
         asked = (({"query": CLAIM, "variables": {"id": str(offer)}}, tokens[user]) for offer, user in due)
         claims = load(server.port, [request(server.port, *each) for each in asked])
-    bench.table("write", "a second", "p50, p99")
-    for what, done in (("submits to a team of ten", submits), ("claims", claims)):
-        bench.row(what, f"{done.rate:.0f}", f"{done.p50:.1f}, {done.p99:.1f} ms")
+    bench.table("write", "a second", "beside submits by rank", "p50, p99")
+    by_rank = median(submits["by rank"], "rate")
+    for kind, loads in submits.items():
+        rate, p50, p99 = (median(loads, figure) for figure in ("rate", "p50", "p99"))
+        bench.row(f"submits {kind}", f"{rate:.0f}", f"{rate / by_rank:.2f}", f"{p50:.1f}, {p99:.1f} ms")
+    bench.row("claims", f"{claims.rate:.0f}", "", f"{claims.p50:.1f}, {claims.p99:.1f} ms")
 
 
 def deliveries(bench: Bench) -> None:

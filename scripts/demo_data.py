@@ -2,6 +2,11 @@
 
 Katherine leads two teams: IBM, ordered by rank, and Langley, ordered by time. Lead 1 was claimed long ago, 2 and 3 can
 be submitted, 4 is in the middle of its rollout now, and submitting 5 or 6 fails. Christine is in no team.
+
+Three more teams of Katherine's are a chain. Hampton offers leads 8 and 9 round robin, to two members at a time; Annie
+gets half of the turns. An unclaimed lead goes on to Houston, ordered by rank, and then to Pond, where everybody sees
+it and nobody is notified. The steps are a minute apart, so that you can watch them. Lead 9 is of a contact whose first
+lead Dorothy has, so that she comes first.
 """
 
 import json
@@ -10,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 NOW = datetime.now(UTC)
 
 KATHERINE, CHRISTINE, ANNIE, MELBA, DOROTHY, GLADYS, EVELYN, MARGARET, VALERIE, JOAN = range(1, 11)
-IBM, LANGLEY = 6, 7
+IBM, LANGLEY, HAMPTON, HOUSTON, POND = 6, 7, 8, 9, 10
 WEBSITE, OPEN_HOUSE = 1, 2
 
 
@@ -80,6 +85,35 @@ DATA = {
             "distribution_zipcodes": ["23681", "23666-1234"],
             "created_at": "2018-01-09T12:00:00-05:00",
         },
+        {
+            "id": HAMPTON,
+            "name": "Hampton",
+            "creator_id": KATHERINE,
+            "order_method": "Round Robin",
+            "mins_until_next_alert": 1,
+            "members_per_lead": 2,
+            "keeps_contacts": True,
+            "next_team_id": HOUSTON,
+            "mins_until_next_team": 1,
+            "created_at": "2018-01-10",
+        },
+        {
+            "id": HOUSTON,
+            "name": "Houston",
+            "creator_id": KATHERINE,
+            "order_method": "Rank",
+            "mins_until_next_alert": 1,
+            "next_team_id": POND,
+            "mins_until_next_team": 1,
+            "created_at": "2018-01-11",
+        },
+        {
+            "id": POND,
+            "name": "Pond",
+            "creator_id": KATHERINE,
+            "order_method": "Time",
+            "created_at": "2018-01-12",
+        },
     ],
     "team_members": [
         member(IBM, ANNIE),
@@ -93,6 +127,9 @@ DATA = {
         member(LANGLEY, ANNIE),
         member(LANGLEY, GLADYS),
         member(LANGLEY, EVELYN, "Pending"),
+        *(member(HAMPTON, agent) for agent in (ANNIE, MELBA, DOROTHY)),
+        *(member(HOUSTON, agent) for agent in (GLADYS, JOAN)),
+        *(member(POND, agent) for agent in (ANNIE, MELBA, DOROTHY, GLADYS, JOAN)),
     ],
     "team_member_distribution_options": [
         option(IBM, ANNIE, rank=1, has_call_alert=True, has_text_alert=True),
@@ -107,6 +144,12 @@ DATA = {
         option(LANGLEY, ANNIE, mins_until_lead_offer=0, has_text_alert=True),
         option(LANGLEY, GLADYS, mins_until_lead_offer=15),
         option(LANGLEY, KATHERINE, mins_until_lead_offer=60, assign_automatically=True),
+        option(HAMPTON, ANNIE, weight=2),
+        option(HAMPTON, MELBA, max_leads_per_day=3),
+        option(HAMPTON, DOROTHY),
+        option(HOUSTON, GLADYS, rank=1),
+        option(HOUSTON, JOAN, rank=2),
+        *(option(POND, agent, has_email_alert=False) for agent in (ANNIE, MELBA, DOROTHY, GLADYS, JOAN)),
     ],
     "contacts": [
         {"id": 1, "owner_user_id": KATHERINE, "first_name": "Grace", "last_name": "Hopper"},
@@ -161,6 +204,16 @@ DATA = {
         {"id": 5, "contact_id": 5, "source_id": OPEN_HOUSE},
         {"id": 6, "contact_id": 6, "source_id": WEBSITE, "zipcode": "99501", "type": "Buyer"},
         {"id": 7, "contact_id": 7},
+        *(
+            {
+                "id": number,
+                "contact_id": contact,
+                "distribution_target": "Team Rollout",
+                "team_selection_method": "Specific Team",
+                "team_id": HAMPTON,
+            }
+            for number, contact in ((8, 3), (9, 1))
+        ),
     ],
     "lead_offers": [
         offer(1, 1, DOROTHY, "2018-01-16T09:09:09.000Z", rank=3),

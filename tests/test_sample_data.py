@@ -14,12 +14,13 @@ from app.db.engine import Database, connect
 from app.domain.alert_channels import Alerts
 from app.domain.enums import OPEN_STATUSES, DeliveryStatus, LeadOfferStatus, OrderMethod, RequestStatus
 from app.domain.planner import Candidate, Option, PlannedOffer, RolloutSettings, plan
+from app.domain.turns import MemberTurns
 from app.errors import ApiError, Code
 from app.sample_data import ANCHOR, Size, fill
 from tests.support.databases import Clone
 from tests.support.world import World
 
-SIZE = Size(teams=3, members=4, leads=120)
+SIZE = Size(teams=4, members=4, leads=120)
 
 Tables = dict[str, list[Any]]
 
@@ -41,14 +42,15 @@ async def tables(database: Database) -> Tables:
 def test_counts(tables: Tables) -> None:
     counts = {name: len(rows) for name, rows in tables.items() if rows}
     assert counts == {
-        "users": 3 + 3 * 4,
-        "teams": 3,
-        "team_zipcodes": 3 * 5,
-        "team_members": 3 * 4,
-        "distribution_options": 3 * 4,
+        "users": 4 + 4 * 4,
+        "teams": 4,
+        "team_zipcodes": 4 * 5,
+        "team_members": 4 * 4,
+        "distribution_options": 4 * 4,
+        "turns": 4,
         "contacts": 120,
-        "lead_sources": 3 * 3,
-        "lead_routes": 3 * 3,
+        "lead_sources": 4 * 3,
+        "lead_routes": 4 * 3,
         "leads": 120,
         "lead_rollouts": 120,
         "lead_offers": 120 * 4,
@@ -100,18 +102,33 @@ def test_offers_equal_those_of_a_submit(tables: Tables) -> None:
     made = defaultdict(list)
     for row in tables["rollout_offers"]:
         made[row.rollout_id].append(offers[row.offer_id])
+    turns: dict[int, dict[int, MemberTurns]] = defaultdict(dict)
+    turn_marks: Counter[int] = Counter()
     for rollout in tables["lead_rollouts"]:
         team = teams[rollout.team_id]
         options = {row.user_id: row for row in tables["distribution_options"] if row.team_id == team.id}
-        candidates = [_candidate(users[number], members[team.id, number], row) for number, row in options.items()]
-        settings = RolloutSettings(team.order_method, team.mins_until_next_alert)
+        candidates = [
+            _candidate(users[number], members[team.id, number], row, turns[team.id].get(number))
+            for number, row in options.items()
+        ]
+        mark = turn_marks[team.id]
+        settings = RolloutSettings(team.order_method, team.mins_until_next_alert, turn_mark=mark)
         planned = plan(candidates, [], settings, rollout.submitted_at)
+        assert rollout.turn_user_id == planned.turn_user_id
+        if planned.turn is not None:
+            turn_marks[team.id] = planned.turn.team_mark
+            turns[team.id][planned.turn.user_id] = planned.turn.member_turns
         offers_made = [
             PlannedOffer(row.user_id, row.notify_at, row.rank, row.assign_automatically, _alerts(row))
             for row in made[rollout.id]
         ]
         assert offers_made == [*planned.offers]
         assert {offer.offered_by_id for offer in made[rollout.id]} == {team.creator_id}
+    assert {team.id: team.turn_mark for team in teams.values()} == {number: turn_marks[number] for number in teams}
+    found: dict[int, dict[int, MemberTurns]] = defaultdict(dict)
+    for row in tables["turns"]:
+        found[row.team_id][row.user_id] = MemberTurns(row.mark, row.taken, row.last_taken_at)
+    assert found == {number: used for number, used in turns.items() if used}
 
 
 def test_each_offer_has_a_delivery_per_channel_that_fits_its_status(tables: Tables) -> None:
@@ -144,9 +161,9 @@ async def test_nobody_misses_a_scheduled_offer(database: Database, tables: Table
         assert (await session.exec(count_silent_offers())).one() == 0
 
 
-def _candidate(user: Any, status: RequestStatus, row: Any) -> Candidate:
+def _candidate(user: Any, status: RequestStatus, row: Any, turns: MemberTurns | None) -> Candidate:
     option = Option(row.rank, row.mins_until_lead_offer, row.assign_automatically, _alerts(row))
-    return Candidate(user.id, status, False, user.is_active, user.away_until, option)
+    return Candidate(user.id, status, False, user.is_active, user.away_until, option, turns)
 
 
 def _alerts(row: Any) -> Alerts:
@@ -155,7 +172,7 @@ def _alerts(row: Any) -> Alerts:
 
 def test_everything_of_a_team_belongs_to_its_leader(tables: Tables) -> None:
     teams = {team.id: team for team in tables["teams"]}
-    assert {team.order_method for team in teams.values()} == {OrderMethod.RANK, OrderMethod.TIME}
+    assert {team.order_method for team in teams.values()} == set(OrderMethod)
     contacts = {contact.id: contact.owner_id for contact in tables["contacts"]}
     zipcodes = {row.zipcode: row.team_id for row in tables["team_zipcodes"]}
     assert len(zipcodes) == len(tables["team_zipcodes"])

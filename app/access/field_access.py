@@ -10,7 +10,8 @@ null unless a rule below grants them. The answer depends on the viewer and the o
 | User    | awayUntil                                 | the user, while it lies in the future               |
 | Team    | distributionZipcodes, members             | its creator and its accepted members                |
 | Team    | distributionOptions                       | its creator: all; accepted members: their own       |
-| Team    | warnings                                  | its creator                                         |
+| Team    | warnings, nextTeam, minsUntilNextTeam     | its creator                                         |
+| Team    | turns                                     | its creator, if it is a Round Robin team            |
 | Lead    | rollouts, nextStep                        | its creator                                         |
 | Lead    | offers                                    | everyone, as far as `visibility.offers` goes        |
 
@@ -25,8 +26,9 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_, select
 from sqlmodel import SQLModel, col
 
-from app.access.visibility import IdValue, has_accepted
+from app.access.visibility import IdValue, has_accepted, is_in_team
 from app.db.models import Contact, DistributionOption, Lead, Team, User
+from app.domain.enums import OrderMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class AccessRule:
     """Grants some fields of `model` to the user whose id is in the column `owner`, and to others by `or_else`.
 
     `until` names a column with a time: from that time on, and while it is null, the fields are shown to nobody.
+    `only` names a column and a value: while the column has another value, the fields are shown to nobody.
 
     `sql` is the whole rule. `grants_owner` answers from a loaded row, so that users' own objects take no statement.
     """
@@ -58,19 +61,24 @@ class AccessRule:
     owner: str
     or_else: Condition | None = None
     until: str | None = None
+    only: tuple[str, Any] | None = None
 
     def sql(self, row: Any, context: AccessContext) -> ColumnElement[bool]:
         """The rule as a condition on the columns `row`."""
         granted = row[self.owner] == context.viewer_id
         if self.or_else is not None:
             granted = or_(granted, self.or_else(row, context))
+        if self.only is not None:
+            column, value = self.only
+            granted = and_(granted, row[column] == value)
         return granted if self.until is None else and_(granted, row[self.until] > context.now)
 
     def grants_owner(self, row: SQLModel, viewer_id: int, now: datetime) -> bool:
         """Whether the rule grants access by the loaded row alone, without `or_else`."""
         end = None if self.until is None else getattr(row, self.until)
         is_over = self.until is not None and (end is None or end <= now)
-        return getattr(row, self.owner) == viewer_id and not is_over
+        is_other = self.only is not None and getattr(row, self.only[0]) != self.only[1]
+        return getattr(row, self.owner) == viewer_id and not is_over and not is_other
 
 
 def _holds_a_lead(contact: Any, context: AccessContext) -> ColumnElement[bool]:
@@ -88,6 +96,8 @@ PRIVATE_SETTINGS = AccessRule(User, owner="id")
 ABSENCE = AccessRule(User, owner="id", until="away_until")
 TEAM_DETAILS = AccessRule(Team, owner="creator_id", or_else=_has_accepted)
 TEAM_WARNINGS = AccessRule(Team, owner="creator_id")
+NEXT_TEAM = AccessRule(Team, owner="creator_id")
+TURNS = AccessRule(Team, owner="creator_id", only=("order_method", OrderMethod.ROUND_ROBIN))
 ROLLOUTS = AccessRule(Lead, owner="creator_id")
 
 
@@ -100,3 +110,12 @@ def distribution_options(viewer_id: IdValue) -> ColumnElement[bool]:
         select(1).where(col(Team.id) == col(DistributionOption.team_id), col(Team.creator_id) == viewer_id)
     )
     return or_(col(DistributionOption.user_id) == viewer_id, is_creator)
+
+
+def is_in_line(option: Any) -> ColumnElement[bool]:
+    """The option is of a member who can be offered leads, unless they are away or have reached a maximum.
+
+    `option` has the columns of a distribution option. The team's creator counts as a member.
+    """
+    is_active = exists(select(1).where(col(User.id) == option.user_id, col(User.is_active)).correlate_except(User))
+    return and_(is_active, is_in_team(option.team_id, option.user_id))

@@ -141,7 +141,7 @@ _CLAIMS_OF_CONTACT = Statement[Any](
     .group_by(col(Lead.claimed_by_id)),
     _pair,
 )
-"""Who holds another lead of a contact, and when they claimed the last of these."""
+"""The holders of other leads of a contact, and when each of them claimed the last one."""
 
 
 def _is_contacts_agent() -> ColumnElement[bool]:

@@ -12,8 +12,8 @@ from app.db.models import Delivery, LeadOffer
 from app.domain.enums import DeliveryStatus
 
 
-async def record_delivery_status(session: AsyncSession, delivery_id: int, failure: str | None, now: datetime) -> bool:
-    """Mark the delivery as delivered or, if `failure` gives a reason, as failed. Return whether anything changed.
+async def record_delivery_status(session: AsyncSession, delivery_id: int, failure: str | None, now: datetime) -> None:
+    """Mark the delivery as delivered or, if `failure` gives a reason, as failed.
 
     The first report counts. It may arrive before the worker has recorded the attempt, or after an attempt that seemed
     to fail: then a message that has reached its recipient is not sent again.
@@ -21,26 +21,27 @@ async def record_delivery_status(session: AsyncSession, delivery_id: int, failur
     found = select(LeadOffer.lead_id).join(Delivery).where(col(Delivery.id) == delivery_id)
     lead_id = (await session.exec(found)).one_or_none()
     if lead_id is None:
-        return False
+        return
     await lock_lead(session, lead_id)
 
     is_sent = col(Delivery.status) == DeliveryStatus.SENT
     if await _end(session, delivery_id, is_sent, failure, now):
-        return True
+        return
 
     is_leased = col(Delivery.lease).is_not(None)
     awaits_retry = col(Delivery.status) == DeliveryStatus.PENDING
     is_unrecorded = is_leased if failure else or_(is_leased, awaits_retry)
-    if not await _end(session, delivery_id, is_unrecorded, failure, now):
-        return False
-    await outbox.mark_offers_sent(session, sent=[delivery_id], ended=())
-    return True
+    if await _end(session, delivery_id, is_unrecorded, failure, now):
+        await outbox.mark_offers_sent(session, sent=[delivery_id], ended=())
 
 
 async def _end(
     session: AsyncSession, delivery_id: int, condition: ColumnElement[bool], failure: str | None, now: datetime
 ) -> bool:
-    """End the delivery if it matches the condition, and count the attempt of a worker that holds its lease."""
+    """End the delivery if it matches the condition, and count the attempt of a worker that holds its lease.
+
+    Return whether it matched.
+    """
     ended = await session.exec(
         update(Delivery)
         .where(col(Delivery.id) == delivery_id, condition)

@@ -9,10 +9,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands.teams import own_team
-from app.db.models import DistributionOption, Team, TeamMember
+from app.db.functions import member_of
+from app.db.models import DistributionOption, Team, TeamMember, Turn
 from app.domain.alert_channels import ALERT_FIELDS
 from app.domain.bounds import MOST_OPTIONS
 from app.domain.enums import OrderMethod
+from app.domain.turns import mark_with_weight
 from app.domain.validation import Check, Rules, checking
 from app.errors import ApiError, Code, Problem, bad_input
 
@@ -20,6 +22,8 @@ _RULES: Rules = {
     "rank": Check.rank,
     "mins_until_lead_offer": Check.minutes,
     "assign_automatically": Check.given,
+    "weight": Check.weight,
+    "max_leads_per_day": Check.leads_per_day,
     **dict.fromkeys(ALERT_FIELDS.values(), Check.given),
 }
 
@@ -29,7 +33,8 @@ async def set_distribution_option(
 ) -> DistributionOption:
     """Create or replace the option of a member, or of the creator, of one of the viewer's teams.
 
-    `values` has every field of an option. Raises FORBIDDEN, BAD_USER_INPUT (also if the team or the user is unknown),
+    `values` has every field of an option. A member who has used turns is brought forward in the line, if the weight
+    allows it. Raises FORBIDDEN, BAD_USER_INPUT (also if the team or the user is unknown),
     and CONFLICT if the team already has the maximum number of options.
     """
     try:
@@ -47,6 +52,7 @@ async def set_distribution_option(
     for name, value in checked.items():
         setattr(option, name, value)
     await session.flush()
+    await lower_marks(session, {(team_id, user_id): option.weight})
     return option
 
 
@@ -70,6 +76,23 @@ async def remove_distribution_option(session: AsyncSession, viewer_id: int, opti
     return team
 
 
+async def lower_marks(session: AsyncSession, weights: Mapping[tuple[int, int], int]) -> None:
+    """Lower the marks of turns that are too high for the weights, which are given by team id and user id.
+
+    A member who has not used a turn has no mark and gets none. The caller excludes submits to these teams.
+    """
+    team_ids = {team_id for team_id, _user_id in weights}
+    marks = (
+        select(Turn, Team.turn_mark)
+        .join(Team, col(Team.id) == col(Turn.team_id))
+        .where(member_of(col(Turn.team_id), team_ids))
+    )
+    for turn, team_mark in (await session.exec(marks)).all():
+        if weight := weights.get((turn.team_id, turn.user_id)):
+            turn.mark = mark_with_weight(turn.mark, weight, team_mark)
+    await session.flush()
+
+
 async def _option_of(session: AsyncSession, team_id: int, user_id: int) -> DistributionOption | None:
     """Return the user's current option. The caller has locked the team."""
     found = select(DistributionOption).where(
@@ -84,8 +107,8 @@ async def _checked(session: AsyncSession, team: Team, user_id: int, values: Mapp
         if user_id != team.creator_id and not (await session.exec(select(is_member))).one():
             check.refuse("user_id", "is not the id of a member or of the creator of this team")
         checked = check.each(_RULES, values)
-        if team.order_method is OrderMethod.RANK and checked["mins_until_lead_offer"]:
-            check.refuse("mins_until_lead_offer", "must be 0 in a team that orders its members by rank")
+        if team.order_method is not OrderMethod.TIME and checked["mins_until_lead_offer"]:
+            check.refuse("mins_until_lead_offer", "must be 0 in a team that does not order its members by time")
     return checked
 
 

@@ -8,6 +8,7 @@ for ever: a deadlock, which PostgreSQL ends by failing one of them. All commands
 2. **lead routes**: all those of one user, by id, to change one.
 3. **teams**, by id. The lock of a team guards its zipcodes, members and distribution options: a command that changes
    them locks the team exclusively; a command that decides by them, such as a submit, shares its lock.
+   Its marks of turns come after it: the lock of the team guards its rows of `turns`, too.
 4. **users**, by id. A command that changes when a user may be offered leads (absence, quiet hours, deactivation) locks
    the user exclusively, one user at most; a command that decides by that shares its lock.
 5. other rows, such as contacts.

@@ -25,7 +25,7 @@ from app.domain.enums import RolloutCause
 
 
 class StepEnd(Enum):
-    """What became of a lead whose step was thought to be over."""
+    """The outcome for a lead whose step seemed to be over."""
 
     NOT_OVER = auto()
     PASSED_ON = auto()

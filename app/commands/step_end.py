@@ -42,13 +42,13 @@ async def set_gives_up_at(session: AsyncSession, lead_ids: Sequence[int], now: d
         await _SET.run(session, lead_ids=list(lead_ids), now=now, unclaimed_minutes=unclaimed_minutes(session))
 
 
-async def leads_to_end(session: AsyncSession, now: datetime, skip: Collection[int] = ()) -> Sequence[int]:
-    """Return the ids of leads whose step is over, except `skip`: the longest over first, at most BATCH_SIZE.
+_ENDS_AT = func.coalesce(col(Lead.gives_up_at), col(Lead.watched_since))
+"""When a step is over. A server of an earlier version does not write it: such a lead is looked at, at once."""
 
-    Leads for which a server of an earlier version has not written when it is over are included.
-    """
-    may_be_over = or_(col(Lead.gives_up_at) <= now, col(Lead.gives_up_at).is_(None))
-    found = select(Lead.id).where(text(IS_WATCHED), may_be_over).order_by(col(Lead.gives_up_at), col(Lead.id))
+
+async def leads_to_end(session: AsyncSession, now: datetime, skip: Collection[int] = ()) -> Sequence[int]:
+    """Return the ids of leads whose step is over, except `skip`: the longest over first, at most BATCH_SIZE."""
+    found = select(Lead.id).where(text(IS_WATCHED), now >= _ENDS_AT).order_by(_ENDS_AT, col(Lead.id))
     if skip:
         found = found.where(~member_of(col(Lead.id), skip))
     return (await session.exec(found.limit(BATCH_SIZE))).all()
@@ -56,7 +56,7 @@ async def leads_to_end(session: AsyncSession, now: datetime, skip: Collection[in
 
 async def next_step_end(session: AsyncSession, after: datetime) -> datetime | None:
     """Return when the first step is over after `after` if nobody claims its lead; None if there is none."""
-    found = select(func.min(Lead.gives_up_at)).where(text(IS_WATCHED), col(Lead.gives_up_at) > after)
+    found = select(func.min(_ENDS_AT)).where(text(IS_WATCHED), after < _ENDS_AT)
     return (await session.exec(found)).one()
 
 

@@ -1,4 +1,4 @@
-"""Reads what the warnings of teams depend on: two statements for any number of teams."""
+"""Reads what the warnings of teams depend on: four statements for any number of teams, two without next teams."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -19,7 +19,7 @@ from app.db.functions import member_of
 from app.db.models import DistributionOption, Team, TeamMember, TeamZipcode, User
 from app.domain.enums import Channel, RequestStatus
 from app.domain.planner import Candidate, Option, PlannedOffer, plan
-from app.domain.team_warnings import Person, TeamWarning, find_warnings
+from app.domain.team_warnings import NextTeam, Person, TeamWarning, find_warnings
 
 ANY_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 """Warnings depend on the order of the offers, not on the time of the submit."""
@@ -31,6 +31,7 @@ async def fetch_warnings(
     """Return the warnings of each team by its id. `unserved` are the channels that this server cannot send on."""
     ids = [team.id for team in teams]
     people, older_teams = await fetch_people(session, ids), await _fetch_older_teams(session, ids)
+    next_teams = await fetch_next_teams(session, teams)
     return {
         team.id: list(
             find_warnings(
@@ -38,7 +39,7 @@ async def fetch_warnings(
                 _planned(team, people[team.id]),
                 older_teams[team.id],
                 rollout_settings(team),
-                None,
+                next_teams.get(team.id),
                 unserved,
             )
         )
@@ -71,10 +72,27 @@ async def fetch_people(session: AsyncSession, team_ids: Collection[int]) -> dict
             has_email=bool(user.email),
             has_quiet_hours=user.quiet_hours_start is not None,
             has_accepted=has_accepted,
-            option=Option(option.rank, option.mins_until_lead_offer, option.assign_automatically, alerts_of(option)),
+            option=Option(
+                rank=option.rank,
+                minutes=option.mins_until_lead_offer,
+                assign_automatically=option.assign_automatically,
+                alerts=alerts_of(option),
+                weight=option.weight,
+                max_leads_per_day=option.max_leads_per_day,
+            ),
         )
         people[option.team_id].append(person)
     return people
+
+
+async def fetch_next_teams(session: AsyncSession, teams: Collection[Team]) -> dict[int, NextTeam]:
+    """Return the next team of each of these teams, by the id of the team that names it."""
+    next_of = {team.id: team.next_team_id for team in teams if team.next_team_id is not None}
+    if not next_of:
+        return {}
+    named = select(Team.id, Team.name).where(member_of(col(Team.id), next_of.values()))
+    names, people = dict((await session.exec(named)).all()), await fetch_people(session, {*next_of.values()})
+    return {team_id: NextTeam(names[next_id], people[next_id]) for team_id, next_id in next_of.items()}
 
 
 async def _fetch_older_teams(session: AsyncSession, team_ids: Collection[int]) -> dict[int, dict[str, str]]:

@@ -9,12 +9,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_team
+from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_team, share_teams
 from app.commands.offer_standing import IS_OPEN
 from app.commands.withdrawal import withdraw_open
 from app.db.functions import member_of
 from app.db.models import DistributionOption, LeadOffer, LeadRoute, Team, TeamZipcode
 from app.domain.enums import EndReason, OrderMethod
+from app.domain.identifiers import NO_ID
+from app.domain.team_chains import chain_problem, pair_problem, teams_before
 from app.domain.validation import Check, Rules, checking
 from app.errors import ApiError, Code
 
@@ -23,6 +25,10 @@ _RULES: Rules = {
     "order_method": Check.given,
     "mins_until_next_alert": Check.minutes,
     "distribution_zipcodes": Check.zipcodes,
+    "members_per_lead": Check.members_per_lead,
+    "keeps_contacts": Check.given,
+    "next_team_id": Check.reference,
+    "mins_until_next_team": Check.minutes_or_null,
 }
 
 
@@ -45,7 +51,12 @@ async def own_team(session: AsyncSession, viewer_id: int, team_id: int, *, lock:
 
 async def create_team(session: AsyncSession, viewer_id: int, new: Mapping[str, Any], now: datetime) -> Team:
     """Create a team of the viewer's. `new` has every field of `_RULES`. Raises BAD_USER_INPUT."""
-    checked = _checked(new, None)
+    next_id = new["next_team_id"]
+    is_usable = await _share_next_team(session, viewer_id, next_id)
+    with checking() as check:
+        checked = _checked(check, new, None)
+        if next_id is not None:
+            await _check_chain(session, viewer_id, check, None, next_id, is_usable=is_usable)
     zipcodes = checked.pop("distribution_zipcodes")
     team = Team(creator_id=viewer_id, created_at=now, **checked)
     session.add(team)
@@ -57,11 +68,18 @@ async def create_team(session: AsyncSession, viewer_id: int, new: Mapping[str, A
 async def update_team(session: AsyncSession, viewer_id: int, team_id: int, changes: Mapping[str, Any]) -> Team:
     """Change the fields that `changes` names.
 
-    A new order method zeroes the minutes that it does not use: of each option by rank, and of the team by time.
+    A new order method zeroes the minutes that it does not use: of the team by time, and else of each option.
     Raises NOT_FOUND, FORBIDDEN and BAD_USER_INPUT.
     """
+    next_id = changes.get("next_team_id")
+    is_usable = next_id is not None and next_id < team_id and await _share_next_team(session, viewer_id, next_id)
     team = await own_team(session, viewer_id, team_id)
-    checked = _checked(changes, team.order_method)
+    if next_id is not None and next_id >= team_id:
+        is_usable = await _share_next_team(session, viewer_id, next_id)
+    with checking() as check:
+        checked = _checked(check, changes, team)
+        if next_id is not None:
+            await _check_chain(session, viewer_id, check, team_id, next_id, is_usable=is_usable)
     zipcodes = checked.pop("distribution_zipcodes", None)
     for name, value in checked.items():
         setattr(team, name, value)
@@ -79,7 +97,7 @@ async def update_team(session: AsyncSession, viewer_id: int, team_id: int, chang
 async def delete_team(session: AsyncSession, viewer_id: int, team_id: int, now: datetime) -> None:
     """Mark a team as deleted and withdraw its open offers.
 
-    Raises NOT_FOUND, FORBIDDEN, and CONFLICT while a lead route names the team.
+    Raises NOT_FOUND, FORBIDDEN, and CONFLICT while a lead route or another team names the team.
     """
     await own_team(session, viewer_id, team_id, lock=False)
     offers = and_(IS_OPEN, col(LeadOffer.team_id) == team_id)
@@ -89,18 +107,53 @@ async def delete_team(session: AsyncSession, viewer_id: int, team_id: int, now: 
     if (await session.exec(select(LeadRoute.id).where(col(LeadRoute.team_id) == team_id).limit(1))).first():
         message = f"A lead route sends leads to the team {team.name}. Change or delete the route first."
         raise ApiError(Code.CONFLICT, message)
+    naming = select(Team.name).where(col(Team.next_team_id) == team_id, visibility.is_live()).order_by(col(Team.id))
+    if name := (await session.exec(naming.limit(1))).first():
+        message = f"The next team of the team {name} is the team {team.name}. Change or delete the team {name} first."
+        raise ApiError(Code.CONFLICT, message)
     team.deleted_at = now
     await session.flush()
     await withdraw_open(session, leads, offers, EndReason.TEAM_DELETED, now)
 
 
-def _checked(values: Mapping[str, Any], order_method: OrderMethod | None) -> dict[str, Any]:
-    with checking() as check:
-        checked = check.each(_RULES, values)
-        method = checked.get("order_method") or order_method
-        if method is OrderMethod.TIME and checked.get("mins_until_next_alert"):
-            check.refuse("mins_until_next_alert", "must be 0 in a team that orders its members by time")
+def _checked(check: Check, values: Mapping[str, Any], before: Team | None) -> dict[str, Any]:
+    """Return the values to write, and note what is wrong with them or with the team that they would make."""
+    checked = check.each(_RULES, values)
+    method = checked.get("order_method") or getattr(before, "order_method", None)
+    if method is OrderMethod.TIME and checked.get("mins_until_next_alert"):
+        check.refuse("mins_until_next_alert", "must be 0 in a team that orders its members by time")
+    next_id, minutes = (
+        values.get(name, getattr(before, name, None)) for name in ("next_team_id", "mins_until_next_team")
+    )
+    if problem := pair_problem(next_id, minutes):
+        check.refuse(problem.field, problem.message)
     return checked
+
+
+async def _share_next_team(session: AsyncSession, viewer_id: int, next_id: int | None) -> bool:
+    """Share the lock of a next team, so that it is not deleted. Return whether it is a live team of the viewer's."""
+    return next_id is not None and next_id in await share_teams(session, [next_id], visibility.usable_teams(viewer_id))
+
+
+async def _check_chain(
+    session: AsyncSession, viewer_id: int, check: Check, team_id: int | None, next_id: int, *, is_usable: bool
+) -> None:
+    """Note a problem if a team cannot have the next team. A new team has no id yet.
+
+    Simultaneous changes of teams that are apart in a chain may still close a ring together. A lead is offered to no
+    team twice, so that it does not go round.
+    """
+    if not is_usable:
+        check.refuse("next_team_id", "is not the id of a team that you created")
+        return
+    linked = select(Team.id, Team.next_team_id).where(
+        visibility.usable_teams(viewer_id), col(Team.next_team_id).is_not(None)
+    )
+    next_of = dict((await session.exec(linked)).all())
+    link = NO_ID if team_id is None else team_id
+    next_of[link] = next_id
+    if problem := chain_problem(link, next_of, teams_before(link, next_of)):
+        check.refuse("next_team_id", problem)
 
 
 async def _replace_zipcodes(session: AsyncSession, team_id: int, zipcodes: Sequence[str]) -> None:

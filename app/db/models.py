@@ -280,7 +280,12 @@ class Lead(SQLModel, table=True):
         Index("ix_leads_held_by_by_id", "claimed_by_id", "id"),
         Index("ix_leads_held_by_by_time", "claimed_by_id", text("created_at DESC"), "id"),
         *_newest_first("ix_leads_held_by_by_claim", "claimed_by_id", "claimed_at"),
-        Index("ix_leads_gives_up_at", "gives_up_at", postgresql_where=text(IS_WATCHED), sqlite_where=text(IS_WATCHED)),
+        Index(
+            "ix_leads_ending",
+            text("coalesce(gives_up_at, watched_since)"),
+            postgresql_where=text(IS_WATCHED),
+            sqlite_where=text(IS_WATCHED),
+        ),
         NEVER_REUSE_IDS,
     )
 

@@ -28,8 +28,14 @@ MOST_OPTIONS = 200
 """Distribution options of a team."""
 MOST_ZIPCODES = 5_000
 """Zipcodes of a team."""
+MOST_MEMBERS_PER_LEAD = 200
+"""Members to whom a team offers a lead at a time, if it limits their number."""
 LONGEST_CHAIN = 5
-"""Teams that are asked to take a lead, one after the other."""
+"""Teams of a chain, in which each names the next one."""
+HEAVIEST_WEIGHT = 100
+"""The largest share of the turns of a team."""
+MOST_LEADS_PER_DAY = 1_000
+"""Leads of a team for one member on one day, if their number is limited."""
 
 LONGEST_TOKEN = 10 * 365 * 24
 """Hours until an access token expires."""

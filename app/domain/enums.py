@@ -88,8 +88,8 @@ class Channel(StrEnum):
 
 class EventKind(StrEnum):
     OFFER_CLAIMED = "offer.claimed"
-    ROLLOUT_EXHAUSTED = "rollout.exhausted"
     ROLLOUT_PASSED_ON = "rollout.passed_on"
+    ROLLOUT_EXHAUSTED = "rollout.exhausted"
     DELIVERY_FAILED = "delivery.failed"
 
 

@@ -17,7 +17,16 @@ from zoneinfo import available_timezones
 import email_validator
 from email_validator import EmailNotValidError, ValidatedEmail
 
-from app.domain.bounds import HIGHEST_RANK, LONGEST_TEXT, LONGEST_TOKEN, MOST_ZIPCODES, YEAR_IN_MINUTES
+from app.domain.bounds import (
+    HEAVIEST_WEIGHT,
+    HIGHEST_RANK,
+    LONGEST_TEXT,
+    LONGEST_TOKEN,
+    MOST_LEADS_PER_DAY,
+    MOST_MEMBERS_PER_LEAD,
+    MOST_ZIPCODES,
+    YEAR_IN_MINUTES,
+)
 from app.domain.phones import parse_phone
 from app.domain.quiet_hours import parse_time_of_day
 from app.domain.timestamps import format_instant, storable
@@ -196,6 +205,24 @@ def parse_rank(number: int) -> int:
     return number
 
 
+def parse_members_per_lead(number: int) -> int:
+    if not 1 <= number <= MOST_MEMBERS_PER_LEAD:
+        raise ValueError(f"is not a number of members from 1 to {MOST_MEMBERS_PER_LEAD}")
+    return number
+
+
+def parse_weight(number: int) -> int:
+    if not 1 <= number <= HEAVIEST_WEIGHT:
+        raise ValueError(f"is not a weight from 1 to {HEAVIEST_WEIGHT}")
+    return number
+
+
+def parse_leads_per_day(number: int) -> int:
+    if not 0 <= number <= MOST_LEADS_PER_DAY:
+        raise ValueError(f"is not a number of leads from 0 to {MOST_LEADS_PER_DAY:,}")
+    return number
+
+
 def parse_hours(number: float) -> float:
     if not 0 <= number <= LONGEST_TOKEN:
         raise ValueError(f"is not a number of hours from 0 to {LONGEST_TOKEN:,}, which is ten years")
@@ -288,8 +315,24 @@ class Check:
     def minutes(self, field: str, value: int | None) -> int:
         return self._parsed(field, self.given(field, value), parse_minutes) or 0
 
+    def minutes_or_null(self, field: str, value: int | None) -> int | None:
+        return self._parsed(field, value, parse_minutes)
+
     def rank(self, field: str, value: int | None) -> int | None:
         return self._parsed(field, value, parse_rank)
+
+    def members_per_lead(self, field: str, value: int | None) -> int | None:
+        return self._parsed(field, value, parse_members_per_lead)
+
+    def weight(self, field: str, value: int | None) -> int:
+        return self._parsed(field, self.given(field, value), parse_weight) or 1
+
+    def leads_per_day(self, field: str, value: int | None) -> int | None:
+        return self._parsed(field, value, parse_leads_per_day)
+
+    def reference(self, field: str, value: int | None) -> int | None:
+        """Return the id of another row, or null. Whether there is such a row is for the command to check."""
+        return value
 
     def each(self, rules: Rules, values: Mapping[str, Any], path: str = "") -> dict[str, Any]:
         """Return the values of an input's fields, each checked by its rule; `path` is a prefix of the fields' names."""

@@ -47,6 +47,7 @@ from graphql import (
 )
 
 from app.config import Settings
+from app.domain.bounds import LONGEST_CHAIN
 from app.lists.filters import (
     IN_REQUEST,
     MAX_CONDITIONS,
@@ -77,8 +78,11 @@ ASSUMED_ITEMS = {
     "Delivery": 3,
     "LeadOffer": 25,
     "PlannedOffer": 25,
+    "PlannedStep": LONGEST_CHAIN,
+    "PassedOverTeam": LONGEST_CHAIN,
     "SkippedMember": 25,
     "TeamWarning": 25,
+    "Turn": 25,
     "String": 100,
 }
 """The assumed length of a list that is not a page, by the type of its items: as long as for a large team."""

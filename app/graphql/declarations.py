@@ -33,10 +33,14 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The object whose id is in the column `key` of this row, or is the value of an expression."""
+    """The object whose id is in the column `key` of this row, or is the value of an expression.
+
+    It is null where `rule` does not grant it.
+    """
 
     key: str | Expression
     model: type[SQLModel]
+    rule: AccessRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +56,18 @@ class Via:
 class Children:
     """All rows of `model` that belong to this row: `parent` names their column with its id, unless there is a `via`.
 
-    `order` names columns; nulls come last. With `column`, the list holds that column's values instead of objects. It is
-    null where `rule` does not grant it.
+    `order` names columns, whose nulls come last, or has expressions that say whether they ascend. With `only`, the list
+    has the rows that the expression holds for. With `column`, the list holds that column's values instead of objects.
+    It is null where `rule` does not grant it.
     """
 
     model: type[SQLModel]
-    order: tuple[str, ...]
+    order: tuple[str | Expression, ...]
     parent: str = ""
     via: Via | None = None
     column: str | None = None
     rule: AccessRule | None = None
+    only: Expression | None = None
 
 
 @dataclass(frozen=True, slots=True)

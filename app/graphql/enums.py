@@ -105,7 +105,7 @@ _describe(
 )
 _describe(
     RolloutCause,
-    "What made a step of a rollout.",
+    "The reason why a team was offered a lead.",
     SUBMITTED="The lead was submitted.",
     PASSED_ON="The team before it had its time, or had nobody left.",
 )

@@ -85,14 +85,19 @@ def computed(model: type[SQLModel], expression: Expression, description: str) ->
     return resolved(resolve, description, Computed(expression))
 
 
-def reference(key: str, model: type[SQLModel], description: str) -> Any:
-    """Declare a field that shows the row of `model` whose id is in the column `key`; null where the column is null."""
+def reference(key: str, model: type[SQLModel], description: str, *, rule: AccessRule | None = None) -> Any:
+    """Declare a field that shows the row of `model` whose id is in the column `key`.
+
+    It is null where the column is null, and where `rule` does not grant it to the viewer.
+    """
 
     async def resolve(root: Any, info: Info) -> Any:
         row_id = getattr(root, key)
-        return None if row_id is None else await info.context.loaders.row(model).load(row_id)
+        if row_id is None or (rule is not None and not await info.context.can_read(root, rule)):
+            return None
+        return await info.context.loaders.row(model).load(row_id)
 
-    return resolved(resolve, description, Reference(key, model))
+    return resolved(resolve, description, Reference(key, model, rule))
 
 
 def reference_by(parent: type[SQLModel], key: Expression, model: type[SQLModel], description: str) -> Any:
@@ -105,18 +110,19 @@ def reference_by(parent: type[SQLModel], key: Expression, model: type[SQLModel],
     return resolved(resolve, description, Reference(key, model))
 
 
-def children(
+def children(  # noqa: PLR0913  one for each attribute of Children
     model: type[SQLModel],
     description: str,
     *,
-    order: tuple[str, ...],
+    order: tuple[str | Expression, ...],
     parent: str = "",
     via: Via | None = None,
     column: str | None = None,
     rule: AccessRule | None = None,
+    only: Expression | None = None,
 ) -> Any:
     """Declare a field that lists all rows of `model` that belong to the row. See `Children`."""
-    read = Children(model, order, parent, via, column, rule)
+    read = Children(model, order, parent, via, column, rule, only)
 
     async def resolve(root: Any, info: Info) -> Any:
         if rule is not None and not await info.context.can_read(root, rule):

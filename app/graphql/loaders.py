@@ -28,7 +28,7 @@ from app.db.models import Team
 from app.domain.alert_channels import unserved
 from app.domain.team_warnings import TeamWarning
 from app.graphql.declarations import Children, Expression
-from app.lists.pagination import Page, PageRequest, columns_of, fetch_pages
+from app.lists.pagination import Page, PageRequest, columns_of, fetch_pages, table_of
 
 if TYPE_CHECKING:
     from app.graphql.context import Context
@@ -132,8 +132,14 @@ class Loaders:
                     parent = link[read.via.parent]
                     rows = rows.join(read.via.model, columns["id"] == link[read.via.child])
                 assert parent is not None
-                order = [columns[name].asc().nulls_last() for name in read.order]
+                row = table_of(read.model).c
+                order = [
+                    columns[each].asc().nulls_last() if isinstance(each, str) else each(row, self._access)
+                    for each in read.order
+                ]
                 statement: Any = rows.add_columns(parent).where(member_of(parent, ids)).order_by(*order)
+                if read.only is not None:
+                    statement = statement.where(read.only(row, self._access))
                 children: dict[int, list[Any]] = defaultdict(list)
                 async with self._db.read() as session:
                     for row, parent_id in (await session.exec(statement)).all():

@@ -12,6 +12,7 @@ from app.domain import offer_states
 from app.domain.distribution_targets import TARGET_FIELDS, Target, routed_target
 from app.domain.enums import ClaimedVia, OrderMethod, TeamSelectionMethod
 from app.domain.phones import parse_phone
+from app.domain.team_chains import NextTeams, chain_problem, pair_problem
 from app.domain.validation import fold
 from app.importer.parse import Row
 from app.importer.report import Report
@@ -30,6 +31,8 @@ class Context:
     """By creator and source: routes of the database, and those of the file once they are normalized."""
     now: datetime
     report: Report
+    next_of: NextTeams
+    """The next team of each team, of the database and of the file."""
 
     def fact(self, name: str, number: int | None, column: str) -> Any:
         """Return a column of the row with this id, or None if there is none, which `resolve` reports."""
@@ -63,11 +66,32 @@ def _team(row: Row, context: Context) -> None:
     row.values["created_at"] = row.values["created_at"] or context.now
     if row.values["order_method"] is OrderMethod.TIME:
         context.adjust(row, "mins_until_next_alert", 0, "ordered by time: mins_until_next_alert set to 0")
+    _check_next_team(row, context)
+
+
+def _check_next_team(row: Row, context: Context) -> None:
+    """Report a next team that the API would refuse, too. An id that is unknown is reported already."""
+    values = row.values
+    next_id = values["next_team_id"]
+    if problem := pair_problem(next_id, values["mins_until_next_team"]):
+        context.report.problem(f"{row.where}.{problem.field}", problem.message)
+    if next_id not in context.known["teams"] or None in (values["id"], values["creator_id"]):
+        return
+    path = f"{row.where}.next_team_id"
+    if context.fact("teams", next_id, "creator_id") != values["creator_id"]:
+        context.report.problem(path, "is not a team of the same creator", next_id)
+    elif context.fact("teams", next_id, "deleted_at") is not None:
+        context.report.problem(path, "is a deleted team", next_id)
+    elif message := chain_problem(values["id"], context.next_of):
+        context.report.problem(path, message, next_id)
+
+
+_ORDERS = {OrderMethod.RANK: "by rank", OrderMethod.ROUND_ROBIN: "round robin"}
 
 
 def _option(row: Row, context: Context) -> None:
-    if context.fact("teams", row.values["team_id"], "order_method") is OrderMethod.RANK:
-        context.adjust(row, "mins_until_lead_offer", 0, "of a team ordered by rank: mins_until_lead_offer set to 0")
+    if order := _ORDERS.get(context.fact("teams", row.values["team_id"], "order_method")):
+        context.adjust(row, "mins_until_lead_offer", 0, f"of a team ordered {order}: mins_until_lead_offer set to 0")
 
 
 def _source(row: Row, _context: Context) -> None:

@@ -114,6 +114,18 @@ def rank(value: Any) -> int:
     return validation.parse_rank(integer(value))
 
 
+def members_per_lead(value: Any) -> int:
+    return validation.parse_members_per_lead(integer(value))
+
+
+def weight(value: Any) -> int:
+    return validation.parse_weight(integer(value))
+
+
+def leads_per_day(value: Any) -> int:
+    return validation.parse_leads_per_day(integer(value))
+
+
 def instant(value: Any) -> datetime:
     return storable(parse_instant(text(value)))
 

@@ -25,7 +25,8 @@ async def resolve(session: AsyncSession, rows: Rows, report: Report, now: dateti
         kind.name: {row.values["id"]: row.values for row in rows[kind.name] if row.values["id"]} | stored[kind.name]
         for kind in LISTS
     }
-    context = Context(known, await _routes(session, rows), now, report)
+    next_of = {team_id: values["next_team_id"] for team_id, values in known["teams"].items()}
+    context = Context(known, await _routes(session, rows), now, report, next_of)
 
     resolved: Rows = {}
     for kind in LISTS:
@@ -54,11 +55,17 @@ def _referenced_ids(kind: ImportList, rows: Rows) -> set[int]:
 
 
 async def _stored(session: AsyncSession, kind: ImportList, ids: set[int]) -> dict[int, dict[str, Any]]:
-    """Return the facts of the rows with these ids that the database has."""
+    """Return the facts of the rows with these ids that the database has, and of rows of the list that they refer to."""
     table = SQLModel.metadata.tables[kind.table]
-    query = select(table.c.id, *(table.c[name] for name in kind.facts)).where(member_of(table.c.id, ids))
+    facts = select(table.c.id, *(table.c[name] for name in kind.facts))
+    following = [field.column for field in kind.references if field.to == kind.name and field.column in kind.facts]
     connection = await session.connection()
-    return {row.id: row._asdict() for row in await connection.execute(query)}
+    stored: dict[int, dict[str, Any]] = {}
+    while ids:
+        found = {row.id: row._asdict() for row in await connection.execute(facts.where(member_of(table.c.id, ids)))}
+        stored |= found
+        ids = {row[column] for row in found.values() for column in following} - {None} - stored.keys()
+    return stored
 
 
 async def _routes(session: AsyncSession, rows: Rows) -> dict[tuple[int | None, int | None], RoutesOfSource]:

@@ -1,13 +1,17 @@
 """Writes the rows of an import, and what follows from them: zipcodes of teams, and deliveries of scheduled offers."""
 
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
+from app.commands.distribution_options import lower_marks
 from app.db.bulk import CHUNK, Advance, continue_ids, insert_rows
 from app.domain.alert_channels import Alerts
 from app.domain.enums import LeadOfferStatus
+from app.domain.team_chains import chain_from
 from app.importer.parse import Rows
 from app.importer.spec import LISTS
 
@@ -28,6 +32,8 @@ async def write(session: AsyncSession, rows: Rows, advance: Advance) -> None:
     for kind in LISTS:
         table = tables[kind.table]
         values = [row.values for row in rows[kind.name]]
+        if kind.name == "teams":
+            values = _next_teams_first(values)
         await insert_rows(connection, table, [row for row in values if row["id"] is not None], advance)
         await continue_ids(connection, table)
         await insert_rows(connection, table, [row for row in values if row["id"] is None], advance)
@@ -38,6 +44,8 @@ async def write(session: AsyncSession, rows: Rows, advance: Advance) -> None:
                 for zipcode in team["distribution_zipcodes"]
             ]
             await insert_rows(connection, tables["team_zipcodes"], zipcodes)
+        if kind.name == "team_member_distribution_options":
+            await lower_marks(session, {(row["team_id"], row["user_id"]): row["weight"] for row in values})
 
     offers = [row.values for row in rows["lead_offers"]]
     announcements = [
@@ -47,3 +55,9 @@ async def write(session: AsyncSession, rows: Rows, advance: Advance) -> None:
     ]
     for start in range(0, len(announcements), CHUNK):
         await outbox.schedule_deliveries(session, announcements[start : start + CHUNK])
+
+
+def _next_teams_first(teams: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the teams in an order in which each comes after its next team, to which its row refers."""
+    next_of = {team["id"]: team["next_team_id"] for team in teams}
+    return sorted(teams, key=lambda team: len(chain_from(team["id"], next_of)))

@@ -129,7 +129,7 @@ class Worker:
             sent = [await self._send_deliveries(queue, now) for queue in queues]
             emitted = await self._send_events(self.webhook, now) if self.webhook else 0
             leads, notices, events, batches = leads + processed, notices + noticed, events + emitted, batches + sent
-            busy = bool(processed or noticed or emitted or any(batch.leased for batch in sent))
+            busy = emitted > 0 or any(batch.leased for batch in sent)
         await self._close()
 
         leased, failed = sum(batch.leased for batch in batches), sum(batch.failed for batch in batches)

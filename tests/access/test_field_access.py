@@ -14,7 +14,7 @@ from app.access import field_access
 from app.access.field_access import AccessContext, AccessRule
 from app.db.engine import Database
 from app.db.models import Delivery, Team, User
-from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus, RequestStatus
+from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus, OrderMethod, RequestStatus
 from tests.support.api import Api
 from tests.support.world import NOW, Cast, World
 
@@ -24,7 +24,17 @@ HIDDEN = None
 @pytest.fixture
 async def team(world: World, cast: Cast) -> Team:
     """Alice's; Bob accepted its invitation, Charlie has not answered, David declined. All were offered a lead."""
-    team = await world.team(cast.alice, zipcodes=["94105"], name="Bay")
+    following = await world.team(cast.alice, name="Pond")
+    team = await world.team(
+        cast.alice,
+        OrderMethod.ROUND_ROBIN,
+        zipcodes=["94105"],
+        name="Bay",
+        keeps_contacts=True,
+        members_per_lead=2,
+        next_team_id=following.id,
+        mins_until_next_team=5,
+    )
     david = await world.user("David")
     await world.member(team, cast.bob, rank=1)
     await world.member(team, cast.charlie, RequestStatus.PENDING, rank=2)
@@ -47,6 +57,7 @@ async def david_of(world: World) -> User:
 TEAM = """
   name orderMethod minsUntilNextAlert createdAt creator { firstName } distributionZipcodes
   members { total } distributionOptions { total data { user { firstName } } } warnings { code user { firstName } }
+  keepsContacts membersPerLead minsUntilNextTeam nextTeam { name } turns { user { firstName } weight taken lastTakenAt }
 """
 OFFERED = f"{{ leadOffers {{ data {{ team {{ {TEAM} }} lead {{ team {{ {TEAM} }} }} }} }} }}"
 INVITED = f"{{ teamMemberships(sort: [{{field: ID, direction: DESC}}], limit: 1) {{ data {{ team {{ {TEAM} }} }} }} }}"
@@ -68,15 +79,24 @@ async def test_a_team(
     viewer = api.user(await david_of(world) if name == "david" else getattr(cast, name))
     expected = {
         "name": "Bay",
-        "orderMethod": "RANK",
-        "minsUntilNextAlert": 15,
+        "orderMethod": "ROUND_ROBIN",
+        "minsUntilNextAlert": 0,
         "createdAt": "2026-03-02T09:00:00.000Z",
         "creator": {"firstName": "Alice"},
         "distributionZipcodes": ["94105"] if private else HIDDEN,
         "members": {"total": 3} if private else HIDDEN,
         "distributionOptions": options
         and {"total": len(options), "data": [{"user": {"firstName": one}} for one in options]},
-        "warnings": warned and [{"code": "INVITATION_NOT_ACCEPTED", "user": {"firstName": one}} for one in warned],
+        "warnings": warned
+        and [
+            *({"code": "INVITATION_NOT_ACCEPTED", "user": {"firstName": one}} for one in warned),
+            {"code": "NEXT_TEAM_HAS_NOBODY", "user": None},
+        ],
+        "keepsContacts": True,
+        "membersPerLead": 2,
+        "minsUntilNextTeam": 5 if warned else HIDDEN,
+        "nextTeam": {"name": "Pond"} if warned else HIDDEN,
+        "turns": [{"user": {"firstName": "Bob"}, "weight": 1, "taken": 0, "lastTakenAt": None}] if warned else HIDDEN,
     }
     for offer in (await viewer.ask(OFFERED))["leadOffers"]["data"]:
         assert offer == {"team": expected, "lead": {"team": expected}}

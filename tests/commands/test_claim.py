@@ -208,7 +208,7 @@ async def test_the_first_due_automatic_offer_takes_the_lead(
     database: Database, world: World, cast: Cast, first: dict[str, Any], second: dict[str, Any], winner: int
 ) -> None:
     lead = await world.lead(cast.alice, cast.team)
-    users = [cast.alice, cast.bob]
+    users = [cast.bob, cast.alice]  # the earlier offer of two equal ones is not that of the earlier user
     for user, fields in zip(users, (first, second), strict=True):
         await automatic(world, lead, user, **fields)
     assert await assign(database, lead)

@@ -38,6 +38,7 @@ from app.db.models import (
     Team,
     TeamMember,
     TeamZipcode,
+    Turn,
     User,
 )
 from app.domain.enums import (
@@ -111,6 +112,10 @@ MUTATIONS = {
     "swap route 2": Mutation(ALICE, 'updateLeadRoute(id: "2", input: {leadType: "flat", teamId: "1"})'),
     "delete route": Mutation(ALICE, 'deleteLeadRoute(id: "2")'),
     "create team": Mutation(ALICE, 'createTeam(input: {name: "New", distributionZipcodes: ["02138"]})'),
+    "create before": Mutation(ALICE, 'createTeam(input: {name: "New", nextTeamId: "1", minsUntilNextTeam: 5})'),
+    "next team": Mutation(ALICE, 'updateTeam(id: "1", input: {nextTeamId: "2", minsUntilNextTeam: 5})'),
+    "next team back": Mutation(ALICE, 'updateTeam(id: "2", input: {nextTeamId: "1", minsUntilNextTeam: 5})'),
+    "delete other team": Mutation(ALICE, 'deleteTeam(id: "2")'),
     "order by rank": Mutation(ALICE, 'updateTeam(id: "1", input: {orderMethod: RANK, minsUntilNextAlert: 20})'),
     "change zipcodes": Mutation(
         ALICE, 'updateTeam(id: "1", input: {orderMethod: RANK, distributionZipcodes: ["02139"]})'
@@ -194,6 +199,7 @@ def scene() -> list[SQLModel]:
         DistributionOption(id=4, team_id=1, user_id=GUS, rank=4, mins_until_lead_offer=50),
         DistributionOption(id=5, team_id=2, user_id=CARL, rank=1),
         DistributionOption(id=6, team_id=1, user_id=HAL, rank=5, mins_until_lead_offer=60),
+        Turn(team_id=1, user_id=CARL, mark=2_000_000_000, taken=1, last_taken_at=NOW),
         Contact(id=1, owner_id=ALICE, first_name="Mary"),
         LeadSource(id=1, creator_id=ALICE, name="Website", name_key="website"),
         *(

@@ -228,7 +228,7 @@ async def test_a_chain_ends_with_its_fifth_team(database: Database, world: World
 
 @pytest.mark.parametrize("away", [(), (1,), (2,), (1, 2), (3,)])
 async def test_a_preview_shows_the_steps_that_follow(chain: Chain, away: Sequence[int]) -> None:
-    """What a worker then makes, if nothing changes."""
+    """The worker then makes these steps, if nothing changes."""
     await chain.leave_nobody(*away)
     async with chain.database.read() as session:
         preview = await preview_lead_offers(session, chain.alice.id, chain.lead.id, None, NOW, ())

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.claim import claim_lead_offer
 from app.commands.passing_on import StepEnd, end_step
-from app.commands.step_end import leads_to_end
+from app.commands.step_end import leads_to_end, next_step_end
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, DistributionTarget, LeadOfferStatus
@@ -83,7 +83,7 @@ async def reading_little(database: Database) -> AsyncIterator[AsyncSession]:
     for statement in ran:
         plan = await database.fetch(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?"))
         walks = [step for *_, step in plan if step.startswith(("SCAN lead", "SCAN deliver"))]
-        assert all("INDEX ix_leads_gives_up_at" in step for step in walks), (statement, plan)
+        assert all("INDEX ix_leads_ending" in step for step in walks), (statement, plan)
 
 
 @pytest.mark.usefixtures("many_leads")
@@ -100,3 +100,15 @@ async def test_finding_exhausted_leads_skips_those_already_reported(
     async with reading_little(database) as session:
         assert await leads_to_end(session, NOW + 2 * HOUR) == [nobodys.id]
         assert await end_step(session, nobodys.id, NOW + 2 * HOUR) is StepEnd.EXHAUSTED
+
+
+@pytest.mark.usefixtures("many_leads")
+async def test_finding_steps_that_are_over_skips_those_that_are_not(
+    database: Database, world: World, cast: Cast
+) -> None:
+    async with database.write() as session:
+        await session.exec(update(Lead).values(exhausted_at=None, gives_up_at=NOW + 5 * HOUR))
+    over = await world.lead(cast.alice, cast.team, watched_since=NOW)
+    async with reading_little(database) as session:
+        assert await leads_to_end(session, NOW + 2 * HOUR) == [over.id]
+        assert await next_step_end(session, NOW + 2 * HOUR) == NOW + 5 * HOUR

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -173,3 +174,18 @@ async def test_leaving_during_submits_leaves_no_open_offer(
         assert (await offers_of(database, lead))[cast.bob.id][0] is LeadOfferStatus.CANCELLED
     async with database.read() as session:
         assert (await session.exec(select(TeamMember))).all() == []
+
+
+@pytest.mark.parametrize(("leave", "reason"), WAYS[:3])
+async def test_a_lead_whose_offer_has_ended_is_not_offered_on(
+    api: Api, world: World, cast: Cast, database: Database, leave: Leave, reason: EndReason
+) -> None:
+    """Only the leads of the offers that are withdrawn escalate."""
+    dora = await world.member_user(cast.team, rank=2)
+    lead = await world.lead(cast.alice, cast.team)
+    await world.offer(lead, cast.bob, status=LeadOfferStatus.DECLINED)
+    later = NOW + timedelta(minutes=15)
+    ahead = await world.offer(lead, dora, status=LeadOfferStatus.SCHEDULED, rank=2, notify_at=later)
+    await leave(api, world, cast)
+    async with database.read() as session:
+        assert (await session.get_one(LeadOffer, ahead.id)).notify_at == later

@@ -9,9 +9,11 @@ from sqlmodel import col, select
 
 from app.commands.outbox import count_silent_offers
 from app.commands.submit import Submitted, submit_lead_offers
+from app.commands.team_warnings import fetch_people, fetch_warnings
 from app.db.engine import Database
-from app.db.models import Delivery, LeadOffer, Team
+from app.db.models import Delivery, Lead, LeadOffer, Team
 from app.domain.enums import Channel, LeadOfferStatus, OrderMethod, SkipReason
+from app.domain.team_chains import chain_from
 from app.errors import ApiError, Code
 from app.importer import Report, import_lists, parse
 
@@ -41,6 +43,29 @@ def test_no_field_is_unknown_or_adjusted(report: Report) -> None:
 async def test_a_lead_for_each_order_method(database: Database, report: Report, now: datetime) -> None:
     assert (await submit(database, 2, now)).team.order_method is OrderMethod.RANK
     assert (await submit(database, 3, now)).team.order_method is OrderMethod.TIME
+    assert (await submit(database, 8, now)).team.order_method is OrderMethod.ROUND_ROBIN
+
+
+async def test_a_chain_that_ends_in_a_pond_without_warnings(database: Database, report: Report) -> None:
+    """Every team has somebody to offer lead 8 to, and nobody in the last one is notified."""
+    async with database.read() as session:
+        lead = await session.get_one(Lead, 8)
+        assert lead.team_id is not None
+        teams = {each.id: each for each in await session.exec(select(Team))}
+        chain = chain_from(lead.team_id, {each.id: each.next_team_id for each in teams.values()})
+        warnings = await fetch_warnings(session, [teams[number] for number in chain], unserved=())
+        people = await fetch_people(session, chain)
+    assert [teams[number].order_method for number in chain] == [
+        OrderMethod.ROUND_ROBIN,
+        OrderMethod.RANK,
+        OrderMethod.TIME,
+    ]
+    assert warnings == {number: [] for number in chain}
+    alerts = {number: [person.option.alerts.channels for person in people[number]] for number in chain}
+    assert len({person.option.weight for person in people[chain[0]]}) > 1
+    assert all(all(alerts[number]) for number in chain[:-1])
+    assert alerts[chain[-1]]
+    assert not any(alerts[chain[-1]])
 
 
 async def test_a_member_for_each_reason_to_be_skipped(database: Database, report: Report, now: datetime) -> None:

@@ -31,7 +31,9 @@ async def test_the_examples(api: Api, database: Database, world: World, cast: Ca
     assert [
         turn["weight"] for turn in sorted(answers["team"]["turns"], key=lambda turn: turn["user"]["firstName"])
     ] == [1, 2]
-    assert answers["updateTeam"]["team"] == {"nextTeam": {"name": "Pond"}, "minsUntilNextTeam": 10, "warnings": []}
+    changed = answers["updateTeam"]["team"]
+    assert (changed["nextTeam"], changed["minsUntilNextTeam"]) == ({"name": "Pond"}, 10)
+    assert [warning["code"] for warning in changed["warnings"]] == ["NEXT_TEAM_HAS_NOBODY"]
     plan = answers["previewLeadOffers"]
     assert {offer["user"]["firstName"] for offer in plan["offers"]} == {"Alice", "Bob"}
     assert plan["turnOf"] == plan["offers"][0]["user"]

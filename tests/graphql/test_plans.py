@@ -19,11 +19,20 @@ from graphql import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlmodel import col, update
 
 from app.db.compiled import CompiledQuery
 from app.db.engine import Database
-from app.db.models import Delivery, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, User
-from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus, SkipReason, TeamSelectionMethod
+from app.db.models import Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, Turn, User
+from app.domain.enums import (
+    Channel,
+    DeliveryStatus,
+    LeadOfferStatus,
+    OrderMethod,
+    RolloutCause,
+    SkipReason,
+    TeamSelectionMethod,
+)
 from app.graphql.document_cache import CachedDocument
 from app.graphql.plans import Plans
 from app.graphql.plans.tree import QueryTree, is_planned
@@ -89,15 +98,21 @@ async def offers(world: World, cast: Cast) -> None:
 
 async def add_children(world: World, cast: Cast) -> None:
     """Rows of every table that objects list: zipcodes, options, rollouts with offers and skips, and deliveries."""
+    await add_chain(world, cast)
     await world.add(*(TeamZipcode(team_id=cast.team.id, zipcode=zipcode) for zipcode in ("94105", "02138")))
-    await world.option(cast.team, cast.alice, rank=None)
+    await world.option(cast.team, cast.alice, rank=None, weight=3, max_leads_per_day=0)
     cast.bob.quiet_hours_start, cast.bob.quiet_hours_end, cast.bob.phone = "22:00", "07:00", "+12025550142"
     cast.bob.away_until = NOW + timedelta(hours=1)
     await world.add(cast.bob)
     method = TeamSelectionMethod.SPECIFIC_TEAM
+    step: dict[str, Any] = {"team_id": cast.team.id, "team_selection_method": method, "submitted_at": NOW}
     rollouts = [
-        LeadRollout(lead_id=i, team_id=cast.team.id, team_selection_method=method, submitted_at=NOW) for i in (1, 1, 2)
+        LeadRollout(lead_id=1, **step),
+        LeadRollout(lead_id=1, cause=RolloutCause.PASSED_ON, turn_user_id=cast.bob.id, **step),
+        LeadRollout(lead_id=2, **step),
     ]
+    async with world.database.write() as session:
+        await session.exec(update(Lead).where(col(Lead.id) <= 2).values(gives_up_at=NOW))
     await world.add(*rollouts)
     for rollout in rollouts:
         await world.add(
@@ -113,6 +128,23 @@ async def add_children(world: World, cast: Cast) -> None:
             for i in range(20)
         )
     )
+
+
+async def add_chain(world: World, cast: Cast) -> None:
+    """Make the team a Round Robin one with turns, in a chain with another one and a team without settings."""
+    last = await world.team(cast.alice)
+    following = await world.team(
+        cast.alice, OrderMethod.ROUND_ROBIN, next_team_id=last.id, mins_until_next_team=0, members_per_lead=1
+    )
+    cast.team.order_method, cast.team.keeps_contacts, cast.team.turn_mark = OrderMethod.ROUND_ROBIN, True, 7
+    cast.team.next_team_id, cast.team.mins_until_next_team = following.id, 5
+    await world.add(cast.team)
+    for i, user in enumerate((cast.alice, await world.member_user(cast.team), await world.member_user(cast.team))):
+        last_taken_at = NOW + timedelta(milliseconds=i)
+        await world.add(
+            Turn(team_id=cast.team.id, user_id=user.id, mark=8 - i, taken=i + 1, last_taken_at=last_taken_at)
+        )
+    await world.member(following, cast.bob)
 
 
 def cast_of(cast: Cast) -> tuple[User, ...]:
@@ -311,7 +343,13 @@ BOARD = """query Board($limit: Int, $mine: ID) {
   }
   open: leadOffers(where: {status: {in: [SENT, SCHEDULED]}}) { total }
   others: leadOffers(where: {status: {nin: [SENT, SCHEDULED]}}) { total }
-  teams { data { members { total data { user { id } } } distributionOptions(limit: 1) { data { rank } } } }
+  teams {
+    data {
+      members { total data { user { id } } } distributionOptions(limit: 1) { data { rank weight maxLeadsPerDay } }
+      keepsContacts membersPerLead minsUntilNextTeam turns { taken lastTakenAt weight user { id } }
+      nextTeam { membersPerLead turns { taken lastTakenAt user { firstName } } nextTeam { name nextTeam { id } } }
+    }
+  }
   lead(id: "1") { id }
   unknown: lead(id: "x") { id }
 }"""

@@ -170,6 +170,22 @@ async def test_only_the_creator_changes_a_team(api: Api, world: World, cast: Cas
             assert await refused(api.user(cast.alice), document, **variables | {"id": "x"}) == "NOT_FOUND"
 
 
+async def test_a_removed_option_or_member_is_gone_and_the_others_stay(api: Api, world: World, cast: Cast) -> None:
+    alice, member, option = api.user(cast.alice), await membership(world, cast), await bobs_option(world)
+    dora = await world.member_user(cast.team, "Dora")
+    told = (await alice.ask(REMOVE_OPTION, id=option.id))["removeDistributionOption"]
+    assert told == {"removedDistributionOptionId": str(option.id), "team": {"distributionOptions": {"total": 1}}}
+    told = (await alice.ask(REMOVE, id=member.id))["removeTeamMember"]
+    assert told == {"removedTeamMemberId": str(member.id), "team": {"members": {"total": 1}}}
+    read = """{ teams { data {
+      members { data { user { id } } } distributionOptions { data { user { id } } }
+    } } }"""
+    left = {"data": [{"user": {"id": str(dora.id)}}]}
+    assert (await alice.ask(read))["teams"]["data"] == [{"members": left, "distributionOptions": left}]
+    assert await refused(alice, REMOVE_OPTION, id=option.id) == "NOT_FOUND"
+    assert await refused(alice, REMOVE, id=member.id) == "NOT_FOUND"
+
+
 async def test_invited_users_cannot_remove_themselves(api: Api, world: World, cast: Cast) -> None:
     """They answer the invitation. Only the creator removes a membership."""
     member = await world.membership(cast.team, cast.charlie, RequestStatus.PENDING)
@@ -289,7 +305,8 @@ async def test_members_and_the_creator_can_have_an_option(api: Api, world: World
     await world.membership(cast.team, declined, RequestStatus.DECLINED)
     for user in (cast.alice, cast.bob, declined):
         assert await alice.ask(SET, input={"teamId": team, "userId": user.id})
-    for user_id in (cast.charlie.id, "999", "x"):
+    elsewhere = await world.member_user(await world.team(cast.alice))
+    for user_id in (cast.charlie.id, elsewhere.id, "999", "x"):
         told = await refused(alice, SET, input={"teamId": team, "userId": user_id})
         assert told == "BAD_USER_INPUT input.userId"
 
@@ -320,6 +337,7 @@ async def test_a_team_has_at_most_two_hundred_options(api: Api, world: World, ca
     alice = api.user(cast.alice)
     assert await refused(alice, SET, input={"teamId": team.id, "userId": people[200].id}) == "CONFLICT"
     assert await alice.ask(SET, input={"teamId": team.id, "userId": people[0].id, "rank": 1})
+    assert await alice.ask(SET, input={"teamId": cast.team.id, "userId": cast.alice.id})  # another team has room
 
 
 async def test_a_team_by_time_takes_minutes_to_a_year(api: Api, world: World, cast: Cast) -> None:

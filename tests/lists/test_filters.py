@@ -14,8 +14,23 @@ from app.db.engine import Database
 from app.db.models import LeadOffer
 from app.domain.enums import LeadOfferStatus
 from app.errors import ApiError, Code
-from app.lists.filters import LISTS, NO_MATCH, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Sort, Where, allow
-from app.lists.pagination import PageRequest, fetch_page, fetch_pages
+from app.lists.filters import (
+    LISTS,
+    NO_MATCH,
+    RANGES,
+    AllOf,
+    AnyOf,
+    Condition,
+    Negation,
+    Operator,
+    Placeholder,
+    Sort,
+    Where,
+    allow,
+    bounded,
+    parametrize,
+)
+from app.lists.pagination import PageRequest, clamp, fetch_page, fetch_pages, scan_limit_for
 from tests.support.examples import examples
 from tests.support.world import NOW, Cast, World
 
@@ -141,6 +156,24 @@ async def test_an_inbox_read_in_halves_equals_the_inbox_read_whole(
         assert halves == whole
 
 
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("field", sorted(VALUES))
+async def test_a_short_page_in_each_order_begins_with_the_first_rows(
+    database: Database, cast: Cast, offers: list[LeadOffer], field: str, descending: bool
+) -> None:
+    """Also where the order of the index has the nulls at the other end."""
+    for sort in ((Sort(field, descending),), (Sort(field, descending), Sort("rank", descending=True))):
+        for limit, skip in ((1, 0), (2, 1), (4, 3), (3, 9)):
+            page = PageRequest(sort=sort, limit=limit, skip=skip)
+            for viewer in (cast.alice, cast.bob):
+                mine = _sorted([o for o in offers if viewer.id in (o.user_id, o.offered_by_id)], sort)
+                async with database.read() as session:
+                    parts = visibility.offer_parts(viewer.id)
+                    answer = await fetch_page(session, LeadOffer, parts, page, with_total=True)
+                assert [row.id for row in answer.data] == [row.id for row in mine[skip:][:limit]]
+                assert answer.total == len(mine)
+
+
 @SHARED
 @given(page=PAGES)
 async def test_nested_pages_equal_separate_pages(
@@ -177,3 +210,90 @@ def test_exactly_as_many_as_allowed_are_allowed(allowed: int) -> None:
             allow(counted, allowed, "conditions")
         message = f"Too many conditions: {counted}. At most {allowed} are allowed."
         assert (error.value.code, error.value.message) == (Code.QUERY_TOO_COMPLEX, message)
+
+
+EARLIER, LATER = NOW, NOW + timedelta(days=1)
+
+
+def at(operator: Operator, value: Any = EARLIER, field: str = "notify_at") -> Condition:
+    return Condition(field, operator, value)
+
+
+@pytest.mark.parametrize(
+    ("where", "upwards", "downwards"),
+    [
+        (at(Operator.EQ), EARLIER, EARLIER),
+        (at(Operator.GT), EARLIER, None),
+        (at(Operator.GTE), EARLIER, None),
+        (at(Operator.LT), None, EARLIER),
+        (at(Operator.LTE), None, EARLIER),
+        (at(Operator.NE), None, None),
+        (at(Operator.IN, (EARLIER,)), None, None),
+        (at(Operator.NIN, (EARLIER,)), None, None),
+        (at(Operator.EQ, None), None, None),
+        (at(Operator.EQ, 7, "rank"), None, None),
+        (Negation(at(Operator.EQ)), None, None),
+        (AllOf(), None, None),
+        (AllOf((at(Operator.EQ, 7, "rank"), at(Operator.EQ))), EARLIER, EARLIER),
+        (AllOf((at(Operator.EQ), at(Operator.EQ, LATER))), LATER, EARLIER),
+        (AnyOf((at(Operator.EQ), at(Operator.EQ, LATER))), EARLIER, LATER),
+        (AnyOf((at(Operator.EQ), at(Operator.EQ, 7, "rank"))), None, None),
+        (AnyOf((at(Operator.GT, LATER), AllOf((at(Operator.EQ), at(Operator.GT, 7, "id"))))), EARLIER, None),
+        (AnyOf((at(Operator.LT), AllOf((at(Operator.EQ, LATER), at(Operator.GT, 7, "id"))))), None, LATER),
+    ],
+)
+def test_a_condition_implies_a_bound_of_the_first_sort(where: Where, upwards: Any, downwards: Any) -> None:
+    """A bound is the first value, in the direction of the sort, that a matching row can have."""
+    for descending, operator, bound in ((False, Operator.GTE, upwards), (True, Operator.LTE, downwards)):
+        sort = (Sort("notify_at", descending), Sort("rank"))
+        expected = where if bound is None else AllOf((where, Condition("notify_at", operator, bound)))
+        assert bounded(where, sort) == expected
+
+
+def test_a_list_without_a_sort_is_bounded_by_id() -> None:
+    after = Condition("id", Operator.GT, 7)
+    assert bounded(after, ()) == AllOf((after, Condition("id", Operator.GTE, 7)))
+    before = Condition("id", Operator.LT, 7)
+    assert bounded(before, ()) == before
+
+
+@pytest.mark.parametrize("value", [True, LeadOfferStatus.SENT, NO_MATCH])
+def test_values_without_an_order_are_no_bound(value: Any) -> None:
+    condition = Condition("status", Operator.EQ, value)
+    assert bounded(condition, (Sort("status"),)) == condition
+
+
+def test_conditions_that_differ_only_in_their_values_become_equal() -> None:
+    def where(rank: int, ids: tuple[Any, ...]) -> Where:
+        ranks = AnyOf((at(Operator.GT, rank, "rank"), Negation(at(Operator.EQ, None, "rank"))))
+        return AllOf((ranks, at(Operator.IN, ids, "id"), at(Operator.NE, NO_MATCH, "id")))
+
+    first, values = parametrize(where(1, (2, NO_MATCH, 3)), "offers_")
+    second, others = parametrize(where(4, (5,)), "offers_")
+    assert first == second
+    assert values == {"offers_value_0": 1, "offers_value_1": [2, 3]}
+    assert others == {"offers_value_0": 4, "offers_value_1": [5]}
+    assert first == AllOf(
+        (
+            AnyOf(
+                (
+                    at(Operator.GT, Placeholder("offers_value_0"), "rank"),
+                    Negation(at(Operator.EQ, None, "rank")),
+                )
+            ),
+            at(Operator.IN, Placeholder("offers_value_1"), "id"),
+            at(Operator.NE, NO_MATCH, "id"),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("end", "limit"), [(0, 100), (1, 100), (100, 100), (101, 1_000), (1_000, 1_000), (1_001, 10_000)]
+)
+def test_a_page_scans_up_to_the_next_power_of_ten(end: int, limit: int) -> None:
+    assert scan_limit_for(end) == limit
+
+
+@pytest.mark.parametrize(("asked", "applied"), [(0, 0), (99, 99), (100, 100), (101, 100), (2**31, 100)])
+def test_a_limit_is_clamped(asked: int, applied: int) -> None:
+    assert clamp(asked) == applied

@@ -2,7 +2,16 @@
 
 import strawberry
 
-from app.domain.bounds import HIGHEST_RANK, LONGEST_TEXT, MOST_ZIPCODES, YEAR_IN_MINUTES
+from app.domain.bounds import (
+    HEAVIEST_WEIGHT,
+    HIGHEST_RANK,
+    LONGEST_CHAIN,
+    LONGEST_TEXT,
+    MOST_LEADS_PER_DAY,
+    MOST_MEMBERS_PER_LEAD,
+    MOST_ZIPCODES,
+    YEAR_IN_MINUTES,
+)
 from app.graphql.enums import OrderMethod
 from app.graphql.inputs.fields import defaulted, optional, required
 
@@ -12,8 +21,21 @@ ZIPCODES = (
     f"US ZIP codes, each as ddddd or ddddd-dddd; only the first five digits are stored. At most {MOST_ZIPCODES:,}."
 )
 GAP = (
-    f"Minutes between the offers to one rank and to the next, from 0 to {YEAR_IN_MINUTES:,} (one year). Must be 0 "
-    "unless orderMethod is RANK."
+    f"Minutes between the offers to one rank and to the next, or from one turn to the next, from 0 to "
+    f"{YEAR_IN_MINUTES:,} (one year). Must be 0 if orderMethod is TIME."
+)
+LIMIT = (
+    f"Number of members to whom a lead is offered at a time, from 1 to {MOST_MEMBERS_PER_LEAD}. Members of equal rank, "
+    "or of equal minutes by time, are offered it together, even if that exceeds the number. Null: all members."
+)
+KEEPS_CONTACTS = "Whether the member who holds another lead of the same contact is offered a lead before the others."
+NEXT_TEAM = (
+    "Id of another team that you created, to which a lead goes on that nobody here claims. Needs minsUntilNextTeam. "
+    f"A chain has at most {LONGEST_CHAIN} teams and must not lead back to a team in it. Null: no next team."
+)
+NEXT_TEAM_AFTER = (
+    f"Minutes from the last offer until an unclaimed lead goes on to the next team, from 0 to {YEAR_IN_MINUTES:,} (one "
+    "year). Needs nextTeamId, and is null without it."
 )
 
 
@@ -25,17 +47,25 @@ class CreateTeamInput:
     distribution_zipcodes: list[str] | None = strawberry.field(
         default_factory=list, description=f"{ZIPCODES} Leads with one of them can be distributed to this team."
     )
+    members_per_lead: int | None = optional(LIMIT)
+    keeps_contacts: bool | None = defaulted(False, KEEPS_CONTACTS)
+    next_team_id: strawberry.ID | None = optional(NEXT_TEAM)
+    mins_until_next_team: int | None = optional(NEXT_TEAM_AFTER)
 
 
 @strawberry.input(
-    description=f"Changes to a team. {PATCH} Changing orderMethod to RANK sets minsUntilLeadOffer of all members to 0; "
-    "changing it to TIME sets the team's minsUntilNextAlert to 0."
+    description=f"Changes to a team. {PATCH} Changing orderMethod to RANK or ROUND_ROBIN sets minsUntilLeadOffer of "
+    "all members to 0; changing it to TIME sets the team's minsUntilNextAlert to 0."
 )
 class UpdateTeamInput:
     name: str | None = optional(f"New name, 1 to {LONGEST_TEXT} characters. {NOT_NULL}")
     order_method: OrderMethod | None = optional(f"New order in which members are offered a lead. {NOT_NULL}")
     mins_until_next_alert: int | None = optional(f"{GAP} {NOT_NULL}")
     distribution_zipcodes: list[str] | None = optional(f"Replaces the whole list. {ZIPCODES} {NOT_NULL}")
+    members_per_lead: int | None = optional(LIMIT)
+    keeps_contacts: bool | None = optional(f"{KEEPS_CONTACTS} {NOT_NULL}")
+    next_team_id: strawberry.ID | None = optional(NEXT_TEAM)
+    mins_until_next_team: int | None = optional(NEXT_TEAM_AFTER)
 
 
 @strawberry.input(
@@ -60,3 +90,13 @@ class DistributionOptionInput:
     has_call_alert: bool | None = defaulted(False, "Whether to notify the member by a phone call.")
     has_text_alert: bool | None = defaulted(False, "Whether to notify the member by text message.")
     has_email_alert: bool | None = defaulted(True, "Whether to notify the member by e-mail.")
+    weight: int | None = defaulted(
+        1,
+        f"The member's share of the turns, from 1 to {HEAVIEST_WEIGHT}: a member of weight 2 gets twice as many turns "
+        "as one of weight 1. Has no effect unless the team's orderMethod is ROUND_ROBIN.",
+    )
+    max_leads_per_day: int | None = optional(
+        f"Number of leads, from 0 to {MOST_LEADS_PER_DAY:,}, that the member can get by offers of this team on one day "
+        "in their time zone. Once it is reached, a submit skips the member until the next day. Null (the default): any "
+        "number."
+    )

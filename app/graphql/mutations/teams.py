@@ -165,7 +165,7 @@ class TeamMutations:
         _delete_team,
         "Deletes a team that you created. Its SCHEDULED and SENT offers become CANCELLED; offers and leads still show "
         "the team. Errors: FORBIDDEN (you did not create it), NOT_FOUND, also when repeated, and CONFLICT while a lead "
-        "route names the team.",
+        "route names the team, or another team has it as its next team.",
     )
     invite_team_member: InviteTeamMemberPayload | None = resolved(
         _invite_team_member,

@@ -32,7 +32,7 @@ from app.db.indexed_parts import IndexedPart
 from app.db.models import User
 from app.db.sqlalchemy_internals import as_core
 from app.db.types import Id, UTCDateTime
-from app.graphql.declarations import Expression, NestedPage, Reference, RootPage
+from app.graphql.declarations import Expression, NestedPage, RootPage
 from app.graphql.plans import spelling
 from app.graphql.plans.spelling import Kind, Part, Sql, Template
 from app.graphql.plans.tree import (
@@ -220,7 +220,8 @@ class _Writer:
         may_be_missing = optional or member.nullable
         joined = self.joined(rows, member.reference.key, member.reference.model, optional=may_be_missing)
         text = self.object(member.members, joined, optional=may_be_missing)
-        return [spelling.shown(f"{joined['id']} IS NOT NULL", text)] if member.nullable else text
+        text = [spelling.shown(f"{joined['id']} IS NOT NULL", text)] if member.nullable else text
+        return self.granted(member.reference.rule, rows, text)
 
     def children(self, member: List, parent: _Rows) -> list[Part]:
         children = member.children
@@ -236,8 +237,14 @@ class _Writer:
             item = self.scalar(member.members, rows)
         else:
             item = self.object(member.members, rows, optional=False)
-        order = ", ".join(f"{rows[name]} ASC NULLS LAST" for name in children.order)
-        return self.array(item, rows, f" WHERE {owner} = {parent['id']} ORDER BY {order}")
+        wanted = Sql(f" WHERE {owner} = {parent['id']}")
+        if children.only is not None:
+            wanted = Sql(wanted, " AND (", children.only(rows.columns, self.access), ")")
+        order = [
+            f"{rows[each]} ASC NULLS LAST" if isinstance(each, str) else each(rows.columns, self.access)
+            for each in children.order
+        ]
+        return self.array(item, rows, Sql(wanted, " ORDER BY ", Sql.joined(", ", order)))
 
     def array(self, item: list[Part], rows: _Rows, rest: str | Sql) -> list[Part]:
         query = Sql("SELECT ", spelling.concatenated(item), " AS item FROM ", rows.clause, rest)
@@ -313,10 +320,10 @@ def _columns_read(members: Sequence[Member], model: type[SQLModel]) -> Iterator[
                 yield name
             case Scalar(computed=computed) if computed is not None:
                 yield from _columns_of_expression(computed.expression, model)
-            case Object(reference=Reference(key=str() as key)):
-                yield key
-            case Object(reference=Reference(key=key)) if not isinstance(key, str):
-                yield from _columns_of_expression(key, model)
+            case Object():
+                key, rule = member.reference.key, member.reference.rule
+                yield from (key,) if isinstance(key, str) else _columns_of_expression(key, model)
+                yield from () if rule is None else _columns_of_expression(rule.sql, model)
             case Inlined():
                 yield from (column for _, column in member.embedded.columns)
                 yield from _columns_of_expression(member.embedded.rule.sql, model)

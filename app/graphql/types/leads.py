@@ -58,7 +58,7 @@ class LeadRollout:
     )
 
 
-@strawberry.type(description="What happens to a lead that nobody takes, and when.")
+@strawberry.type(description="The next step of a lead that nobody claims.")
 class NextStep:
     at: datetime = computed(
         models.Lead, lambda lead, _context: lead.gives_up_at, "When the current step is over. A worker acts then."
@@ -127,6 +127,6 @@ class Lead:
         models.Lead,
         _waiting_lead,
         models.Lead,
-        "What happens if nobody takes the lead. Null while somebody holds it, once its creator was notified, and "
-        "unless you created it.",
+        "The next step, taken if nobody claims the lead. Null while somebody holds it, once its creator was notified, "
+        "and unless you created it.",
     )

@@ -2,17 +2,18 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import strawberry
-from sqlalchemy import true
+from sqlalchemy import ColumnElement, true
 
 from app.access import field_access
-from app.access.field_access import TEAM_DETAILS, TEAM_WARNINGS
-from app.db import models
+from app.access.field_access import NEXT_TEAM, TEAM_DETAILS, TEAM_WARNINGS, TURNS, AccessContext
+from app.db import models, turn_line
 from app.domain.team_warnings import TeamWarning as TeamWarningRow
 from app.graphql.context import Info
 from app.graphql.enums import OrderMethod, RequestStatus, TeamWarningCode
-from app.graphql.fields import children, column, nested_page, reference, resolved
+from app.graphql.fields import children, column, computed, nested_page, reference, resolved, restricted
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
 from app.graphql.types.page import Page
@@ -34,6 +35,26 @@ async def _warned_user(warning: strawberry.Parent[TeamWarningRow], info: Info) -
     return user
 
 
+def _is_in_line(option: Any, _access: AccessContext) -> ColumnElement[bool]:
+    return field_access.is_in_line(option)
+
+
+def _stands_first(option: Any, _access: AccessContext) -> ColumnElement[Any]:
+    return turn_line.standing(option).asc()
+
+
+def _waits_longest(option: Any, _access: AccessContext) -> ColumnElement[Any]:
+    return turn_line.last_taken_at(option).asc().nulls_first()
+
+
+def _taken(option: Any, _access: AccessContext) -> ColumnElement[int]:
+    return turn_line.taken(option)
+
+
+def _last_taken_at(option: Any, _access: AccessContext) -> ColumnElement[Any]:
+    return turn_line.last_taken_at(option)
+
+
 ONLY_MEMBERS = "Null unless you created the team or accepted an invitation to it."
 
 
@@ -46,7 +67,8 @@ class Team:
     name: str = column("Name of the team.")
     order_method: OrderMethod = column("Order in which members are offered a lead.")
     mins_until_next_alert: int = column(
-        "Minutes between the offers to one rank and to the next. 0 unless orderMethod is RANK."
+        "Minutes between the offers to one rank and to the next, or from one turn to the next. 0 if orderMethod is "
+        "TIME."
     )
     creator: User = reference("creator_id", models.User, "The user who created the team. Only they can change it.")
     created_at: datetime = column("When the team was created.")
@@ -78,6 +100,34 @@ class Team:
         sort_type=DistributionOptionSort,
         rule=TEAM_DETAILS,
     )
+    members_per_lead: int | None = column(
+        "Number of members to whom a lead is offered at a time. Null for all members."
+    )
+    keeps_contacts: bool = column(
+        "Whether the member who holds another lead of the same contact is offered a lead before the others."
+    )
+    next_team: "Team | None" = reference(
+        "next_team_id",
+        models.Team,
+        "The team to which a lead goes on that nobody here claims. Null if there is none, and unless you created this "
+        "team.",
+        rule=NEXT_TEAM,
+    )
+    mins_until_next_team: int | None = restricted(
+        "mins_until_next_team",
+        NEXT_TEAM,
+        "Minutes from the last offer until an unclaimed lead goes on to nextTeam. Null if there is none, and unless "
+        "you created this team.",
+    )
+    turns: "list[Turn] | None" = children(
+        models.DistributionOption,
+        "The line of the team, as if nobody were away or had reached a maximum: its members who can be offered leads, "
+        "first the one who has the next turn. Null unless you created the team and its orderMethod is ROUND_ROBIN.",
+        parent="team_id",
+        only=_is_in_line,
+        order=(_stands_first, _waits_longest, "user_id"),
+        rule=TURNS,
+    )
     warnings: "list[TeamWarning] | None" = resolved(
         _warnings, "Problems in the team's settings. Null unless you created the team."
     )
@@ -92,6 +142,18 @@ class TeamWarning:
     message: str = column("Description of the problem for the team's creator, in English.")
     user: User | None = resolved(_warned_user, "The user whom the warning is about. Null if it is not about one user.")
     zipcode: str | None = column("The ZIP code that the warning is about. Null if it is not about a ZIP code.")
+
+
+@strawberry.type(description="A member's place in the line of a team that offers leads by turns.")
+class Turn:
+    user: User = reference("user_id", models.User, "The member.")
+    weight: int = column("The member's share of the turns, beside the weights of the others.")
+    taken: int = computed(
+        models.DistributionOption, _taken, "Number of turns that the member has used: leads they were offered first."
+    )
+    last_taken_at: datetime | None = computed(
+        models.DistributionOption, _last_taken_at, "When the member used their last turn. Null before the first one."
+    )
 
 
 @strawberry.type(description="A user's membership of a team. While requestStatus is PENDING, it is an invitation.")
@@ -113,6 +175,14 @@ class DistributionOption:
     )
     mins_until_lead_offer: int = column(
         "Minutes from the submit until the member is offered a lead. 0 unless the team's orderMethod is TIME."
+    )
+    weight: int = column(
+        "The member's share of the turns: a member of weight 2 gets twice as many as one of weight 1. Has no effect "
+        "unless the team's orderMethod is ROUND_ROBIN."
+    )
+    max_leads_per_day: int | None = column(
+        "Number of leads that the member can get by offers of the team on one day in their time zone. Once it is "
+        "reached, a submit skips the member. Null for any number."
     )
     assign_automatically: bool = column(
         "Whether the lead, if still unclaimed, is assigned to the member when their offer is due."

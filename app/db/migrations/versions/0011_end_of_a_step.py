@@ -33,4 +33,5 @@ def upgrade() -> None:
 
     op.drop_index("ix_leads_watched", "leads")
     watched = sa.text(IS_WATCHED)
-    op.create_index("ix_leads_gives_up_at", "leads", ["gives_up_at"], postgresql_where=watched, sqlite_where=watched)
+    ends_at = sa.text("coalesce(gives_up_at, watched_since)")
+    op.create_index("ix_leads_ending", "leads", [ends_at], postgresql_where=watched, sqlite_where=watched)
