@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.availability import clear_away, set_away
 from app.commands.claim import claim_lead_offer, decline_lead_offer
-from app.commands.locks import lock_team
+from app.commands.distribution_options import set_distribution_option
 from app.commands.members import respond_to_invitation
 from app.commands.passing_on import StepEnd, end_step
 from app.commands.preview import Preview, preview_lead_offers
@@ -37,6 +37,7 @@ from app.db.models import (
     Turn,
     User,
 )
+from app.domain.alert_channels import ALERT_FIELDS
 from app.domain.enums import (
     OPEN_STATUSES,
     ClaimedVia,
@@ -720,14 +721,16 @@ class Crowd:
         await database.in_transaction(run)
 
     async def _weigh(self, session: AsyncSession, user_id: int, weight: int, now: datetime) -> int:
-        """Write the weight under the team's lock, and return a number between those of the steps before and after."""
-        team = await lock_team(session, self.line.team.id)
-        assert team is not None
-        of_member = {"team_id": team.id, "user_id": user_id}
-        await session.exec(update(DistributionOption).filter_by(**of_member).values(weight=weight))
-        turn = await session.get(Turn, of_member)
-        if turn is not None:
-            turn.mark = mark_with_weight(turn.mark, weight, team.turn_mark)
+        """Write the weight, which locks the team, and return a number between those of the steps before and after."""
+        values: dict[str, Any] = {
+            "rank": None,
+            "mins_until_lead_offer": 0,
+            "assign_automatically": False,
+            "weight": weight,
+            "max_leads_per_day": None,
+            **dict.fromkeys(ALERT_FIELDS.values(), False),
+        }
+        await set_distribution_option(session, self.line.alice.id, self.line.team.id, user_id, values)
         assert self.journal.team_id is not None
         mark = LeadRollout(
             lead_id=self.journal.id,
