@@ -199,7 +199,7 @@ async def test_a_submit_that_is_refused_uses_no_turn(line: Line) -> None:
 
 
 async def test_a_lead_with_an_open_offer_of_the_team_uses_no_second_turn(line: Line) -> None:
-    """Who is planned by the second submit joins the end."""
+    """Members whom the second submit plans join the end of the line."""
     await line.build(1, 1)
     lead = await line.lead()
     await line.submit(lead)
