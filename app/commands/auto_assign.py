@@ -9,14 +9,14 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
-from app.commands.candidates import count_leads, holds_another_lead
+from app.commands.candidates import IS_CONTACTS_AGENT, count_leads
 from app.commands.claim import take_lead
 from app.commands.escalation import escalate
 from app.commands.locks import lock_counted_teams
 from app.commands.offer_standing import IS_OPEN, ineligibility
 from app.commands.withdrawal import withdraw_unsent
 from app.db.alert_columns import alerts_of
-from app.db.models import DistributionOption, LeadOffer, Team, User
+from app.db.models import DistributionOption, LeadOffer, User
 from app.domain.enums import ClaimedVia, EndReason
 from app.domain.quiet_hours import quiet_until
 from app.domain.time_zones import day_start
@@ -35,10 +35,10 @@ async def auto_assign(session: AsyncSession, lead_id: int, now: datetime) -> boo
         offer, user = due.offer, due.user
         if due.ineligibility is not None:
             withdrawn[offer.id] = due.ineligibility
-        elif (held_until := quiet_until(user.quiet_hours_start, user.quiet_hours_end, user.timezone, now)) is not None:
-            offer.held_until = held_until
         elif due.cap is not None and await _has_reached(session, due, due.cap, now):
             withdrawn[offer.id] = EndReason.CAP
+        elif (held_until := quiet_until(user.quiet_hours_start, user.quiet_hours_end, user.timezone, now)) is not None:
+            offer.held_until = held_until
         else:
             taker = offer
             break
@@ -71,11 +71,14 @@ async def _due_offers(session: AsyncSession, lead_id: int, now: datetime) -> Seq
         col(DistributionOption.team_id) == col(LeadOffer.team_id),
         col(DistributionOption.user_id) == col(LeadOffer.user_id),
     )
-    is_agent = and_(col(Team.keeps_contacts), holds_another_lead(col(LeadOffer.user_id), col(LeadOffer.lead_id)))
     statement: Any = (
-        select(LeadOffer, ineligibility(now), User, case((is_agent, None), else_=DistributionOption.max_leads_per_day))
+        select(
+            LeadOffer,
+            ineligibility(now),
+            User,
+            case((IS_CONTACTS_AGENT, None), else_=DistributionOption.max_leads_per_day),
+        )
         .join(User, col(User.id) == col(LeadOffer.user_id))
-        .outerjoin(Team, col(Team.id) == col(LeadOffer.team_id))
         .outerjoin(DistributionOption, is_its_option)
         .where(
             col(LeadOffer.lead_id) == lead_id,
@@ -83,7 +86,12 @@ async def _due_offers(session: AsyncSession, lead_id: int, now: datetime) -> Seq
             IS_OPEN,
             col(LeadOffer.notify_at) <= now,
         )
-        .order_by(col(LeadOffer.notify_at), col(LeadOffer.rank).nulls_last(), col(LeadOffer.id))
+        .order_by(
+            col(LeadOffer.notify_at),
+            case((IS_CONTACTS_AGENT, 0), else_=1),
+            col(LeadOffer.rank).nulls_last(),
+            col(LeadOffer.id),
+        )
     )
     fresh = {"populate_existing": True}
     due = [_DueOffer(*row) for row in await session.exec(statement, execution_options=fresh)]

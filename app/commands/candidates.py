@@ -19,6 +19,7 @@ from app.db.compiled import Statement
 from app.db.functions import rows_parameter
 from app.db.models import DistributionOption, Lead, LeadOffer, Team, TeamMember, Turn, User
 from app.domain.alert_channels import Alerts
+from app.domain.enums import OPEN_STATUSES
 from app.domain.planner import Candidate, Option, RolloutSettings
 from app.domain.time_zones import day_start
 from app.domain.turns import MemberTurns
@@ -58,17 +59,6 @@ async def count_leads(session: AsyncSession, team_id: int, since: Sequence[tuple
     Users without such leads are left out.
     """
     return dict(await _LEADS_SINCE.all(session, team_id=team_id, capped=since))
-
-
-def holds_another_lead(user_id: Any, lead_id: Any) -> ColumnElement[bool]:
-    """Return the condition that a user holds another lead of the contact of this lead."""
-    this, other = aliased(Lead), aliased(Lead)
-    same_contact = and_(
-        col(other.contact_id) == col(this.contact_id),
-        col(other.id) != col(this.id),
-        col(other.claimed_by_id) == user_id,
-    )
-    return exists(select(1).select_from(this).join(other, same_contact).where(col(this.id) == lead_id))
 
 
 class _Row(NamedTuple):
@@ -152,3 +142,38 @@ _CLAIMS_OF_CONTACT = Statement[Any](
     _pair,
 )
 """The holders of other leads of a contact, and when each of them claimed the last one."""
+
+
+def _is_contacts_agent() -> ColumnElement[bool]:
+    """Return the condition that the user of an offer is the contact's agent, as an expression over its row.
+
+    As in the planner, it is the one who claimed last another lead of the contact, of those whose offers of this lead by
+    this team are open.
+    """
+    rival, this, other = aliased(LeadOffer), aliased(Lead), aliased(Lead)
+    held = and_(
+        col(other.contact_id) == col(this.contact_id),
+        col(other.id) != col(this.id),
+        col(other.claimed_by_id) == col(rival.user_id),
+    )
+    agent_id = (
+        select(rival.user_id)
+        .join(this, col(this.id) == col(rival.lead_id))
+        .join(other, held)
+        .where(
+            col(rival.lead_id) == col(LeadOffer.lead_id),
+            col(rival.team_id) == col(LeadOffer.team_id),
+            col(rival.status).in_(OPEN_STATUSES),
+        )
+        .order_by(func.coalesce(other.claimed_at, other.created_at).desc(), col(rival.user_id))
+        .limit(1)
+        .correlate(LeadOffer)
+        .scalar_subquery()
+    )
+    keeps_contacts = exists(
+        select(1).where(col(Team.id) == col(LeadOffer.team_id), col(Team.keeps_contacts)).correlate(LeadOffer)
+    )
+    return and_(keeps_contacts, col(LeadOffer.user_id) == agent_id)
+
+
+IS_CONTACTS_AGENT = _is_contacts_agent()
