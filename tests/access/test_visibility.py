@@ -1,4 +1,4 @@
-"""Which rows each viewer can see: every rule by itself, and the parts in which lists read the same rows."""
+"""The rows that each viewer can see: every rule by itself, and the parts in which lists read the same rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -21,7 +21,7 @@ class Standing:
     claimable: bool
     ineligibility: EndReason | None
     succeeds: list[str]
-    """Who may claim: the names of Alice, Bob and Charlie."""
+    """The names of those of Alice, Bob and Charlie who may claim."""
 
 
 async def standing(database: Database, cast: Cast, offer: LeadOffer) -> Standing:

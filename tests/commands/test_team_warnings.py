@@ -1,4 +1,4 @@
-"""What the warnings of teams are found from: the people of each team, and older teams with the same zipcode."""
+"""The input of team warnings: the people of each team, and older teams with the same zipcode."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -672,7 +672,7 @@ async def test_two_submits_of_a_lead_at_once_are_one_turn(line: Line, writers: l
 
 # Fairness
 
-LEADS, ACTS_PER_LEAD = (10_000, 0.1) if FULL else (150, 0.3)
+LEADS, ACTS_PER_LEAD = (1_500, 0.1) if FULL else (150, 0.3)
 WEIGHTS = [1, 1, 1, 2, 3, 5, 7, 10, 50, 100]
 
 

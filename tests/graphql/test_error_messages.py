@@ -1,4 +1,4 @@
-"""What the errors of mutations say. Codes and permissions are tested beside each mutation; here it is the words."""
+"""The messages of the errors of mutations. Codes and permissions are tested beside each mutation; here it is the words."""
 
 from typing import Any
 
