@@ -1,4 +1,4 @@
-"""The results of the locking functions. That they lock, and in which order, needs PostgreSQL: see test_lock_order.py."""
+"""The results of the locking functions. That they lock, and in which order, needs PostgreSQL: test_lock_order.py."""
 
 from collections.abc import Sequence
 
