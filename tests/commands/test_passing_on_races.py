@@ -242,3 +242,19 @@ async def test_one_offer_per_user_though_both_teams_have_them(race: Race, world:
         steps = [*await session.exec(select(LeadRollout.id))]
     assert sorted(users) == sorted(member.id for member in chain.members[:2])
     assert len(steps) == 2  # the submit made nothing
+
+
+async def test_nobody_is_asked_behind_a_team_that_was_asked(race: Race, world: World) -> None:
+    """The third team, which has nobody, now leads back to the first one, and that one to a new team."""
+    chain = race.chain
+    fourth = await world.team(chain.alice)
+    await world.member_user(fourth, "Member4")
+    await chain.leave_nobody(3)
+    assert await chain.end_step(SECOND) is StepEnd.PASSED_ON
+    async with chain.database.write() as session:
+        for team, following in ((chain.teams[2], chain.teams[0]), (chain.teams[0], fourth)):
+            changed = await lock_team(session, team.id)
+            assert changed is not None
+            changed.next_team_id, changed.mins_until_next_team = following.id, 0
+    assert await chain.end_step(NOW + HOUR) is StepEnd.EXHAUSTED
+    assert await race.teams() == ["Team 1", "Team 2", "Team 3"]
