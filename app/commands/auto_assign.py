@@ -54,18 +54,22 @@ async def auto_assign(session: AsyncSession, lead_id: int, now: datetime) -> boo
     return True
 
 
-class _DueOffer(NamedTuple):
+class _AutomaticOffer(NamedTuple):
     offer: LeadOffer
     ineligibility: EndReason | None
     user: User
     cap: int | None
     """The user's cap in the team of the offer. Null for none, and for the contact's agent, who has none."""
 
+    def is_due(self, now: datetime) -> bool:
+        return self.offer.notify_at is not None and self.offer.notify_at <= now
 
-async def _due_offers(session: AsyncSession, lead_id: int, now: datetime) -> Sequence[_DueOffer]:
+
+async def _due_offers(session: AsyncSession, lead_id: int, now: datetime) -> Sequence[_AutomaticOffer]:
     """Return the lead's open, due, automatic offers in order of precedence.
 
-    The teams of users with a cap are locked, so that other assignments under the same cap wait.
+    If a cap decides, the teams of users with a cap are locked, so that other assignments under the same cap wait. Those
+    of offers that are not due yet are locked as well: an escalation makes them due, when the order of locks is over.
     """
     is_its_option = and_(
         col(DistributionOption.team_id) == col(LeadOffer.team_id),
@@ -84,7 +88,6 @@ async def _due_offers(session: AsyncSession, lead_id: int, now: datetime) -> Seq
             col(LeadOffer.lead_id) == lead_id,
             col(LeadOffer.assign_automatically).is_(True),
             IS_OPEN,
-            col(LeadOffer.notify_at) <= now,
         )
         .order_by(
             col(LeadOffer.notify_at),
@@ -94,15 +97,15 @@ async def _due_offers(session: AsyncSession, lead_id: int, now: datetime) -> Seq
         )
     )
     fresh = {"populate_existing": True}
-    due = [_DueOffer(*row) for row in await session.exec(statement, execution_options=fresh)]
-    capped = {each.offer.team_id for each in due if each.cap is not None and each.offer.team_id is not None}
-    if not capped:
-        return due
-    await lock_counted_teams(session, capped)
-    return [_DueOffer(*row) for row in await session.exec(statement, execution_options=fresh)]
+    found = [_AutomaticOffer(*row) for row in await session.exec(statement, execution_options=fresh)]
+    if any(each.is_due(now) and each.cap is not None for each in found):
+        capped = [each.offer.team_id for each in found if each.cap is not None and each.offer.team_id is not None]
+        await lock_counted_teams(session, capped)
+        found = [_AutomaticOffer(*row) for row in await session.exec(statement, execution_options=fresh)]
+    return [each for each in found if each.is_due(now)]
 
 
-async def _has_reached(session: AsyncSession, due: _DueOffer, cap: int, now: datetime) -> bool:
+async def _has_reached(session: AsyncSession, due: _AutomaticOffer, cap: int, now: datetime) -> bool:
     assert due.offer.team_id is not None
     since = [(due.user.id, day_start(due.user.timezone, now))]
     return (await count_leads(session, due.offer.team_id, since)).get(due.user.id, 0) >= cap

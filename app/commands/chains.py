@@ -1,5 +1,6 @@
 """Chains: a team may name a next team, which is offered a lead that nobody in the team takes."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,11 +45,14 @@ def askable(*columns: Any) -> Askable:
     return Askable(_team(*columns[:-1]), bool(columns[-1]))
 
 
-async def chain_from(session: AsyncSession, first: Askable, *, longest: int, lock: bool) -> list[Team]:
+async def chain_from(
+    session: AsyncSession, first: Askable, *, longest: int, lock: bool, offered_by: Collection[int] = ()
+) -> list[Team]:
     """Return the team and those that follow it: each one once, and at most `longest`.
 
     With `lock`, the locks of all of them are shared, and those of teams with turns or caps are exclusive. The caller
-    shares the lock of the first.
+    shares the lock of the first. `offered_by` are the teams whose offers of the lead are open: an automatic assignment
+    may need their locks later in the transaction, when it would be out of order to take them.
     """
     chain = [first]
     while len(chain) < longest and (following := chain[-1].team.next_team_id) is not None:
@@ -60,7 +64,7 @@ async def chain_from(session: AsyncSession, first: Askable, *, longest: int, loc
         chain.append(found)
 
     if lock and (counted := [each.team.id for each in chain if each.is_counted]):
-        fresh = {team.id: team for team in await lock_counted_teams(session, counted)}
+        fresh = {team.id: team for team in await lock_counted_teams(session, {*counted, *offered_by})}
         chain = [replace(each, team=fresh.get(each.team.id, each.team)) for each in chain]
     return [each.team for each in chain]
 

@@ -1,8 +1,9 @@
 """Passing on: once a step is over, the lead is offered to the next team; after the last one, it is exhausted."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import Enum, auto
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func
@@ -17,7 +18,7 @@ from app.commands.chains import chain_from, find_askable
 from app.commands.exhaustion import report_exhausted
 from app.commands.locks import lock_lead
 from app.commands.step_end import set_gives_up_at
-from app.commands.steps import known_offers, next_team_id, plan_step, wait_minutes, write_step
+from app.commands.steps import known_offers, next_team_id, open_teams, plan_step, wait_minutes, write_step
 from app.db.models import Lead, LeadRollout, Team
 from app.db.types import stored
 from app.domain.bounds import LONGEST_CHAIN
@@ -46,11 +47,10 @@ async def end_step(session: AsyncSession, lead_id: int, now: datetime) -> StepEn
 
     steps = await running_steps(session, lead)
     asked = [team for _, team in steps]
-    for team in await _following(session, asked):
+    known = await known_offers(session, lead_id)
+    for team in await _following(session, asked, open_teams(known)):
         previous, asked = asked[-1], [*asked, team]
-        step = await plan_step(
-            session, lead, team, await known_offers(session, lead_id), RolloutCause.PASSED_ON, now, lock=True
-        )
+        step = await plan_step(session, lead, team, known, RolloutCause.PASSED_ON, now, lock=True)
         method = steps[-1][0].team_selection_method
         offer_ids = await write_step(session, lead, step, method, wait_minutes(session, asked), now)
         await outbox.emit_rollout_passed_on(session, lead_id, previous.id, team.id, offer_ids, now)
@@ -111,7 +111,7 @@ def following_team(lead: Any) -> ColumnElement[int | None]:
     return found.scalar_subquery()  # type: ignore[no-any-return]
 
 
-async def _following(session: AsyncSession, asked: Sequence[Team]) -> list[Team]:
+async def _following(session: AsyncSession, asked: Sequence[Team], offered_by: Collection[int]) -> list[Team]:
     """Return the teams that are to be asked after these, in order, locked as their steps need it."""
     if not asked or (team_id := next_team_id(asked)) is None:
         return []
@@ -119,5 +119,5 @@ async def _following(session: AsyncSession, asked: Sequence[Team]) -> list[Team]
     if first is None:
         return []
     before = {team.id for team in asked}
-    chain = await chain_from(session, first, longest=LONGEST_CHAIN - len(asked), lock=True)
-    return [team for team in chain if team.id not in before]
+    chain = await chain_from(session, first, longest=LONGEST_CHAIN - len(asked), lock=True, offered_by=offered_by)
+    return [*takewhile(lambda team: team.id not in before, chain)]

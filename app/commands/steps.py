@@ -77,6 +77,11 @@ async def known_offers(session: AsyncSession, lead_id: int) -> list[KnownOffer]:
     return await _OFFERS_OF_LEAD.all(session, lead_id=lead_id)
 
 
+def open_teams(known: Iterable[KnownOffer]) -> set[int]:
+    """Return the ids of the teams whose offers of the lead are open."""
+    return {offer.team_id for offer in known if offer.is_open and offer.team_id is not None}
+
+
 def next_team_id(asked: Sequence[Team]) -> int | None:
     """Return the id of the team that follows those that were asked since the submit, or None.
 

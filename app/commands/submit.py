@@ -18,7 +18,7 @@ from app.commands.chains import ASKABLE, Askable, askable, chain_from
 from app.commands.claim import already_claimed
 from app.commands.locks import lock_lead, lock_visible_lead, require_creator, share
 from app.commands.step_end import set_gives_up_at
-from app.commands.steps import KnownOffer, Step, known_offers, plan_step, wait_minutes, write_step
+from app.commands.steps import KnownOffer, Step, known_offers, open_teams, plan_step, wait_minutes, write_step
 from app.db.compiled import Statement
 from app.db.models import Lead, LeadOffer, Team, TeamZipcode
 from app.db.sqlalchemy_internals import detached
@@ -119,7 +119,8 @@ async def prepare_submission(
 
     known = await known_offers(session, lead.id)
     has_open_offer = any(offer.is_open for offer in known)
-    chain = await chain_from(session, first, longest=1 if has_open_offer else LONGEST_CHAIN, lock=lock)
+    longest = 1 if has_open_offer else LONGEST_CHAIN
+    chain = await chain_from(session, first, longest=longest, lock=lock, offered_by=open_teams(known))
     steps: list[Step] = []
     for team in chain:
         cause = RolloutCause.PASSED_ON if steps else RolloutCause.SUBMITTED

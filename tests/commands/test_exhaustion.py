@@ -15,7 +15,7 @@ from app.commands.release import release_lead
 from app.commands.step_end import leads_to_end, next_step_end
 from app.commands.submit import submit_lead_offers
 from app.db.engine import Database, connect
-from app.db.models import Lead
+from app.db.models import Lead, LeadRollout
 from app.domain.bounds import LATEST
 from app.domain.enums import ClaimedVia, DistributionTarget, LeadOfferStatus, TeamSelectionMethod
 from tests.support.world import NOW, Cast, World
@@ -133,3 +133,25 @@ async def test_the_last_instant_and_none_are_moments_too(
     other = await world.offer(lead, cast.charlie, status=LeadOfferStatus.SCHEDULED, notify_at=notify_at)
     decline: Command = lambda session: decline_lead_offer(session, cast.bob.id, offer.id, NOW)  # noqa: E731
     assert await after(database, lead.id, decline) == (LATEST if notify_at else NOW), other
+
+
+@pytest.mark.parametrize("has_next", [True, False])
+async def test_a_submit_of_an_earlier_version_is_ended(
+    database: Database, world: World, cast: Cast, *, has_next: bool
+) -> None:
+    """Such a server writes neither the wait of a step nor when it is over, and the worker's patience decides."""
+    if has_next:
+        cast.team.next_team_id, cast.team.mins_until_next_team = (await world.team(cast.alice)).id, 5
+        await world.add(cast.team)
+    lead = await world.lead(cast.alice, cast.team, watched_since=NOW)
+    submit: Command = lambda session: submit_lead_offers(session, cast.alice.id, lead.id, NOW)  # noqa: E731
+    forget: Command = lambda session: session.exec(update(Lead).values(gives_up_at=None))  # noqa: E731
+    no_wait: Command = lambda session: session.exec(update(LeadRollout).values(wait_minutes=None))  # noqa: E731
+    await after(database, lead.id, submit, forget, no_wait)
+    for at, ended in ((NOW + HOUR - MINUTE, StepEnd.NOT_OVER), (NOW + HOUR, StepEnd.EXHAUSTED)):
+        async with database.write() as session:
+            assert await leads_to_end(session, at) == [lead.id]
+            assert await end_step(session, lead.id, at) is ended
+    async with database.read() as session:
+        teams = [*await session.exec(select(LeadRollout.team_id).order_by(col(LeadRollout.id)))]
+    assert teams == [cast.team.id, *([cast.team.next_team_id] if has_next else [])]

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 from sqlalchemy.util import await_only
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import locks
@@ -33,6 +33,7 @@ from app.db.models import (
     DistributionOption,
     Lead,
     LeadOffer,
+    LeadRollout,
     LeadRoute,
     LeadSource,
     Team,
@@ -50,6 +51,7 @@ from app.domain.enums import (
     LeadOfferStatus,
     OrderMethod,
     RequestStatus,
+    RolloutCause,
     TeamSelectionMethod,
 )
 from app.graphql.schema import schema
@@ -94,6 +96,8 @@ MUTATIONS = {
     "submit": Mutation(ALICE, 'submitLeadOffers(leadId: "3")'),
     "submit by zipcode": Mutation(ALICE, 'submitLeadOffers(leadId: "4")'),
     "submit again": Mutation(ALICE, 'submitLeadOffers(leadId: "1")'),
+    "submit in turn": Mutation(ALICE, 'submitLeadOffers(leadId: "7")'),
+    "submit along a chain": Mutation(ALICE, 'submitLeadOffers(leadId: "8")'),
     "claim": Mutation(BOB, 'claimLeadOffer(id: "1")'),
     "decline": Mutation(BOB, 'declineLeadOffer(id: "1")'),
     "assign": Mutation(ALICE, 'assignLead(id: "1", userId: "3")'),
@@ -139,8 +143,24 @@ COMMANDS: dict[str, Command] = {
     "deactivate": Other(lambda session: deactivate_user(session, "hal@example.com", NOW)),
     "process due": Other(lambda session: process_due(session, 6, NOW)),
     "report exhausted": Other(lambda session: end_step(session, 1, NOW)),
+    "pass on": Other(lambda session: end_step(session, 9, NOW)),
+    "assign under a cap": Other(lambda session: process_due(session, 10, NOW)),
     **MUTATIONS,
 }
+
+
+CHAIN = [(5, GUS), (3, CARL), (3, HAL), (4, BOB), (4, CARL)]
+"""Teams and members of the chain."""
+
+
+def following(team_id: int) -> dict[str, Any]:
+    """Return the fields of a team of the chain."""
+    return {
+        "creator_id": ALICE,
+        "created_at": NOW + 2 * MINUTE,
+        "next_team_id": team_id,
+        "mins_until_next_team": 5,
+    }
 
 
 def scene() -> list[SQLModel]:
@@ -149,6 +169,10 @@ def scene() -> list[SQLModel]:
     Bob and Carl have quiet hours. Lead 1 is offered to both and to Hal, Bob holds lead 2, which was offered to Carl and
     Gus too, leads 3 and 4 are new, lead 5 is offered to Carl, whose quiet hours hold its message back, and an automatic
     offer of lead 6 to Bob is due.
+
+    Teams 5, 3 and 4 are a chain: Gus alone, then Carl and Hal in turn, then Bob and Carl by time. Hal and Bob get leads
+    automatically, one a day at most. Leads 7 and 8 are new, for team 3 and for the chain. The step of lead 9 in team 3
+    is over; Hal's offer of it was held and is due, as is his offer of lead 10.
     """
     team: dict[str, Any] = {"distribution_target": DistributionTarget.TEAM_ROLLOUT, "team_id": 1, "creator_id": ALICE}
     by_id, by_zipcode = TeamSelectionMethod.SPECIFIC_TEAM, TeamSelectionMethod.ZIPCODE
@@ -177,6 +201,9 @@ def scene() -> list[SQLModel]:
         ),
         Team(id=1, name="One", creator_id=ALICE, order_method=OrderMethod.TIME, created_at=NOW),
         Team(id=2, name="Two", creator_id=ALICE, order_method=by_rank, created_at=NOW + MINUTE),
+        Team(id=4, name="Four", creator_id=ALICE, order_method=OrderMethod.TIME, created_at=NOW + 2 * MINUTE),
+        Team(id=3, name="Three", order_method=OrderMethod.ROUND_ROBIN, mins_until_next_alert=5, **following(4)),
+        Team(id=5, name="Five", order_method=by_rank, **following(3)),
         TeamZipcode(team_id=1, zipcode="02138"),
         TeamZipcode(team_id=2, zipcode="02138"),
         *(
@@ -189,6 +216,7 @@ def scene() -> list[SQLModel]:
                     (1, GUS, RequestStatus.ACCEPTED),
                     (1, HAL, RequestStatus.ACCEPTED),
                     (2, CARL, RequestStatus.ACCEPTED),
+                    *((team_id, user_id, RequestStatus.ACCEPTED) for team_id, user_id in CHAIN),
                 ],
                 1,
             )
@@ -200,6 +228,17 @@ def scene() -> list[SQLModel]:
         DistributionOption(id=5, team_id=2, user_id=CARL, rank=1),
         DistributionOption(id=6, team_id=1, user_id=HAL, rank=5, mins_until_lead_offer=60),
         Turn(team_id=1, user_id=CARL, mark=2_000_000_000, taken=1, last_taken_at=NOW),
+        *(
+            DistributionOption(
+                id=n,
+                team_id=team_id,
+                user_id=user_id,
+                rank=1,
+                assign_automatically=user_id in (BOB, HAL),
+                max_leads_per_day=1 if user_id in (BOB, HAL) else None,
+            )
+            for n, (team_id, user_id) in enumerate(CHAIN, 7)
+        ),
         Contact(id=1, owner_id=ALICE, first_name="Mary"),
         LeadSource(id=1, creator_id=ALICE, name="Website", name_key="website"),
         *(
@@ -219,6 +258,8 @@ def scene() -> list[SQLModel]:
         Lead(id=2, team_selection_method=by_id, claimed_by_id=BOB, claimed_at=NOW, claimed_via=ClaimedVia.APP, **lead),
         Lead(id=3, team_selection_method=by_id, **lead),
         *(Lead(id=n, team_selection_method=by_id, **lead) for n in (5, 6)),
+        *(Lead(id=n, team_selection_method=by_id, **(lead | {"team_id": 3})) for n in (7, 10)),
+        *(Lead(id=n, team_selection_method=by_id, **(lead | {"team_id": 5})) for n in (8, 9)),
         Lead(id=4, team_selection_method=by_zipcode, zipcode="02138", **(lead | {"team_id": None})),
         LeadOffer(id=1, lead_id=1, user_id=BOB, notify_at=NOW, status=sent, **offer),
         LeadOffer(
@@ -246,6 +287,29 @@ def scene() -> list[SQLModel]:
             id=7, lead_id=6, user_id=BOB, notify_at=NOW, status=scheduled, **(offer | {"assign_automatically": True})
         ),
         LeadOffer(id=8, lead_id=1, user_id=HAL, notify_at=NOW + 60 * MINUTE, status=scheduled, **offer),
+        *(
+            LeadOffer(
+                id=n,
+                lead_id=lead_id,
+                user_id=HAL,
+                notify_at=NOW - 5 * MINUTE,
+                status=scheduled,
+                **(offer | {"team_id": 3, "order_method": OrderMethod.ROUND_ROBIN, "assign_automatically": True}),
+            )
+            for n, lead_id in enumerate((9, 10), 9)
+        ),
+        *(
+            LeadRollout(
+                id=n,
+                lead_id=9,
+                team_id=team_id,
+                team_selection_method=by_id,
+                submitted_at=NOW - 5 * MINUTE,
+                cause=cause,
+                wait_minutes=5,
+            )
+            for n, (team_id, cause) in enumerate([(5, RolloutCause.SUBMITTED), (3, RolloutCause.PASSED_ON)], 1)
+        ),
         *(
             Delivery(id=n, offer_id=offer_id, channel=Channel.EMAIL, status=DeliveryStatus.PENDING, next_attempt_at=at)
             for n, (offer_id, at) in enumerate(
@@ -476,6 +540,19 @@ async def test_simultaneous_commands_are_one_after_the_other(
             if found not in expected:
                 faults.append(f"{first} beside {second}, {schedule}: {_difference(found, expected)}")
     assert faults == []
+
+
+async def test_a_step_locks_at_once_what_its_assignment_may_need(stage: Stage, database: Database) -> None:
+    """Team 3 has made the lead's open offer, and the step is of team 4: a submit along the chain locks 3 before 4."""
+    free = select(Team.id).where(col(Team.id) == 4).with_for_update(of=Team, key_share=True, skip_locked=True)
+    await stage.reset()
+    async with database.write() as session:
+        await locks.lock_counted_teams(session, [3])
+        passing_on = asyncio.create_task(stage.send(COMMANDS["pass on"]))
+        await asyncio.sleep(0.3)
+        assert (await session.exec(free)).all() == [4]
+        assert not passing_on.done()
+    assert await passing_on == "OK"
 
 
 def _difference(found: Outcome, expected: list[Outcome]) -> str:

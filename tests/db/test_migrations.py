@@ -13,12 +13,14 @@ from sqlalchemy import Connection, text
 from sqlmodel import SQLModel, col, select
 
 from app.commands.outbox import count_silent_offers
+from app.commands.step_end import set_gives_up_at
 from app.db import migrations
-from app.db.engine import Database
+from app.db.engine import Database, connect
 from app.db.migrations import upgrade
-from app.db.models import Delivery, LeadOffer
-from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
-from tests.support.world import Cast, World
+from app.db.models import Delivery, Lead, LeadOffer
+from app.domain.bounds import LATEST
+from app.domain.enums import Channel, DeliveryStatus, DistributionTarget, LeadOfferStatus
+from tests.support.world import NOW, Cast, World
 
 SQLITE = """
 SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name <> 'alembic_version' AND name NOT LIKE 'sqlite_%'
@@ -102,3 +104,61 @@ async def test_imported_offers_get_the_deliveries_that_earlier_imports_left_out(
         (told_of.id, Channel.EMAIL, DeliveryStatus.PENDING, ahead),
         (submitted.id, Channel.TEXT, DeliveryStatus.PENDING, past),
     ]
+
+
+async def test_leads_get_the_moment_at_which_they_are_given_up(
+    database: Database, database_url: str, world: World, cast: Cast
+) -> None:
+    """As if every step had been made with the patience of the server. The rules recompute the same."""
+    began = datetime.now(UTC) - timedelta(seconds=1)
+    watched: dict[str, Any] = {"watched_since": NOW}
+    patience = timedelta(minutes=45)
+    expected: dict[int, datetime | None] = {}
+
+    async def add(gives_up_at: datetime | None, *moments: datetime | None, ended: bool = False, **fields: Any) -> None:
+        lead = await world.lead(cast.alice, cast.team, **fields)
+        for user, moment in zip((cast.bob, cast.charlie), moments, strict=False):
+            status = LeadOfferStatus.DECLINED if ended else LeadOfferStatus.SENT
+            await world.offer(lead, user, status=status, notify_at=moment)
+        expected[lead.id] = gives_up_at
+
+    later, now = NOW + timedelta(hours=1, milliseconds=7), LATEST - timedelta(days=1)
+    await add(None, NOW, **watched, claimed_by_id=cast.bob.id)
+    await add(None, NOW, **watched, exhausted_at=NOW)
+    await add(None, NOW)
+    await add(None, **watched, distribution_target=DistributionTarget.MYSELF)
+    await add(NOW + patience, **watched)
+    await add(later + patience, later, NOW, **watched)
+    await add(now, NOW, ended=True, **watched)
+    await add(now, None, **watched)
+    await add(LATEST, LATEST, **watched)
+
+    async with database.write_engine.begin() as connection:
+        if database.is_postgresql:
+            await connection.execute(text("DROP TRIGGER a_step_is_over ON leads"))
+        for statement in (
+            "DROP INDEX ix_leads_gives_up_at",
+            "ALTER TABLE leads DROP COLUMN gives_up_at",
+            "ALTER TABLE lead_rollouts DROP COLUMN wait_minutes",
+            "CREATE INDEX ix_leads_watched ON leads (id)",
+            "UPDATE alembic_version SET version_num = '0010'",
+        ):
+            await connection.execute(text(statement))
+    await asyncio.to_thread(upgrade, database_url, "0011", unclaimed_minutes=45)
+
+    async def found() -> dict[int, datetime | None]:
+        moments = select(Lead.id, Lead.gives_up_at)
+        async with database.read() as session:
+            return {
+                lead_id: now if at is not None and began <= at <= datetime.now(UTC) else at
+                for lead_id, at in await session.exec(moments)
+            }
+
+    assert await found() == expected
+    patient = connect(database_url, unclaimed_minutes=45)
+    try:
+        async with patient.write() as session:
+            await set_gives_up_at(session, [*expected], datetime.now(UTC))
+    finally:
+        await patient.close()
+    assert await found() == expected

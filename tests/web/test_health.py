@@ -93,6 +93,24 @@ async def test_metrics_of_offers_that_nobody_will_be_told_of(api: Api, world: Wo
     assert await counted() == "0.0"
 
 
+async def test_metrics_of_leads_that_nobody_passes_on(api: Api, world: World, cast: Cast) -> None:
+    async def counted() -> str:
+        told = (await api.http.get("/metrics")).text
+        return told.partition("\nlead_offers_lost_leads ")[2].partition("\n")[0]
+
+    minute = timedelta(minutes=1)
+    lead = await world.lead(cast.alice, cast.team, watched_since=NOW)
+    never_submitted = await world.lead(cast.alice, cast.team)
+    for gives_up_at, lost in ((NOW, 0), (NOW - minute, 0), (NOW - minute - minute / 60_000, 1), (None, 1)):
+        never_submitted.gives_up_at = lead.gives_up_at = gives_up_at
+        await world.add(lead, never_submitted)
+        assert await counted() == f"{lost}.0", gives_up_at
+    for ended in ({"exhausted_at": NOW}, {"exhausted_at": None, "claimed_by_id": cast.bob.id}):
+        lead.sqlmodel_update(ended)
+        await world.add(lead)
+        assert await counted() == "0.0", ended
+
+
 async def test_metrics_of_due_deliveries(api: Api, world: World, cast: Cast) -> None:
     offer = await world.offer(await world.lead(cast.alice, cast.team), cast.bob)
     for minutes, status in ((-3, DeliveryStatus.PENDING), (-9, DeliveryStatus.SENT), (5, DeliveryStatus.PENDING)):

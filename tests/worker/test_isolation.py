@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, col
 
 from app.commands.locks import lock_lead
+from app.commands.submit import submit_lead_offers
 from app.db.engine import Database
 from app.db.models import Attempts, Contact, Delivery, Event, Lead, LeadOffer, Notice, User
 from app.domain.enums import Channel, DeliveryStatus, EventKind, LeadOfferStatus
@@ -102,16 +103,24 @@ class Outbox:
                 await connection.exec_driver_sql(statement)
 
     async def refuse_update(self, table: str, condition: str) -> None:
-        """Makes the database reject every update that leaves a row of the table in this condition."""
+        """Make the database reject every update that leaves a row of the table in this condition."""
+        await self.refuse(f"UPDATE ON {table}", condition)
+
+    async def refuse(self, writes: str, condition: str) -> None:
+        """Make the database reject these writes, `UPDATE ON table` or `INSERT ON table`, if the condition holds."""
         if self.database.is_postgresql:
             await self.execute(
                 "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE EXCEPTION 'no'; END$$",
-                f"CREATE TRIGGER t BEFORE UPDATE ON {table} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION refuse()",
+                f"CREATE TRIGGER t BEFORE {writes} FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION refuse()",
             )
         else:
             await self.execute(
-                f"CREATE TRIGGER t BEFORE UPDATE ON {table} WHEN {condition} BEGIN SELECT RAISE(ABORT, 'no'); END"
+                f"CREATE TRIGGER t BEFORE {writes} WHEN {condition} BEGIN SELECT RAISE(ABORT, 'no'); END"
             )
+
+    async def allow(self, table: str) -> None:
+        """Undo `refuse` for writes to this table."""
+        await self.execute(f"DROP TRIGGER t ON {table}" if self.database.is_postgresql else "DROP TRIGGER t")
 
     async def dispatch(self, now: datetime) -> None:
         settings = settings_for(self.url)
@@ -273,3 +282,29 @@ async def test_an_exhausted_lead_that_fails_does_not_block_others(outbox: Outbox
     await outbox.refuse_update("leads", "NEW.id = 1 AND NEW.exhausted_at IS NOT NULL")
     await outbox.dispatch(NOW + 60 * MINUTE)
     assert sorted(outbox.outbound.sent) == [creator.email for creator in creators[1:]]
+
+
+async def test_a_step_that_fails_does_not_keep_others_from_ending(outbox: Outbox, world: World, cast: Cast) -> None:
+    """The first of three leads that are over cannot go on to the next team. It is whole, and still due."""
+    following = await world.team(cast.alice)
+    dora = await world.member_user(following, "Dora")
+    cast.team.next_team_id, cast.team.mins_until_next_team = following.id, 0
+    await world.add(cast.team)
+    for _ in range(3):
+        lead = await world.lead(cast.alice, cast.team, watched_since=NOW)
+        async with outbox.database.write() as session:
+            await submit_lead_offers(session, cast.alice.id, lead.id, NOW)
+    await outbox.refuse("INSERT ON lead_rollouts", "NEW.lead_id = 1")
+    await outbox.dispatch(NOW)
+
+    async def offered_and_due() -> tuple[list[int], list[int]]:
+        offered = select(col(LeadOffer.lead_id)).where(col(LeadOffer.user_id) == dora.id)
+        due = select(col(Lead.id)).where(col(Lead.gives_up_at) <= NOW, col(Lead.exhausted_at).is_(None))
+        async with outbox.database.read() as session:
+            found: list[Any] = [[row[0] for row in await session.exec(query)] for query in (offered, due)]  # type: ignore[call-overload]
+        return sorted(found[0]), found[1]
+
+    assert await offered_and_due() == ([2, 3], [1])
+    await outbox.allow("lead_rollouts")
+    await outbox.dispatch(NOW + MINUTE)
+    assert await offered_and_due() == ([1, 2, 3], [])

@@ -10,9 +10,12 @@ IS_WATCHED = """
 distribution_target = 'TEAM_ROLLOUT' AND claimed_by_id IS NULL AND watched_since IS NOT NULL AND exhausted_at IS NULL
 """
 
+LATEST = "2200-12-31 23:59:59.999000"
 LATER = {
-    "postgresql": "{} + make_interval(mins => {})",
-    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', {}, '{} minutes') || '000'",
+    "postgresql": f"""
+(SELECT least(at, '{LATEST}+00') FROM (SELECT {{}} + make_interval(mins => {{}}) AS at) AS moment WHERE at IS NOT NULL)
+""",  # noqa: S608
+    "sqlite": f"min(strftime('%Y-%m-%d %H:%M:%f', {{}}, '{{}} minutes') || '000', '{LATEST}')",
 }
 NOW = {"postgresql": "now()", "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now') || '000'"}
 

@@ -9,9 +9,11 @@ down_revision = "0011"
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 Instant = sa.DateTime(timezone=True)
 
+# 30 seconds are the longest sleep of a worker, which looks later ends up by itself then. A server's clock may also be
+# ahead of the database's by some milliseconds.
 WAKE_UP = """
 CREATE TRIGGER a_step_is_over AFTER UPDATE OF gives_up_at ON leads FOR EACH ROW
-WHEN (NEW.gives_up_at <= now() AND NEW.gives_up_at IS DISTINCT FROM OLD.gives_up_at)
+WHEN (NEW.gives_up_at <= now() + interval '30 seconds' AND NEW.gives_up_at IS DISTINCT FROM OLD.gives_up_at)
 EXECUTE FUNCTION lead_offers_work()
 """
 
