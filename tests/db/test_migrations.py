@@ -137,7 +137,7 @@ async def test_leads_get_the_moment_at_which_they_are_given_up(
         if database.is_postgresql:
             await connection.execute(text("DROP TRIGGER a_step_is_over ON leads"))
         for statement in (
-            "DROP INDEX ix_leads_gives_up_at",
+            "DROP INDEX ix_leads_ending",
             "ALTER TABLE leads DROP COLUMN gives_up_at",
             "ALTER TABLE lead_rollouts DROP COLUMN wait_minutes",
             "CREATE INDEX ix_leads_watched ON leads (id)",

@@ -1,4 +1,4 @@
-"""The messages of the errors of mutations. Codes and permissions are tested beside each mutation; here it is the words."""
+"""The messages of the errors of mutations. Codes and permissions are tested beside each mutation."""
 
 from typing import Any
 
