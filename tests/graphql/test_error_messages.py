@@ -76,7 +76,7 @@ async def test_errors_of_distribution_options(api: Api, world: World, cast: Cast
     assert await message(alice, SET, input=by_bob | {"teamId": 999}) == told
     told = "input.userId: is not the id of a member or of the creator of this team"
     assert await message(alice, SET, input=by_bob | {"userId": cast.charlie.id}) == told
-    told = "input.minsUntilLeadOffer: must be 0 in a team that orders its members by rank"
+    told = "input.minsUntilLeadOffer: must be 0 in a team that does not order its members by time"
     assert await message(alice, SET, input=by_bob | {"minsUntilLeadOffer": 5}) == told
     told = "The team North already has 200 distribution options, the maximum."
     assert await message(alice, SET, input={"teamId": full.id, "userId": cast.alice.id}) == told

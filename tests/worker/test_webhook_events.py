@@ -270,6 +270,8 @@ async def test_events_have_the_documented_fields_and_no_contact_data(
     office: Office, world: World, cast: Cast, offer: LeadOffer
 ) -> None:
     await office.claim(offer)
+    cast.team.next_team_id, cast.team.mins_until_next_team = (await world.team(cast.alice)).id, 60  # it has nobody
+    await world.add(cast.team)
     await office.submit(await world.lead(cast.alice, cast.team))
     office.channel.failure = DeliveryError("no", permanent=True)
     told = [*await office.dispatch(), *await office.dispatch(60 * MINUTE)]
