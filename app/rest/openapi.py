@@ -22,8 +22,8 @@ QUERY_STRINGS = (
     "or `team_id[$in][0]=4`."
 )
 SUBMIT = (
-    "Offers the lead to the members of its team, by rank or by time. Only the creator of the lead can submit it. "
-    "Submitting it again offers it to members who have no offer yet. The response lists all offers of the lead by "
+    "Offers the lead to the members of its team, by rank, by time or by turns. Only the creator of the lead can submit "
+    "it. Submitting it again offers it to members who have no offer yet. The response lists all offers of the lead by "
     "this team, without a limit."
 )
 

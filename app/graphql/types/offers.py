@@ -63,7 +63,8 @@ class LeadOffer:
         "offers without a time."
     )
     rank: int | None = column(
-        "The user's rank when the offer was made. Null if they had none, or if the team's orderMethod was TIME."
+        "The user's rank when the offer was made or, in a team by turns, their place in the line: from 1, and 0 for "
+        "the contact's agent. Null if they had none, or if the team's orderMethod was TIME."
     )
     assign_automatically: bool = column(
         "Whether the lead, if still unclaimed, is assigned to the user when the offer is due."
