@@ -34,11 +34,11 @@ def migrate() -> None:
 def unclaimed(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array of objects.")] = False,
 ) -> None:
-    """Print the leads that nobody has claimed and nobody is expected to, oldest first.
+    """Print the leads that nobody has claimed and nobody else will be offered, oldest first.
 
     One lead per line: id, time of creation, e-mail address of the creator, name of the contact. A lead is listed once
-    all its offers have ended, or LEAD_OFFERS_UNCLAIMED_MINUTES after its last offer. The values are separated by tabs,
-    and control characters in names are escaped as in JSON.
+    no team follows and all its offers have ended, or LEAD_OFFERS_UNCLAIMED_MINUTES after its last offer. The values are
+    separated by tabs, and control characters in names are escaped as in JSON.
     """
     settings = settings_or_exit()
     with expected_errors():

@@ -4,17 +4,19 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import bindparam, exists
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands.locks import lock_counted_teams, share
 from app.db.compiled import Statement
-from app.db.models import DistributionOption, Team
+from app.db.models import DistributionOption, LeadRollout, Team
 from app.db.sqlalchemy_internals import detached
-from app.db.types import Id
-from app.domain.enums import OrderMethod
+from app.db.types import Id, stored
+from app.domain.bounds import LONGEST_CHAIN
+from app.domain.enums import OrderMethod, RolloutCause
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +79,32 @@ async def find_askable(session: AsyncSession, team_id: int, *, lock: bool) -> As
 _LIVE = ASKABLE.where(col(Team.id) == bindparam("team_id", type_=Id), visibility.is_live())
 _FOLLOWING = {False: Statement(_LIVE, askable), True: Statement(share(_LIVE, Team), askable)}
 """Both with and without a lock."""
+
+
+def following_team(lead: Any) -> ColumnElement[int | None]:
+    """Return the id of the team that a lead goes on to, as an expression over its row; null if there is none.
+
+    It equals `next_team_id` (app/commands/steps.py) of the running steps.
+    """
+    step, asked, submit = aliased(LeadRollout), aliased(LeadRollout), aliased(LeadRollout)
+    team, following = aliased(Team), aliased(Team)
+    last_submit = (
+        select(func.max(submit.id))
+        .where(col(submit.lead_id) == lead.id, col(submit.cause) == stored(RolloutCause.SUBMITTED))
+        .scalar_subquery()
+    )
+    is_running = and_(
+        col(asked.lead_id) == lead.id,
+        col(asked.id) > func.coalesce(lead.ended_step_id, 0),
+        col(asked.id) >= func.coalesce(last_submit, 0),
+    )
+    last_step = select(func.max(asked.id)).where(is_running).scalar_subquery()
+    count = select(func.count()).select_from(asked).where(is_running).scalar_subquery()
+    was_asked = exists(select(1).where(is_running, col(asked.team_id) == col(following.id)))
+    found: Any = (
+        select(following.id)
+        .join(team, col(team.next_team_id) == col(following.id))
+        .join(step, col(step.team_id) == col(team.id))
+        .where(col(step.id) == last_step, visibility.is_live(following), ~was_asked, count < LONGEST_CHAIN)
+    )
+    return found.scalar_subquery()  # type: ignore[no-any-return]

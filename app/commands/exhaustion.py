@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
+from app.commands.chains import following_team
 from app.db.models import Contact, Lead, Notice, User
 from app.domain.enums import DeliveryStatus, DistributionTarget
 
@@ -29,7 +30,7 @@ async def unclaimed_leads(session: AsyncSession, now: datetime) -> Sequence[tupl
     is_exhausted = and_(
         col(Lead.distribution_target) == DistributionTarget.TEAM_ROLLOUT,
         col(Lead.claimed_by_id).is_(None),
-        or_(col(Lead.exhausted_at).is_not(None), col(Lead.gives_up_at) <= now),
+        or_(col(Lead.exhausted_at).is_not(None), and_(col(Lead.gives_up_at) <= now, following_team(Lead).is_(None))),
     )
     found = (
         select(Lead, User, Contact)

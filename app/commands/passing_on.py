@@ -4,14 +4,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import Enum, auto
 from itertools import takewhile
-from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func
-from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.access import visibility
 from app.commands import outbox
 from app.commands.auto_assign import auto_assign
 from app.commands.chains import chain_from, find_askable
@@ -20,7 +16,6 @@ from app.commands.locks import lock_lead
 from app.commands.step_end import set_gives_up_at
 from app.commands.steps import known_offers, next_team_id, open_teams, plan_step, wait_minutes, write_step
 from app.db.models import Lead, LeadRollout, Team
-from app.db.types import stored
 from app.domain.bounds import LONGEST_CHAIN
 from app.domain.enums import RolloutCause
 
@@ -80,35 +75,6 @@ async def running_steps(session: AsyncSession, lead: Lead) -> list[tuple[LeadRol
         if step.cause is RolloutCause.SUBMITTED:
             break
     return steps
-
-
-def following_team(lead: Any) -> ColumnElement[int | None]:
-    """Return the id of the team that a lead goes on to, as an expression over its row; null if there is none.
-
-    It equals `next_team_id` of the running steps.
-    """
-    step, asked, submit = aliased(LeadRollout), aliased(LeadRollout), aliased(LeadRollout)
-    team, following = aliased(Team), aliased(Team)
-    last_submit = (
-        select(func.max(submit.id))
-        .where(col(submit.lead_id) == lead.id, col(submit.cause) == stored(RolloutCause.SUBMITTED))
-        .scalar_subquery()
-    )
-    is_running = and_(
-        col(asked.lead_id) == lead.id,
-        col(asked.id) > func.coalesce(lead.ended_step_id, 0),
-        col(asked.id) >= func.coalesce(last_submit, 0),
-    )
-    last_step = select(func.max(asked.id)).where(is_running).scalar_subquery()
-    count = select(func.count()).select_from(asked).where(is_running).scalar_subquery()
-    was_asked = exists(select(1).where(is_running, col(asked.team_id) == col(following.id)))
-    found: Any = (
-        select(following.id)
-        .join(team, col(team.next_team_id) == col(following.id))
-        .join(step, col(step.team_id) == col(team.id))
-        .where(col(step.id) == last_step, visibility.is_live(following), ~was_asked, count < LONGEST_CHAIN)
-    )
-    return found.scalar_subquery()  # type: ignore[no-any-return]
 
 
 async def _following(session: AsyncSession, asked: Sequence[Team], offered_by: Collection[int]) -> list[Team]:

@@ -35,7 +35,7 @@ def chain_problem(team_id: int, next_of: NextTeams, before: int = 0) -> str | No
     """
     chain = chain_from(team_id, next_of)
     if next_of.get(chain[-1]) is not None:
-        return "leads back to a team that comes before it"
+        return "leads back to this team, or to one that comes before it"
     if before + len(chain) > LONGEST_CHAIN:
         return f"makes a chain of more than {LONGEST_CHAIN} teams"
     return None

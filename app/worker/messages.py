@@ -67,8 +67,8 @@ def exhausted(creator: User, lead: Lead, contact: Contact) -> Words:
     return _title("Nobody has claimed lead", lead, contact), (
         f"{_greeting(creator, contact)},\n\n"
         f"{_enquiry(creator, lead, contact)}\n\n"
-        "Nobody has claimed this lead, and everyone it was offered to has had time to do so. Submit it again to offer "
-        "it to members who have joined or returned since, or assign it to someone.\n"
+        "Nobody has claimed this lead, and nobody else is left to offer it to. Submit it again to offer it to members "
+        "who have joined or returned since, or assign it to someone.\n"
     )
 
 

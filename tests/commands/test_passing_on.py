@@ -9,9 +9,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.availability import set_away
+from app.commands.chains import following_team
 from app.commands.claim import claim_lead_offer, decline_lead_offer
+from app.commands.exhaustion import unclaimed_leads
 from app.commands.leads import update_lead
-from app.commands.passing_on import StepEnd, end_step, following_team, running_steps
+from app.commands.passing_on import StepEnd, end_step, running_steps
 from app.commands.preview import preview_lead_offers
 from app.commands.release import release_lead
 from app.commands.steps import next_team_id
@@ -280,6 +282,21 @@ async def test_next_steps_are_told_by_the_lead_too(chain: Chain) -> None:
     await check(chain.teams[2].id)
     await chain.end_step(NOW + 2 * HOUR)
     await check(None)
+
+
+async def test_a_lead_that_only_waits_for_its_next_step_is_not_listed_as_unclaimed(chain: Chain) -> None:
+    async def listed(now: datetime) -> list[int]:
+        async with chain.database.read() as session:
+            return [lead.id for lead, _, _ in await unclaimed_leads(session, now)]
+
+    await chain.submit()
+    assert await listed(NOW + 10 * MINUTE) == []
+    for minutes in (10, 20):
+        await chain.end_step(NOW + minutes * MINUTE)
+    assert await listed(NOW + 79 * MINUTE) == []
+    assert await listed(NOW + 80 * MINUTE) == [chain.lead.id]
+    await chain.end_step(NOW + 80 * MINUTE)
+    assert await listed(NOW + 81 * MINUTE) == [chain.lead.id]
 
 
 async def test_passing_on_emits_an_event(database_url: str, world: World, cast: Cast) -> None:

@@ -36,7 +36,7 @@ def test_a_problem_is_a_ring_or_a_long_chain_through_the_team(next_of: dict[int,
         last = chain_from(team, next_of)[-1]
         longest = max(len(path) for path in paths(next_of) if team in path)
         if next_of.get(last) is not None:
-            assert problem == "leads back to a team that comes before it"
+            assert problem == "leads back to this team, or to one that comes before it"
         elif problem is not None:
             assert problem == "makes a chain of more than 5 teams"
             assert longest > LONGEST_CHAIN

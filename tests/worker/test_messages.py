@@ -92,8 +92,8 @@ def test_messages_about_an_assigned_lead() -> None:
 def test_an_e_mail_about_an_exhausted_lead() -> None:
     assert messages.exhausted(BOB, BUYER, MARY) == (
         "Nobody has claimed lead 7: Buyer in 94105",
-        f"Hello Bob,\n\n{WRITTEN}\n\nNobody has claimed this lead, and everyone it was offered to has had time to do "
-        "so. Submit it again to offer it to members who have joined or returned since, or assign it to someone.\n",
+        f"Hello Bob,\n\n{WRITTEN}\n\nNobody has claimed this lead, and nobody else is left to offer it to. Submit "
+        "it again to offer it to members who have joined or returned since, or assign it to someone.\n",
     )
 
 

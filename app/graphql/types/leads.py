@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, and_, case
 
 from app.access import visibility
 from app.access.field_access import ROLLOUTS, AccessContext
-from app.commands.passing_on import following_team
+from app.commands.chains import following_team
 from app.db import models
 from app.db.functions import seconds_between
 from app.domain.bounds import LARGEST_INT
