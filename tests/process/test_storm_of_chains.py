@@ -72,8 +72,8 @@ class ChainStorm(Storm):
         takes_away = action in (RELEASE, ASSIGN)
         if takes_away:
             self.taking_away[lead_id] += 1
-            if holds:
-                holds[-1][2] = min(holds[-1][2], began)
+            for hold in holds:  # the holder may have claimed several times
+                hold[2] = min(hold[2], began)
         await super().act(http, user, action, variables)
         if takes_away:
             self.taking_away[lead_id] -= 1
