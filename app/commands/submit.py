@@ -17,6 +17,7 @@ from app.commands.auto_assign import auto_assign
 from app.commands.chains import ASKABLE, Askable, askable, chain_from
 from app.commands.claim import already_claimed
 from app.commands.locks import lock_lead, lock_visible_lead, require_creator, share
+from app.commands.passing_on import running_steps
 from app.commands.step_end import set_gives_up_at
 from app.commands.steps import KnownOffer, Step, known_offers, open_teams, plan_step, wait_minutes, write_step
 from app.db.compiled import Statement
@@ -127,9 +128,19 @@ async def prepare_submission(
         steps.append(await plan_step(session, lead, team, known, cause, at or now, lock=lock))
         if steps[-1].plan.offers:
             break
-    if not steps[0].has_options and not steps[-1].plan.offers:
+    has_nobody = not steps[0].has_options and not steps[-1].plan.offers
+    if has_nobody and not (has_open_offer and await _has_gone_on(session, lead, chain[0])):
         raise ApiError(Code.NO_DISTRIBUTION_OPTIONS, f"The team {chain[0].name} has no distribution options.")
     return Submission(lead, method, known, steps)
+
+
+async def _has_gone_on(session: AsyncSession, lead: Lead, team: Team) -> bool:
+    """Return whether the lead has gone on from this team to another one since its last submit.
+
+    A submit that passed over a team without options can then be repeated, like any other.
+    """
+    asked = [asked_team.id for _, asked_team in await running_steps(session, lead)]
+    return team.id in asked[:-1]
 
 
 # Checks of the lead and choice of its team

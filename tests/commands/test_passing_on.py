@@ -149,6 +149,24 @@ async def test_a_submit_asks_the_next_team_if_the_first_has_nobody(chain: Chain)
     assert [*await chain.offers()] == ["Member2", "Member3"]
 
 
+async def test_a_submit_that_passed_over_a_team_without_options_can_be_repeated(chain: Chain) -> None:
+    empty = await chain.world.team(chain.alice, next_team_id=chain.teams[0].id, mins_until_next_team=0)
+    async with chain.database.write() as session:
+        (await session.get_one(Lead, chain.lead.id)).team_id = empty.id
+    first = await chain.submit()
+    assert (first.team.id, first.created_count) == (chain.teams[0].id, 1)
+    steps = await chain.steps()
+    again = await chain.submit()
+    assert (again.team.id, again.created_count) == (empty.id, 0)
+    assert await chain.steps() == steps
+    async with chain.database.write() as session:
+        (await session.exec(select(LeadOffer))).one().status = LeadOfferStatus.CANCELLED
+    await chain.leave_nobody(1, 2, 3)
+    with pytest.raises(ApiError) as refused:
+        await chain.submit()
+    assert refused.value.code is Code.NO_DISTRIBUTION_OPTIONS
+
+
 async def test_a_submit_is_refused_only_if_no_team_has_anybody(chain: Chain) -> None:
     await chain.leave_nobody(1, 2, 3)
     with pytest.raises(ApiError) as refused:
