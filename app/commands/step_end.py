@@ -7,14 +7,14 @@ transaction. A claim is the exception: its conditional write of the lead sets th
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Integer, bindparam, case, exists, func, or_, text, update
+from sqlalchemy import ColumnElement, Integer, bindparam, case, func, literal_column, or_, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from app.db.compiled import Statement
 from app.db.engine import UNCLAIMED_MINUTES
-from app.db.functions import member_of, minutes_after, set_parameter
+from app.db.functions import member_of, minutes_after, rows_parameter
 from app.db.models import IS_WATCHED, Lead, LeadOffer, LeadRollout
 from app.db.types import UTCDateTime
 from app.domain.enums import OPEN_STATUSES
@@ -39,7 +39,8 @@ async def set_gives_up_at(session: AsyncSession, lead_ids: Sequence[int], now: d
     | with other offers only | now |
     """
     if lead_ids:
-        await _SET.run(session, lead_ids=list(lead_ids), now=now, unclaimed_minutes=unclaimed_minutes(session))
+        ending = [(lead_id,) for lead_id in lead_ids]
+        await _SET.run(session, ending=ending, now=now, unclaimed_minutes=unclaimed_minutes(session))
 
 
 _ENDS_AT = func.coalesce(col(Lead.gives_up_at), col(Lead.watched_since))
@@ -75,19 +76,14 @@ _OF_LEAD = col(LeadOffer.lead_id) == col(Lead.id)
 
 
 def _gives_up_at() -> ColumnElement[datetime | None]:
-    is_open = member_of(col(LeadOffer.status), OPEN_STATUSES)
-    last_wait = (
-        select(LeadRollout.wait_minutes)
-        .where(col(LeadRollout.lead_id) == col(Lead.id))
-        .order_by(col(LeadRollout.id).desc())
-        .limit(1)
-        .scalar_subquery()
-    )
+    is_open = col(LeadOffer.status).in_([literal_column(f"'{status.name}'") for status in OPEN_STATUSES])
+    latest = select(LeadRollout.id).where(col(LeadRollout.lead_id) == col(Lead.id)).order_by(col(LeadRollout.id).desc())
+    last_step = latest.limit(1).scalar_subquery()
+    last_wait = latest.with_only_columns(col(LeadRollout.wait_minutes)).limit(1).scalar_subquery()
     last_open = select(func.max(LeadOffer.notify_at)).where(_OF_LEAD, is_open).scalar_subquery()
-    was_offered = or_(
-        exists(select(1).where(_OF_LEAD).correlate(Lead)),
-        exists(select(1).where(col(LeadRollout.lead_id) == col(Lead.id)).correlate(Lead)),
-    )
+    # Not EXISTS, for which PostgreSQL may read the offers of all leads into a hash table.
+    an_offer = select(LeadOffer.id).where(_OF_LEAD).limit(1).scalar_subquery()
+    was_offered = or_(an_offer.is_not(None), last_step.is_not(None))
     over_at = func.coalesce(
         minutes_after(last_open, func.coalesce(last_wait, _UNCLAIMED_MINUTES)),
         case((was_offered, _NOW)),
@@ -96,8 +92,5 @@ def _gives_up_at() -> ColumnElement[datetime | None]:
     return case((text(f"({IS_WATCHED})"), over_at))
 
 
-_SET = Statement[None](
-    update(Lead)
-    .where(member_of(col(Lead.id), set_parameter("lead_ids", Lead.__table__.c.id)))  # type: ignore[attr-defined]
-    .values(gives_up_at=_gives_up_at())
-)
+_ENDING = rows_parameter("ending", Lead.__table__.c.id)  # type: ignore[attr-defined]
+_SET = Statement[None](update(Lead).where(col(Lead.id).in_(select(_ENDING.c.id))).values(gives_up_at=_gives_up_at()))
