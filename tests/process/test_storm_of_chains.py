@@ -299,19 +299,22 @@ async def check_caps(database: Database, team: Team) -> None:
 
 async def check_messages(database: Database, storm: ChainStorm, crew: Crew, users: list[User]) -> None:
     """Check that each SENT delivery arrived, and nobody was told who had left or whose lead was claimed before."""
-    found = select(Delivery.id, Delivery.status, LeadOffer.lead_id).join(
+    found = select(Delivery.id, Delivery.status, LeadOffer.lead_id, LeadOffer.team_id).join(
         LeadOffer, col(LeadOffer.id) == col(Delivery.offer_id)
     )
     async with database.read() as session:
-        deliveries = {delivery_id: (status, lead_id) for delivery_id, status, lead_id in await session.exec(found)}
+        rows = (await session.exec(found)).all()
+    deliveries = {delivery_id: (status, lead_id) for delivery_id, status, lead_id, _ in rows}
+    # A lead that was assigned to a member of another team stays theirs when they leave that team.
+    of_no_team = {delivery_id for delivery_id, _, _, team_id in rows if team_id is None}
     sent = {delivery_id for delivery_id, (status, _) in deliveries.items() if status is DeliveryStatus.SENT}
     assert sent <= {delivery_id for _worker, _to, delivery_id, _at in crew.came}
     ids = {user.email: user.id for user in users}
     told = [
-        (ids[to], deliveries[delivery_id][1], crew.began[worker], at)
+        (ids[to], deliveries[delivery_id][1], crew.began[worker], at, delivery_id)
         for worker, to, delivery_id, at in crew.came
         if to in ids
     ]
     assert told
-    assert not [one for one in told if storm.had_left(one[0], one[2], one[3])]
+    assert not [one for one in told if one[4] not in of_no_team and storm.had_left(one[0], one[2], one[3])]
     assert not [one for one in told if storm.held_by_another(one[1], one[0], one[2], one[3])]
