@@ -14,9 +14,9 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from app.db.compiled import Statement
 from app.db.engine import UNCLAIMED_MINUTES
-from app.db.functions import member_of, minutes_after, rows_parameter
+from app.db.functions import member_of, minutes_after
 from app.db.models import IS_WATCHED, Lead, LeadOffer, LeadRollout
-from app.db.types import UTCDateTime
+from app.db.types import Id, UTCDateTime
 from app.domain.enums import OPEN_STATUSES
 
 BATCH_SIZE = 500
@@ -38,9 +38,8 @@ async def set_gives_up_at(session: AsyncSession, lead_ids: Sequence[int], now: d
     | with SCHEDULED or SENT offers | the step's wait after the latest of them |
     | with other offers only | now |
     """
-    if lead_ids:
-        ending = [(lead_id,) for lead_id in lead_ids]
-        await _SET.run(session, ending=ending, now=now, unclaimed_minutes=unclaimed_minutes(session))
+    for lead_id in lead_ids:
+        await _SET.run(session, lead_id=lead_id, now=now, unclaimed_minutes=unclaimed_minutes(session))
 
 
 _ENDS_AT = func.coalesce(col(Lead.gives_up_at), col(Lead.watched_since))
@@ -92,5 +91,6 @@ def _gives_up_at() -> ColumnElement[datetime | None]:
     return case((text(f"({IS_WATCHED})"), over_at))
 
 
-_ENDING = rows_parameter("ending", Lead.__table__.c.id)  # type: ignore[attr-defined]
-_SET = Statement[None](update(Lead).where(col(Lead.id).in_(select(_ENDING.c.id))).values(gives_up_at=_gives_up_at()))
+_SET = Statement[None](
+    update(Lead).where(col(Lead.id) == bindparam("lead_id", type_=Id)).values(gives_up_at=_gives_up_at())
+)
