@@ -9,7 +9,7 @@ so that automatic offers always come first. Webhook events have a loop of their 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -55,6 +55,13 @@ GRACE_SECONDS = 5.0
 
 RETRY_SECONDS = 2.0
 """The pause after an unexpected failure, for example if the database is unavailable."""
+
+
+FindLeads = Callable[[AsyncSession, datetime, Collection[int]], Awaitable[Sequence[int]]]
+"""Returns the ids of the leads to work on at this time, except those given; some of them if they are many."""
+
+LeadWork = Callable[[AsyncSession, int], Awaitable[None]]
+"""Works on the lead with this id."""
 
 
 async def _nothing() -> None:
@@ -203,54 +210,54 @@ class Worker:
         await self._rest(self._has_work, min((at for at in upcoming if at is not None), default=None))
 
     async def _process_due_offers(self, now: datetime) -> int:
-        """Process the due offers that have no delivery to process them. Return the number of their leads.
+        """Process the due offers that have no delivery to process them. Return the number of their leads."""
 
-        A lead that cannot be processed is tried again later, see app/worker/failing_leads.py.
-        """
+        async def process(session: AsyncSession, lead_id: int) -> None:
+            await process_due(session, lead_id, now)
 
-        async def process(session: AsyncSession, lead_ids: Sequence[int]) -> None:
-            for lead_id in lead_ids:
-                await process_due(session, lead_id, now)
-
-        processed = 0
-        while True:
-            async with self.db.read() as session:
-                lead_ids = await leads_with_due_offers(session, now, skip=self._failing_due.waiting(now))
-            if not lead_ids:
-                return processed
-            for lead_id in lead_ids:
-                if self._stopping:
-                    return processed
-                if await isolate_failures(self.db, process, [lead_id], "Lead"):
-                    self._failing_due.failed(lead_id, now)
-                else:
-                    self._failing_due.succeeded(lead_id)
-                    processed += 1
+        return len(
+            [lead_id async for lead_id in self._each_lead(leads_with_due_offers, process, self._failing_due, now)]
+        )
 
     async def _end_steps(self, now: datetime) -> int:
         """Pass leads whose step is over on to the next team, or report them. Return the number of these leads."""
         ends: dict[int, StepEnd] = {}
 
-        async def end(session: AsyncSession, lead_ids: Sequence[int]) -> None:
-            for lead_id in lead_ids:
-                ends[lead_id] = await end_step(session, lead_id, now)
+        async def end(session: AsyncSession, lead_id: int) -> None:
+            ends[lead_id] = await end_step(session, lead_id, now)
 
         ended = 0
+        async for lead_id in self._each_lead(leads_to_end, end, self._failing_steps, now):
+            ended += 1
+            if ends[lead_id] is StepEnd.EXHAUSTED:
+                logger.info("Nobody has claimed lead %d", lead_id)
+        return ended
+
+    async def _each_lead(
+        self, find: FindLeads, work: LeadWork, failing: FailingLeads, now: datetime
+    ) -> AsyncIterator[int]:
+        """Do the work for each lead that is found, in a transaction of its own, and yield the lead once it is done.
+
+        A lead that fails is tried again later, see app/worker/failing_leads.py.
+        """
+
+        async def each(session: AsyncSession, lead_ids: Sequence[int]) -> None:
+            for lead_id in lead_ids:
+                await work(session, lead_id)
+
         while True:
             async with self.db.read() as session:
-                lead_ids = await leads_to_end(session, now, skip=self._failing_steps.waiting(now))
+                lead_ids = await find(session, now, failing.waiting(now))
             if not lead_ids:
-                return ended
+                return
             for lead_id in lead_ids:
                 if self._stopping:
-                    return ended
-                if await isolate_failures(self.db, end, [lead_id], "Lead"):
-                    self._failing_steps.failed(lead_id, now)
-                    continue
-                self._failing_steps.succeeded(lead_id)
-                ended += 1
-                if ends[lead_id] is StepEnd.EXHAUSTED:
-                    logger.info("Nobody has claimed lead %d", lead_id)
+                    return
+                if await isolate_failures(self.db, each, [lead_id], "Lead"):
+                    failing.failed(lead_id, now)
+                else:
+                    failing.succeeded(lead_id)
+                    yield lead_id
 
     async def _notify_creators(self, now: datetime) -> int:
         """Send the notices that are due. Return the number of notices attempted."""
