@@ -7,7 +7,7 @@ by the planner (app/domain/planner.py).
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, exists, func, literal_column, or_, select
 from sqlmodel import col
 
 from app.access import visibility
@@ -16,8 +16,9 @@ from app.db.models import Lead, LeadOffer, Team, User
 from app.db.types import stored
 from app.domain.enums import OPEN_STATUSES, EndReason
 
-IS_OPEN = col(LeadOffer.status).in_(OPEN_STATUSES)
-"""The offer is neither claimed nor ended. It may still be to come."""
+IS_OPEN = col(LeadOffer.status).in_([literal_column(f"'{status.name}'") for status in OPEN_STATUSES])
+"""The offer is neither claimed nor ended. It may still be to come. Compiled statements take no list of values: it is
+spelled out."""
 
 
 def ineligibility(now: datetime) -> ColumnElement[EndReason | None]:

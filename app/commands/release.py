@@ -47,8 +47,7 @@ async def release_leads(session: AsyncSession, holder_id: int, lead_ids: Sequenc
 async def _release(session: AsyncSession, lead: Lead, now: datetime) -> None:
     of_lead = col(LeadOffer.lead_id) == lead.id
     offered = (await session.exec(select(LeadOffer.team_id, LeadOffer.user_id).where(of_lead))).all()
-    team_ids = {team_id for team_id, _ in offered if team_id is not None}
-    await share_teams(session, team_ids)
+    await share_teams(session, {team_id for team_id, _ in offered if team_id is not None})
     await share_users(session, {user_id for _, user_id in offered if user_id is not None})
 
     statement = select(LeadOffer, ineligibility(now)).where(of_lead).order_by(col(LeadOffer.id))

@@ -7,17 +7,17 @@ transaction. A claim is the exception: its conditional write of the lead sets th
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Integer, bindparam, case, func, literal_column, or_, text, update
+from sqlalchemy import ColumnElement, Integer, bindparam, case, func, or_, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
+from app.commands.offer_standing import IS_OPEN
 from app.db.compiled import Statement
 from app.db.engine import UNCLAIMED_MINUTES
 from app.db.functions import member_of, minutes_after
 from app.db.models import IS_WATCHED, Lead, LeadOffer, LeadRollout
 from app.db.types import Id, UTCDateTime
-from app.domain.enums import OPEN_STATUSES
 
 BATCH_SIZE = 500
 
@@ -75,11 +75,10 @@ _OF_LEAD = col(LeadOffer.lead_id) == col(Lead.id)
 
 
 def _gives_up_at() -> ColumnElement[datetime | None]:
-    is_open = col(LeadOffer.status).in_([literal_column(f"'{status.name}'") for status in OPEN_STATUSES])
     latest = select(LeadRollout.id).where(col(LeadRollout.lead_id) == col(Lead.id)).order_by(col(LeadRollout.id).desc())
     last_step = latest.limit(1).scalar_subquery()
     last_wait = latest.with_only_columns(col(LeadRollout.wait_minutes)).limit(1).scalar_subquery()
-    last_open = select(func.max(LeadOffer.notify_at)).where(_OF_LEAD, is_open).scalar_subquery()
+    last_open = select(func.max(LeadOffer.notify_at)).where(_OF_LEAD, IS_OPEN).scalar_subquery()
     # Not EXISTS, for which PostgreSQL may read the offers of all leads into a hash table.
     an_offer = select(LeadOffer.id).where(_OF_LEAD).limit(1).scalar_subquery()
     was_offered = or_(an_offer.is_not(None), last_step.is_not(None))
