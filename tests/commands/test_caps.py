@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import SQLModel, col, select
+from sqlmodel import col, select
 
 from app.commands.assign import assign_lead
 from app.commands.claim import claim_lead_offer, decline_lead_offer
@@ -18,7 +18,7 @@ from app.db.engine import Database
 from app.db.models import Contact, Delivery, DistributionOption, Lead, LeadOffer, Team, User
 from app.domain.enums import ClaimedVia, DeliveryStatus, EndReason, LeadOfferStatus, OrderMethod, SkipReason
 from app.errors import ApiError, Code
-from tests.support.world import NOW, Cast, World
+from tests.support.world import NOW, Cast, World, at, change
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 CANCELLED, CLAIMED, SCHEDULED, SENT = (
@@ -27,16 +27,6 @@ CANCELLED, CLAIMED, SCHEDULED, SENT = (
     LeadOfferStatus.SCHEDULED,
     LeadOfferStatus.SENT,
 )
-
-
-def at(minutes: float) -> datetime:
-    return NOW + minutes * MINUTE
-
-
-async def change(world: World, row: SQLModel, **fields: Any) -> None:
-    for name, value in fields.items():
-        setattr(row, name, value)
-    await world.add(row)
 
 
 class Desk:

@@ -10,14 +10,10 @@ from app.commands.escalation import escalate
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus, OrderMethod
-from tests.support.world import NOW, Cast, World
+from tests.support.world import NOW, Cast, World, at
 
 MINUTE = timedelta(minutes=1)
 BY_RANK: dict[str, Any] = {"status": LeadOfferStatus.SCHEDULED, "order_method": OrderMethod.RANK, "rank": 2}
-
-
-def at(minutes: int) -> datetime:
-    return NOW + minutes * MINUTE
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from app.domain.enums import (
     TeamSelectionMethod,
 )
 from app.errors import ApiError, Code
-from tests.support.world import NOW, Cast, World
+from tests.support.world import NOW, Cast, World, at, change
 
 MINUTE = timedelta(minutes=1)
 T = TypeVar("T", bound=SQLModel)
@@ -54,16 +54,6 @@ async def written(database: Database) -> list[int]:
 async def rows(database: Database, kind: type[T]) -> list[T]:
     async with database.read() as session:
         return list(await session.exec(select(kind).order_by(*inspect(kind).primary_key)))
-
-
-async def change(world: World, row: SQLModel, **fields: Any) -> None:
-    for name, value in fields.items():
-        setattr(row, name, value)
-    await world.add(row)
-
-
-def at(minutes: int) -> datetime:
-    return NOW + minutes * MINUTE
 
 
 # Refusals, in the order of the rules

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from sqlmodel import SQLModel, col, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.availability import clear_away, set_away
@@ -52,20 +52,10 @@ from app.domain.turns import mark_with_weight, stride
 from app.errors import ApiError, Code
 from tests.domain.test_turns import Fairness
 from tests.support.processes import FULL
-from tests.support.world import NOW, Cast, World
+from tests.support.world import NOW, Cast, World, at, change
 
 MINUTE = timedelta(minutes=1)
 FULL_STRIDE = stride(1)
-
-
-def at(minutes: float) -> datetime:
-    return NOW + minutes * MINUTE
-
-
-async def change(world: World, row: SQLModel, **fields: Any) -> None:
-    for name, value in fields.items():
-        setattr(row, name, value)
-    await world.add(row)
 
 
 class Line:

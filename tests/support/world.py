@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -33,6 +33,11 @@ from app.domain.enums import (
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 """The time of the tests: a Monday morning."""
+
+
+def at(minutes: float) -> datetime:
+    """Return the time so many minutes after NOW."""
+    return NOW + timedelta(minutes=minutes)
 
 
 @dataclass(frozen=True)
@@ -202,3 +207,10 @@ def _target(team: Team | None) -> dict[str, Any]:
         "team_selection_method": TeamSelectionMethod.SPECIFIC_TEAM,
         "team_id": team.id,
     }
+
+
+async def change(world: World, row: SQLModel, **fields: Any) -> None:
+    """Give a row that was written other values."""
+    for name, value in fields.items():
+        setattr(row, name, value)
+    await world.add(row)
