@@ -9,6 +9,7 @@ from sqlmodel import Field, SQLModel
 from app.db.types import Id, Text, UTCDateTime, enum_type
 from app.domain.alert_channels import ALERT_FIELDS
 from app.domain.enums import (
+    ApiScope,
     Channel,
     ClaimedVia,
     DeliveryStatus,
@@ -226,6 +227,64 @@ class Contact(SQLModel, table=True):
     mobile_phone: str | None = Field(default=None, sa_type=Text)
 
 
+class ContactKey(SQLModel, table=True):
+    """An e-mail address or phone number by which an enquiry finds a contact again. See app/commands/contact_keys.py."""
+
+    __tablename__ = "contact_keys"
+    __table_args__ = (
+        Index(
+            "uq_contact_keys_found",
+            "owner_id",
+            "value",
+            unique=True,
+            postgresql_where=text("is_found"),
+            sqlite_where=text("is_found"),
+        ),
+    )
+
+    owner_id: int = Field(sa_type=Id, foreign_key="users.id", primary_key=True)
+    value: str = Field(sa_type=Text, primary_key=True)
+    """`mailto:` and the case-folded address, or `tel:` and the number in E.164."""
+    contact_id: int = Field(sa_type=Id, foreign_key="contacts.id", primary_key=True, index=True)
+    is_found: bool
+    """Whether this contact is the one that is found. Of the others with the same value, the oldest follows it."""
+
+
+class ApiKey(SQLModel, table=True):
+    """A key that signs a program in as its user. It is kept after its end, so that its user sees what it was."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        Index("ix_api_keys_user_by_id", "user_id", "id"),
+        Index("ix_api_keys_user_by_name", "user_id", "name", "id"),
+        NEVER_REUSE_IDS,
+    )
+
+    id: int = _id()
+    user_id: int = _reference("users.id")
+    name: str = Field(sa_type=Text)
+    prefix: str = Field(sa_type=Text)
+    """The first characters of the key, by which people tell keys apart."""
+    hash: str = Field(sa_type=Text, unique=True)
+    """SHA-256 of the key in hexadecimal. The key itself is not stored."""
+    source_id: int | None = _optional_reference("lead_sources.id", index=True)
+    """The only source of the leads that it may bring; null for any."""
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    expires_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    last_used_on: str | None = Field(default=None, sa_type=Text)
+    """YYYY-MM-DD in UTC."""
+
+
+class ApiKeyScope(SQLModel, table=True):
+    """Something that an API key may do. The scopes of a key never change."""
+
+    __tablename__ = "api_key_scopes"
+
+    api_key_id: int = Field(sa_type=Id, foreign_key="api_keys.id", primary_key=True)
+    scope: ApiScope = Field(sa_type=enum_type(ApiScope), primary_key=True)
+
+
 class LeadSource(SQLModel, table=True):
     """Where leads come from, entered by a user."""
 
@@ -271,6 +330,10 @@ distribution_target = 'TEAM_ROLLOUT' AND claimed_by_id IS NULL AND watched_since
 """Unclaimed leads whose creators have not been notified since the last offer."""
 
 
+HAS_CITY = "city IS NOT NULL"
+HAS_EXTERNAL_ID = "external_id IS NOT NULL"
+
+
 class Lead(SQLModel, table=True):
     """One enquiry of a contact."""
 
@@ -282,6 +345,25 @@ class Lead(SQLModel, table=True):
         Index("ix_leads_held_by_by_id", "claimed_by_id", "id"),
         Index("ix_leads_held_by_by_time", "claimed_by_id", text("created_at DESC"), "id"),
         *_newest_first("ix_leads_held_by_by_claim", "claimed_by_id", "claimed_at"),
+        Index("ix_leads_created_by_by_source", "creator_id", "source_id", "id"),
+        *_newest_first("ix_leads_created_by_by_price", "creator_id", "listing_price"),
+        Index(
+            "ix_leads_created_by_by_city",
+            "creator_id",
+            "city",
+            "id",
+            postgresql_where=text(HAS_CITY),
+            sqlite_where=text(HAS_CITY),
+        ),
+        Index(
+            "uq_leads_external_id",
+            "creator_id",
+            "external_id",
+            text("coalesce(source_id, 0)"),
+            unique=True,
+            postgresql_where=text(HAS_EXTERNAL_ID),
+            sqlite_where=text(HAS_EXTERNAL_ID),
+        ),
         Index(
             "ix_leads_ending",
             text("coalesce(gives_up_at, watched_since)"),
@@ -300,6 +382,18 @@ class Lead(SQLModel, table=True):
     team_id: int | None = _optional_reference("teams.id", index=True)
     zipcode: str | None = Field(default=None, sa_type=Text)
     type: str | None = Field(default=None, sa_type=Text)
+    message: str | None = Field(default=None, sa_type=Text)
+    """What the person wrote. Shown to the creator and the holder alone."""
+    listing_price: int | None = None
+    """Whole units of the currency."""
+    mls_id: str | None = Field(default=None, sa_type=Text)
+    listing_status: str | None = Field(default=None, sa_type=Text)
+    street_address: str | None = Field(default=None, sa_type=Text)
+    city: str | None = Field(default=None, sa_type=Text)
+    state: str | None = Field(default=None, sa_type=Text)
+    language: str | None = Field(default=None, sa_type=Text)
+    external_id: str | None = Field(default=None, sa_type=Text)
+    """The source's own id of the enquiry, unique among the leads that a creator has from the source."""
     created_at: datetime = Field(sa_type=UTCDateTime)
     claimed_by_id: int | None = _optional_reference("users.id")
     claimed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

@@ -24,6 +24,10 @@ YEAR_IN_MINUTES = 365 * 24 * 60
 
 LONGEST_TEXT = 255
 """Characters of a text."""
+LONGEST_MESSAGE = 10_000
+"""Characters of what somebody wrote in an enquiry."""
+MOST_API_KEYS = 50
+"""Active API keys of a user."""
 MOST_OPTIONS = 200
 """Distribution options of a team."""
 MOST_ZIPCODES = 5_000

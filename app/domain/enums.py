@@ -86,6 +86,14 @@ class Channel(StrEnum):
     EMAIL = "Email"
 
 
+class ApiScope(StrEnum):
+    """What an API key may do. The values are those of the scopes of an access token."""
+
+    READ = "read"
+    WRITE = "write"
+    INTAKE = "intake"
+
+
 class EventKind(StrEnum):
     OFFER_CLAIMED = "offer.claimed"
     ROLLOUT_PASSED_ON = "rollout.passed_on"
