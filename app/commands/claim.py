@@ -5,12 +5,13 @@ These statements are compiled, because claims are frequent and many may come at 
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, case, null, or_, update
+from sqlalchemy import bindparam, case, func, null, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands import outbox
+from app.commands.claim_ledger import open_claim
 from app.commands.escalation import escalate
 from app.commands.locks import lock_lead_of_own_offer
 from app.commands.offer_standing import claimable
@@ -107,13 +108,15 @@ def _why_not_open(offer: LeadOffer, now: datetime) -> str:
     return "The user of this offer is not in the team any more."
 
 
+_NOW = bindparam("now", type_=UTCDateTime)
 _TAKE = Statement(
     update(Lead)
     .where(col(Lead.id) == bindparam("lead_id"), col(Lead.claimed_by_id).is_(None))
     .values(
         claimed_by_id=bindparam("user_id"),
-        claimed_at=bindparam("now"),
+        claimed_at=_NOW,
         claimed_via=bindparam("via"),
+        first_claimed_at=func.coalesce(col(Lead.first_claimed_at), _NOW),
         gives_up_at=null(),
     )
     .returning(Lead),
@@ -124,12 +127,14 @@ _TAKE = Statement(
 async def take_lead(session: AsyncSession, lead_id: int, user_id: int, via: ClaimedVia, now: datetime) -> bool:
     """Give an unclaimed lead to the user and end its offers. Return False if somebody already has it.
 
-    The UPDATE matches only an unclaimed lead, so that exactly one of several simultaneous claims succeeds.
+    The UPDATE matches only an unclaimed lead, so that exactly one of several simultaneous claims succeeds. The ledger's
+    constraint would refuse a second holder.
     """
     lead = await _TAKE.first(session, lead_id=lead_id, user_id=user_id, via=via, now=now)
     if lead is None:
         return False
     metrics.lead_taken(session, via.name, seconds_between(lead.created_at, now))
+    await open_claim(session, lead_id)
     await end_offers(session, lead_id, user_id)
     await outbox.emit_offer_claimed(session, lead_id, user_id, via, lead.created_at, now)
     return True
