@@ -12,7 +12,7 @@ null unless a rule below grants them. The answer depends on the viewer and the o
 | Team    | distributionOptions                       | its creator: all; accepted members: their own       |
 | Team    | warnings, nextTeam, minsUntilNextTeam     | its creator                                         |
 | Team    | turns                                     | its creator, if it is a Round Robin team            |
-| Lead    | rollouts, nextStep                        | its creator                                         |
+| Lead    | rollouts, nextStep, claims                | its creator                                         |
 | Lead    | offers                                    | everyone, as far as `visibility.offers` goes        |
 
 Every other field is shown to whoever reaches the object.
@@ -99,6 +99,7 @@ TEAM_WARNINGS = AccessRule(Team, owner="creator_id")
 NEXT_TEAM = AccessRule(Team, owner="creator_id")
 TURNS = AccessRule(Team, owner="creator_id", only=("order_method", OrderMethod.ROUND_ROBIN))
 ROLLOUTS = AccessRule(Lead, owner="creator_id")
+CLAIMS = AccessRule(Lead, owner="creator_id")
 
 
 def distribution_options(viewer_id: IdValue) -> ColumnElement[bool]:

@@ -75,6 +75,7 @@ MAX_INPUT_FIELDS = 100
 
 ASSUMED_ITEMS = {
     "LeadRollout": 10,
+    "Claim": 3,
     "Delivery": 3,
     "LeadOffer": 25,
     "PlannedOffer": 25,

@@ -108,6 +108,7 @@ async def test_a_team(
 LEAD = """
   id distributionTarget teamSelectionMethod zipcode type createdAt claimedAt claimedVia timeToClaim
   creator { firstName } source { name } team { name } claimedBy { firstName } offers { total } rollouts { id }
+  claims { via }
 """
 
 
@@ -133,6 +134,7 @@ async def test_an_offer_shows_its_lead_before_the_lead_is_visible(
             "claimedBy": None,
             "offers": {"total": offers},
             "rollouts": rollouts,
+            "claims": rollouts,
         }
     assert (await viewer.ask("{ leads { total } }"))["leads"]["total"] == (1 if name == "alice" else 0)
 

@@ -28,6 +28,7 @@ LEADS = "leads(limit: $limit) { data { {} } }"
 OFFERS = "leadOffers(limit: $limit) { data { {} } }"
 
 PLACES = {
+    "Claim": LEADS.replace("{}", "claims { {} }"),
     "Contact": "contacts(limit: $limit) { data { {} } }",
     "Delivery": OFFERS.replace("{}", "deliveries { {} }"),
     "DistributionOption": TEAMS.replace("{}", "distributionOptions { data { {} } }"),
