@@ -13,7 +13,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, insert, select, update
+from sqlalchemy import ColumnElement, FromClause, Insert, and_, bindparam, case, insert, select, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -22,22 +22,32 @@ from app.db.functions import member_of
 from app.db.models import Claim, Lead, LeadOffer
 from app.domain.enums import ClaimEnd
 
-_OFFER_OF_HOLDER = and_(col(LeadOffer.lead_id) == col(Lead.id), col(LeadOffer.user_id) == col(Lead.claimed_by_id))
-_HELD: Any = (
-    select(
-        col(Lead.id),
-        col(Lead.claimed_by_id),
-        case((col(LeadOffer.id).is_(None), col(Lead.team_id)), else_=col(LeadOffer.team_id)),
-        col(LeadOffer.id),
-        col(Lead.claimed_via),
-        col(Lead.claimed_at),
-    )
-    .outerjoin(LeadOffer, _OFFER_OF_HOLDER)
-    .where(col(Lead.claimed_by_id).is_not(None))
-)
 _COLUMNS = ["lead_id", "user_id", "team_id", "offer_id", "via", "claimed_at"]
 
-_OPEN = Statement[None](insert(Claim).from_select(_COLUMNS, _HELD.where(col(Lead.id) == bindparam("lead_id"))))
+
+def opening(leads: FromClause, *conditions: ColumnElement[bool]) -> Insert:
+    """Return the statement that writes the rows of the holders of these leads, a table or a common table expression."""
+    lead = leads.c
+    of_holder = and_(col(LeadOffer.lead_id) == lead.id, col(LeadOffer.user_id) == lead.claimed_by_id)
+    held = (
+        select(
+            lead.id,
+            lead.claimed_by_id,
+            case((col(LeadOffer.id).is_(None), lead.team_id), else_=col(LeadOffer.team_id)),
+            col(LeadOffer.id),
+            lead.claimed_via,
+            lead.claimed_at,
+        )
+        .select_from(leads)
+        .outerjoin(LeadOffer, of_holder)
+        .where(lead.claimed_by_id.is_not(None), *conditions)
+        .order_by(lead.id)
+    )
+    return insert(Claim).from_select(_COLUMNS, held)
+
+
+_LEADS: Any = Lead.__table__  # type: ignore[attr-defined]
+_OPEN = Statement[None](opening(_LEADS, _LEADS.c.id == bindparam("lead_id")))
 _END = Statement[None](
     update(Claim)
     .where(col(Claim.lead_id) == bindparam("lead_id"), col(Claim.ended_at).is_(None))
@@ -52,8 +62,7 @@ async def open_claim(session: AsyncSession, lead_id: int) -> None:
 
 async def open_claims(session: AsyncSession, lead_ids: Collection[int]) -> None:
     """Write the rows of the holders of new leads, as an import brings them. Leads that nobody has get none."""
-    held = _HELD.where(member_of(col(Lead.id), lead_ids)).order_by(col(Lead.id))
-    await session.exec(insert(Claim).from_select(_COLUMNS, held))
+    await session.exec(opening(_LEADS, member_of(_LEADS.c.id, lead_ids)))
 
 
 async def end_claim(session: AsyncSession, lead_id: int, reason: ClaimEnd, now: datetime) -> None:

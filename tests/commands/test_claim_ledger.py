@@ -202,6 +202,8 @@ async def write_as_before(ledger: Ledger, statement: str, user_id: int | None = 
     values = {"lead_id": ledger.lead.id, "user_id": user_id, "now": now}
     named = {name: value for name, value in values.items() if f":{name}" in statement}
     async with ledger.database.write_engine.begin() as connection:
+        if ledger.database.is_postgresql:
+            await connection.execute(text("SET LOCAL lead_offers.keeps_ledger = ''"))
         await connection.execute(text(statement), named)
 
 

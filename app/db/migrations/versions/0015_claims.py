@@ -18,8 +18,8 @@ WHERE leads.claimed_by_id IS NOT NULL
 """
 KEEP_FIRST = "UPDATE leads SET first_claimed_at = claimed_at WHERE claimed_by_id IS NOT NULL AND claimed_at IS NOT NULL"
 
-# At the commit, the rows that a server of this version wrote agree with the lead: the function reads one row of an
-# index and returns. For a lead that an earlier version has written, it ends the open row and adds the missing one.
+# Servers of this version, which write the ledger, say so by a setting of their connections. For any other, the ledger
+# follows at the commit, when the offer of the new holder exists too: the open row is ended, and the missing one added.
 FOLLOW_ON_POSTGRESQL = (
     f"""
 CREATE FUNCTION follow_claims() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -39,7 +39,10 @@ END $$
 """,  # noqa: S608
     """
 CREATE CONSTRAINT TRIGGER claims_are_followed AFTER UPDATE OF claimed_by_id ON leads DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW WHEN (NEW.claimed_by_id IS DISTINCT FROM OLD.claimed_by_id) EXECUTE FUNCTION follow_claims()
+FOR EACH ROW WHEN (
+    NEW.claimed_by_id IS DISTINCT FROM OLD.claimed_by_id
+    AND current_setting('lead_offers.keeps_ledger', true) IS DISTINCT FROM 'on'
+) EXECUTE FUNCTION follow_claims()
 """,
 )
 # SQLite cannot wait for the commit. This trigger leaves out claims, but no lead keeps an open row that would refuse its
