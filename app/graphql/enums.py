@@ -17,6 +17,7 @@ from app.domain.enums import (
     SkipReason,
     TeamSelectionMethod,
 )
+from app.domain.figures import FigureGroup
 from app.domain.team_warnings import TeamWarningCode
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "ClaimedVia",
     "DeliveryStatus",
     "DistributionTarget",
+    "FigureGroup",
     "InvitationAnswer",
     "LeadOfferStatus",
     "OrderMethod",
@@ -58,6 +60,17 @@ class InvitationAnswer(Enum):
     )
 
 
+_describe(
+    FigureGroup,
+    "What the leads of leadFigures are grouped by. Groups without leads are left out.",
+    DAY="The day in the time zone. Groups are ordered by it.",
+    SOURCE="The source that the lead came from. Groups are ordered by its id, and leads without a source come last.",
+    TEAM="The team of the lead's first step. Groups are ordered by its id, and leads that no team was offered come "
+    "last.",
+    TYPE="The lead's type, trimmed and without regard to case. Groups are ordered by it, and leads without a type come "
+    "last.",
+    WEEK="The week, from Monday to Sunday, in the time zone. Groups are ordered by it.",
+)
 _describe(
     DistributionTarget,
     "How a lead is distributed. REST spelling: Myself, Team Rollout.",
