@@ -15,7 +15,7 @@ from app.access import auth
 from app.config import Settings
 from app.errors import ApiError, Code, internal_error
 from app.observability import requests
-from app.rest import handlers
+from app.rest import figures, handlers
 from app.rest.error_body import error_response
 from app.rest.handlers import AuthenticatedRequest, StatusAndBody
 from app.rest.openapi import openapi_document
@@ -64,7 +64,9 @@ class Endpoint:
         except Exception:
             logger.exception("Unexpected exception while handling %s", record.operation)
             return error_response(internal_error())
-        return Response(orjson.dumps(body), status, media_type="application/json")
+        return (
+            body if isinstance(body, Response) else Response(orjson.dumps(body), status, media_type="application/json")
+        )
 
 
 def _authenticated(scope: auth.Scope, handle: Callable[[AuthenticatedRequest], Awaitable[StatusAndBody]]) -> Handler:
@@ -90,6 +92,8 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
         "POST": _authenticated(auth.Scope.WRITE, handlers.create_offers),
     },
     "/leads/{lead_id}/offers/{offer_id}": {"GET": _authenticated(auth.Scope.READ, handlers.get_offer)},
+    "/figures/leads": {"GET": _authenticated(auth.Scope.READ, figures.get_lead_figures)},
+    "/figures/members": {"GET": _authenticated(auth.Scope.READ, figures.get_member_figures)},
     "/me": {"GET": _authenticated(auth.Scope.READ, handlers.get_me)},
     "/openapi.json": {"GET": _openapi},
 }
