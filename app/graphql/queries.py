@@ -115,11 +115,12 @@ async def _lead_figures(
     ] = UNSET,
 ) -> Any:
     context, problems = info.context, list[Problem]()
+    zone_name = None if timezone is UNSET else timezone
     matching = parse_where(where, "where", problems.append)
-    problems += problems_of(from_, to, timezone or None)
+    problems += problems_of(from_, to, zone_name)
     if problems:
         raise bad_input(*problems)
-    zone, group = known_zone(timezone or context.viewer.user.timezone), by or None
+    zone, group = known_zone(zone_name or context.viewer.user.timezone), by or None
     return await context.db.read_page(
         "leads",
         lambda session: lead_figures(session, context.viewer.id, Span(from_, to), group, zone, matching),

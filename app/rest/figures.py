@@ -1,9 +1,10 @@
 """The REST API's figures: the same as in GraphQL, as JSON or as CSV."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 from starlette.responses import Response
 
 from app.domain.bounds import EARLIEST
@@ -15,7 +16,7 @@ from app.errors import Problem, bad_input
 from app.figures import lead_figures, member_figures
 from app.figures.tables import Table, csv_text, lead_records, lead_table, member_records, member_table
 from app.rest.filter_fields import LEAD_FIELDS, quoted
-from app.rest.handlers import AuthenticatedRequest
+from app.rest.handlers import AuthenticatedRequest, StatusAndBody
 from app.rest.query_string import parse_figures
 
 CSV = "text/csv"
@@ -23,7 +24,7 @@ LEAD_PARAMETERS = ("from", "to", "by", "timezone")
 MEMBER_PARAMETERS = ("team_id", "from", "to")
 
 
-async def get_lead_figures(request: AuthenticatedRequest) -> tuple[int, Any]:
+async def get_lead_figures(request: AuthenticatedRequest) -> StatusAndBody:
     """Return the figures of the viewer's leads as a list of groups. Parameters that it does not know are conditions."""
     values, where, problems = parse_figures(request.query_string, LEAD_PARAMETERS, LEAD_FIELDS)
     by, timezone = _group(values["by"], problems), values["timezone"] or None
@@ -32,12 +33,10 @@ async def get_lead_figures(request: AuthenticatedRequest) -> tuple[int, Any]:
     figures = await request.db.read_page(
         "leads", lambda session: lead_figures(session, request.viewer.id, span, by, zone, where)
     )
-    if _prefers_csv(request):
-        return 200, _csv(lead_table(figures, by))
-    return 200, lead_records(figures)
+    return _answer(request, lead_table(figures, by), lead_records(figures))
 
 
-async def get_member_figures(request: AuthenticatedRequest) -> tuple[int, Any]:
+async def get_member_figures(request: AuthenticatedRequest) -> StatusAndBody:
     """Return the figures of the members of a team as a list of users, empty unless the viewer created the team."""
     values, _, problems = parse_figures(request.query_string, MEMBER_PARAMETERS, {})
     if not values["team_id"]:
@@ -46,9 +45,7 @@ async def get_member_figures(request: AuthenticatedRequest) -> tuple[int, Any]:
     figures = await request.db.read_page(
         "lead_offers", lambda session: member_figures(session, request.viewer.id, team_id, span)
     )
-    if _prefers_csv(request):
-        return 200, _csv(member_table(figures))
-    return 200, member_records(figures)
+    return _answer(request, member_table(figures), member_records(figures))
 
 
 def _group(text: str, problems: list[Problem]) -> FigureGroup | None:
@@ -95,5 +92,8 @@ def _parse_range(text: str) -> tuple[str, float]:
         return name, 0.0
 
 
-def _csv(table: Table) -> Response:
-    return Response(csv_text(table), media_type=CSV, headers={"Vary": "Accept"})
+def _answer(request: AuthenticatedRequest, table: Table, records: Sequence[dict[str, Any]]) -> StatusAndBody:
+    """Return the figures in the format that the client prefers."""
+    is_csv = _prefers_csv(request)
+    content, media_type = (csv_text(table), CSV) if is_csv else (orjson.dumps(records), "application/json")
+    return 200, Response(content, media_type=media_type, headers={"Vary": "Accept"})
