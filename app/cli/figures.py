@@ -53,7 +53,7 @@ def leads(
     *,
     begin: Begin,
     end: End,
-    by: Annotated[FigureGroup | None, typer.Option(help="What the leads are grouped by.")] = None,
+    by: Annotated[FigureGroup | None, typer.Option(help="Groups the leads.")] = None,
     timezone: Annotated[
         str | None, typer.Option(help="IANA time zone in which days begin. By default, the user's.")
     ] = None,

@@ -24,7 +24,7 @@ DAY = timedelta(days=1)
 
 
 class FigureGroup(StrEnum):
-    """What leads are grouped by. Later versions may add some."""
+    """The ways to group leads. Later versions may add some."""
 
     DAY = "day"
     SOURCE = "source"

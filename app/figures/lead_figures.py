@@ -35,9 +35,9 @@ _SHOWN: dict[FigureGroup | None, type[SQLModel]] = {FigureGroup.SOURCE: LeadSour
 
 @dataclass(frozen=True, slots=True)
 class LeadFigures:
-    """What has become of the leads of a group. docs/figures.md defines the numbers.
+    """The outcome of the leads of a group. docs/figures.md defines the numbers.
 
-    Of `day`, `source`, `team` and `type`, all are null but the one by which the leads are grouped, if it is known.
+    `day`, `source`, `team` and `type` are null, except the one by which the leads are grouped, where it is known.
     """
 
     received: int

@@ -40,7 +40,7 @@ _OFFER, _CLAIM, _STEP, _LEAD = (table_of(model).c for model in (LeadOffer, Claim
 
 @dataclass(frozen=True, slots=True)
 class MemberFigures:
-    """What one user did with the leads that a team offered them. docs/figures.md defines the numbers."""
+    """The work of one user on the leads of a team. docs/figures.md defines the numbers."""
 
     user: User
     turns: int
@@ -112,7 +112,10 @@ def _turns(viewer_id: int, team_id: int, span: Span) -> Select[Any]:
 
 
 def _offers(viewer_id: int, team_id: int, span: Span) -> Select[Any]:
-    """The offers by the time at which their users are told. An imported offer of the team may be made by another."""
+    """The offers, by the time at which their users are notified.
+
+    Others may have made offers of the team, in an import.
+    """
     claims = select(Claim.end_reason).where(_CLAIM.lead_id == _OFFER.lead_id, _CLAIM.user_id == _OFFER.user_id)
     last_end = claims.order_by(_CLAIM.id.desc()).limit(1).scalar_subquery()
     was_sent = exists(

@@ -62,7 +62,7 @@ class InvitationAnswer(Enum):
 
 _describe(
     FigureGroup,
-    "What the leads of leadFigures are grouped by. Groups without leads are left out.",
+    "Ways to group the leads of leadFigures. Groups without leads are left out.",
     DAY="The day in the time zone. Groups are ordered by it.",
     SOURCE="The source that the lead came from. Groups are ordered by its id, and leads without a source come last.",
     TEAM="The team of the lead's first step. Groups are ordered by its id, and leads that no team was offered come "

@@ -100,7 +100,7 @@ async def _lead_figures(
     from_: FromArgument,
     to: ToArgument,
     by: Annotated[
-        FigureGroup | None, argument(description="What the leads are grouped by. Left out or null, one group.")
+        FigureGroup | None, argument(description="Groups the leads. Left out or null, they are one group.")
     ] = UNSET,
     timezone: Annotated[
         str | None,

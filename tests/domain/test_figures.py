@@ -26,8 +26,8 @@ HOUR = timedelta(hours=1)
 DAY, WEEK = FigureGroup.DAY, FigureGroup.WEEK
 
 
-def utc(*parts: int) -> datetime:
-    return datetime(*parts, tzinfo=UTC)
+def utc(year: int, month: int, day: int, hour: int = 0) -> datetime:
+    return datetime(year, month, day, hour, tzinfo=UTC)
 
 
 def hours(span: Span, by: FigureGroup, zone: str) -> list[tuple[str | None, float]]:

@@ -78,7 +78,7 @@ async def test_figures_of_members_are_one_statement(api: Api, world: World, cast
 
 
 async def test_the_objects_that_groups_show_are_batched(api: Api, world: World, cast: Cast) -> None:
-    """What is selected below a source, team or user takes one statement for all groups."""
+    """Fields below a source, team or user take one statement for all groups."""
     for _ in range(3):
         team = await world.team(cast.alice)
         await world.member(team, cast.bob, rank=1)

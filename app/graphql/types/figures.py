@@ -17,8 +17,8 @@ class Durations:
 
 
 @strawberry.type(
-    description="What has become, until now, of the leads of one group. Each lead is in one group, and counts at most "
-    "once for each number."
+    description="The outcome, until now, of the leads of one group. Each lead is in one group, and counts at most once "
+    "for each number."
 )
 class LeadFigures:
     day: str | None = column("The day, or the Monday of the week, as YYYY-MM-DD. Null unless grouped by DAY or WEEK.")
@@ -42,7 +42,7 @@ class LeadFigures:
     )
 
 
-@strawberry.type(description="What a user did with the leads that a team offered them in a span.")
+@strawberry.type(description="The work of a user, in a span, on the leads that a team offered them.")
 class MemberFigures:
     user: User = column("The user.")
     turns: int = column("Number of the user's turns that were used in the span.")
