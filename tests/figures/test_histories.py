@@ -136,7 +136,7 @@ async def test_releasing_and_assigning_never_take_a_claim_back(
         await assign_lead(session, office.leader.id, lead.id, user.id, history.now)
 
     changed = 0
-    for lead in office.leads:
+    for lead in office.leads[::3]:
         history.now += timedelta(minutes=3)
         claimed, times, of_users = await seen()
         async with world.database.read() as session:
