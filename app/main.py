@@ -62,7 +62,7 @@ def create_app(
     database_clock = DatabaseClock(db)
     now = clock or database_clock
     hub = Hub(db, settings.listen_url or settings.database_url)
-    authenticator = make_authenticator(db, settings)
+    authenticator = make_authenticator(db, settings, now)
     endpoint = GraphQLEndpoint(authenticator, settings, now, hub, graphiql if settings.graphiql else None)
     worker = Worker(db, settings, channels, now, make_webhook(settings)) if channels else None
     if worker is not None and clock is None:

@@ -5,6 +5,7 @@ from enum import Enum, StrEnum
 import strawberry
 
 from app.domain.enums import (
+    ApiScope,
     Channel,
     ClaimedVia,
     DeliveryStatus,
@@ -19,6 +20,7 @@ from app.domain.enums import (
 from app.domain.team_warnings import TeamWarningCode
 
 __all__ = [
+    "ApiScope",
     "Channel",
     "ClaimedVia",
     "DeliveryStatus",
@@ -56,6 +58,14 @@ class InvitationAnswer(Enum):
     )
 
 
+_describe(
+    ApiScope,
+    "What an API key may do.",
+    READ="Queries, subscriptions and GET in the REST API.",
+    WRITE="Mutations and POST in the REST API.",
+    INTAKE="Sending leads to POST /leads and POST /intake. A key with this scope alone can do nothing else, and those "
+    "addresses tell it no more than the id of the lead.",
+)
 _describe(
     DistributionTarget,
     "How a lead is distributed. REST spelling: Myself, Team Rollout.",

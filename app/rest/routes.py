@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access import auth
 from app.config import Settings
+from app.domain.enums import ApiScope
 from app.errors import ApiError, Code, internal_error
 from app.observability import requests
 from app.rest import handlers
@@ -67,8 +68,8 @@ class Endpoint:
         return Response(orjson.dumps(body), status, media_type="application/json")
 
 
-def _authenticated(scope: auth.Scope, handle: Callable[[AuthenticatedRequest], Awaitable[StatusAndBody]]) -> Handler:
-    """Return a handler that requires a token with the scope."""
+def _authenticated(scope: ApiScope, handle: Callable[[AuthenticatedRequest], Awaitable[StatusAndBody]]) -> Handler:
+    """Return a handler that requires a token or API key with the scope."""
 
     async def handler(endpoint: Endpoint, request: Request) -> StatusAndBody:
         address = request.client.host if request.client else None
@@ -86,11 +87,11 @@ async def _openapi(_endpoint: Endpoint, _request: Request) -> StatusAndBody:
 
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/leads/{lead_id}/offers": {
-        "GET": _authenticated(auth.Scope.READ, handlers.find_offers),
-        "POST": _authenticated(auth.Scope.WRITE, handlers.create_offers),
+        "GET": _authenticated(ApiScope.READ, handlers.find_offers),
+        "POST": _authenticated(ApiScope.WRITE, handlers.create_offers),
     },
-    "/leads/{lead_id}/offers/{offer_id}": {"GET": _authenticated(auth.Scope.READ, handlers.get_offer)},
-    "/me": {"GET": _authenticated(auth.Scope.READ, handlers.get_me)},
+    "/leads/{lead_id}/offers/{offer_id}": {"GET": _authenticated(ApiScope.READ, handlers.get_offer)},
+    "/me": {"GET": _authenticated(ApiScope.READ, handlers.get_me)},
     "/openapi.json": {"GET": _openapi},
 }
 

@@ -145,3 +145,15 @@ class LeadSourceSortField(Enum):
 class LeadSourceSort:
     field: LeadSourceSortField = required(FIELD)
     direction: SortDirection | None = _direction()
+
+
+@_sort_fields("API keys")
+class ApiKeySortField(Enum):
+    ID = "id"
+    NAME = "name"
+
+
+@strawberry.input(description="One sort criterion for API keys.")
+class ApiKeySort:
+    field: ApiKeySortField = required(FIELD)
+    direction: SortDirection | None = _direction()

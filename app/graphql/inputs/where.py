@@ -156,6 +156,16 @@ class LeadSourceWhere:
     not_: "LeadSourceWhere | None" = _not()
 
 
+@strawberry.input(description=f"Filters API keys. {COMBINED}")
+class ApiKeyWhere:
+    id: IDFilter | None = optional("Condition on the key's id.")
+    name: StringFilter | None = optional("Condition on the key's name.")
+    revoked_at: DateTimeFilter | None = optional("Condition on the time at which the key was revoked; null if never.")
+    and_: list["ApiKeyWhere"] | None = _and()
+    or_: list["ApiKeyWhere"] | None = _or()
+    not_: "ApiKeyWhere | None" = _not()
+
+
 Report = Callable[[Problem], None]
 
 
