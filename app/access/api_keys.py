@@ -59,7 +59,7 @@ class KeyOfViewer:
 
 @dataclass(slots=True)
 class KnownKey:
-    """What never changes of a key, and the last day on which its use was noted, as YYYY-MM-DD in UTC."""
+    """The facts about a key that never change, and the last day, YYYY-MM-DD in UTC, on which its use was noted."""
 
     user_id: int
     scopes: frozenset[str]

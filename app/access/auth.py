@@ -45,7 +45,7 @@ class Viewer:
             raise ApiError(Code.FORBIDDEN, f"The {bearer} lacks the scope {scope}.")
 
     def refuse_key(self) -> None:
-        """Raises FORBIDDEN if the viewer came by an API key: whoever has a key must not make others of it."""
+        """Raises FORBIDDEN if the viewer came by an API key: a key that leaked must not make others."""
         if self.key:
             message = "An API key can neither create nor revoke API keys. Use an access token, or the command line."
             raise ApiError(Code.FORBIDDEN, message)
@@ -88,8 +88,8 @@ class Authenticator:
     async def admit_key(self, key: str, address: str | None) -> Viewer:
         """Verify a key that stands in the address of a request, and return its user.
 
-        The request counts for the client's address and for the key, but not for the user: whoever reads the key in a
-        public page must not use up the requests of the user's own programs. Raises UNAUTHENTICATED, RATE_LIMITED, and
+        The request counts for the client's address and for the key, but not for the user: visitors of a public page
+        must not use up the requests of the user's own programs. Raises UNAUTHENTICATED, RATE_LIMITED, and
         FORBIDDEN for a key that has other scopes than INTAKE, because addresses are logged by others.
         """
         await self.limits.count_address(address)

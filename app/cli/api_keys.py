@@ -48,7 +48,7 @@ def create(
     email: Email,
     name: Annotated[str, typer.Option(help="Name of the key, unique among the user's active keys.")],
     scope: Annotated[
-        str, typer.Option(help="What the key may do: read, write, intake, separated by a space.", callback=_scopes)
+        str, typer.Option(help="Scopes of the key: read, write, intake, separated by a space.", callback=_scopes)
     ],
     source: Annotated[
         str | None,

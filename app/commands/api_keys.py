@@ -42,9 +42,11 @@ async def create_api_key(session: AsyncSession, viewer_id: int, new: Mapping[str
         name = check.name("name", new["name"])
         scopes = _check_scopes(check, new["scopes"])
         expires_at = _check_expiry(check, new.get("expires_at"), now)
-        source_id = await check_source(session, viewer_id, check, "source_id", new.get("source_id"))
+        source_id = new.get("source_id")
         if source_id is not None and {*scopes} != INTAKE_ALONE:
             check.refuse("source_id", "is only allowed for a key with the scope INTAKE alone")
+        else:
+            await check_source(session, viewer_id, check, "source_id", source_id)
     await _check_others(session, viewer_id, name, now)
 
     key = new_key()

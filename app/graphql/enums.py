@@ -60,7 +60,7 @@ class InvitationAnswer(Enum):
 
 _describe(
     ApiScope,
-    "What an API key may do.",
+    "A permission of an API key.",
     READ="Queries, subscriptions and GET in the REST API.",
     WRITE="Mutations and POST in the REST API.",
     INTAKE="Sending leads to POST /leads and POST /intake. A key with this scope alone can do nothing else, and those "

@@ -28,6 +28,8 @@ from app.commands.users import deactivate_user
 from app.db import compiled
 from app.db.engine import Database
 from app.db.models import (
+    ApiKey,
+    ApiKeyScope,
     Contact,
     Delivery,
     DistributionOption,
@@ -43,6 +45,7 @@ from app.db.models import (
     User,
 )
 from app.domain.enums import (
+    ApiScope,
     Channel,
     ClaimedVia,
     DeliveryStatus,
@@ -69,6 +72,8 @@ MINUTE = timedelta(minutes=1)
 ALICE, BOB, CARL, DORA, EVE, GUS, HAL = range(1, 8)
 NEW_ID = 1_000
 """The lowest id of a row that a mutation creates."""
+RANDOM = ("prefix", "hash")
+"""Columns of API keys."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,8 @@ MUTATIONS = {
     "clear away": Mutation(GUS, "clearAway"),
     "set quiet hours": Mutation(CARL, 'setQuietHours(start: "00:00", end: "23:59")'),
     "clear quiet hours": Mutation(BOB, "clearQuietHours"),
+    "create key": Mutation(ALICE, 'createApiKey(input: {name: "Site", scopes: [INTAKE], sourceId: "1"})'),
+    "revoke key": Mutation(ALICE, 'revokeApiKey(id: "1")'),
 }
 
 COMMANDS: dict[str, Command] = {
@@ -241,6 +248,8 @@ def scene() -> list[SQLModel]:
         ),
         Contact(id=1, owner_id=ALICE, first_name="Mary"),
         LeadSource(id=1, creator_id=ALICE, name="Website", name_key="website"),
+        ApiKey(id=1, user_id=ALICE, name="site", prefix="lo_1", hash="1", created_at=NOW),
+        ApiKeyScope(api_key_id=1, scope=ApiScope.READ),
         *(
             LeadRoute(
                 id=n,
@@ -365,11 +374,11 @@ class Stage:
         return tables
 
     async def state(self) -> Counter[str]:
-        """Return all rows. Ids of new rows depend on the order of the transactions, and are left out."""
+        """Return all rows, without ids of new rows, which depend on the order of the transactions, and random keys."""
 
         def known(name: str, value: Any) -> Any:
             is_new = (name == "id" or name.endswith("_id")) and isinstance(value, int) and value > NEW_ID
-            return "new" if is_new else value
+            return "new" if is_new or name in RANDOM else value
 
         return Counter(
             f"{table}: {json.dumps({name: known(name, value) for name, value in row.items()}, sort_keys=True)}"

@@ -25,6 +25,7 @@ from app.db.compiled import CompiledQuery
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, Turn, User
 from app.domain.enums import (
+    ApiScope,
     Channel,
     DeliveryStatus,
     LeadOfferStatus,
@@ -76,6 +77,9 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def offers(world: World, cast: Cast) -> None:
     """Offers with every possible null, of claimed and unclaimed leads, with and without a team, a user and a source."""
     source = await world.source(cast.alice, "Web")
+    await world.api_key(cast.alice, ApiScope.INTAKE, name="Web", source_id=source.id)
+    await world.api_key(cast.alice, ApiScope.WRITE, ApiScope.READ, revoked_at=NOW, last_used_on="2026-03-01")
+    await world.api_key(cast.bob, ApiScope.READ, expires_at=NOW)
     nameless = await world.contact(cast.alice, first_name=None, email=None)
     erased = await world.user("Erased", email=None)
     for i in range(4):
@@ -488,6 +492,7 @@ LISTS: dict[str, tuple[list[str], list[str]]] = {
     "Contact": (["{email: {ne: null}}"], ["{field: LAST_NAME}"]),
     "LeadRoute": ([], []),
     "LeadSource": ([], []),
+    "ApiKey": (["{revokedAt: {eq: null}}"], ["{field: NAME}"]),
 }
 
 

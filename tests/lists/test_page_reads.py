@@ -48,6 +48,8 @@ INSERT INTO contacts (id, owner_id, first_name, last_name)
 INSERT INTO lead_sources (id, creator_id, name, name_key) SELECT i, owner, 'Source ' || i, 'source ' || i FROM owned;
 INSERT INTO lead_routes (id, creator_id, lead_source_id, distribution_target, lead_type, lead_type_key)
   SELECT i, owner, i, 'CREATOR_ONLY', 'Type ' || i, 'type ' || i FROM owned;
+INSERT INTO api_keys (id, user_id, name, prefix, hash, created_at)
+  SELECT i, owner, 'Key ' || i, 'lo_' || i, i::text, time FROM owned;
 INSERT INTO leads (id, contact_id, creator_id, distribution_target, created_at, claimed_by_id, claimed_at)
   SELECT i, i, owner, 'TEAM_ROLLOUT', time, holder, CASE WHEN holder IS NOT NULL THEN time END
   FROM (SELECT *, CASE WHEN owner = {LEADER} AND i % 2 = 0 THEN {ALICE} WHEN i % 3 = 0 THEN owner + 1 END AS holder
@@ -193,6 +195,7 @@ COUNTED = {
     "contacts": MINE,
     "leadRoutes": MINE,
     "leadSources": MINE,
+    "apiKeys": MINE,
 }
 """The lists of queries, and how many rows Alice can see."""
 

@@ -8,9 +8,12 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
+from app.access.api_keys import SHOWN_LENGTH, hash_key, new_key
 from app.commands.step_end import set_gives_up_at
 from app.db.engine import Database
 from app.db.models import (
+    ApiKey,
+    ApiKeyScope,
     Contact,
     DistributionOption,
     Lead,
@@ -23,6 +26,7 @@ from app.db.models import (
     User,
 )
 from app.domain.enums import (
+    ApiScope,
     ClaimedVia,
     DistributionTarget,
     LeadOfferStatus,
@@ -139,6 +143,14 @@ class World:
         source = LeadSource(creator_id=creator.id, name=name, name_key=name.strip().casefold())
         await self.add(source)
         return source
+
+    async def api_key(self, user: User, *scopes: ApiScope, **fields: Any) -> tuple[ApiKey, str]:
+        """Add an API key. Return its row and the key itself."""
+        key, defaults = new_key(), {"name": f"Key {next(self._numbers)}", "created_at": NOW}
+        row = ApiKey(user_id=user.id, prefix=key[:SHOWN_LENGTH], hash=hash_key(key), **(defaults | fields))
+        await self.add(row)
+        await self.add(*(ApiKeyScope(api_key_id=row.id, scope=scope) for scope in scopes))
+        return row, key
 
     async def route(
         self, source: LeadSource, team: Team | None = None, lead_type: str | None = None, **fields: Any

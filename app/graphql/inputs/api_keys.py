@@ -15,7 +15,7 @@ class CreateApiKeyInput:
         f"Name of the key, 1 to {LONGEST_TEXT} characters, unique among your active keys. Names compare without regard "
         "to case and surrounding spaces."
     )
-    scopes: list[ApiScope] = required("What the key may do: at least one scope, each once.")
+    scopes: list[ApiScope] = required("Permissions of the key: at least one, each once.")
     source_id: strawberry.ID | None = optional(
         "Id of a lead source that you created: the key is for leads of this source alone. Only allowed if INTAKE is "
         "the only scope."

@@ -19,7 +19,7 @@ class ApiKey:
     name: str = column("Name of the key, unique among your active keys without regard to case.")
     prefix: str = column("The first characters of the key, by which you can recognize it.")
     scopes: list[ApiScope] = children(
-        models.ApiKeyScope, "What the key may do.", parent="api_key_id", order=("scope",), column="scope"
+        models.ApiKeyScope, "Permissions of the key.", parent="api_key_id", order=("scope",), column="scope"
     )
     source: LeadSource | None = reference(
         "source_id", models.LeadSource, "The only source whose leads the key may send. Null if it is for any source."
