@@ -52,7 +52,9 @@ def openapi_document() -> dict[str, Any]:
             "/me": {"get": _operation("getMe", "The user of the token", "Me", (), [_select(ME_FIELDS)])},
         },
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "An access token (JWT) or an API key."}
+            },
             "schemas": _schemas(),
         },
     }

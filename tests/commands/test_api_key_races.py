@@ -106,9 +106,7 @@ async def test_a_submit_does_not_wait_for_the_keys_of_its_users(
         await making(cast.alice.id, "One")(session)
         await making(cast.bob.id, "Two")(session)
         async with asyncio.timeout(5):
-            await elsewhere.in_transaction(
-                lambda other: submit_lead_offers(other, cast.alice.id, lead.id, NOW, frozenset())
-            )
+            await elsewhere.in_transaction(lambda other: submit_lead_offers(other, cast.alice.id, lead.id, NOW))
 
 
 async def test_a_key_is_revoked_beside_requests(api: Api, elsewhere: Database, world: World, cast: Cast) -> None:
