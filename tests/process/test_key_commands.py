@@ -47,7 +47,7 @@ async def test_create_prints_the_key_alone_on_standard_output(run: Run, cast: Ca
 
 
 async def test_create_takes_a_source_by_its_name_or_id_and_an_end(run: Run, world: World, cast: Cast) -> None:
-    fair, numbered = asyncio.await run(two_sources(world, cast))
+    fair, numbered = await two_sources(world, cast)
     for name, source in (("a", " FAIR"), ("b", "1"), ("c", "2")):
         result = await create(run, cast.alice, "--source", source, "--expires", "2199-12-31", name=name, scope="intake")
         assert result.exit_code == 0, result.stderr
@@ -90,7 +90,7 @@ async def test_create_refuses_wrong_input(run: Run, cast: Cast, options: list[st
 
 
 async def test_a_key_for_a_source_needs_the_scope_intake_alone(run: Run, world: World, cast: Cast) -> None:
-    asyncio.await run(two_sources(world, cast))
+    await two_sources(world, cast)
     result = await create(run, cast.alice, "--source", "Fair")
     told = "source_id: is only allowed for a key with the scope INTAKE alone\n"
     assert (result.exit_code, result.stdout, result.stderr) == (1, "", told)
@@ -138,14 +138,9 @@ async def test_revoke_names_a_key_that_does_not_exist(run: Run, cast: Cast, want
 
 
 async def test_list_escapes_names_and_tells_the_states_apart(run: Run, world: World, cast: Cast) -> None:
-    async def add() -> None:
-        await world.api_key(cast.alice, ApiScope.READ, name="odd\tname", last_used_on="2026-03-02")
-        row, _ = await world.api_key(cast.alice, ApiScope.INTAKE, expires_at=NOW)
-        await world.api_key(cast.alice, ApiScope.WRITE, revoked_at=NOW, expires_at=NOW)
-        await change(world, row, name="over")
-        await database.close()
-
-    asyncio.await run(add())
+    await world.api_key(cast.alice, ApiScope.READ, name="odd\tname", last_used_on="2026-03-02")
+    await world.api_key(cast.alice, ApiScope.INTAKE, name="over", expires_at=NOW)
+    await world.api_key(cast.alice, ApiScope.WRITE, name="ended", revoked_at=NOW, expires_at=NOW)
     keys = await listed(run, cast.alice)
     assert [(key[2], key[-2], key[-1]) for key in keys] == [
         ("odd\\u0009name", "2026-03-02", "active"),
