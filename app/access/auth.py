@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NoReturn
 
 from sqlalchemy import bindparam
 from sqlmodel import col, select
@@ -69,13 +70,15 @@ class Authenticator:
         `find_viewer`.
         """
         identity = await self._identify(authorization, address)
-        await self._refuse_intake(identity)
+        if identity.scopes == INTAKE_ALONE:
+            await self._refuse_intake(identity)
         return identity
 
     async def verify(self, authorization: str | None) -> Identity:
         """Verify the token or key of a long-lived connection as `identify` does, without counting a request."""
         identity = await self._verify(authorization)
-        await self._refuse_intake(identity)
+        if identity.scopes == INTAKE_ALONE:
+            await self._refuse_intake(identity)
         return identity
 
     async def admit(self, authorization: str | None, address: str | None) -> Viewer:
@@ -121,12 +124,11 @@ class Authenticator:
         request.key = known.key.prefix
         return Identity(known.user_id, None, known.scopes, known.expires, known.key)
 
-    async def _refuse_intake(self, identity: Identity) -> None:
-        """Raise FORBIDDEN if INTAKE is all that is granted, but UNAUTHENTICATED first if that is no longer so."""
-        if identity.scopes == INTAKE_ALONE:
-            await find_viewer(self.db, identity, self.clock())
-            message = "An API key with the scope INTAKE alone is for POST /leads and POST /intake only."
-            raise ApiError(Code.FORBIDDEN, message)
+    async def _refuse_intake(self, identity: Identity) -> NoReturn:
+        """Raise FORBIDDEN, but UNAUTHENTICATED if the token or key is no longer valid."""
+        await find_viewer(self.db, identity, self.clock())
+        message = "The scope INTAKE alone is for POST /leads and POST /intake only."
+        raise ApiError(Code.FORBIDDEN, message)
 
 
 def make_authenticator(db: Database, settings: Settings, clock: Callable[[], datetime] = utc_now) -> Authenticator:
