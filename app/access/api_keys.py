@@ -13,6 +13,7 @@ import logging
 import secrets
 import string
 from collections.abc import Collection
+from contextvars import Context
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zlib import crc32
@@ -40,8 +41,9 @@ SHOWN_LENGTH = 11
 CACHED_KEYS = 4096
 CACHED_SECONDS = 60.0
 """How long the user and the scopes of a key are cached. They never change; a key that is used no more is forgotten."""
-NOTE_SECONDS = 1.0
-"""How long a request waits until the day of use is written."""
+
+NOTE_TASK = "note the use of an API key"
+"""The name of a task that writes the day on which a key is used."""
 
 _DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
@@ -114,6 +116,8 @@ class ApiKeys:
     def __init__(self, db: Database) -> None:
         self._db = db
         self._known: TTLCache[str, KnownKey] = TTLCache(CACHED_KEYS, CACHED_SECONDS)
+        self._notes: set[asyncio.Task[None]] = set()
+        """Days of use that are being written."""
 
     async def find(self, key: str, now: datetime) -> KnownKey:
         """Return a key, which may have been revoked since it was cached. Raises UNAUTHENTICATED if there is none."""
@@ -126,20 +130,26 @@ class ApiKeys:
             if not rows:
                 raise invalid_key()
             self._known[key_hash] = known = _known(rows)
-        await self._note_use(known, now)
+        today = now.astimezone(UTC).date().isoformat()
+        if known.last_used_on is None or known.last_used_on < today:
+            known.last_used_on = today
+            # The request does not wait for it: a transaction that takes long would hold it up.
+            note = asyncio.create_task(self._note_use(known.key, today, now), name=NOTE_TASK, context=Context())
+            self._notes.add(note)
+            note.add_done_callback(self._notes.discard)
         return known
 
-    async def _note_use(self, known: KnownKey, now: datetime) -> None:
-        """Write the day once. The request goes on if that fails; a later one tries again."""
-        today = now.astimezone(UTC).date().isoformat()
-        if known.last_used_on is not None and known.last_used_on >= today:
-            return
-        known.last_used_on = today
+    async def close(self) -> None:
+        """Return once the days of use are written."""
+        await asyncio.gather(*self._notes)
+
+    async def _note_use(self, key: KeyOfViewer, today: str, now: datetime) -> None:
+        """Write the day, unless another process has. If that fails, a request in a minute or later tries again."""
         try:
-            async with asyncio.timeout(NOTE_SECONDS), self._db.write() as session:
-                await _NOTE_USE.run(session, key_id=known.key.id, today=today, now=now)
+            async with self._db.write() as session:
+                await _NOTE_USE.run(session, key_id=key.id, today=today, now=now)
         except Exception:
-            logger.warning("The day on which the API key %s is used could not be written", known.key.prefix)
+            logger.warning("The day on which the API key %s is used could not be written", key.prefix)
 
 
 def invalid_key() -> ApiError:

@@ -17,7 +17,7 @@ from app.db.models import ApiKey
 from app.domain.bounds import MOST_API_KEYS
 from app.domain.enums import ApiScope
 from app.errors import ApiError, Code
-from tests.support.api import Api
+from tests.support.api import Api, days_are_noted
 from tests.support.world import NOW, Cast, World, at
 
 STARTS_WITHIN = 0.2
@@ -138,8 +138,9 @@ async def test_the_day_of_use_and_a_revocation_both_last(
     if is_revoked_first:
         await revoke()
     response = await bob.post(ME)
+    await days_are_noted()
     await revoke()
     assert response.status_code == (401 if is_revoked_first else 200)
     async with database.read() as session:
-        stored = (await session.exec(select(ApiKey).where(col(ApiKey.id) == row.id))).one()
-    assert (stored.revoked_at, stored.last_used_on) == (NOW, None if is_revoked_first else "2026-03-02")
+        after = (await session.exec(select(ApiKey).where(col(ApiKey.id) == row.id))).one()
+    assert (after.revoked_at, after.last_used_on) == (NOW, None if is_revoked_first else "2026-03-02")

@@ -14,7 +14,7 @@ from app.domain.timestamps import format_instant
 from app.graphql.schema import schema
 from app.graphql.strawberry_internals import core_schema
 from app.rest.routes import ROUTES
-from tests.support.api import Api
+from tests.support.api import Api, days_are_noted
 from tests.support.graphql_ws import connected, url_of
 from tests.support.world import NOW, Cast, World
 
@@ -71,8 +71,10 @@ async def test_a_key_is_shown_once_and_listed_without_itself(api: Api, world: Wo
 
 async def test_the_day_of_use_is_listed(api: Api, cast: Cast) -> None:
     key = (await create(api.user(cast.alice)))["key"]
-    await replace(api, token=key).ask(ME)
-    (listed,) = (await replace(api, token=key).ask(KEYS))["apiKeys"]["data"]
+    program = replace(api, token=key)
+    await program.ask(ME)
+    await days_are_noted()
+    (listed,) = (await program.ask(KEYS))["apiKeys"]["data"]
     assert listed["lastUsedOn"] == "2026-03-02"
 
 
@@ -169,6 +171,7 @@ async def test_revoking_is_idempotent_and_for_ones_own_keys_alone(api: Api, worl
     for wrong in ("99", "x", "0"):
         assert await bob.refusal(REVOKE, id=wrong) == {"code": "NOT_FOUND"}
     await replace(api, token=key).ask(ME)
+    await days_are_noted()
     for _ in range(2):
         ended = (await bob.ask(REVOKE, id=listed["id"]))["revokeApiKey"]["apiKey"]
         assert ended == {**listed, "revokedAt": format_instant(NOW), "lastUsedOn": "2026-03-02"}

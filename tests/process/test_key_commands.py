@@ -143,7 +143,7 @@ async def test_list_escapes_names_and_tells_the_states_apart(run: Run, world: Wo
     await world.api_key(cast.alice, ApiScope.WRITE, name="ended", revoked_at=NOW, expires_at=NOW)
     keys = await listed(run, cast.alice)
     assert [(key[2], key[-2], key[-1]) for key in keys] == [
-        ("odd\\u0009name", "2026-03-02", "active"),
+        ("odd\\tname", "2026-03-02", "active"),
         ("over", "-", "expired 2026-03-02T09:00:00.000Z"),
         ("ended", "-", "revoked 2026-03-02T09:00:00.000Z"),
     ]

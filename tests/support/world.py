@@ -146,7 +146,8 @@ class World:
 
     async def api_key(self, user: User, *scopes: ApiScope, **fields: Any) -> tuple[ApiKey, str]:
         """Add an API key. Return its row and the key itself."""
-        key, defaults = new_key(), {"name": f"Key {next(self._numbers)}", "created_at": NOW}
+        key = new_key()
+        defaults: dict[str, Any] = {"name": f"Key {next(self._numbers)}", "created_at": NOW}
         row = ApiKey(user_id=user.id, prefix=key[:SHOWN_LENGTH], hash=hash_key(key), **(defaults | fields))
         await self.add(row)
         await self.add(*(ApiKeyScope(api_key_id=row.id, scope=scope) for scope in scopes))

@@ -86,7 +86,7 @@ def compile_query(tree: QueryTree, shapes: Sequence[Shape], dialect: Dialect, *,
     is_me = and_(me.columns["id"] == writer.access.viewer_id, me.columns["is_active"], is_theirs)
     if by_key:
         is_sent = col(ApiKey.id) == bindparam(KEY, type_=Id)
-        is_me = and_(is_me, exists(select(ApiKey.id).where(is_sent, api_keys.is_active(writer.access.now))))
+        is_me = and_(is_me, exists(select(literal_column("1")).where(is_sent, api_keys.is_active(writer.access.now))))
     return CompiledQuery(Template(Sql("SELECT ", data, " FROM ", me.clause, " WHERE ", is_me)), dialect)
 
 
