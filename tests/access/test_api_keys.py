@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -40,6 +40,12 @@ def with_key(api: Api, key: str) -> Api:
 async def used_on(database: Database, key: ApiKey) -> str | None:
     async with database.read() as session:
         return (await session.exec(select(ApiKey.last_used_on).where(col(ApiKey.id) == key.id))).one()
+
+
+@pytest.fixture(autouse=True)
+async def _notes_end_before_the_database(database: Database) -> AsyncIterator[None]:
+    yield
+    await days_are_noted()
 
 
 def is_noting(statement: str) -> bool:
