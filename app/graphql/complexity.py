@@ -48,6 +48,7 @@ from graphql import (
 
 from app.config import Settings
 from app.domain.bounds import LONGEST_CHAIN
+from app.domain.enums import ApiScope
 from app.lists.filters import (
     IN_REQUEST,
     MAX_CONDITIONS,
@@ -74,6 +75,7 @@ MAX_INPUT_FIELDS = 100
 """Fields of one input object. The largest input type has about 15; an error for an unknown field quotes the object."""
 
 ASSUMED_ITEMS = {
+    "ApiScope": len(ApiScope),
     "LeadRollout": 10,
     "Delivery": 3,
     "LeadOffer": 25,

@@ -201,6 +201,28 @@ async def test_a_key_that_has_ended_closes_connections(
         assert await client.end() == (4403, told)
 
 
+async def test_an_event_is_sent_to_the_connections_of_a_user_whose_keys_are_valid_alone(
+    live: Api, world: World, cast: Cast
+) -> None:
+    """They share the lookup of the user, but not that of the key."""
+    lead = await world.lead(cast.alice, cast.team)
+    row, revoked = await world.api_key(cast.bob, READ)
+    _, valid = await world.api_key(cast.bob, READ)
+    token = live.user(cast.bob).token
+    async with (
+        signed_in(url_of(live), revoked) as first,
+        signed_in(url_of(live), valid) as second,
+        signed_in(url_of(live), token) as third,
+    ):
+        for client in (first, second, third):
+            await client.subscribe()
+        await change(world, row, revoked_at=NOW)
+        offers = await submit(live, cast, lead.id)
+        for client in (second, third):
+            assert (await client.next())["leadOffer"]["id"] == offers[str(cast.bob.id)]
+        assert (await first.end())[0] == 4403
+
+
 async def test_a_subscription_ends_when_its_key_expires(database_url: str, world: World, cast: Cast) -> None:
     now = NOW
     app = create_app(settings_for(database_url), clock=lambda: now)

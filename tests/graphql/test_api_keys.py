@@ -230,6 +230,13 @@ async def test_with_an_intake_key_every_operation_is_forbidden(api: Api, world: 
     assert '"code":"FORBIDDEN"' in told.pop()
 
 
+async def test_a_token_with_the_scope_intake_alone_is_refused_as_a_key_is(api: Api, cast: Cast) -> None:
+    client = api.user(cast.bob, "intake")
+    for document in (ME, "mutation { __typename }", "{ nonsense }"):
+        assert await client.refusal(document) == {"code": "FORBIDDEN"}
+    assert (await client.rest("GET", "/me")).status_code == 403
+
+
 async def test_with_an_intake_key_nothing_is_sent_over_a_websocket(live: Api, world: World, cast: Cast) -> None:
     _, key = await world.api_key(cast.bob, ApiScope.INTAKE)
     async with connected(url_of(live)) as client:
