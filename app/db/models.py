@@ -383,7 +383,7 @@ class Lead(SQLModel, table=True):
     zipcode: str | None = Field(default=None, sa_type=Text)
     type: str | None = Field(default=None, sa_type=Text)
     message: str | None = Field(default=None, sa_type=Text)
-    """What the person wrote. Shown to the creator and the holder alone."""
+    """The text that the contact wrote. Shown to the creator and the holder alone."""
     listing_price: int | None = None
     """Whole units of the currency."""
     mls_id: str | None = Field(default=None, sa_type=Text)
