@@ -79,7 +79,7 @@ def deactivate(
     email: Annotated[str, typer.Argument(help="E-mail address of the user.")],
     release: Annotated[bool, typer.Option("--release", help="Offer the leads that the user holds to others.")] = False,
 ) -> None:
-    """Deactivate an account: its tokens stop working and its open offers are withdrawn.
+    """Deactivate an account: its tokens and API keys stop working and its open offers are withdrawn.
 
     The user keeps the leads that they hold, unless `--release` is given. Either way the leads are printed, one per
     line: id, time of the claim, name of the contact.

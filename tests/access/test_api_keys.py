@@ -14,6 +14,7 @@ from sqlmodel import SQLModel, col, select
 
 from app.access.api_keys import ApiKeys, hash_key, is_well_formed, new_key
 from app.access.auth import Authenticator, make_authenticator
+from app.db.compiled import CompiledQuery
 from app.db.engine import Database
 from app.db.models import ApiKey
 from app.domain.enums import ApiScope
@@ -351,6 +352,25 @@ async def test_the_log_has_the_prefix_of_a_key_and_never_the_key(
     for text in (told, caplog.text, metrics):
         assert key not in text
         assert hash_key(key) not in text
+
+
+async def test_an_unexpected_failure_does_not_log_the_key(
+    api: Api, world: World, cast: Cast, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, key = await world.api_key(cast.bob, READ)
+    await with_key(api, key).ask(ME)
+
+    async def fail(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("broken")
+
+    for broken, name in ((CompiledQuery, "fetch"), (Database, "fetch"), (ApiKeys, "find")):
+        with monkeypatch.context() as patch, caplog.at_level(logging.DEBUG):
+            patch.setattr(broken, name, fail)
+            answers = [await with_key(api, key).post({"query": ME}), await with_key(api, key).rest("GET", "/me")]
+        assert 500 in [answer.status_code for answer in answers]
+        for text in (caplog.text, *(answer.text for answer in answers)):
+            assert key not in text
+            assert hash_key(key) not in text
 
 
 async def test_requests_with_a_key_count_for_its_user(database_url: str, world: World, cast: Cast) -> None:
