@@ -31,6 +31,7 @@ COPIED = {
     "leads": {"id": "leads", "contact_id": "contacts"},
     "lead_offers": {"id": "lead_offers", "lead_id": "leads"},
     "deliveries": {"id": "deliveries", "offer_id": "lead_offers"},
+    "claims": {"id": "claims", "lead_id": "leads", "offer_id": "lead_offers"},
 }
 """The tables that grow with the number of leads, and which of their columns refer to which table."""
 

@@ -13,7 +13,7 @@ null unless a rule below grants them. The answer depends on the viewer and the o
 | Team    | warnings, nextTeam, minsUntilNextTeam     | its creator                                         |
 | Team    | turns                                     | its creator, if it is a Round Robin team            |
 | Lead    | message                                   | its creator, and the user who holds it              |
-| Lead    | rollouts, nextStep                        | its creator                                         |
+| Lead    | rollouts, nextStep, claims                | its creator                                         |
 | Lead    | offers                                    | everyone, as far as `visibility.offers` goes        |
 
 Every other field is shown to whoever reaches the object.
@@ -106,6 +106,7 @@ NEXT_TEAM = AccessRule(Team, owner="creator_id")
 TURNS = AccessRule(Team, owner="creator_id", only=("order_method", OrderMethod.ROUND_ROBIN))
 MESSAGE = AccessRule(Lead, owner="creator_id", or_else=_holds)
 ROLLOUTS = AccessRule(Lead, owner="creator_id")
+CLAIMS = AccessRule(Lead, owner="creator_id")
 
 
 def distribution_options(viewer_id: IdValue) -> ColumnElement[bool]:

@@ -70,6 +70,10 @@ PLANNING_WRITES = {"enable_seqscan": "off"}
 """Settings of write connections. Writes find their few rows by an index; without statistics of a table that has just
 grown, PostgreSQL would scan all deliveries for each claim."""
 
+KEEPS_LEDGER = {"lead_offers.keeps_ledger": "on"}
+"""A setting of write connections by which a trigger knows that the process writes the ledger of claims itself. Those of
+an earlier version do not; see app/db/migrations/versions/0015_claims.py."""
+
 
 @dataclass(frozen=True, slots=True)
 class Database:
@@ -236,7 +240,7 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
         server["statement_timeout"] = str(max(1, int(limits.statement_seconds * 1000)))
         driver["command_timeout"] = limits.statement_seconds + GRACE_SECONDS
     options: dict[str, Any] = {} if writes else {"isolation_level": "AUTOCOMMIT"}
-    server |= PLANNING_WRITES if writes else PLANNING_READS
+    server |= PLANNING_WRITES | KEEPS_LEDGER if writes else PLANNING_READS
     engine = create_async_engine(
         url,
         connect_args={"server_settings": server, **driver},

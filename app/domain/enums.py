@@ -41,6 +41,13 @@ class ClaimedVia(StrEnum):
     AUTO = "Auto"
 
 
+class ClaimEnd(StrEnum):
+    """The reason why a claim ended."""
+
+    RELEASED = "Released"
+    REASSIGNED = "Reassigned"
+
+
 class LeadOfferStatus(StrEnum):
     SCHEDULED = "Scheduled"
     SENT = "Sent"

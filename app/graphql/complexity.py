@@ -78,6 +78,7 @@ MAX_INPUT_FIELDS = 100
 ASSUMED_ITEMS = {
     "ApiScope": len(ApiScope),
     "LeadRollout": 10,
+    "Claim": 3,
     "Delivery": 3,
     "LeadOffer": 25,
     "PlannedOffer": 25,

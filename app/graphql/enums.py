@@ -8,6 +8,7 @@ from app.domain.enums import (
     ApiScope,
     Channel,
     ClaimedVia,
+    ClaimEnd,
     DeliveryStatus,
     DistributionTarget,
     LeadOfferStatus,
@@ -22,6 +23,7 @@ from app.domain.team_warnings import TeamWarningCode
 __all__ = [
     "ApiScope",
     "Channel",
+    "ClaimEnd",
     "ClaimedVia",
     "DeliveryStatus",
     "DistributionTarget",
@@ -101,6 +103,12 @@ _describe(
     PHONE="Claimed by a key press during a phone call.",
     ASSIGNED="Assigned by the lead's creator, by assignLead.",
     AUTO="Assigned automatically when an offer with assignAutomatically was due.",
+)
+_describe(
+    ClaimEnd,
+    "The reason why a user does not have a lead any more.",
+    RELEASED="The user, the lead's creator or an operator released the lead.",
+    REASSIGNED="The lead's creator gave the lead to another user.",
 )
 _describe(
     LeadOfferStatus,

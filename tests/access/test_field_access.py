@@ -112,6 +112,7 @@ LEAD = """
   id distributionTarget teamSelectionMethod zipcode type createdAt claimedAt claimedVia timeToClaim
   creator { firstName } source { name } team { name } claimedBy { firstName } offers { total } rollouts { id }
   message listingPrice mlsId listingStatus streetAddress city state language externalId
+  claims { via }
 """
 LISTING: dict[str, Any] = {
     "listing_price": 450_000,
@@ -149,6 +150,7 @@ async def test_an_offer_shows_its_lead_before_the_lead_is_visible(
             "rollouts": rollouts,
             "message": "Hello" if name == "alice" else HIDDEN,
             **{to_camel_case(field): value for field, value in LISTING.items()},
+            "claims": rollouts,
         }
     assert (await viewer.ask("{ leads { total } }"))["leads"]["total"] == (1 if name == "alice" else 0)
 

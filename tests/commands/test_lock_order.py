@@ -30,6 +30,7 @@ from app.db.engine import Database
 from app.db.models import (
     ApiKey,
     ApiKeyScope,
+    Claim,
     Contact,
     Delivery,
     DistributionOption,
@@ -191,6 +192,7 @@ def scene() -> list[SQLModel]:
     offer: dict[str, Any] = {"team_id": 1, "offered_by_id": ALICE, "order_method": OrderMethod.TIME}
     offer |= {"has_call_alert": False, "has_text_alert": False, "has_email_alert": True}
     ended: dict[str, Any] = {"end_reason": EndReason.CLAIMED}
+    claim: dict[str, Any] = {"claimed_at": NOW, "first_claimed_at": NOW, "claimed_via": ClaimedVia.APP}
     sent, scheduled = LeadOfferStatus.SENT, LeadOfferStatus.SCHEDULED
     by_rank = OrderMethod.RANK
     quiet: dict[str, Any] = {"quiet_hours_start": "00:00", "quiet_hours_end": "12:00"}
@@ -268,7 +270,7 @@ def scene() -> list[SQLModel]:
             for n, lead_type in enumerate(["flat", "villa"], 1)
         ),
         Lead(id=1, team_selection_method=by_id, **lead),
-        Lead(id=2, team_selection_method=by_id, claimed_by_id=BOB, claimed_at=NOW, claimed_via=ClaimedVia.APP, **lead),
+        Lead(id=2, team_selection_method=by_id, claimed_by_id=BOB, **claim, **lead),
         Lead(id=3, team_selection_method=by_id, external_id="9", **lead),
         *(Lead(id=n, team_selection_method=by_id, **lead) for n in (5, 6)),
         *(Lead(id=n, team_selection_method=by_id, **(lead | {"team_id": 3})) for n in (7, 10)),
@@ -285,6 +287,7 @@ def scene() -> list[SQLModel]:
             **(offer | {"order_method": by_rank}),
         ),
         LeadOffer(id=3, lead_id=2, user_id=BOB, notify_at=NOW, status=LeadOfferStatus.CLAIMED, **offer),
+        Claim(id=1, lead_id=2, user_id=BOB, team_id=1, offer_id=3, via=ClaimedVia.APP, claimed_at=NOW),
         LeadOffer(id=4, lead_id=2, user_id=CARL, notify_at=NOW, status=LeadOfferStatus.EXPIRED, **ended, **offer),
         LeadOffer(
             id=5,

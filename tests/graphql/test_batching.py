@@ -30,6 +30,7 @@ OFFERS = "leadOffers(limit: $limit) { data { {} } }"
 
 PLACES = {
     "ApiKey": "apiKeys(limit: $limit) { data { {} } }",
+    "Claim": LEADS.replace("{}", "claims { {} }"),
     "Contact": "contacts(limit: $limit) { data { {} } }",
     "Delivery": OFFERS.replace("{}", "deliveries { {} }"),
     "DistributionOption": TEAMS.replace("{}", "distributionOptions { data { {} } }"),

@@ -23,10 +23,12 @@ from sqlmodel import col, update
 
 from app.db.compiled import CompiledQuery
 from app.db.engine import Database
-from app.db.models import Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, Turn, User
+from app.db.models import Claim, Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, Turn, User
 from app.domain.enums import (
     ApiScope,
     Channel,
+    ClaimedVia,
+    ClaimEnd,
     DeliveryStatus,
     LeadOfferStatus,
     OrderMethod,
@@ -113,14 +115,30 @@ async def offers(world: World, cast: Cast) -> None:
     await add_children(world, cast)
 
 
+async def add_claims(world: World, cast: Cast) -> None:
+    """Claims that ended in either way, and an imported one whose time is not known. Lead 4 has an open one."""
+    ended = [
+        (1, cast.bob, ClaimedVia.TEXT, None, ClaimEnd.REASSIGNED, {}),
+        (1, cast.charlie, ClaimedVia.ASSIGNED, NOW, ClaimEnd.RELEASED, {"team_id": cast.team.id, "offer_id": 2}),
+        (2, cast.bob, ClaimedVia.AUTO, NOW + timedelta(milliseconds=7), ClaimEnd.RELEASED, {"team_id": cast.team.id}),
+    ]
+    await world.add(
+        *(
+            Claim(lead_id=lead, user_id=user.id, via=via, claimed_at=at, ended_at=NOW, end_reason=reason, **fields)
+            for lead, user, via, at, reason, fields in ended
+        )
+    )
+
+
 async def add_children(world: World, cast: Cast) -> None:
-    """Rows of every table that objects list: zipcodes, options, rollouts with offers and skips, and deliveries."""
+    """Rows of every table that objects list: zipcodes, options, claims, rollouts with offers and skips, deliveries."""
     await add_chain(world, cast)
     await world.add(*(TeamZipcode(team_id=cast.team.id, zipcode=zipcode) for zipcode in ("94105", "02138")))
     await world.option(cast.team, cast.alice, rank=None, weight=3, max_leads_per_day=0)
     cast.bob.quiet_hours_start, cast.bob.quiet_hours_end, cast.bob.phone = "22:00", "07:00", "+12025550142"
     cast.bob.away_until = NOW + timedelta(hours=1)
     await world.add(cast.bob)
+    await add_claims(world, cast)
     method = TeamSelectionMethod.SPECIFIC_TEAM
     step: dict[str, Any] = {"team_id": cast.team.id, "team_selection_method": method, "submitted_at": NOW}
     rollouts = [
@@ -353,6 +371,7 @@ BOARD = """query Board($limit: Int, $mine: ID) {
     data {
       id type timeToClaim contact { firstName email } team { id distributionZipcodes } claimedBy { firstName }
       rollouts { submittedAt createdOffers { id notifyAt } skipped { reason user { id phone } } }
+      claims { claimedAt endedAt endReason via team { id name } user { id firstName phone } }
       offers(where: {userId: {ne: $mine}}, sort: [{field: NOTIFY_AT}], limit: 2, skip: 1) {
         total limit skip data { id user { id quietHours { start end } } deliveries { id status sentAt } }
       }

@@ -9,6 +9,7 @@ from typing import Any
 from sqlmodel import SQLModel
 
 from app.access.api_keys import SHOWN_LENGTH, hash_key, new_key
+from app.commands.claim_ledger import end_claim, open_claim
 from app.commands.step_end import set_gives_up_at
 from app.db.engine import Database
 from app.db.models import (
@@ -28,6 +29,7 @@ from app.db.models import (
 from app.domain.enums import (
     ApiScope,
     ClaimedVia,
+    ClaimEnd,
     DistributionTarget,
     LeadOfferStatus,
     OrderMethod,
@@ -207,9 +209,14 @@ class World:
         return offer
 
     async def claimed(self, lead: Lead, holder: User, via: ClaimedVia = ClaimedVia.APP) -> None:
-        """Set who has claimed the lead, without changing its offers."""
-        lead.claimed_by_id, lead.claimed_at, lead.claimed_via = holder.id, NOW, via
-        await self.add(lead)
+        """Set who has claimed the lead, without changing its offers. Somebody else may have had it."""
+        async with self.database.write() as session:
+            await end_claim(session, lead.id, ClaimEnd.REASSIGNED, NOW)
+            lead.claimed_by_id, lead.claimed_at, lead.claimed_via = holder.id, NOW, via
+            lead.first_claimed_at = lead.first_claimed_at or NOW
+            session.add(lead)
+            await session.flush()
+            await open_claim(session, lead.id)
 
 
 def _target(team: Team | None) -> dict[str, Any]:

@@ -4,16 +4,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, and_, case
+from sqlalchemy import ColumnElement, and_, case, func
+from sqlmodel import col, select
 
 from app.access import visibility
-from app.access.field_access import MESSAGE, ROLLOUTS, AccessContext
+from app.access.field_access import CLAIMS, MESSAGE, ROLLOUTS, AccessContext
 from app.commands.chains import following_team
 from app.db import models
 from app.db.functions import seconds_between
 from app.domain.bounds import LARGEST_INT
 from app.graphql.declarations import Via
-from app.graphql.enums import ClaimedVia, DistributionTarget, RolloutCause, SkipReason, TeamSelectionMethod
+from app.graphql.enums import ClaimedVia, ClaimEnd, DistributionTarget, RolloutCause, SkipReason, TeamSelectionMethod
 from app.graphql.fields import children, column, computed, nested_page, reference, reference_by, restricted
 from app.graphql.inputs.sort import LeadOfferSort
 from app.graphql.inputs.where import LeadOfferWhere
@@ -74,6 +75,29 @@ class NextStep:
 def _waiting_lead(lead: Any, context: AccessContext) -> ColumnElement[Any]:
     """The lead itself, if it has a next step that the viewer may see."""
     return case((and_(ROLLOUTS.sql(lead, context), lead.gives_up_at.is_not(None)), lead.id))
+
+
+def _claimed_at(claim: Any, _context: AccessContext) -> ColumnElement[Any]:
+    created_at = select(models.Lead.created_at).where(col(models.Lead.id) == claim.lead_id)
+    return func.coalesce(claim.claimed_at, created_at.correlate_except(models.Lead).scalar_subquery())
+
+
+@strawberry.type(description="A time during which a user had a lead.")
+class Claim:
+    user: User = reference("user_id", models.User, "The user who got the lead.")
+    team: Team | None = reference(
+        "team_id",
+        models.Team,
+        "The team by which the user got the lead: the team of their offer. Null if the offer has none.",
+    )
+    via: ClaimedVia = column("How the user got the lead.")
+    claimed_at: datetime = computed(
+        models.Claim,
+        _claimed_at,
+        "When the user got the lead. If the lead was imported without that time, when the lead was created.",
+    )
+    ended_at: datetime | None = column("When the user lost the lead. Null while they have it.")
+    end_reason: ClaimEnd | None = column("Why the claim ended. Null while the user has the lead.")
 
 
 @strawberry.type(description="One enquiry of a contact.")
@@ -140,6 +164,13 @@ class Lead:
         parent="lead_id",
         order=("id",),
         rule=ROLLOUTS,
+    )
+    claims: list[Claim] | None = children(
+        models.Claim,
+        "Every time that somebody had the lead, oldest first. Null unless you created the lead.",
+        parent="lead_id",
+        order=("id",),
+        rule=CLAIMS,
     )
     next_step: NextStep | None = reference_by(
         models.Lead,
