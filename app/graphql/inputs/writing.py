@@ -34,7 +34,7 @@ def _default(field: Field[Any]) -> Any:
 
 
 def _value(name: str, value: Any) -> Any:
-    if isinstance(value, str) and name.endswith("_id"):
+    if isinstance(value, str) and name.endswith("_id") and name not in ("external_id", "mls_id"):
         return parse_id(value) or NO_ID
     return given(value) if is_dataclass(value) else value
 
@@ -47,8 +47,9 @@ def client_field_names(argument: str) -> Iterator[None]:
     except ApiError as error:
         if error.code is not Code.BAD_USER_INPUT:
             raise
-        raise bad_input(*(Problem(_path(argument, p.field), p.message) for p in error.problems)) from error
+        raise bad_input(*(Problem(client_path(argument, p.field), p.message) for p in error.problems)) from error
 
 
-def _path(argument: str, field: str) -> str:
+def client_path(argument: str, field: str) -> str:
+    """Return the path of a command's field in the client's names."""
     return ".".join(filter(None, [argument, *map(to_camel_case, field.split("."))]))
