@@ -20,6 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.commands import contacts
 from app.commands.contact_keys import EMAIL, add_keys, find_contacts, keys_of, take_keys
 from app.commands.lead_routes import find_routed_target
+from app.commands.leads import RULES
 from app.commands.locks import lock_contact
 from app.commands.step_end import set_gives_up_at
 from app.commands.submit import Submitted, submit_lead_offers
@@ -42,8 +43,6 @@ REFUSALS = (
     Code.NO_ELIGIBLE_MEMBERS,
 )
 """Errors of a submit after which the lead is kept. Its creator is notified of it as of any lead that nobody takes."""
-
-RULES: Rules = {"type": Check.text, "zipcode": Check.zipcode}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +127,9 @@ def _read(check: Check, enquiry: Mapping[str, Any], only_source_id: int | None) 
     """Read the fields of an enquiry. What cannot be left out is noted in `check`."""
     ignored = Check()
     contact = _read_contact(check, ignored, enquiry.get("contact"))
-    lead = {field: _value(ignored, field, enquiry.get(field), RULES) for field in RULES if field != "external_id"}
-    lead["external_id"] = _value(check, "external_id", enquiry.get("external_id"), {"external_id": Check.text})
+    lead = {
+        field: _value(check if field == "external_id" else ignored, field, enquiry.get(field), RULES) for field in RULES
+    }
     source_id = _source_id(check, enquiry.get("source_id"), only_source_id)
     keys = keys_of(contact["email"], contact["mobile_phone"])
     return _Enquiry(contact, keys, lead, source_id, tuple(ignored.problems))
@@ -310,13 +310,12 @@ _WRITTEN = (
     "source_id",
     *Target.__dataclass_fields__,
     *RULES,
-    "external_id",
     "created_at",
     "watched_since",
 )
 _NEW_LEAD = Statement(
     postgresql.insert(_LEADS)
-    .values({name: bindparam(name) for name in dict.fromkeys(_WRITTEN)})
+    .values({name: bindparam(name) for name in _WRITTEN})
     .on_conflict_do_nothing()  # only the unique index of external ids can be violated
     .returning(*_LEADS.columns),
     _lead,

@@ -71,7 +71,7 @@ MAX_DIRECTIVES_PER_FIELD = 5
 MAX_ERRORS = 50
 """Errors in one response."""
 MAX_INPUT_FIELDS = 100
-"""Fields of one input object. The largest input type has about 15; an error for an unknown field quotes the object."""
+"""Fields of one input object. The largest input type has 17; an error for an unknown field quotes the object."""
 
 ASSUMED_ITEMS = {
     "LeadRollout": 10,

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.contacts import RULES as CONTACT_RULES
 from app.commands.contacts import create_contact
-from app.commands.leads import create_lead
+from app.commands.leads import RULES, create_lead
 from app.commands.receive import REFUSALS, Received, receive_lead
 from app.commands.step_end import leads_to_end
 from app.commands.submit import submit_lead_offers
@@ -132,7 +132,20 @@ async def test_it_equals_create_contact_create_lead_and_submit(desk: Desk, clone
         return Desk(database, world, cast, source), source
 
     enquiries: list[dict[str, Any]] = [
-        {"type": "Buyer"},
+        {
+            "type": "Buyer",
+            "external_id": "e1",
+            "message": "Hello,\nI am Mary.",
+            "listing_price": 350_000,
+            "city": "Cambridge",
+        }
+        | {
+            "mls_id": "4711",
+            "listing_status": "For Sale",
+            "street_address": "1 Main St",
+            "state": "MA",
+            "language": "es",
+        },
         {"type": "Seller"},
         {"type": "Flat", "zipcode": "02138"},
         {"type": "Flat", "zipcode": "99999"},
@@ -324,16 +337,29 @@ async def test_a_known_external_id_is_checked_like_a_new_one(desk: Desk) -> None
 # What is left out
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "good"),
-    [
-        ("zipcode", "?", ("02138", "02138")),
-        ("zipcode", ["02138"], (2138, "02138")),
-        ("type", "x" * 256, ("x" * 255, "x" * 255)),
-        ("type", {"name": "Buyer"}, (7, "7")),
-        ("type", "a\0b", ("a b", "a b")),
-    ],
-)
+UNREADABLE: list[tuple[str, Any, tuple[Any, Any]]] = [
+    ("zipcode", "?", ("02138", "02138")),
+    ("zipcode", ["02138"], (2138, "02138")),
+    ("type", "x" * 256, ("x" * 255, "x" * 255)),
+    ("type", {"name": "Buyer"}, (7, "7")),
+    ("type", "a\0b", ("a b", "a b")),
+    ("message", "x" * 10_001, (" a\nb\n", "a\nb")),
+    ("message", ["Hello"], ("x" * 10_000, "x" * 10_000)),
+    ("listing_price", "350k", ("$350,000", 350_000)),
+    ("listing_price", -1, (350_000.0, 350_000)),
+    ("listing_price", 2**31, (2**31 - 1, 2**31 - 1)),
+    ("listing_price", 0.5, ("0", 0)),
+    ("mls_id", {}, (4711, "4711")),
+    ("listing_status", "For\nSale", ("For Sale", "For Sale")),
+    ("street_address", "x" * 256, ("1 Main St", "1 Main St")),
+    ("city", False, ("Cambridge", "Cambridge")),
+    ("state", "\u200b", ("MA", "MA")),
+    ("language", [], ("es", "es")),
+]
+"""Fields with a value that cannot be read, and a good one: as it is sent, and as it is stored."""
+
+
+@pytest.mark.parametrize(("field", "value", "good"), UNREADABLE)
 async def test_what_cannot_be_read_is_left_out_and_named(desk: Desk, field: str, value: Any, good: Any) -> None:
     received = await desk.receive(**{field: value})
     assert [problem.field for problem in received.ignored] == [field]
@@ -478,6 +504,10 @@ async def test_a_lead_that_cannot_be_offered_is_kept(desk: Desk, code: Code | No
         assert received.refusal.extensions["skipped"] == [{"userId": str(away.id), "reason": "USER_AWAY"}]
     again = await desk.receive(external_id="e1", **fields)
     assert (again.lead.id, again.is_new, again.refusal) == (lead.id, False, None)
+
+
+def test_every_field_of_an_enquiry_is_tried() -> None:
+    assert {field for field, *_ in UNREADABLE} == {*RULES} - {"external_id"}
 
 
 def test_every_refusal_is_one_of_a_submit() -> None:

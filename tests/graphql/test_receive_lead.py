@@ -11,7 +11,8 @@ from tests.support.world import NOW, Cast, World
 
 RECEIVE = """mutation ($input: ReceiveLeadInput!) { receiveLead(input: $input) {
   isNew contactIsNew ignored { field message }
-  lead { id contact { id firstName email mobilePhone } source { id } team { id } zipcode type offers { total } }
+  lead { id contact { id firstName email mobilePhone } source { id } team { id } zipcode type
+    externalId message city offers { total } }
   submitted {
     lead { id } team { id } createdCount skipped { user { id } reason } passedOver { team { id } }
     offers { id status user { id } }
@@ -37,6 +38,7 @@ async def test_a_lead_is_received_offered_and_received_again(api: Api, world: Wo
     await world.option(cast.team, pending)
     alice = api.user(cast.alice)
     enquiry: dict[str, Any] = {"sourceId": str(source.id), "externalId": "e1", "type": "Buyer", "zipcode": "021 38"}
+    enquiry |= {"message": "Hello,\nI am Mary.", "city": "Cambridge"}
 
     first = await receive(alice, **enquiry)
     lead = first["lead"]
@@ -51,6 +53,9 @@ async def test_a_lead_is_received_offered_and_received_again(api: Api, world: Wo
         "team": {"id": str(cast.team.id)},
         "zipcode": None,
         "type": "Buyer",
+        "externalId": "e1",
+        "message": enquiry["message"],
+        "city": "Cambridge",
         "offers": {"total": 1},
     }
     assert first["submitted"]["createdCount"] == 1

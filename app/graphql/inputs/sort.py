@@ -60,6 +60,7 @@ class LeadSortField(Enum):
     ID = "id"
     CREATED_AT = "created_at"
     CLAIMED_AT = "claimed_at"
+    LISTING_PRICE = "listing_price"
 
 
 @strawberry.input(description="One sort criterion for leads.")
