@@ -25,21 +25,18 @@ from app.db.models import Contact, ContactKey
 from app.db.sqlalchemy_internals import detached
 from app.db.types import Id
 from app.domain.phones import parse_phone
-from app.domain.validation import fold_email
+from app.domain.validation import fold_address
 
 EMAIL, PHONE = "mailto:", "tel:"
 
 
 def keys_of(email: str | None, mobile_phone: str | None) -> list[str]:
-    """Return the keys of a contact with this address and number, in ascending order."""
-    kinds = (EMAIL, email, fold_email), (PHONE, mobile_phone, parse_phone)
-    keys: list[str] = []
-    for prefix, value, parse in kinds:
-        try:
-            keys += [prefix + parse(value)] if value else []
-        except ValueError:
-            continue
-    return keys
+    """Return the keys of a contact with this stored address and number, in ascending order."""
+    keys = [EMAIL + fold_address(email)] if email else []
+    try:
+        return [*keys, PHONE + parse_phone(mobile_phone)] if mobile_phone else keys
+    except ValueError:
+        return keys
 
 
 async def find_contacts(session: AsyncSession, owner_id: int, keys: Sequence[str]) -> Mapping[str, Contact]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, literal_column
+from sqlalchemy import bindparam, func, insert, literal_column, update
 from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -21,13 +21,12 @@ from app.commands import contacts
 from app.commands.contact_keys import EMAIL, add_keys, find_contacts, keys_of, take_keys
 from app.commands.lead_routes import find_routed_target
 from app.commands.leads import RULES
-from app.commands.locks import lock_contact
 from app.commands.step_end import set_gives_up_at
-from app.commands.submit import Submitted, submit_lead_offers
-from app.db.compiled import Statement
+from app.commands.submit import Submitted, submit_new_lead
+from app.db.compiled import Statement, roll_back, set_savepoint
 from app.db.models import Contact, Lead
 from app.db.sqlalchemy_internals import detached
-from app.db.types import Id
+from app.db.types import Id, Text
 from app.domain import coercion
 from app.domain.distribution_targets import MYSELF, Target
 from app.domain.enums import DistributionTarget
@@ -85,18 +84,18 @@ async def receive_lead(
         known = await _known(session, viewer_id, read)
         if known is not None:
             return Received(known, False, False, read.ignored, None, None)
+        await set_savepoint(session)
         try:
-            async with session.begin_nested():
-                contact_id, contact_is_new = await _contact(session, viewer_id, read)
-                lead = await _insert(session, viewer_id, contact_id, read, target, now)
+            contact_id, contact_is_new = await _contact(session, viewer_id, read)
+            lead = await _insert(session, viewer_id, contact_id, read, target, now)
             break
         except _AnotherWasFirst:
-            continue
+            await roll_back(session)
 
     if target.distribution_target is not DistributionTarget.TEAM_ROLLOUT:
         return Received(lead, True, contact_is_new, read.ignored, None, None)
     try:
-        submitted = await submit_lead_offers(session, viewer_id, lead.id, now)
+        submitted = await submit_new_lead(session, lead, now)
     except ApiError as error:
         if error.code not in REFUSALS:
             raise
@@ -245,7 +244,7 @@ async def _contact(session: AsyncSession, viewer_id: int, read: _Enquiry) -> tup
     found = await find_contacts(session, viewer_id, read.keys)
     contact = _choose(found, read.contact["email"])
     if contact is not None:
-        if _lacking(contact, read):
+        if any(value is not None and getattr(contact, field) is None for field, value in read.contact.items()):
             await _fill_in(session, contact, read, found)
         return contact.id, False
 
@@ -267,14 +266,14 @@ def _choose(found: Mapping[str, Contact], email: str | None) -> Contact | None:
 
 async def _fill_in(session: AsyncSession, contact: Contact, read: _Enquiry, found: Mapping[str, Contact]) -> None:
     """Add what the contact lacks. Raises _AnotherWasFirst if it may not be the enquiry's contact any more."""
-    current = await lock_contact(session, contact.owner_id, contact.id)
-    if current is None or (current.email, current.mobile_phone) != (contact.email, contact.mobile_phone):
+    sent = {f"sent_{field}": value for field, value in read.contact.items()}
+    filled = await _FILL_IN.first(
+        session, contact_id=contact.id, email=contact.email, mobile_phone=contact.mobile_phone, **sent
+    )
+    if filled is None:
         raise _AnotherWasFirst
-    had = keys_of(current.email, current.mobile_phone)
-    for field, value in _lacking(current, read).items():
-        setattr(current, field, value)
-    await session.flush()
-    new = [key for key in keys_of(current.email, current.mobile_phone) if key not in had]
+    had = keys_of(contact.email, contact.mobile_phone)
+    new = [key for key in keys_of(filled.email, filled.mobile_phone) if key not in had]
     await _give_keys(session, contact.owner_id, contact.id, new, found)
 
 
@@ -288,11 +287,17 @@ async def _give_keys(
     await add_keys(session, owner_id, contact_id, keys, finders)
 
 
-def _lacking(contact: Contact, read: _Enquiry) -> dict[str, Any]:
-    return {
-        field: value for field, value in read.contact.items() if value is not None and getattr(contact, field) is None
-    }
-
+_FILL_IN = Statement(
+    update(_CONTACTS)
+    .where(
+        _CONTACTS.c.id == bindparam("contact_id"),
+        *(_CONTACTS.c[name].is_not_distinct_from(bindparam(name, type_=Text)) for name in ("email", "mobile_phone")),
+    )
+    .values({name: func.coalesce(_CONTACTS.c[name], bindparam(f"sent_{name}", type_=Text)) for name in contacts.RULES})
+    .returning(*_CONTACTS.columns),
+    detached(Contact),
+)
+"""Fills in what a contact lacks, unless its address or its number has changed."""
 
 _NEW_CONTACT = Statement(
     insert(_CONTACTS)

@@ -57,7 +57,8 @@ async def update(database: Database, owner: User, contact_id: int, **changes: An
         ("JOSÉ@example.com", None, ["mailto:josé@example.com"]),
         ("jose\u0301@example.com", None, ["mailto:josé@example.com"]),
         (None, "(202) 555-0123", [PHONE_KEY]),
-        ("mary at home", "call me", []),
+        (MAIL, "call me", [MAIL_KEY]),
+        (None, "+1 202 555 0123 ext. 7", []),
         (None, None, []),
     ],
 )
