@@ -94,6 +94,7 @@ class Data:
         for table, ids in COPIED.items():
             shifts = {column: f"{column} + copy * {last[of]}" for column, of in ids.items()}
             shifts["notify_at"] = "notify_at + copy * interval '1 second'"
+            shifts["external_id"] = "external_id || '-' || copy"
             columns = [name for (name,) in await connection.fetch(_COLUMNS, table)]
             copied = ", ".join(shifts.get(column, column) for column in columns)
             await connection.execute(

@@ -123,7 +123,7 @@ class _Enquiry:
 
 
 def _read(check: Check, enquiry: Mapping[str, Any], only_source_id: int | None) -> _Enquiry:
-    """Read the fields of an enquiry. What cannot be left out is noted in `check`."""
+    """Read the fields of an enquiry. Problems of those that cannot be left out are noted in `check`."""
     ignored = Check()
     contact = _read_contact(check, ignored, enquiry.get("contact"))
     lead = {

@@ -118,7 +118,11 @@ MUTATIONS = {
         ' externalId: "e1"})',
     ),
     "create lead": Mutation(ALICE, 'createLead(input: {contactId: "1", sourceId: "1", type: "villa"})'),
+    "enter enquiry": Mutation(
+        ALICE, 'createLead(input: {contact: {firstName: "Mia"}, sourceId: "1", externalId: "9", type: "villa"})'
+    ),
     "update lead": Mutation(ALICE, 'updateLead(id: "3", input: {teamId: "2"})'),
+    "move enquiry": Mutation(ALICE, 'updateLead(id: "3", input: {sourceId: "1", message: "Hello"})'),
     "create source": Mutation(ALICE, 'createLeadSource(name: "Fair")'),
     "create route": Mutation(
         ALICE,
@@ -180,8 +184,8 @@ def scene() -> list[SQLModel]:
     """Alice's team by time has Bob, who gets leads automatically, Carl, and Gus, who is away.
 
     Bob and Carl have quiet hours. Lead 1 is offered to both and to Hal, Bob holds lead 2, which was offered to Carl and
-    Gus too, leads 3 and 4 are new, lead 5 is offered to Carl, whose quiet hours hold its message back, and an automatic
-    offer of lead 6 to Bob is due.
+    Gus too, leads 3 and 4 are new (3 has an external id), lead 5 is offered to Carl, whose quiet hours hold its message
+    back, and an automatic offer of lead 6 to Bob is due.
 
     Teams 5, 3 and 4 are a chain: Gus alone, then Carl and Hal in turn, then Bob and Carl by time. Hal and Bob get leads
     automatically, one a day at most. Leads 7 and 8 are new, for team 3 and for the chain. The step of lead 9 in team 3
@@ -283,7 +287,7 @@ def scene() -> list[SQLModel]:
         ),
         Lead(id=1, team_selection_method=by_id, **lead),
         Lead(id=2, team_selection_method=by_id, claimed_by_id=BOB, claimed_at=NOW, claimed_via=ClaimedVia.APP, **lead),
-        Lead(id=3, team_selection_method=by_id, **lead),
+        Lead(id=3, team_selection_method=by_id, external_id="9", **lead),
         *(Lead(id=n, team_selection_method=by_id, **lead) for n in (5, 6)),
         *(Lead(id=n, team_selection_method=by_id, **(lead | {"team_id": 3})) for n in (7, 10)),
         *(Lead(id=n, team_selection_method=by_id, **(lead | {"team_id": 5})) for n in (8, 9)),

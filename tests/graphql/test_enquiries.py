@@ -1,4 +1,4 @@
-"""What a lead says: its enquiry's fields over HTTP, and external ids, of which a source has each once."""
+"""The enquiry of a lead over HTTP: its fields, and external ids, of which a source has each once."""
 
 from typing import Any
 

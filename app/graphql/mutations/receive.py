@@ -22,13 +22,13 @@ from app.graphql.types.leads import Lead, SkippedMember
 @strawberry.type(description="An optional value of an enquiry that could not be read, and was left out.")
 class IgnoredField:
     field: str = column("Path of the field from the argument, for example input.zipcode.")
-    message: str = column("What is wrong with the value.")
+    message: str = column("Why the value could not be read.")
 
 
 @strawberry.type(description="Why a lead that was received is offered to nobody yet.")
 class SubmitRefusal:
     code: SubmitRefusalCode = column("The error code that submitLeadOffers would return.")
-    message: str = column("What is missing, in words.")
+    message: str = column("The reason, in words.")
     skipped: list[SkippedMember] = column(
         "The members who were not offered the lead, with the reason. Empty unless the code is NO_ELIGIBLE_MEMBERS."
     )
