@@ -40,9 +40,6 @@ CREATE_LEAD = "mutation Lead($input: CreateLeadInput!) { createLead(input: $inpu
 SUBMIT = "mutation Submit($lead: ID!) { submitLeadOffers(leadId: $lead) { createdCount } }"
 CLAIM = "mutation Claim($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
 
-WITHOUT_LIMIT = frozenset({"detail", "team"})
-"""Workloads for which there is no hand-written SQL."""
-
 DESCRIPTIONS = {
     "lead": "ten offers of one lead",
     "inbox10": "ten offers of an inbox of 2,000",

@@ -247,7 +247,7 @@ class ContactKey(SQLModel, table=True):
     """`mailto:` and the case-folded address, or `tel:` and the number in E.164."""
     contact_id: int = Field(sa_type=Id, foreign_key="contacts.id", primary_key=True, index=True)
     is_found: bool
-    """Whether this contact is the one that is found. The oldest of the others with the same value follows it."""
+    """Whether this contact is the one that is found. The oldest one with the same value takes its place."""
 
 
 class ApiKey(SQLModel, table=True):

@@ -95,6 +95,10 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
 }
 
 
+FORGIVING = frozenset(path.split("/")[1] for path in ROUTES)
+"""The first parts of the paths of which `//` at the start is accepted."""
+
+
 def rest_routes(
     authenticator: auth.Authenticator, settings: Settings, clock: Callable[[], datetime]
 ) -> list[BaseRoute]:
@@ -110,12 +114,17 @@ async def _not_found(request: Request) -> Response:
 
 
 class LeadingSlashesMiddleware:
-    """Treats `//leads/3/offers` as `/leads/3/offers`: the documentation that clients were written for shows both."""
+    """Treats `//leads/3/offers` as `/leads/3/offers`: the documentation that clients were written for shows both.
+
+    Other addresses stay as they are: a proxy may keep `/metrics` from strangers, and does not know `//metrics`.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("//"):
-            scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
+            path = "/" + scope["path"].lstrip("/")
+            if path.split("/")[1] in FORGIVING:
+                scope = {**scope, "path": path}
         await self.app(scope, receive, send)

@@ -417,6 +417,11 @@ async def test_double_slashes_are_accepted(api: Api, leader: User, address: str)
     assert (await api.user(leader).rest("GET", f"http://test{address}")).status_code == 200
 
 
+@pytest.mark.parametrize("address", ["//metrics", "//readyz", "///healthz", "//graphql", "//", "//lead", "//claim/x"])
+async def test_double_slashes_of_other_addresses_are_not(api: Api, leader: User, address: str) -> None:
+    assert (await api.user(leader).rest("GET", f"http://test{address}")).status_code == 404
+
+
 async def test_other_methods_are_rejected(api: Api, leader: User) -> None:
     client = api.user(leader)
     for address, allowed in (
