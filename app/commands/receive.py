@@ -159,7 +159,7 @@ _COERCE: Mapping[str, Callable[[Any], Any]] = {"zipcode": coercion.zipcode, "lis
 def _value(check: Check, path: str, value: Any, rules: Rules) -> Any:
     """Return the value of a field. Return None for null and blank text, and for an invalid value after noting it."""
     field = path.rpartition(".")[2]
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if _is_blank(value):
         return None
     coerce: Callable[[Any], Any] = _COERCE.get(field, coercion.text)
     try:
@@ -170,16 +170,21 @@ def _value(check: Check, path: str, value: Any, rules: Rules) -> Any:
     return rules[field](check, path, coerced)
 
 
+def _is_blank(value: Any) -> bool:
+    """Whether there is no value: a form sends its empty fields, too."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _source_id(check: Check, value: Any, only_source_id: int | None) -> int | None:
-    if value is None or value == "":
+    if _is_blank(value):
         return only_source_id
     try:
-        source_id = parse_id(coercion.text(value)) or NO_ID
+        source_id = parse_id(coercion.text(value).strip()) or NO_ID
     except ValueError:
         source_id = NO_ID
     if only_source_id not in (None, source_id):

@@ -308,7 +308,7 @@ async def test_the_source_is_ones_own(desk: Desk) -> None:
     for source_id in unknown:
         error = await desk.error(source_id=source_id)
         assert (error.code, error.problems[0].field) == (Code.BAD_USER_INPUT, "source_id")
-    for known in (desk.source.id, str(desk.source.id), float(desk.source.id)):
+    for known in (desk.source.id, f" {desk.source.id} ", float(desk.source.id)):
         assert (await desk.receive(source_id=known)).lead.source_id == desk.source.id
 
 
@@ -320,7 +320,7 @@ async def test_a_key_of_one_source_brings_its_leads_only(desk: Desk) -> None:
         assert (error.code, error.problems[0].field) == (Code.BAD_USER_INPUT, "source_id")
         messages.add(error.message)
     assert len(messages) == 1  # which sources there are is not told
-    for given in (None, "", desk.source.id):
+    for given in (None, "", " ", desk.source.id):
         assert (await desk.receive(source_id=given, only_source_id=desk.source.id)).lead.source_id == desk.source.id
 
 
