@@ -75,6 +75,7 @@ MAX_INPUT_FIELDS = 100
 """Fields of one input object. The largest input type has 17; an error for an unknown field quotes the object."""
 
 ASSUMED_ITEMS = {
+    "IgnoredField": 15,
     "LeadRollout": 10,
     "Delivery": 3,
     "LeadOffer": 25,
