@@ -66,13 +66,17 @@ class EnquiryBody:
 
     @contextmanager
     def field_names(self) -> Iterator[None]:
-        """Translate the fields in a command's BAD_USER_INPUT to their names in the body."""
+        """Translate the fields in a command's BAD_USER_INPUT to their names in the body.
+
+        If a field with a similar name was sent, the error says so: it may be what the enquiry lacks.
+        """
         try:
             yield
         except ApiError as error:
             if error.code is not Code.BAD_USER_INPUT:
                 raise
-            raise bad_input(*map(self.spell, error.problems)) from error
+            mistaken = (problem for problem in self.unknown if problem.message != UNKNOWN)
+            raise bad_input(*map(self.spell, error.problems), *mistaken) from error
 
 
 _NAMES = {command: name for name, command in ENQUIRY_FIELDS.items()}

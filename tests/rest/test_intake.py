@@ -134,6 +134,13 @@ async def test_a_repeated_enquiry_is_answered_with_the_first_lead(sender: Sender
     assert len(await sender.rows()) == 1
 
 
+async def test_the_answer_has_what_a_known_contact_lacked(sender: Sender, world: World, cast: Cast) -> None:
+    known = await world.contact(cast.alice, last_name=None, mobile_phone=None)
+    answer = (await sender.send(MARY | {"first_name": "Marie"})).json()
+    assert answer["contact_is_new"] is False
+    assert answer["lead"]["contact"] == {"id": known.id, "first_name": "Mary", "last_name": "Jackson"}
+
+
 async def test_a_lead_that_cannot_be_offered_is_kept_with_the_reason(sender: Sender, world: World, cast: Cast) -> None:
     await change(world, cast.bob, is_active=False)
     response = await sender.send(MARY | {"source_id": sender.source.id})
@@ -286,6 +293,7 @@ async def test_the_contact_may_be_nested(sender: Sender) -> None:
         ({}, ["contact"]),
         ({"contact": {}}, ["contact"]),
         ({"first_name": "Mary"}, ["contact"]),
+        ({"first_name": "Mary", "Phone": "+12025550123", "x": "y"}, ["contact", "Phone"]),
         ({"contact": MARY, "email": "mary@example.com"}, ["contact"]),
         ({"contact": {}, "email": "mary@example.com"}, ["contact"]),
         ({"contact": "Mary"}, ["contact"]),
