@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col, select
 
 from app.commands import outbox
+from app.commands.contact_keys import add_keys_in_bulk
 from app.db.bulk import Advance, continue_ids, insert_rows
 from app.db.engine import Database
 from app.db.models import User
@@ -156,7 +157,10 @@ def _batches(count: int, length: int) -> Iterator[range]:
 
 async def _insert(connection: AsyncConnection, batch: Sequence[Tables]) -> None:
     for name in batch[0]:
-        await insert_rows(connection, SQLModel.metadata.tables[name], [row for tables in batch for row in tables[name]])
+        rows = [row for tables in batch for row in tables[name]]
+        await insert_rows(connection, SQLModel.metadata.tables[name], rows)
+        if name == "contacts":
+            await add_keys_in_bulk(connection, rows)
 
 
 def _announcements(batch: Sequence[Tables]) -> list[outbox.Announcement]:

@@ -60,6 +60,7 @@ def test_counts(tables: Tables) -> None:
         "distribution_options": 4 * 4,
         "turns": 4,
         "contacts": 120,
+        "contact_keys": 120 * 2,
         "lead_sources": 4 * 3,
         "lead_routes": 4 * 3,
         "leads": 120,

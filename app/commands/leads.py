@@ -53,8 +53,6 @@ async def create_lead(session: AsyncSession, viewer_id: int, new: Mapping[str, A
     assert contact is not None
     assert target is not None
 
-    session.add(contact)
-    await session.flush()
     lead = Lead(
         contact_id=contact.id,
         creator_id=viewer_id,
@@ -113,7 +111,9 @@ async def _contact(session: AsyncSession, viewer_id: int, check: Check, new: Map
         check.refuse("contact_id", "is required unless contact is given, and only one of them may be given")
         return None
     if sent is not None:
-        return Contact(owner_id=viewer_id, **check.each(contacts.RULES, sent, "contact."))
+        checked = check.each(contacts.RULES, sent, "contact.")
+        # Written before the target is checked, because the locks of teams come after those of keys.
+        return None if check.problems else await contacts.add_contact(session, viewer_id, checked)
     found = select(Contact).where(col(Contact.id) == contact_id, visibility.contacts(viewer_id))
     contact = (await session.exec(found)).one_or_none()
     if contact is None:
@@ -130,7 +130,7 @@ async def _target(session: AsyncSession, viewer_id: int, check: Check, new: Mapp
     if new.get("source_id") is None:
         return MYSELF
 
-    return await find_routed_target(session, viewer_id, new["source_id"], new.get("type"))
+    return await find_routed_target(session, viewer_id, new["source_id"], new.get("type")) or MYSELF
 
 
 async def update_lead(

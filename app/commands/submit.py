@@ -75,7 +75,15 @@ async def submit_lead_offers(session: AsyncSession, viewer_id: int, lead_id: int
 
     Raises the errors of `prepare_submission`, and NO_ELIGIBLE_MEMBERS if nobody can be planned and no offer is open.
     """
-    submission = await prepare_submission(session, viewer_id, lead_id, now, lock=True)
+    return await _submit(session, await prepare_submission(session, viewer_id, lead_id, now, lock=True), now)
+
+
+async def submit_new_lead(session: AsyncSession, lead: Lead, now: datetime) -> Submitted:
+    """Offer a lead that this transaction has created for a team to its members. Raises errors as a submit does."""
+    return await _submit(session, await _prepare(session, lead, [], now, lock=True), now)
+
+
+async def _submit(session: AsyncSession, submission: Submission, now: datetime) -> Submitted:
     lead, chosen = submission.lead, submission.chosen
     if chosen.plan.offers:
         asked: list[Team] = []
@@ -113,19 +121,24 @@ async def prepare_submission(
     ZIPCODE_MISSING, NO_TEAM_FOR_ZIPCODE, NO_DISTRIBUTION_OPTIONS.
     """
     lead = await _submittable_lead(session, viewer_id, lead_id, now, lock=lock)
+    return await _prepare(session, lead, await known_offers(session, lead_id), at or now, lock=lock)
+
+
+async def _prepare(
+    session: AsyncSession, lead: Lead, known: Sequence[KnownOffer], at: datetime, *, lock: bool
+) -> Submission:
     # An imported lead may lack the method. It then goes to the team that it names.
     method = lead.team_selection_method or TeamSelectionMethod.SPECIFIC_TEAM
     by_zipcode = method is TeamSelectionMethod.ZIPCODE
     first = await (_team_by_zipcode if by_zipcode else _specific_team)(session, lead, lock=lock)
 
-    known = await known_offers(session, lead.id)
     has_open_offer = any(offer.is_open for offer in known)
     longest = 1 if has_open_offer else LONGEST_CHAIN
     chain = await chain_from(session, first, longest=longest, lock=lock, offered_by=open_teams(known))
     steps: list[Step] = []
     for team in chain:
         cause = RolloutCause.PASSED_ON if steps else RolloutCause.SUBMITTED
-        steps.append(await plan_step(session, lead, team, known, cause, at or now, lock=lock))
+        steps.append(await plan_step(session, lead, team, known, cause, at, lock=lock))
         if steps[-1].plan.offers:
             break
     has_nobody = not steps[0].has_options and not steps[-1].plan.offers

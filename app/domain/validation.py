@@ -130,7 +130,12 @@ def fold_email(text: str) -> str:
 
     No character outside of ASCII becomes an ASCII character, so that nobody gets the address of somebody else.
     """
-    return unicodedata.normalize("NFC", parse_email(text).lower())
+    return fold_address(parse_email(text))
+
+
+def fold_address(address: str) -> str:
+    """Return the same key of an address that `parse_email` has returned."""
+    return unicodedata.normalize("NFC", address.lower())
 
 
 def email_to_send(address: str) -> str:

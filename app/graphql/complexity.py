@@ -77,6 +77,7 @@ MAX_INPUT_FIELDS = 100
 
 ASSUMED_ITEMS = {
     "ApiScope": len(ApiScope),
+    "IgnoredField": 15,
     "LeadRollout": 10,
     "Claim": 3,
     "Delivery": 3,

@@ -34,6 +34,7 @@ __all__ = [
     "RolloutCause",
     "SkipReason",
     "SortDirection",
+    "SubmitRefusalCode",
     "TeamSelectionMethod",
     "TeamWarningCode",
 ]
@@ -57,6 +58,25 @@ class InvitationAnswer(Enum):
     ACCEPTED = strawberry.enum_value("ACCEPTED", description="Joins the team, also after an earlier DECLINED.")
     DECLINED = strawberry.enum_value(
         "DECLINED", description="Declines the invitation, or leaves the team after an earlier ACCEPTED."
+    )
+
+
+@strawberry.enum(description="Why a received lead could not be submitted: an error code of submitLeadOffers.")
+class SubmitRefusalCode(Enum):
+    TEAM_NOT_USABLE = strawberry.enum_value(
+        "TEAM_NOT_USABLE", description="The team of the lead's route is missing or deleted."
+    )
+    ZIPCODE_MISSING = strawberry.enum_value(
+        "ZIPCODE_MISSING", description="The lead's route chooses the team by ZIP code, and the lead has none."
+    )
+    NO_TEAM_FOR_ZIPCODE = strawberry.enum_value(
+        "NO_TEAM_FOR_ZIPCODE", description="None of your teams has the lead's ZIP code."
+    )
+    NO_DISTRIBUTION_OPTIONS = strawberry.enum_value(
+        "NO_DISTRIBUTION_OPTIONS", description="The team has no distribution options."
+    )
+    NO_ELIGIBLE_MEMBERS = strawberry.enum_value(
+        "NO_ELIGIBLE_MEMBERS", description="Nobody in the team can be offered the lead now. See skipped."
     )
 
 

@@ -32,6 +32,7 @@ from app.db.models import (
     ApiKeyScope,
     Claim,
     Contact,
+    ContactKey,
     Delivery,
     DistributionOption,
     Lead,
@@ -108,8 +109,20 @@ MUTATIONS = {
     "decline": Mutation(BOB, 'declineLeadOffer(id: "1")'),
     "assign": Mutation(ALICE, 'assignLead(id: "1", userId: "3")'),
     "release": Mutation(ALICE, 'releaseLead(id: "2")'),
-    "create contact": Mutation(ALICE, 'createContact(input: {firstName: "Mia"})'),
-    "update contact": Mutation(ALICE, 'updateContact(id: "1", input: {firstName: "Mia"})'),
+    "create contact": Mutation(ALICE, 'createContact(input: {firstName: "Mia", mobilePhone: "+12025550123"})'),
+    "update contact": Mutation(
+        ALICE, 'updateContact(id: "1", input: {firstName: "Mia", email: "pia@example.com", mobilePhone: null})'
+    ),
+    "receive": Mutation(
+        ALICE,
+        'receiveLead(input: {contact: {email: "pia@example.com", mobilePhone: "+12025550123"}, sourceId: "1",'
+        ' type: "attic", externalId: "e1"})',
+    ),
+    "receive from a known contact": Mutation(
+        ALICE,
+        'receiveLead(input: {contact: {email: "mary@example.com", lastName: "X"}, sourceId: "1", type: "flat",'
+        ' externalId: "e1"})',
+    ),
     "create lead": Mutation(ALICE, 'createLead(input: {contactId: "1", sourceId: "1", type: "villa"})'),
     "enter enquiry": Mutation(
         ALICE, 'createLead(input: {contact: {firstName: "Mia"}, sourceId: "1", externalId: "9", type: "villa"})'
@@ -252,7 +265,11 @@ def scene() -> list[SQLModel]:
             )
             for n, (team_id, user_id) in enumerate(CHAIN, 7)
         ),
-        Contact(id=1, owner_id=ALICE, first_name="Mary"),
+        Contact(id=1, owner_id=ALICE, first_name="Mary", email="mary@example.com", mobile_phone="+12025550123"),
+        *(
+            ContactKey(owner_id=ALICE, value=value, contact_id=1, is_found=True)
+            for value in ("mailto:mary@example.com", "tel:+12025550123")
+        ),
         LeadSource(id=1, creator_id=ALICE, name="Website", name_key="website"),
         ApiKey(id=1, user_id=ALICE, name="site", prefix="lo_1", hash="1", created_at=NOW),
         ApiKeyScope(api_key_id=1, scope=ApiScope.READ),
@@ -268,6 +285,16 @@ def scene() -> list[SQLModel]:
                 lead_type_key=lead_type,
             )
             for n, lead_type in enumerate(["flat", "villa"], 1)
+        ),
+        LeadRoute(
+            id=3,
+            creator_id=ALICE,
+            lead_source_id=1,
+            distribution_target=DistributionTarget.TEAM_ROLLOUT,
+            team_selection_method=by_id,
+            team_id=5,
+            lead_type="attic",
+            lead_type_key="attic",
         ),
         Lead(id=1, team_selection_method=by_id, **lead),
         Lead(id=2, team_selection_method=by_id, claimed_by_id=BOB, **claim, **lead),

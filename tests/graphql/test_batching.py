@@ -51,6 +51,7 @@ PLACES = {
 
 READ_ONE_AT_A_TIME = ("Page", "Payload")
 ALONE = {"Query", "Mutation", "Subscription", "LeadOfferChange", "LeadOfferPlan", "QuietHours"}
+ALONE |= {"IgnoredField", "SubmitRefusal"}
 STEPS = {"PlannedStep", "PassedOverTeam"}
 """At most five of them, each planned by statements of its own."""
 

@@ -441,7 +441,7 @@ async def test_other_methods_are_rejected(api: Api, leader: User) -> None:
 
 
 async def test_unknown_paths_are_not_found(api: Api, leader: User) -> None:
-    for address in ("/leads", "/leads/3", "/leads/3/offers/1/2", "http://test//leads/3/deals"):
+    for address in ("/leads/3", "/intake", "/intake/1/2", "/leads/3/offers/1/2", "http://test//leads/3/deals"):
         assert (await _refused(api.user(leader), 404, address))["data"] == {"code": "NOT_FOUND"}
 
 

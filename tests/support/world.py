@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 
 from app.access.api_keys import SHOWN_LENGTH, hash_key, new_key
 from app.commands.claim_ledger import end_claim, open_claim
+from app.commands.contact_keys import add_keys, keys_of
 from app.commands.step_end import set_gives_up_at
 from app.db.engine import Database
 from app.db.models import (
@@ -139,6 +140,8 @@ class World:
         }
         contact = Contact(owner_id=owner.id, **(defaults | fields))
         await self.add(contact)
+        async with self.database.write() as session:
+            await add_keys(session, owner.id, contact.id, keys_of(contact.email, contact.mobile_phone))
         return contact
 
     async def source(self, creator: User, name: str = "Website") -> LeadSource:

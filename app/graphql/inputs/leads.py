@@ -103,6 +103,35 @@ class CreateLeadInput:
 
 
 @strawberry.input(
+    description="An enquiry. An optional value that cannot be read is left out and named in ignored: only an enquiry "
+    "that nobody could answer is refused."
+)
+class ReceiveLeadInput:
+    contact: ContactInput = required(
+        "The person who enquires, with an e-mail address or a phone number. A contact of yours with the same address, "
+        "else with the same number, gets the lead; what it lacks is filled in, and nothing that it has is changed."
+    )
+    external_id: str | None = optional(
+        f"The source's own id of the enquiry: 1 to {LONGEST_TEXT} characters. Sent again for the same source, it "
+        "returns the first lead and changes nothing. Without it, each call is an enquiry of its own."
+    )
+    source_id: strawberry.ID | None = optional(
+        "Id of a lead source that you created. Its routes decide where the lead goes. Without a source or a route, the "
+        "lead stays with you."
+    )
+    type: str | None = optional(f"Type of the lead, {LEAD_TYPE}")
+    zipcode: str | None = optional(f"{ZIPCODE} Needed if a route chooses the team by ZIPCODE.")
+    message: str | None = optional(MESSAGE)
+    listing_price: int | None = optional(LISTING_PRICE)
+    mls_id: str | None = optional(MLS_ID)
+    listing_status: str | None = optional(LISTING_STATUS)
+    street_address: str | None = optional(STREET_ADDRESS)
+    city: str | None = optional(CITY)
+    state: str | None = optional(STATE)
+    language: str | None = optional(LANGUAGE)
+
+
+@strawberry.input(
     description=f"Changes to a lead. {PATCH} distributionTarget, teamSelectionMethod, teamId and zipcode can change "
     "only while the lead is unclaimed and has no SCHEDULED or SENT offer; otherwise the error is CONFLICT."
 )

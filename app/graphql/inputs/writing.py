@@ -54,8 +54,9 @@ def client_field_names(argument: str) -> Iterator[None]:
     except ApiError as error:
         if error.code is not Code.BAD_USER_INPUT:
             raise
-        raise bad_input(*(Problem(_path(argument, p.field), p.message) for p in error.problems)) from error
+        raise bad_input(*(Problem(client_path(argument, p.field), p.message) for p in error.problems)) from error
 
 
-def _path(argument: str, field: str) -> str:
+def client_path(argument: str, field: str) -> str:
+    """Return the path of a command's field in the client's names."""
     return ".".join(filter(None, [argument, *map(to_camel_case, field.split("."))]))

@@ -9,6 +9,7 @@ from app.graphql.mutations.api_keys import ApiKeyMutations
 from app.graphql.mutations.availability import AvailabilityMutations
 from app.graphql.mutations.leads import LeadMutations
 from app.graphql.mutations.offers import OfferMutations
+from app.graphql.mutations.receive import ReceiveMutations
 from app.graphql.mutations.routes import RouteMutations
 from app.graphql.mutations.teams import TeamMutations
 
@@ -18,5 +19,11 @@ from app.graphql.mutations.teams import TeamMutations
     "it fails, its field is null, errors has an entry with the field's name as its path, and nothing was written."
 )
 class Mutation(
-    OfferMutations, TeamMutations, RouteMutations, LeadMutations, AvailabilityMutations, ApiKeyMutations
+    OfferMutations,
+    TeamMutations,
+    RouteMutations,
+    LeadMutations,
+    ReceiveMutations,
+    AvailabilityMutations,
+    ApiKeyMutations,
 ): ...
