@@ -85,18 +85,22 @@ async def submit_new_lead(session: AsyncSession, lead: Lead, now: datetime) -> S
 
 async def _submit(session: AsyncSession, submission: Submission, now: datetime) -> Submitted:
     lead, chosen = submission.lead, submission.chosen
+    offers: list[LeadOffer] | None = None
     if chosen.plan.offers:
         asked: list[Team] = []
         for step in submission.steps:
             asked.append(step.team)
-            await write_step(session, lead, step, submission.method, wait_minutes(session, asked), now)
+            made = await write_step(session, lead, step, submission.method, wait_minutes(session, asked), now)
         if any(offer.assign_automatically and offer.notify_at <= now for offer in chosen.plan.offers):
             await auto_assign(session, lead.id, now)
             lead = await lock_lead(session, lead.id)
+        elif not submission.known:
+            offers = sorted(made, key=lambda offer: (offer.notify_at, offer.id))
         await set_gives_up_at(session, [lead.id], now)
     elif not any(offer.is_open for offer in submission.known):
         raise _nobody_eligible(submission.steps)
-    offers = await _BY_TEAM.all(session, lead_id=lead.id, team_id=chosen.team.id)
+    if offers is None:
+        offers = await _BY_TEAM.all(session, lead_id=lead.id, team_id=chosen.team.id)
     return Submitted(lead, chosen.team, offers, len(chosen.plan.offers), chosen.plan.skipped, submission.passed_over)
 
 
