@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col, select
 
 from app.commands import outbox
+from app.commands.contact_keys import add_keys_in_bulk
 from app.db.bulk import Advance, continue_ids, insert_rows
 from app.db.engine import Database
 from app.db.models import User
@@ -46,6 +47,21 @@ LEAD_TYPES = (None, "Seller", "Buyer")
 """The type of each source's leads."""
 TIMEZONES = ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles")
 CLAIMED_BY_HAND = (ClaimedVia.APP, ClaimedVia.APP, ClaimedVia.EMAIL, ClaimedVia.TEXT, ClaimedVia.PHONE)
+
+CITIES = (
+    ("Austin", "TX"), ("Boulder", "CO"), ("Chicago", "IL"), ("Denver", "CO"), ("Fresno", "CA"), ("Hampton", "VA"),
+    ("Miami", "FL"), ("Portland", "OR"), ("San José", "CA"), ("Tucson", "AZ"),
+)  # fmt: skip
+"""The city of each team's leads, and its state."""
+STREETS = ("Cedar Lane", "Lake Street", "Main Street", "Maple Avenue", "Oak Street", "Park Road", "Second Street")
+LISTING_STATUSES = ("For Sale", "For Sale", "Pending", "Sold")
+MESSAGES = (
+    "Is this house still for sale? I can come on Saturday.\nPlease call me after 5 pm.",
+    "We are moving in spring and would like to see it.",
+    "What are the property taxes, and how old is the roof?",
+    "¿Está disponible todavía? Gracias.",
+)
+"""The texts that people write on the website."""
 
 FIRST_NAMES = (
     "Ada", "Alan", "Annie", "Barbara", "Ben", "Carlos", "Chen", "Christine", "Daniel", "Dorothy", "Edith", "Elena",
@@ -141,7 +157,10 @@ def _batches(count: int, length: int) -> Iterator[range]:
 
 async def _insert(connection: AsyncConnection, batch: Sequence[Tables]) -> None:
     for name in batch[0]:
-        await insert_rows(connection, SQLModel.metadata.tables[name], [row for tables in batch for row in tables[name]])
+        rows = [row for tables in batch for row in tables[name]]
+        await insert_rows(connection, SQLModel.metadata.tables[name], rows)
+        if name == "contacts":
+            await add_keys_in_bulk(connection, rows)
 
 
 def _announcements(batch: Sequence[Tables]) -> list[outbox.Announcement]:
@@ -306,6 +325,7 @@ def _lead(size: Size, lead: int, random: Random) -> Tables:
                 **asdict(target),
                 "zipcode": random.choice(_zipcodes(team)),
                 "type": LEAD_TYPES[source],
+                **_enquiry(number, team, source),
                 "created_at": start - timedelta(seconds=20),
                 **_holder(size, team, line, claims),
             }
@@ -336,6 +356,24 @@ def _lead(size: Size, lead: int, random: Random) -> Tables:
             }
         ],
         "rollout_offers": [{"rollout_id": number, "offer_id": offer["id"]} for offer in offers],
+    }
+
+
+def _enquiry(number: int, team: int, source: int) -> dict[str, Any]:
+    """Return what a lead says: everything if it came from the website, nothing if it is a referral."""
+    (city, state), kind = CITIES[team % len(CITIES)], SOURCES[source]
+    has_listing, is_written = kind != "Referral", kind == "Website"
+    place = number % len(MESSAGES)
+    return {
+        "message": MESSAGES[place] if is_written else None,
+        "listing_price": (150 + number * 7919 % 900) * 1_000 if has_listing else None,
+        "mls_id": f"ML{1_000_000 + number}" if has_listing else None,
+        "listing_status": LISTING_STATUSES[number % len(LISTING_STATUSES)] if has_listing else None,
+        "street_address": f"{number % 900 + 1} {STREETS[number % len(STREETS)]}" if has_listing else None,
+        "city": city if has_listing else None,
+        "state": state if has_listing else None,
+        "language": ("es" if place == len(MESSAGES) - 1 else "en") if is_written else None,
+        "external_id": f"web-{number}" if is_written else None,
     }
 
 

@@ -95,6 +95,7 @@ class Data:
         for table, ids in COPIED.items():
             shifts = {column: f"{column} + copy * {last[of]}" for column, of in ids.items()}
             shifts["notify_at"] = "notify_at + copy * interval '1 second'"
+            shifts["external_id"] = "external_id || '-' || copy"
             columns = [name for (name,) in await connection.fetch(_COLUMNS, table)]
             copied = ", ".join(shifts.get(column, column) for column in columns)
             await connection.execute(
@@ -157,6 +158,26 @@ def new_leads(data: Data, number: int, teams: Sequence[int] = ()) -> list[int]:
         [*teams],
     )
     return [lead_id for (lead_id,) in leads]
+
+
+def new_source(data: Data) -> int:
+    """Add a lead source of the viewer, with a route to their first team. Returns its id."""
+    ((source_id,),) = data.ask(
+        """WITH source AS (
+            INSERT INTO lead_sources (creator_id, name, name_key) VALUES ($1, 'Bench', 'bench') RETURNING id
+        )
+        INSERT INTO lead_routes
+        (creator_id, lead_source_id, distribution_target, team_selection_method, team_id, lead_type_key)
+        SELECT $1, id, 'TEAM_ROLLOUT', 'SPECIFIC_TEAM', (SELECT min(id) FROM teams WHERE creator_id = $1), ''
+        FROM source RETURNING lead_source_id""",
+        VIEWER,
+    )
+    return int(source_id)
+
+
+def last_ids(data: Data, table: str, number: int) -> list[int]:
+    """Return the ids of the rows that were added last."""
+    return [row_id for (row_id,) in data.ask(f"SELECT id FROM {table} ORDER BY id DESC LIMIT $1", number)]
 
 
 def turn_teams(data: Data, number: int) -> list[int]:

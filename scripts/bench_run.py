@@ -17,20 +17,29 @@ from itertools import repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench_data import VIEWER, Data, make_data, make_due, new_leads, postgresql, turn_teams
+from bench_data import VIEWER, Data, last_ids, make_data, make_due, new_leads, new_source, postgresql, turn_teams
 from bench_load import Load, load, request
 from bench_servers import Server, serving, serving_limit
-from bench_workloads import BOARD, DESCRIPTIONS, LEADS, OFFERS, PAGE, WITHOUT_LIMIT, workloads
-
-SUBMIT = "mutation Submit($lead: ID!) { submitLeadOffers(leadId: $lead) { createdCount } }"
-CLAIM = "mutation Claim($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
+from bench_workloads import (
+    BOARD,
+    CLAIM,
+    CREATE_CONTACT,
+    CREATE_LEAD,
+    DESCRIPTIONS,
+    LEADS,
+    OFFERS,
+    PAGE,
+    RECEIVE,
+    SUBMIT,
+    workloads,
+)
 
 SIZES = (20_000, 200_000, 2_000_000)
 """Numbers of offers for which the section `growth` measures a page. The viewer has access to a tenth of them."""
 FAR_BACK = 0.9
 """The share of the viewer's offers that are newer than the page far back."""
 WRITES, WRITE_ROUNDS = 2_000, 5
-"""Submits of each kind, and in how many turns they alternate."""
+"""Submits or enquiries of each kind, and in how many turns they alternate."""
 TURN_TEAMS = 50
 """The teams that share the submits to many teams."""
 DELIVERIES = 5_000
@@ -92,22 +101,20 @@ def speed(bench: Bench) -> None:
             "SQLite to PostgreSQL",
         )
         for name, body in workloads(bench.data).items():
-            bench.row(f"{name}: {DESCRIPTIONS[name]}", *_speed(bench, servers, name, body))
+            bench.row(f"{name}: {DESCRIPTIONS[name]}", *_speed(bench, servers, body))
 
 
-def _speed(bench: Bench, servers: dict[str, Server], name: str, body: object) -> Iterator[str]:
+def _speed(bench: Bench, servers: dict[str, Server], body: object) -> Iterator[str]:
     token = bench.data.token(VIEWER)
     sent = {
         which: (server, request(server.port, body, None if "hand" in which else token))
         for which, server in servers.items()
-        if "hand" not in which or name not in WITHOUT_LIMIT
     }
     loads = in_turns(sent, bench)
     for which in ("PostgreSQL", "SQLite"):
         yield f"{median(loads[which], 'rate'):.0f}"
         yield f"{median(loads[which], 'p50'):.1f}, {median(loads[which], 'p99'):.1f} ms"
-        by_hand = loads.get(f"{which}, by hand")
-        yield _ratio(loads[which], by_hand) if by_hand else ""
+        yield _ratio(loads[which], loads[f"{which}, by hand"])
     yield _ratio(loads["SQLite"], loads["PostgreSQL"])
 
 
@@ -179,6 +186,51 @@ def writes(bench: Bench) -> None:
         rate, p50, p99 = (median(loads, figure) for figure in ("rate", "p50", "p99"))
         bench.row(f"submits {kind}", f"{rate:.0f}", f"{rate / by_rank:.2f}", f"{p50:.1f}, {p99:.1f} ms")
     bench.row("claims", f"{claims.rate:.0f}", "", f"{claims.p50:.1f}, {claims.p99:.1f} ms")
+
+
+def enquiries(bench: Bench) -> None:
+    """Enquiries of new people for a team of ten: by receiveLead, and by three requests each, in alternation."""
+    data, number = bench.data, WRITES // WRITE_ROUNDS
+    token, source = data.token(VIEWER), new_source(data)
+    received: list[Load] = []
+    written: list[tuple[Load, Load, Load]] = []
+    with serving(data) as server:
+
+        def send(query: str, variables: list[dict[str, object]]) -> Load:
+            bodies = ({"query": query, "variables": each} for each in variables)
+            return load(server.port, [request(server.port, body, token) for body in bodies])
+
+        for round_number in range(WRITE_ROUNDS):
+            people = [
+                [
+                    {
+                        "firstName": "Mary",
+                        "lastName": "Jackson",
+                        "email": f"{kind}-{round_number}-{n}@example.com",
+                        "mobilePhone": f"+1{200 + place}{5_550_000 + round_number * number + n}",
+                    }
+                    for n in range(number)
+                ]
+                for place, kind in enumerate(("received", "written"), 1)
+            ]
+            lead = {"sourceId": str(source), "type": "Buyer", "zipcode": "02138"}
+            inputs = [lead | {"contact": one, "externalId": str(one["email"])} for one in people[0]]
+            received.append(send(RECEIVE, [{"input": each} for each in inputs]))
+            contacts = send(CREATE_CONTACT, [{"input": one} for one in people[1]])
+            new = [lead | {"contactId": str(contact)} for contact in last_ids(data, "contacts", number)]
+            leads = send(CREATE_LEAD, [{"input": each} for each in new])
+            submits = send(SUBMIT, [{"lead": str(lead_id)} for lead_id in last_ids(data, "leads", number)])
+            written.append((contacts, leads, submits))
+    bench.table("enquiry", "a second", "beside three requests", "p50, p99")
+    by_three = [1 / sum(1 / step.rate for step in steps) for steps in written]
+    beside = statistics.median(one.rate / three for one, three in zip(received, by_three, strict=True))
+    p50, p99 = (median(received, figure) for figure in ("p50", "p99"))
+    bench.row("receiveLead", f"{median(received, 'rate'):.0f}", f"{beside:.2f}", f"{p50:.1f}, {p99:.1f} ms")
+    sums = [
+        f"{sum(median([steps[i] for steps in written], figure) for i in range(3)):.1f}" for figure in ("p50", "p99")
+    ]
+    three = f"{statistics.median(by_three):.0f}"
+    bench.row("createContact, createLead and submitLeadOffers", three, "", f"{', '.join(sums)} ms")
 
 
 def deliveries(bench: Bench) -> None:
@@ -259,7 +311,7 @@ def _cost(bench: Bench, server: Server, body: object) -> float:
 
 
 SECTIONS: dict[str, Callable[[Bench], None]] = {
-    section.__name__: section for section in (speed, cold, writes, deliveries, memory, growth)
+    section.__name__: section for section in (speed, cold, writes, enquiries, deliveries, memory, growth)
 }
 
 

@@ -33,8 +33,12 @@ TEAM = """query Team($id: ID!) { team(id: $id) {
     distributionOptions(limit: 25) {
         data { id rank minsUntilLeadOffer assignAutomatically user { id firstName } } } } }"""
 
-WITHOUT_LIMIT = frozenset({"detail", "team"})
-"""Workloads for which there is no hand-written SQL."""
+RECEIVE = """mutation Receive($input: ReceiveLeadInput!) {
+    receiveLead(input: $input) { isNew lead { id } submitted { createdCount } } }"""
+CREATE_CONTACT = "mutation Contact($input: ContactInput!) { createContact(input: $input) { contact { id } } }"
+CREATE_LEAD = "mutation Lead($input: CreateLeadInput!) { createLead(input: $input) { lead { id } } }"
+SUBMIT = "mutation Submit($lead: ID!) { submitLeadOffers(leadId: $lead) { createdCount } }"
+CLAIM = "mutation Claim($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
 
 DESCRIPTIONS = {
     "lead": "ten offers of one lead",

@@ -10,6 +10,7 @@ from sqlmodel import SQLModel
 from typer.testing import CliRunner
 
 from app import cli
+from app.commands.leads import RULES
 from app.commands.outbox import count_silent_offers
 from app.db.engine import Database, connect
 from app.domain.alert_channels import Alerts
@@ -24,6 +25,7 @@ from app.domain.enums import (
 )
 from app.domain.planner import Candidate, Option, PlannedOffer, RolloutSettings, plan
 from app.domain.turns import MemberTurns
+from app.domain.validation import checking
 from app.errors import ApiError, Code
 from app.sample_data import ANCHOR, Size, fill
 from tests.support.databases import Clone
@@ -58,6 +60,7 @@ def test_counts(tables: Tables) -> None:
         "distribution_options": 4 * 4,
         "turns": 4,
         "contacts": 120,
+        "contact_keys": 120 * 2,
         "lead_sources": 4 * 3,
         "lead_routes": 4 * 3,
         "leads": 120,
@@ -259,6 +262,24 @@ def test_everything_of_a_team_belongs_to_its_leader(tables: Tables) -> None:
         assert lead.creator_id == team.creator_id == contacts[lead.contact_id]
         assert lead.team_id in (None, team.id)
         assert zipcodes[lead.zipcode] == team.id
+
+
+def test_leads_of_the_website_say_what_was_asked(tables: Tables) -> None:
+    names = {source.id: source.name for source in tables["lead_sources"]}
+    leads: dict[str, list[Any]] = defaultdict(list)
+    for lead in tables["leads"]:
+        leads[names[lead.source_id]].append(lead)
+    for lead in leads["Website"]:
+        fields = (lead.message, lead.listing_price, lead.mls_id, lead.street_address, lead.city, lead.external_id)
+        assert None not in fields
+    assert len({lead.external_id for lead in leads["Website"]}) == len(leads["Website"])
+    assert {lead.language for lead in leads["Website"]} == {"en", "es"}
+    assert {(lead.message, lead.city is None) for lead in leads["Open house"]} == {(None, False)}
+    assert {(lead.message, lead.city, lead.listing_price) for lead in leads["Referral"]} == {(None, None, None)}
+    for lead in tables["leads"]:
+        said = {name: getattr(lead, name) for name in RULES}
+        with checking() as check:
+            assert check.each(RULES, said) == said, "as the API would store it"
 
 
 async def test_the_same_each_time(clone: Clone, tables: Tables) -> None:

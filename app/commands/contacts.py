@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.commands.contact_keys import add_keys, change_keys, keys_of
 from app.commands.locks import lock_contact
 from app.db.models import Contact
 from app.domain.validation import Check, Rules, checking
@@ -22,9 +23,15 @@ async def create_contact(session: AsyncSession, viewer_id: int, new: Mapping[str
     """Create a contact that belongs to the viewer. Raises BAD_USER_INPUT."""
     with checking() as check:
         checked = check.each(RULES, new)
-    contact = Contact(owner_id=viewer_id, **checked)
+    return await add_contact(session, viewer_id, checked)
+
+
+async def add_contact(session: AsyncSession, owner_id: int, checked: Mapping[str, Any]) -> Contact:
+    """Write a new contact, whose fields have been checked by RULES, and its keys."""
+    contact = Contact(owner_id=owner_id, **checked)
     session.add(contact)
     await session.flush()
+    await add_keys(session, owner_id, contact.id, keys_of(contact.email, contact.mobile_phone))
     return contact
 
 
@@ -38,4 +45,5 @@ async def update_contact(session: AsyncSession, viewer_id: int, contact_id: int,
     for name, value in checked.items():
         setattr(contact, name, value)
     await session.flush()
+    await change_keys(session, contact)
     return contact

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import bindparam
+from sqlalchemy import and_, bindparam
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import SQLModel, col, select
@@ -15,6 +15,7 @@ from app.commands.distribution_targets import check_target, set_target, target_o
 from app.commands.locks import lock_routes
 from app.db.compiled import Statement
 from app.db.models import LeadRoute, LeadSource
+from app.db.types import Id, Text
 from app.domain.distribution_targets import TARGET_FIELDS, Target, routed_target
 from app.domain.validation import Check, checking, fold
 from app.errors import ApiError, Code
@@ -117,12 +118,25 @@ async def check_source(
     return source_id
 
 
-async def find_routed_target(session: AsyncSession, viewer_id: int, source_id: int, lead_type: str | None) -> Target:
-    """Return where the viewer's routes send a lead of this source and type."""
-    serving = select(LeadRoute).where(
-        visibility.lead_routes(viewer_id),
-        col(LeadRoute.lead_source_id) == source_id,
-        col(LeadRoute.lead_type_key).in_({fold(lead_type), ""}),
-    )
-    routes = {route.lead_type_key: target_of(route) for route in await session.exec(serving)}
-    return routed_target(routes, lead_type)
+async def find_routed_target(
+    session: AsyncSession, viewer_id: int, source_id: int, lead_type: str | None
+) -> Target | None:
+    """Return where the viewer's routes send a lead of this source and type. None if it is not the viewer's source."""
+    rows = await _SERVING.all(session, viewer_id=viewer_id, source_id=source_id, type_key=fold(lead_type))
+    return routed_target({key: target for key, target in rows if target is not None}, lead_type) if rows else None
+
+
+_VIEWER = bindparam("viewer_id", type_=Id)
+_IS_SERVING = and_(
+    visibility.lead_routes(_VIEWER),
+    col(LeadRoute.lead_source_id) == col(LeadSource.id),
+    col(LeadRoute.lead_type_key).in_(["", bindparam("type_key", type_=Text)]),
+)
+_SERVING = Statement(
+    select(LeadRoute.lead_type_key, *(getattr(LeadRoute, field) for field in TARGET_FIELDS))
+    .select_from(LeadSource)
+    .outerjoin(LeadRoute, _IS_SERVING)
+    .where(col(LeadSource.id) == bindparam("source_id", type_=Id), visibility.lead_sources(_VIEWER)),
+    lambda key, *target: (key or "", Target(*target) if target[0] else None),
+)
+"""The routes of a source for leads of a type. Without a route there is one empty row, without the source none."""

@@ -3,18 +3,23 @@
 A lock holds until the transaction ends. Two transactions that take locks in different orders can wait for each other
 for ever: a deadlock, which PostgreSQL ends by failing one of them. All commands therefore lock in this order:
 
-1. **leads**, by id. The lock of a lead guards its offers and their deliveries: a command that creates, changes or ends
+1. **contacts**, one at most, and then **contact keys**, by value. A command that changes a contact locks it; one that
+   writes a key waits for others that write the same key of the same owner (app/commands/contact_keys.py). No command
+   that locks an existing lead does either. The external id of a new lead, which may have to wait too, comes next.
+2. **leads**, by id. The lock of a lead guards its offers and their deliveries: a command that creates, changes or ends
    them locks the lead, exclusively.
-2. **lead routes**: all those of one user, by id, to change one.
-3. **teams**, by id. The lock of a team guards its zipcodes, members and distribution options: a command that changes
+3. **lead routes**: all those of one user, by id, to change one.
+4. **teams**, by id. The lock of a team guards its zipcodes, members and distribution options: a command that changes
    them locks the team exclusively; a command that decides by them, such as a submit, shares its lock.
    Its marks of turns come after it: the lock of the team guards its rows of `turns`, too.
-4. **users**, by id. A command that changes when a user may be offered leads (absence, quiet hours, deactivation) locks
-   the user exclusively, one user at most; a command that decides by that shares its lock.
-5. other rows, such as contacts.
+5. **users**, by id. A command that changes when a user may be offered leads (absence, quiet hours, deactivation) locks
+   the user exclusively, one user at most; a command that decides by that shares its lock. The lock of a user also
+   guards the set of their API keys.
+6. other rows, such as API keys.
 
 Foreign keys follow the order by themselves: a new row takes a shared lock on each row that it refers to, the same lock
-that `share` takes, so that a submit pays nothing for it.
+that `share` takes, so that a submit pays nothing for it. A new contact shares the lock of its owner before those of
+teams, which is safe as long as no command locks a team and then a user exclusively.
 
 Commands that withdraw offers (leaving, absence, deactivation, deletion of a team) have to know the leads before they
 lock the team or the user. A submit may offer another lead in the meantime, and its lead comes too late in the order.
@@ -35,7 +40,7 @@ from app.access import visibility
 from app.db.compiled import Statement
 from app.db.driver_errors import TransactionConflict
 from app.db.functions import member_of, set_parameter
-from app.db.models import Contact, Lead, LeadOffer, LeadRoute, Team, TextOptOut, User
+from app.db.models import ApiKey, Contact, Lead, LeadOffer, LeadRoute, Team, TextOptOut, User
 from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime
 from app.errors import ApiError, Code
@@ -52,7 +57,17 @@ def share(statement: Any, *tables: type[SQLModel]) -> Any:
     return statement.with_for_update(read=True, key_share=True, of=tables)
 
 
-# 1. Leads
+# 1. Contacts
+
+
+async def lock_contact(session: AsyncSession, viewer_id: int, contact_id: int) -> Contact | None:
+    """Lock a contact that the viewer can see, and return its current row. New leads may still refer to it."""
+    found = select(Contact).where(col(Contact.id) == contact_id, visibility.contacts(viewer_id))
+    locked = found.with_for_update(of=Contact, key_share=True)
+    return (await session.exec(locked, execution_options=_FRESH)).one_or_none()
+
+
+# 2. Leads
 
 
 async def lock_lead(session: AsyncSession, lead_id: int) -> Lead:
@@ -132,7 +147,7 @@ async def lock_lead_of_own_offer(session: AsyncSession, viewer_id: int, offer_id
     return await _OF_OWN_OFFER.first(session, offer_id=offer_id, viewer_id=viewer_id)
 
 
-# 2. Lead routes
+# 3. Lead routes
 
 
 async def lock_routes(session: AsyncSession, creator_id: int) -> Sequence[LeadRoute]:
@@ -144,7 +159,7 @@ async def lock_routes(session: AsyncSession, creator_id: int) -> Sequence[LeadRo
     return (await session.exec(routes.with_for_update(of=LeadRoute), execution_options=_FRESH)).all()
 
 
-# 3. Teams
+# 4. Teams
 
 
 async def lock_team(session: AsyncSession, team_id: int, *conditions: ColumnElement[bool]) -> Team | None:
@@ -176,7 +191,7 @@ _COUNTED = Statement(
 )
 
 
-# 4. Users
+# 5. Users
 
 
 async def lock_user(session: AsyncSession, user_id: int) -> User:
@@ -202,11 +217,20 @@ async def lock_users_of_phone(session: AsyncSession, phone: str) -> Sequence[int
     return [user_id for user_id, current in users if current == phone]
 
 
-# 5. Other rows
+async def lock_keys_of_user(session: AsyncSession, user_id: int) -> None:
+    """Lock the set of a user's API keys. Their names are unique while they are active, which no index can express.
+
+    The lock excludes itself and no shared lock, so that no submit waits for it.
+    """
+    user = select(User.id).where(col(User.id) == user_id)
+    await session.exec(user.with_for_update(of=User, key_share=True))
 
 
-async def lock_contact(session: AsyncSession, viewer_id: int, contact_id: int) -> Contact | None:
-    """Lock a contact that the viewer can see, and return its current row. New leads may still refer to it."""
-    found = select(Contact).where(col(Contact.id) == contact_id, visibility.contacts(viewer_id))
-    locked = found.with_for_update(of=Contact, key_share=True)
+# 6. Other rows
+
+
+async def lock_api_key(session: AsyncSession, viewer_id: int, key_id: int) -> ApiKey | None:
+    """Lock one of the viewer's API keys, and return its current row."""
+    found = select(ApiKey).where(col(ApiKey.id) == key_id, visibility.api_keys(viewer_id))
+    locked = found.with_for_update(of=ApiKey, key_share=True)
     return (await session.exec(locked, execution_options=_FRESH)).one_or_none()

@@ -47,9 +47,10 @@ async def end_step(session: AsyncSession, lead_id: int, now: datetime) -> StepEn
         previous, asked = asked[-1], [*asked, team]
         step = await plan_step(session, lead, team, known, RolloutCause.PASSED_ON, now, lock=True)
         method = steps[-1][0].team_selection_method
-        offer_ids = await write_step(session, lead, step, method, wait_minutes(session, asked), now)
+        offers = await write_step(session, lead, step, method, wait_minutes(session, asked), now)
+        offer_ids = [offer.id for offer in offers]
         await outbox.emit_rollout_passed_on(session, lead_id, previous.id, team.id, offer_ids, now)
-        if offer_ids:
+        if offers:
             await auto_assign(session, lead_id, now)
             await set_gives_up_at(session, [lead_id], now)
             return StepEnd.PASSED_ON

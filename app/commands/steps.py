@@ -19,6 +19,7 @@ from app.commands.step_end import unclaimed_minutes
 from app.db.compiled import Statement
 from app.db.functions import rows_parameter
 from app.db.models import Lead, LeadOffer, Team
+from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime, stored
 from app.domain.alert_channels import ALERT_FIELDS
 from app.domain.bounds import LONGEST_CHAIN
@@ -99,14 +100,14 @@ def wait_minutes(session: AsyncSession, asked: Sequence[Team]) -> int:
 
 async def write_step(
     session: AsyncSession, lead: Lead, step: Step, method: TeamSelectionMethod, wait: int, now: datetime
-) -> list[int]:
-    """Write the offers of a step, their deliveries, the turn and the record. Return the ids of the offers.
+) -> list[LeadOffer]:
+    """Write the offers of a step, their deliveries, the turn and the record. Return the offers.
 
     The lead then waits `wait` minutes after its last offer, and it may be reported as exhausted again if there are
     offers.
     """
     planned, team = step.plan, step.team
-    offer_ids = await _write_offers(session, lead, step) if planned.offers else []
+    offers = await _write_offers(session, lead, step) if planned.offers else []
     if planned.turn is not None:
         turn, turns = planned.turn, planned.turn.member_turns
         await _MOVE_TEAM.run(session, team_id=team.id, mark=turn.team_mark)
@@ -129,8 +130,8 @@ async def write_step(
         cause=step.cause,
         turn_user_id=planned.turn_user_id,
     )
-    if offer_ids:
-        await _NEW_ROLLOUT_OFFERS.run(session, rollout_id=rollout_id, made=[(offer_id,) for offer_id in offer_ids])
+    if offers:
+        await _NEW_ROLLOUT_OFFERS.run(session, rollout_id=rollout_id, made=[(offer.id,) for offer in offers])
     if planned.skipped:
         skipped = [(skip.user_id, skip.reason) for skip in planned.skipped]
         await _NEW_ROLLOUT_SKIPS.run(session, rollout_id=rollout_id, skipped=skipped)
@@ -138,27 +139,27 @@ async def write_step(
     if lead.first_team_id is None:
         await _FIRST_STEP.run(session, lead_id=lead.id, team_id=team.id)
         lead.first_team_id = team.id  # for further steps of this submit, which do not read the lead again
-    if offer_ids and (lead.watched_since is None or lead.exhausted_at is not None):
+    if offers and (lead.watched_since is None or lead.exhausted_at is not None):
         await _WATCH.run(session, lead_id=lead.id, now=now)
-    return offer_ids
+    return offers
 
 
-async def _write_offers(session: AsyncSession, lead: Lead, step: Step) -> list[int]:
-    offers = step.plan.offers
+async def _write_offers(session: AsyncSession, lead: Lead, step: Step) -> list[LeadOffer]:
+    planned = step.plan.offers
     written = await _UPSERT_OFFERS.all(
         session,
         lead_id=lead.id,
         team_id=step.team.id,
         offered_by_id=lead.creator_id,
         order_method=step.team.order_method,
-        planned=[_planned_row(new) for new in offers],
+        planned=[_planned_row(new) for new in planned],
     )
-    offer_ids = dict(written)
+    offer_ids = {offer.user_id: offer.id for offer in written}
     await outbox.schedule_deliveries(
-        session, [outbox.Announcement(offer_ids[new.user_id], new.alerts, new.notify_at) for new in offers]
+        session, [outbox.Announcement(offer_ids[new.user_id], new.alerts, new.notify_at) for new in planned]
     )
-    metrics.after_commit(session, metrics.OFFERS_SCHEDULED.inc, len(offers))
-    return [*offer_ids.values()]
+    metrics.after_commit(session, metrics.OFFERS_SCHEDULED.inc, len(planned))
+    return written
 
 
 _KNOWN: Any = [getattr(LeadOffer, name) for name in KnownOffer._fields]
@@ -195,10 +196,10 @@ def _upsert_offers() -> Insert:
         index_elements=["lead_id", "user_id"],
         set_={column.name: new.excluded[column.name] for column in _OFFERS.columns if not column.primary_key},
         where=_OFFERS.c.status == LeadOfferStatus.CANCELLED,
-    ).returning(_OFFERS.c.user_id, _OFFERS.c.id)
+    ).returning(*_OFFERS.columns)
 
 
-_UPSERT_OFFERS = Statement(_upsert_offers(), lambda user_id, offer_id: (user_id, offer_id))
+_UPSERT_OFFERS = Statement(_upsert_offers(), detached(LeadOffer))
 
 _NEW_ROLLOUT = Statement(
     insert(_ROLLOUTS)

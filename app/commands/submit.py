@@ -75,20 +75,32 @@ async def submit_lead_offers(session: AsyncSession, viewer_id: int, lead_id: int
 
     Raises the errors of `prepare_submission`, and NO_ELIGIBLE_MEMBERS if nobody can be planned and no offer is open.
     """
-    submission = await prepare_submission(session, viewer_id, lead_id, now, lock=True)
+    return await _submit(session, await prepare_submission(session, viewer_id, lead_id, now, lock=True), now)
+
+
+async def submit_new_lead(session: AsyncSession, lead: Lead, now: datetime) -> Submitted:
+    """Offer a lead that this transaction has created for a team to its members. Raises errors as a submit does."""
+    return await _submit(session, await _prepare(session, lead, [], now, lock=True), now)
+
+
+async def _submit(session: AsyncSession, submission: Submission, now: datetime) -> Submitted:
     lead, chosen = submission.lead, submission.chosen
+    offers: list[LeadOffer] | None = None
     if chosen.plan.offers:
         asked: list[Team] = []
         for step in submission.steps:
             asked.append(step.team)
-            await write_step(session, lead, step, submission.method, wait_minutes(session, asked), now)
+            made = await write_step(session, lead, step, submission.method, wait_minutes(session, asked), now)
         if any(offer.assign_automatically and offer.notify_at <= now for offer in chosen.plan.offers):
             await auto_assign(session, lead.id, now)
             lead = await lock_lead(session, lead.id)
+        elif not submission.known:
+            offers = sorted(made, key=lambda offer: (offer.notify_at, offer.id))
         await set_gives_up_at(session, [lead.id], now)
     elif not any(offer.is_open for offer in submission.known):
         raise _nobody_eligible(submission.steps)
-    offers = await _BY_TEAM.all(session, lead_id=lead.id, team_id=chosen.team.id)
+    if offers is None:
+        offers = await _BY_TEAM.all(session, lead_id=lead.id, team_id=chosen.team.id)
     return Submitted(lead, chosen.team, offers, len(chosen.plan.offers), chosen.plan.skipped, submission.passed_over)
 
 
@@ -113,19 +125,24 @@ async def prepare_submission(
     ZIPCODE_MISSING, NO_TEAM_FOR_ZIPCODE, NO_DISTRIBUTION_OPTIONS.
     """
     lead = await _submittable_lead(session, viewer_id, lead_id, now, lock=lock)
+    return await _prepare(session, lead, await known_offers(session, lead_id), at or now, lock=lock)
+
+
+async def _prepare(
+    session: AsyncSession, lead: Lead, known: Sequence[KnownOffer], at: datetime, *, lock: bool
+) -> Submission:
     # An imported lead may lack the method. It then goes to the team that it names.
     method = lead.team_selection_method or TeamSelectionMethod.SPECIFIC_TEAM
     by_zipcode = method is TeamSelectionMethod.ZIPCODE
     first = await (_team_by_zipcode if by_zipcode else _specific_team)(session, lead, lock=lock)
 
-    known = await known_offers(session, lead.id)
     has_open_offer = any(offer.is_open for offer in known)
     longest = 1 if has_open_offer else LONGEST_CHAIN
     chain = await chain_from(session, first, longest=longest, lock=lock, offered_by=open_teams(known))
     steps: list[Step] = []
     for team in chain:
         cause = RolloutCause.PASSED_ON if steps else RolloutCause.SUBMITTED
-        steps.append(await plan_step(session, lead, team, known, cause, at or now, lock=lock))
+        steps.append(await plan_step(session, lead, team, known, cause, at, lock=lock))
         if steps[-1].plan.offers:
             break
     has_nobody = not steps[0].has_options and not steps[-1].plan.offers

@@ -95,6 +95,16 @@ class Statement(Generic[T]):
         return compiled
 
 
+async def set_savepoint(session: AsyncSession) -> None:
+    """Set the savepoint to which `roll_back` returns. The session does not know of it, and must not write after it."""
+    await _run(await session.connection(), "SAVEPOINT attempt", ())
+
+
+async def roll_back(session: AsyncSession) -> None:
+    """Undo what compiled statements have written since the savepoint. The transaction goes on."""
+    await _run(await session.connection(), "ROLLBACK TO SAVEPOINT attempt", ())
+
+
 async def _run(connection: AsyncConnection, text: str, values: Sequence[Any]) -> Sequence[Any]:
     """Return the driver's rows. SQLAlchemy runs the first statement of a transaction, because that begins it."""
     if connection.dialect.name == "postgresql" and connection.sync_connection:

@@ -24,7 +24,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.config import Settings
 from app.db.change_feed import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
-from app.db.driver_errors import DRIVER_ERRORS, TransactionConflict, to_api_error, translate_errors
+from app.db.driver_errors import DRIVER_ERRORS, TransactionConflict, is_broken, to_api_error, translate_errors
 from app.db.read_pool import ReadPool, StoppedError, is_open
 from app.db.sqlite_reads import STEPS_PER_CHECK, SQLiteReads
 from app.errors import ApiError
@@ -268,7 +268,7 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
 
         Its OSError is translated here, because `read` and `write` could not tell it from one of the caller's own.
         """
-        if not isinstance(context.original_exception, OSError):
+        if not isinstance(context.original_exception, OSError) and not is_broken(context.original_exception):
             return None
         context.is_disconnect = True
         return to_api_error(context.original_exception)

@@ -248,7 +248,7 @@ class ContactKey(SQLModel, table=True):
     """`mailto:` and the case-folded address, or `tel:` and the number in E.164."""
     contact_id: int = Field(sa_type=Id, foreign_key="contacts.id", primary_key=True, index=True)
     is_found: bool
-    """Whether this contact is the one that is found. Of the others with the same value, the oldest follows it."""
+    """Whether this contact is the one that is found. The oldest one with the same value takes its place."""
 
 
 class ApiKey(SQLModel, table=True):
@@ -384,7 +384,7 @@ class Lead(SQLModel, table=True):
     zipcode: str | None = Field(default=None, sa_type=Text)
     type: str | None = Field(default=None, sa_type=Text)
     message: str | None = Field(default=None, sa_type=Text)
-    """What the person wrote. Shown to the creator and the holder alone."""
+    """The text that the contact wrote. Shown to the creator and the holder alone."""
     listing_price: int | None = None
     """Whole units of the currency."""
     mls_id: str | None = Field(default=None, sa_type=Text)

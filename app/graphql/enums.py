@@ -5,6 +5,7 @@ from enum import Enum, StrEnum
 import strawberry
 
 from app.domain.enums import (
+    ApiScope,
     Channel,
     ClaimedVia,
     ClaimEnd,
@@ -21,6 +22,7 @@ from app.domain.figures import FigureGroup
 from app.domain.team_warnings import TeamWarningCode
 
 __all__ = [
+    "ApiScope",
     "Channel",
     "ClaimEnd",
     "ClaimedVia",
@@ -34,6 +36,7 @@ __all__ = [
     "RolloutCause",
     "SkipReason",
     "SortDirection",
+    "SubmitRefusalCode",
     "TeamSelectionMethod",
     "TeamWarningCode",
 ]
@@ -60,6 +63,33 @@ class InvitationAnswer(Enum):
     )
 
 
+@strawberry.enum(description="Why a received lead could not be submitted: an error code of submitLeadOffers.")
+class SubmitRefusalCode(Enum):
+    TEAM_NOT_USABLE = strawberry.enum_value(
+        "TEAM_NOT_USABLE", description="The team of the lead's route is missing or deleted."
+    )
+    ZIPCODE_MISSING = strawberry.enum_value(
+        "ZIPCODE_MISSING", description="The lead's route chooses the team by ZIP code, and the lead has none."
+    )
+    NO_TEAM_FOR_ZIPCODE = strawberry.enum_value(
+        "NO_TEAM_FOR_ZIPCODE", description="None of your teams has the lead's ZIP code."
+    )
+    NO_DISTRIBUTION_OPTIONS = strawberry.enum_value(
+        "NO_DISTRIBUTION_OPTIONS", description="The team has no distribution options."
+    )
+    NO_ELIGIBLE_MEMBERS = strawberry.enum_value(
+        "NO_ELIGIBLE_MEMBERS", description="Nobody in the team can be offered the lead now. See skipped."
+    )
+
+
+_describe(
+    ApiScope,
+    "A permission of an API key.",
+    READ="Queries, subscriptions and GET in the REST API.",
+    WRITE="Mutations and POST in the REST API.",
+    INTAKE="Sending leads to POST /leads and POST /intake. A key with this scope alone can do nothing else, and those "
+    "addresses tell it no more than the id of the lead.",
+)
 _describe(
     FigureGroup,
     "Ways to group the leads of leadFigures. Groups without leads are left out.",

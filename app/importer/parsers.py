@@ -10,24 +10,17 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from app.domain import validation
+from app.domain import coercion, validation
 from app.domain.bounds import LARGEST_ID, LARGEST_NEW_ID
+from app.domain.coercion import whole_number
 from app.domain.timestamps import parse_instant, storable
-from app.domain.zipcodes import parse_zipcode
 from app.importer.report import shown
 
 Parser = Callable[[Any], Any]
 Choice = TypeVar("Choice", bound=StrEnum)
 
-_INTEGER = re.compile(r"(-?[0-9]{1,19})(\.0*)?")
-
 _DECIMAL = re.compile(r"[0-9]{1,19}\.0*")
 """A number that a spreadsheet has written with a decimal point."""
-
-_SHORT = re.compile(r"[0-9]{1,5}(\.0*)?")
-
-EXACT = 2**53
-"""From here on, a whole number with a decimal point may have been rounded when it was read."""
 
 BOOLEANS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -40,6 +33,22 @@ def text(value: Any) -> str:
 
 def name(value: Any) -> str:
     return validation.parse_name(text(value))
+
+
+def code(value: Any) -> str:
+    """Return an id that others have given, which may be written as a number."""
+    return name(value if isinstance(value, str) else str(integer(value)))
+
+
+def message(value: Any) -> str:
+    """Return what somebody wrote in an enquiry."""
+    if not isinstance(value, str):
+        raise ValueError("is not a string")
+    return validation.parse_message(value)
+
+
+def price(value: Any) -> int:
+    return validation.parse_price(integer(value))
 
 
 def phone(value: Any) -> str:
@@ -67,26 +76,17 @@ def boolean(value: Any) -> bool:
         return value
     if isinstance(value, str) and (named := BOOLEANS.get(value.strip().lower())) is not None:
         return named
-    number = _whole_number(value)
+    number = whole_number(value)
     if number not in (0, 1):
         raise ValueError("is not true or false")
     return number == 1
 
 
 def integer(value: Any) -> int:
-    number = _whole_number(value)
+    number = whole_number(value)
     if number is None:
         raise ValueError("is not a whole number")
     return number
-
-
-def _whole_number(value: Any) -> int | None:
-    """Return the number of `3`, `3.0`, `"3"` and `"3.0"`, or None for anything else."""
-    if isinstance(value, str) and (match := _INTEGER.fullmatch(value.strip())):
-        return int(match[1])
-    if isinstance(value, float) and value.is_integer() and abs(value) < EXACT:
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def reference(value: Any) -> int:
@@ -131,12 +131,7 @@ def instant(value: Any) -> datetime:
 
 
 def zipcode(value: Any) -> str:
-    """Return the five digits of a zipcode. A number, also as text, may have lost its leading zeros."""
-    is_long = isinstance(value, str) and not _SHORT.fullmatch(value.strip())
-    number = None if is_long else _whole_number(value)
-    if number is not None:
-        return parse_zipcode(number)
-    return parse_zipcode(value.strip() if isinstance(value, str) else "")  # the message is about the value as shown
+    return coercion.zipcode(value)
 
 
 def zipcodes(value: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""Writes the rows of an import, and what follows from them: zipcodes, claims, and deliveries of scheduled offers."""
+"""Writes the rows of an import, and what follows: zipcodes, contact keys, claims, deliveries of scheduled offers."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
 from app.commands.claim_ledger import open_claims
+from app.commands.contact_keys import add_keys_in_bulk
 from app.commands.distribution_options import lower_marks
 from app.db.bulk import CHUNK, Advance, continue_ids, insert_rows
 from app.domain.alert_channels import Alerts
@@ -23,7 +24,7 @@ async def lock(connection: AsyncConnection) -> None:
     SQLite never has two writers.
     """
     if connection.dialect.name == "postgresql":
-        names = ", ".join(dict.fromkeys([*(kind.table for kind in LISTS), "team_zipcodes"]))
+        names = ", ".join(dict.fromkeys([*(kind.table for kind in LISTS), "team_zipcodes", "contact_keys"]))
         await connection.exec_driver_sql(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 
 
@@ -38,6 +39,8 @@ async def write(session: AsyncSession, rows: Rows, advance: Advance) -> None:
         await insert_rows(connection, table, [row for row in values if row["id"] is not None], advance)
         await continue_ids(connection, table)
         await insert_rows(connection, table, [row for row in values if row["id"] is None], advance)
+        if kind.name == "contacts":
+            await add_keys_in_bulk(connection, values)
         if kind.name == "teams":
             zipcodes = [
                 {"team_id": team["id"], "zipcode": zipcode}

@@ -22,6 +22,8 @@ from app.observability.requests import current
 DETAIL = re.compile(r"^(DETAIL|CONTEXT|WHERE):.*$\n?", re.MULTILINE)
 """Lines of a PostgreSQL error that quote rejected values."""
 
+KEY_IN_ADDRESS = re.compile(r"(/intake/+)[^\s\"'/?#]+", re.IGNORECASE)
+"""An API key in the address of an enquiry. Libraries log addresses: uvicorn does for every WebSocket."""
 
 WriteLine = Callable[[str, EventDict], None]
 """Writes an event with its fields."""
@@ -59,6 +61,7 @@ def configure_logging(settings: Settings) -> None:
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of every malformed form
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every URL, and those of webhooks are secret
 
 
@@ -94,8 +97,8 @@ def _add_request_id(_logger: object, _method: str, event: EventDict) -> EventDic
 
 
 def _remove_values(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Remove user data that PostgreSQL quotes in its errors."""
+    """Remove user data that PostgreSQL quotes in its errors, and API keys in addresses."""
     for name in ("event", "exception"):
         if isinstance(event.get(name), str):
-            event[name] = DETAIL.sub("", event[name])
+            event[name] = KEY_IN_ADDRESS.sub(r"\1…", DETAIL.sub("", event[name]))
     return event

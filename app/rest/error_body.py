@@ -38,7 +38,7 @@ def error_response(error: ApiError) -> Response:
         "message": error.message,
         "code": error.status,
         "className": class_name,
-        "data": {"code": error.code, **_convert_extensions(error.extensions)},
+        "data": {"code": error.code, **convert_extensions(error.extensions)},
         "errors": _messages_by_field(error),
     }
     return Response(orjson.dumps(body), error.status, error.headers, "application/json")
@@ -51,7 +51,7 @@ def _messages_by_field(error: ApiError) -> dict[str, str]:
     return {field: error.message.removeprefix(f"{field}: ")} if field else {}
 
 
-def _convert_extensions(extensions: Mapping[str, Any]) -> dict[str, Any]:
+def convert_extensions(extensions: Mapping[str, Any]) -> dict[str, Any]:
     """Return the extensions in this API's conventions: names in snake case, ids as numbers, enums by value."""
     named = {_to_snake_case(name): value for name, value in extensions.items() if name != "problems"}
     return {name: _convert(name, value) for name, value in named.items()}
@@ -60,7 +60,7 @@ def _convert_extensions(extensions: Mapping[str, Any]) -> dict[str, Any]:
 def _convert(name: str, value: Any) -> Any:
     match value:
         case dict():
-            return _convert_extensions(value)
+            return convert_extensions(value)
         case list() | tuple():
             return [_convert(name, item) for item in value]
     if name == "reason":

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,7 +42,7 @@ HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 REQUEST_ID = re.compile(rb"[\w.-]{1,128}", re.ASCII)
 
-LOGGED = ("method", "status", "operation", "path", "user_id", "statements", "outcome", "reason", "query")
+LOGGED = ("method", "status", "operation", "path", "user_id", "key", "statements", "outcome", "reason", "query")
 """Fields of a RequestRecord in the log line, each only if it is known."""
 
 
@@ -128,23 +128,35 @@ REQUEST_HEADERS = (
 )
 """Headers that pages may send: those that the server reads, and those that monitoring and GraphQL clients add."""
 
+EXPOSED_HEADERS = ("Retry-After", "X-Request-ID")
+"""Response headers that pages may read, besides those that every page may."""
+
 
 class AllowedOriginsMiddleware(CORSMiddleware):
-    """Allows CORS requests from the configured origins. No response names any other origin."""
+    """Allows CORS requests from the configured origins. No response names any other origin.
 
-    def __init__(self, app: ASGIApp, origins: Sequence[str], headers: Sequence[str] = ()) -> None:
+    Addresses below the path `any_origin_below` are open to every page.
+    """
+
+    def __init__(
+        self, app: ASGIApp, origins: Sequence[str], headers: Sequence[str] = (), any_origin_below: str | None = None
+    ) -> None:
         super().__init__(
             app,
             allow_origins=origins,
             allow_methods=["GET", "POST"],
             allow_headers=[*REQUEST_HEADERS, *headers],
-            expose_headers=["Retry-After", "X-Request-ID"],
+            expose_headers=EXPOSED_HEADERS,
         )
+        self.open_path, self.open = any_origin_below, _AnyOrigin(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Skip CORS for requests without an Origin header. `SecurityHeadersMiddleware` adds `Vary: Origin` to all."""
         has_origin = b"origin" in dict(scope.get("headers", ()))
-        await (super().__call__ if has_origin else self.app)(scope, receive, send)
+        if self.open_path and scope["type"] == "http" and f"/{scope['path'].lstrip('/')}".startswith(self.open_path):
+            await self.open(scope, receive, send)
+        else:
+            await (super().__call__ if has_origin else self.app)(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """Return an empty 204 if the request is allowed, else an error as JSON."""
@@ -153,6 +165,26 @@ class AllowedOriginsMiddleware(CORSMiddleware):
         if response.status_code == 200:
             return Response(None, 204, headers)
         return error_response(ApiError(Code.BAD_REQUEST, bytes(response.body).decode(), headers=headers))
+
+
+class _AnyOrigin(CORSMiddleware):
+    """Allows POST requests from every page, without cookies and other credentials."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(
+            app, allow_origins=["*"], allow_methods=["POST"], allow_headers=["*"], expose_headers=EXPOSED_HEADERS
+        )
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Return an empty 204. The browser compares the request with the allowed methods."""
+        asked = request_headers.get("access-control-request-headers")
+        return Response(None, 204, self.preflight_headers | ({"Access-Control-Allow-Headers": asked} if asked else {}))
+
+    async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
+        """Let pages have the response of a request that they did not mark for CORS. They cannot read it."""
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["Cross-Origin-Resource-Policy"] = "cross-origin"
+        await super().send(message, send, request_headers)
 
 
 class DirectRouteMiddleware:

@@ -1,4 +1,4 @@
-"""Reads request bodies of limited size within limited time, and parses them as JSON."""
+"""Reads request bodies of limited size within limited time, and parses them as JSON. Forms: app/web/form_body.py."""
 
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,9 @@ MAX_NESTING = 100
 
 MAX_VALUES = 50_000
 """Values of any type. The largest valid list, the zipcodes of a team, has 5,000."""
+
+MAX_FIELDS = 1_000
+"""Fields of a form. Those of websites have a few dozen, of which few belong to an enquiry."""
 
 CONTAINERS = frozenset({list, dict})
 

@@ -233,7 +233,7 @@ async def test_claims_of_an_old_server_are_added(world: World, cast: Cast, lead:
     await ledger.check()
     first, second = await ledger.claims()
     assert (first.user_id, first.offer_id, first.team_id) == (cast.bob.id, offer.id, cast.team.id)
-    assert (first.via, first.claimed_at, first.end_reason) == (TEXT, at(1), ClaimEnd.REASSIGNED)
+    assert (first.via, first.claimed_at, first.ended_at, first.end_reason) == (TEXT, at(1), at(2), ClaimEnd.REASSIGNED)
     assert (second.user_id, second.offer_id, second.team_id) == (cast.alice.id, None, cast.team.id)
     await ledger.release(cast.alice.id, 3)
     assert (await ledger.rows())[-1] == (cast.alice.id, TEXT, 2, 3, ClaimEnd.RELEASED)

@@ -1,4 +1,4 @@
-"""Claims and workers read few rows, however large the tables are and whatever statistics PostgreSQL has."""
+"""Claims, enquiries and workers read few rows, however large the tables are and whatever statistics PostgreSQL has."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,10 +10,12 @@ from sqlalchemy import insert, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.claim import claim_lead_offer
+from app.commands.contacts import update_contact
 from app.commands.passing_on import StepEnd, end_step
+from app.commands.receive import receive_lead
 from app.commands.step_end import leads_to_end, next_step_end
 from app.db.engine import Database
-from app.db.models import Delivery, Lead, LeadOffer
+from app.db.models import Contact, ContactKey, Delivery, Lead, LeadOffer
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, DistributionTarget, LeadOfferStatus
 from tests.support.databases import statements_of
 from tests.support.world import NOW, Cast, World
@@ -25,7 +27,8 @@ FEW = 50
 HOUR = timedelta(hours=1)
 READ = """
     SELECT relname, coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) AS read
-    FROM pg_stat_xact_user_tables WHERE relname IN ('leads', 'lead_offers', 'deliveries')
+    FROM pg_stat_xact_user_tables
+    WHERE relname IN ('leads', 'lead_offers', 'deliveries', 'contacts', 'contact_keys')
 """
 """The rows that the current transaction has read, by table."""
 
@@ -82,7 +85,7 @@ async def reading_little(database: Database) -> AsyncIterator[AsyncSession]:
             return
     for statement in ran:
         plan = await database.fetch(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?"))
-        walks = [step for *_, step in plan if step.startswith(("SCAN lead", "SCAN deliver"))]
+        walks = [step for *_, step in plan if step.startswith(("SCAN lead", "SCAN deliver", "SCAN contact"))]
         assert all("INDEX ix_leads_ending" in step for step in walks), (statement, plan)
 
 
@@ -112,3 +115,29 @@ async def test_finding_steps_that_are_over_skips_those_that_are_not(
     async with reading_little(database) as session:
         assert await leads_to_end(session, NOW + 2 * HOUR) == [over.id]
         assert await next_step_end(session, NOW + 2 * HOUR) == NOW + 5 * HOUR
+
+
+@pytest.mark.parametrize("has_statistics", [True, False])
+@pytest.mark.usefixtures("many_leads")
+async def test_an_enquiry_reads_only_what_it_is_about(
+    database: Database, world: World, cast: Cast, *, has_statistics: bool
+) -> None:
+    """Alice has many leads, which have no external ids, and many contacts."""
+    source = await world.source(cast.alice)
+    await world.route(source, cast.team)
+    ids = range(10, LEADS)
+    async with database.write_engine.begin() as connection:
+        contact = {"owner_id": cast.alice.id, "email": "many@example.com"}
+        await connection.execute(insert(Contact), [contact | {"id": contact_id} for contact_id in ids])
+        key = {"owner_id": cast.alice.id, "is_found": True}
+        keys = [key | {"contact_id": n, "value": f"mailto:m{n}@example.com"} for n in ids]
+        await connection.execute(insert(ContactKey), keys)
+        if database.is_postgresql and has_statistics:
+            await connection.exec_driver_sql("ANALYZE")
+    enquiry = {"contact": {"email": "m50@example.com", "mobile_phone": "+12025550177"}, "external_id": "e1"}
+    for is_new in (True, False):
+        async with reading_little(database) as session:
+            received = await receive_lead(session, cast.alice.id, enquiry | {"source_id": source.id}, NOW)
+            assert (received.is_new, received.lead.contact_id) == (is_new, 50)
+    async with reading_little(database) as session:
+        await update_contact(session, cast.alice.id, 50, {"email": "new@example.com"})

@@ -10,6 +10,7 @@ from graphql import GraphQLObjectType, get_named_type, is_object_type
 
 from app.db.models import Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip, Turn
 from app.domain.enums import (
+    ApiScope,
     Channel,
     DeliveryStatus,
     OrderMethod,
@@ -28,6 +29,7 @@ LEADS = "leads(limit: $limit) { data { {} } }"
 OFFERS = "leadOffers(limit: $limit) { data { {} } }"
 
 PLACES = {
+    "ApiKey": "apiKeys(limit: $limit) { data { {} } }",
     "Claim": LEADS.replace("{}", "claims { {} }"),
     "Contact": "contacts(limit: $limit) { data { {} } }",
     "Delivery": OFFERS.replace("{}", "deliveries { {} }"),
@@ -49,6 +51,7 @@ PLACES = {
 
 READ_ONE_AT_A_TIME = ("Page", "Payload")
 ALONE = {"Query", "Mutation", "Subscription", "LeadOfferChange", "LeadOfferPlan", "QuietHours"}
+ALONE |= {"IgnoredField", "SubmitRefusal"}
 STEPS = {"PlannedStep", "PassedOverTeam"}
 """At most five of them, each planned by statements of its own."""
 
@@ -85,6 +88,7 @@ async def furnish(world: World, cast: Cast) -> dict[int, int]:
         await world.add(Turn(team_id=team.id, user_id=cast.alice.id, mark=1, taken=1, last_taken_at=NOW))
         source = await world.source(cast.alice, f"Source {i}")
         await world.route(source, team)
+        await world.api_key(cast.alice, ApiScope.READ, ApiScope.WRITE, source_id=source.id)
         lead = await world.lead(cast.alice, team, source_id=source.id)
         lead.gives_up_at = NOW
         await world.claimed(lead, holder)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -13,13 +12,14 @@ from typing import Any
 import jwt
 import pytest
 from httpx2 import ASGITransport, AsyncClient, Response
-from playwright.async_api import Error, Page, Request, async_playwright
+from playwright.async_api import Error, Page, Request
 
 from app.db.engine import Database
 from app.graphql import graphiql
 from app.importer import import_lists, parse
 from app.main import create_app
 from tests.support.api import SECRET, Api, settings_for
+from tests.support.browser import chromium
 from tests.support.graphql_ws import submit
 from tests.support.live_server import live_server
 from tests.support.world import NOW, Cast, World
@@ -133,27 +133,19 @@ async def test_the_vendored_script_is_served(get: Get) -> None:
     assert "javascript" in script.headers["content-type"]
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-
-
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[Page]:
     """A browser's page; whatever goes wrong on it fails the test at its end."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium")
     if not graphiql.VENDORED.exists():
         pytest.skip("GraphiQL was not fetched: run scripts/graphiql")
     wrong: list[str] = []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    async with chromium() as browser:
         page = await browser.new_page(viewport={"width": 1280, "height": 800})
         page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
         yield page
         await page.screenshot(path=tmp_path / "graphiql.png")
-        await browser.close()
     assert wrong == []
 
 

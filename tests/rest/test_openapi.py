@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.enums import ApiScope
 from app.main import create_app
 from app.rest.error_body import FEATHERS_NAMES
 from app.rest.openapi import openapi_document
@@ -15,6 +16,22 @@ from tests.support.node import run
 from tests.support.world import NOW, Cast, World
 
 METHODS = ("get", "post", "put", "patch", "delete")
+ENQUIRIES = """
+[[operations]]
+include-path = ["/leads", "/intake/{key}"]
+warnings = false # most generated sources are unknown, and most numbers are none that can be called
+
+[operations.parameters]
+key = "KEY"
+
+# Enquiries are accepted without their unreadable values, and refused if these are the address and the number.
+[operations.checks.negative_data_rejection]
+enabled = false
+
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", 400, 409]
+"""
+
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 
 
@@ -50,7 +67,10 @@ async def test_schemathesis_finds_nothing(
         lead = await world.lead(cast.alice, cast.team)
         await world.offer(lead, await world.user(), rank=i)
     token = api.user(cast.alice).token
-    with live_server(create_app(settings_for(database_url), clock=lambda: NOW)) as url:
+    _row, key = await world.api_key(cast.alice, ApiScope.INTAKE)
+    (tmp_path / "schemathesis.toml").write_text(ENQUIRIES.replace("KEY", key))
+    settings = settings_for(database_url, rate_limit_per_intake_key="100000/minute")
+    with live_server(create_app(settings, clock=lambda: NOW)) as url:
         signed_in = ["--header", f"Authorization: Bearer {token}"]
         bounds = ["--max-examples", "20", "--seed", "1", "--generation-database", "none"]
         report = await run(SCHEMATHESIS, "run", f"{url}/openapi.json", *signed_in, *bounds, "--no-color", cwd=tmp_path)

@@ -8,10 +8,14 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
+from app.access.api_keys import SHOWN_LENGTH, hash_key, new_key
 from app.commands.claim_ledger import end_claim, open_claim
+from app.commands.contact_keys import add_keys, keys_of
 from app.commands.step_end import set_gives_up_at
 from app.db.engine import Database
 from app.db.models import (
+    ApiKey,
+    ApiKeyScope,
     Contact,
     DistributionOption,
     Lead,
@@ -24,6 +28,7 @@ from app.db.models import (
     User,
 )
 from app.domain.enums import (
+    ApiScope,
     ClaimedVia,
     ClaimEnd,
     DistributionTarget,
@@ -135,12 +140,23 @@ class World:
         }
         contact = Contact(owner_id=owner.id, **(defaults | fields))
         await self.add(contact)
+        async with self.database.write() as session:
+            await add_keys(session, owner.id, contact.id, keys_of(contact.email, contact.mobile_phone))
         return contact
 
     async def source(self, creator: User, name: str = "Website") -> LeadSource:
         source = LeadSource(creator_id=creator.id, name=name, name_key=name.strip().casefold())
         await self.add(source)
         return source
+
+    async def api_key(self, user: User, *scopes: ApiScope, **fields: Any) -> tuple[ApiKey, str]:
+        """Add an API key. Return its row and the key itself."""
+        key = new_key()
+        defaults: dict[str, Any] = {"name": f"Key {next(self._numbers)}", "created_at": NOW}
+        row = ApiKey(user_id=user.id, prefix=key[:SHOWN_LENGTH], hash=hash_key(key), **(defaults | fields))
+        await self.add(row)
+        await self.add(*(ApiKeyScope(api_key_id=row.id, scope=scope) for scope in scopes))
+        return row, key
 
     async def route(
         self, source: LeadSource, team: Team | None = None, lead_type: str | None = None, **fields: Any

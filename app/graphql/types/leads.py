@@ -8,14 +8,14 @@ from sqlalchemy import ColumnElement, and_, case, func
 from sqlmodel import col, select
 
 from app.access import visibility
-from app.access.field_access import CLAIMS, ROLLOUTS, AccessContext
+from app.access.field_access import CLAIMS, MESSAGE, ROLLOUTS, AccessContext
 from app.commands.chains import following_team
 from app.db import models
 from app.db.functions import seconds_between
 from app.domain.bounds import LARGEST_INT
 from app.graphql.declarations import Via
 from app.graphql.enums import ClaimedVia, ClaimEnd, DistributionTarget, RolloutCause, SkipReason, TeamSelectionMethod
-from app.graphql.fields import children, column, computed, nested_page, reference, reference_by
+from app.graphql.fields import children, column, computed, nested_page, reference, reference_by, restricted
 from app.graphql.inputs.sort import LeadOfferSort
 from app.graphql.inputs.where import LeadOfferWhere
 from app.graphql.types.contacts import Contact
@@ -117,6 +117,24 @@ class Lead:
     )
     zipcode: str | None = column("US ZIP code, five digits. Null if it is not known.")
     type: str | None = column("Type of the lead, for example Buyer. Null if none was given.")
+    message: str | None = restricted(
+        "message",
+        MESSAGE,
+        "The text that the contact wrote. Null unless you created or hold the lead, and if none was given.",
+    )
+    listing_price: int | None = column(
+        "Price of the listing that the enquiry is about, in whole units of the currency. Null if it is not known."
+    )
+    mls_id: str | None = column("Id of the listing in the MLS. Null if it is not known.")
+    listing_status: str | None = column("Status of the listing, for example For Sale. Null if it is not known.")
+    street_address: str | None = column("Street and house number of the listing. Null if it is not known.")
+    city: str | None = column("City of the listing. Null if it is not known.")
+    state: str | None = column("State of the listing, for example TX. Null if it is not known.")
+    language: str | None = column("Language of the contact, for example es. Null if it is not known.")
+    external_id: str | None = column(
+        "The source's own id of the enquiry, which no other lead of this creator and source has. Null if none was "
+        "given."
+    )
     created_at: datetime = column("When the lead was created.")
     claimed_by: User | None = reference(
         "claimed_by_id",

@@ -1,5 +1,6 @@
 """Add what an enquiry says, the keys by which a contact is found again, and API keys."""
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +16,8 @@ Instant = sa.DateTime(timezone=True)
 Text = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 
 TEXTS = ("message", "mls_id", "listing_status", "street_address", "city", "state", "language", "external_id")
+
+E164 = re.compile(r"\+[1-9][0-9]{6,14}")
 
 CHUNK = 10_000
 """Contacts whose keys are worked out at a time."""
@@ -105,7 +108,7 @@ def index_leads() -> None:
 
 
 def fill_contact_keys() -> None:
-    """Write the keys of all contacts. Of several contacts of one owner with the same key, the oldest is found."""
+    """Write the keys of all contacts. If an owner has several contacts with one key, the oldest is found."""
     connection = op.get_bind()
     keys = sa.table("contact_keys", *map(sa.column, ("owner_id", "value", "contact_id", "is_found")))
     last = 0
@@ -124,6 +127,8 @@ FIND_THE_OLDEST = sa.text(
 
 
 def keys_of(contact_id: int, owner_id: int, email: str | None, mobile_phone: str | None) -> Iterator[dict[str, Any]]:
+    """Yield the keys of a contact. An imported number that is not in E.164 has none."""
     folded = email and f"mailto:{unicodedata.normalize('NFC', email.lower())}"
-    for value in filter(None, (folded, mobile_phone and f"tel:{mobile_phone}")):
+    number = mobile_phone and E164.fullmatch(mobile_phone) and f"tel:{mobile_phone}"
+    for value in filter(None, (folded, number)):
         yield {"owner_id": owner_id, "value": value, "contact_id": contact_id, "is_found": False}

@@ -29,9 +29,9 @@ BEGIN
     IF holder IS NOT DISTINCT FROM (SELECT user_id FROM claims WHERE lead_id = NEW.id AND ended_at IS NULL) THEN
         RETURN NULL;
     END IF;
-    UPDATE claims SET ended_at = date_trunc('milliseconds', now()),
+    UPDATE claims SET ended_at = coalesce(leads.claimed_at, date_trunc('milliseconds', now())),
         end_reason = CASE WHEN holder IS NULL THEN 'RELEASED' ELSE 'REASSIGNED' END
-    WHERE lead_id = NEW.id AND ended_at IS NULL;
+    FROM leads WHERE leads.id = NEW.id AND claims.lead_id = NEW.id AND claims.ended_at IS NULL;
     {FILL} AND leads.id = NEW.id;
     {KEEP_FIRST} AND id = NEW.id AND first_claimed_at IS NULL;
     RETURN NULL;
@@ -52,7 +52,7 @@ FOLLOW_ON_SQLITE = (
 CREATE TRIGGER claims_are_followed AFTER UPDATE OF claimed_by_id ON leads
 WHEN old.claimed_by_id IS NOT NULL AND new.claimed_by_id IS NOT old.claimed_by_id
 BEGIN
-    UPDATE claims SET ended_at = strftime('%Y-%m-%d %H:%M:%f', 'now') || '000',
+    UPDATE claims SET ended_at = coalesce(new.claimed_at, strftime('%Y-%m-%d %H:%M:%f', 'now') || '000'),
         end_reason = CASE WHEN new.claimed_by_id IS NULL THEN 'RELEASED' ELSE 'REASSIGNED' END
     WHERE lead_id = new.id AND ended_at IS NULL;
 END
