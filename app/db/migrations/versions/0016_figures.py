@@ -14,8 +14,8 @@ UPDATE leads SET
     was_exhausted = exhausted_at IS NOT NULL OR EXISTS (SELECT 1 FROM notices WHERE lead_id = leads.id)
 """
 
-# Servers of an earlier version, which still run during the upgrade, do not write these columns. At the commit, the
-# lead that a server of this version wrote has them: the function then finds no row to update.
+# Servers of an earlier version, which still run during the upgrade, do not write these columns. Those of this version
+# say that they do with a setting of their connections, see 0015_claims.py.
 FOLLOW_ON_POSTGRESQL = (
     """
 CREATE FUNCTION keep_figures() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -36,7 +36,8 @@ END $$
     *(
         f"""
 CREATE CONSTRAINT TRIGGER figures_are_kept AFTER {change} ON {table} DEFERRABLE INITIALLY DEFERRED
-FOR EACH ROW EXECUTE FUNCTION keep_figures()
+FOR EACH ROW WHEN (current_setting('lead_offers.keeps_ledger', true) IS DISTINCT FROM 'on')
+EXECUTE FUNCTION keep_figures()
 """
         for change, table in (
             ("INSERT OR UPDATE OF end_reason", "claims"),
