@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import checks, data, serving, users
+from app.cli import checks, data, events, serving, users
 from app.graphql.schema import sdl
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(users.app, name="user")
 app.add_typer(data.leads, name="leads")
+app.add_typer(events.app, name="events")
 app.command("serve")(serving.serve)
 app.command("dispatch")(serving.dispatch)
 app.command("check")(checks.check)

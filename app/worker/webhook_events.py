@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.db.functions import member_of
 from app.db.models import Event
 from app.domain.enums import DeliveryStatus
+from app.observability import metrics
 from app.worker.batch import Queue, Send
 from app.worker.channels.webhook import Webhook
 from app.worker.leases import Lease, Outcome, RetrySchedule
@@ -30,7 +31,7 @@ SENT_KEPT_FOR = timedelta(days=7)
 """How long an event that was sent is kept for inspection."""
 
 FAILED_KEPT_FOR = timedelta(days=30)
-"""How long an event that has failed for good can be listed and sent again, see app/commands/failed_events.py."""
+"""How long an event that has failed for good can be listed and sent again, see app/worker/failed_events.py."""
 
 DELETED_AT_ONCE = 1_000
 
@@ -49,6 +50,7 @@ def event_queue(webhook: Webhook) -> Queue:
 
 async def _record(lease: Lease, session: AsyncSession, outcomes: Sequence[Outcome], now: datetime) -> None:
     failed = await lease.record(session, outcomes, now)
+    metrics.after_commit(session, metrics.EVENTS_FAILED.inc, len(failed))
     for event in await session.exec(select(Event).where(member_of(col(Event.id), failed))) if failed else ():
         logger.error("Event %s (%s) could not be delivered to the webhook: %s", event.key, event.kind, event.error)
 

@@ -1,4 +1,4 @@
-"""Which IP addresses are internal, in every form in which they can be written."""
+"""Internal IP addresses, in every form in which they can be written."""
 
 from ipaddress import IPv4Address, IPv6Address
 
