@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import checks, data, events, serving, users
+from app.cli import checks, data, events, retention, serving, users
 from app.graphql.schema import sdl
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("check")(checks.check)
 app.command("migrate")(data.migrate)
 app.command("import")(data.import_)
 app.command("sample")(data.sample)
+app.command("prune")(retention.prune_)
 app.command("token")(users.token)
 
 
