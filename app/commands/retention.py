@@ -37,7 +37,7 @@ from app.domain.enums import LeadOfferStatus
 WINDOW = 5_000
 """How many rows of a table are looked at in one read."""
 
-AT_ONCE = 300
+AT_ONCE = 500
 """How many rows one transaction deletes."""
 
 STEPS_AT_ONCE = 30

@@ -238,6 +238,11 @@ async def test_a_released_lead_goes_on_as_without_a_prune(
     await claim(office, lead, cast.bob)
     office.now += 500 * DAY
     if is_pruned:
+        other = await world.lead(cast.alice, pond)  # whose step goes, because no team follows the pond
+        await office.submit(other)
+        await office.dispatch()
+        await claim(office, other, fred)
+        office.now += 500 * DAY
         await pruned(office.database, office.now - DAY)
         assert await rows(office.database) == Counter(lead_rollouts=1)
 
