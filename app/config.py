@@ -157,6 +157,11 @@ class Settings(BaseSettings):
         description="The number of requests that may come from one address, authenticated or not, such as "
         "`1200/minute`. IPv6 addresses count by their /64 network.",
     )
+    rate_limit_per_intake_key: str = Field(
+        default="60/minute",
+        description="The number of requests that may be sent to `POST /intake/{key}` with one API key. Such keys stand "
+        "in public pages, so this limit is always on.",
+    )
     rate_limit_storage: SecretStr | None = Field(
         default=None,
         description="Where several processes count requests together: `async+redis://[USER:PASSWORD@]HOST[:PORT]`, "
@@ -349,7 +354,7 @@ class Settings(BaseSettings):
                 raise ValueError("must end with the host and the port, or with the number of a database: /0")
         return url
 
-    @field_validator("rate_limit_per_user", "rate_limit_per_address")
+    @field_validator("rate_limit_per_user", "rate_limit_per_address", "rate_limit_per_intake_key")
     @classmethod
     def _check_rate_limit(cls, limit: str | None) -> str | None:
         if limit is None:

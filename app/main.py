@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
+from app.access.api_keys import ApiKeys
 from app.access.auth import make_authenticator
 from app.config import Settings, read_settings
 from app.db.change_feed import OfferChange
@@ -62,7 +63,7 @@ def create_app(
     database_clock = DatabaseClock(db)
     now = clock or database_clock
     hub = Hub(db, settings.listen_url or settings.database_url)
-    authenticator = make_authenticator(db, settings)
+    authenticator = make_authenticator(db, settings, now)
     endpoint = GraphQLEndpoint(authenticator, settings, now, hub, graphiql if settings.graphiql else None)
     worker = Worker(db, settings, channels, now, make_webhook(settings)) if channels else None
     if worker is not None and clock is None:
@@ -90,7 +91,7 @@ def create_app(
     app = Starlette(
         routes=routes,
         middleware=middleware,
-        lifespan=_make_lifespan(db, database_clock if clock is None else None, hub, worker),
+        lifespan=_make_lifespan(db, database_clock if clock is None else None, hub, worker, authenticator.keys),
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.database = db
@@ -98,7 +99,7 @@ def create_app(
 
 
 def _make_lifespan(
-    db: Database, clock: DatabaseClock | None, hub: Hub, worker: Worker | None
+    db: Database, clock: DatabaseClock | None, hub: Hub, worker: Worker | None, keys: ApiKeys
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     def begin_shutdown() -> None:
         """End subscriptions, for which the server would wait indefinitely, and stop the worker at the same time."""
@@ -122,6 +123,7 @@ def _make_lifespan(
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await hub.close()
+                    await keys.close()
                     await db.close()
 
     return lifespan

@@ -21,6 +21,7 @@ from app.domain.alert_channels import Alerts
 from app.domain.distribution_targets import Target
 from app.domain.enums import (
     ClaimedVia,
+    ClaimEnd,
     DeliveryStatus,
     DistributionTarget,
     LeadOfferStatus,
@@ -46,6 +47,21 @@ LEAD_TYPES = (None, "Seller", "Buyer")
 TIMEZONES = ("America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles")
 CLAIMED_BY_HAND = (ClaimedVia.APP, ClaimedVia.APP, ClaimedVia.EMAIL, ClaimedVia.TEXT, ClaimedVia.PHONE)
 
+CITIES = (
+    ("Austin", "TX"), ("Boulder", "CO"), ("Chicago", "IL"), ("Denver", "CO"), ("Fresno", "CA"), ("Hampton", "VA"),
+    ("Miami", "FL"), ("Portland", "OR"), ("San José", "CA"), ("Tucson", "AZ"),
+)  # fmt: skip
+"""The city of each team's leads, and its state."""
+STREETS = ("Cedar Lane", "Lake Street", "Main Street", "Maple Avenue", "Oak Street", "Park Road", "Second Street")
+LISTING_STATUSES = ("For Sale", "For Sale", "Pending", "Sold")
+MESSAGES = (
+    "Is this house still for sale? I can come on Saturday.\nPlease call me after 5 pm.",
+    "We are moving in spring and would like to see it.",
+    "What are the property taxes, and how old is the roof?",
+    "¿Está disponible todavía? Gracias.",
+)
+"""The texts that people write on the website."""
+
 FIRST_NAMES = (
     "Ada", "Alan", "Annie", "Barbara", "Ben", "Carlos", "Chen", "Christine", "Daniel", "Dorothy", "Edith", "Elena",
     "Evelyn", "Frank", "Gladys", "Grace", "Hedy", "Hiro", "Ingrid", "Ivan", "James", "Joan", "Katherine", "Kofi",
@@ -59,6 +75,8 @@ LAST_NAMES = (
     "Novak", "Okafor", "Owens", "Park", "Patel", "Perez", "Reed", "Roy", "Santos", "Silva", "Turner", "Vaughan",
     "Walker", "West", "Wright", "Young",
 )  # fmt: skip
+
+DECLINED = OfferState(LeadOfferStatus.DECLINED)
 
 Tables = dict[str, list[dict[str, Any]]]
 """Rows by table, in an order that foreign keys allow."""
@@ -275,7 +293,9 @@ def _lead(size: Size, lead: int, random: Random) -> Tables:
     moments = [start + position * GAP for position in range(size.members)]
     due = sum(moment <= ANCHOR for moment in moments)
     line = [size.in_line(team, lead, place) for place in range(size.members)]
-    taker = next((i for i in range(due) if size.assigns(team, line[i]) or random.random() < 0.2), None)
+    claims = _claims(size, team, moments[:due], line, random)
+    releaser = next((claim.place for claim in claims if claim.ended_at is not None), None)
+    taker = next((claim.place for claim in claims if claim.ended_at is None), None)
     offers = [
         {
             "id": lead * size.members + place + 1,
@@ -286,11 +306,10 @@ def _lead(size: Size, lead: int, random: Random) -> Tables:
             "notify_at": moment,
             "rank": None if method is OrderMethod.TIME else place + 1,
             **_alerts(size, team, line[place]),
-            **_state(place, due, taker, random)._asdict(),
+            **(DECLINED if place == releaser else _state(place, due, taker, random))._asdict(),
         }
         for place, moment in enumerate(moments)
     ]
-    zipcode, claim = random.choice(_zipcodes(team)), _claim(size, team, moments, line, taker, random)
     return {
         "contacts": [_contact(number, team)],
         "leads": [
@@ -300,14 +319,28 @@ def _lead(size: Size, lead: int, random: Random) -> Tables:
                 "creator_id": team + 1,
                 "source_id": team * 3 + source + 1,
                 **asdict(target),
-                "zipcode": zipcode,
+                "zipcode": random.choice(_zipcodes(team)),
                 "type": LEAD_TYPES[source],
+                **_enquiry(number, team, source),
                 "created_at": start - timedelta(seconds=20),
-                **claim,
+                **_holder(size, team, line, claims),
             }
         ],
         "lead_offers": offers,
-        "deliveries": [delivery for offer in offers for delivery in _deliveries(offer, claim["claimed_at"])],
+        "claims": [
+            {
+                "lead_id": number,
+                "user_id": offers[claim.place]["user_id"],
+                "team_id": team + 1,
+                "offer_id": offers[claim.place]["id"],
+                "via": claim.via,
+                "claimed_at": claim.claimed_at,
+                "ended_at": claim.ended_at,
+                "end_reason": None if claim.ended_at is None else ClaimEnd.RELEASED,
+            }
+            for claim in claims
+        ],
+        "deliveries": [row for place, offer in enumerate(offers) for row in _deliveries(offer, place, claims)],
         "lead_rollouts": [
             {
                 "id": number,
@@ -320,6 +353,56 @@ def _lead(size: Size, lead: int, random: Random) -> Tables:
         ],
         "rollout_offers": [{"rollout_id": number, "offer_id": offer["id"]} for offer in offers],
     }
+
+
+def _enquiry(number: int, team: int, source: int) -> dict[str, Any]:
+    """Return what a lead says: everything if it came from the website, nothing if it is a referral."""
+    (city, state), kind = CITIES[team % len(CITIES)], SOURCES[source]
+    has_listing, is_written = kind != "Referral", kind == "Website"
+    place = number % len(MESSAGES)
+    return {
+        "message": MESSAGES[place] if is_written else None,
+        "listing_price": (150 + number * 7919 % 900) * 1_000 if has_listing else None,
+        "mls_id": f"ML{1_000_000 + number}" if has_listing else None,
+        "listing_status": LISTING_STATUSES[number % len(LISTING_STATUSES)] if has_listing else None,
+        "street_address": f"{number % 900 + 1} {STREETS[number % len(STREETS)]}" if has_listing else None,
+        "city": city if has_listing else None,
+        "state": state if has_listing else None,
+        "language": ("es" if place == len(MESSAGES) - 1 else "en") if is_written else None,
+        "external_id": f"web-{number}" if is_written else None,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A claim by the member at this place of the line. It ended by a release, if it has ended."""
+
+    place: int
+    via: ClaimedVia
+    claimed_at: datetime
+    ended_at: datetime | None
+
+
+def _claims(size: Size, team: int, moments: list[datetime], line: list[int], random: Random) -> list[_Claim]:
+    """Return the claims of a lead: none, one, or one that was released and perhaps another one after it.
+
+    `moments` has the times of the offers that are due by ANCHOR, and `line` the positions of the members in the order
+    of their offers. A claim comes before the next offer is due. A release comes when that would have been due, so that
+    the offers keep their times.
+    """
+    claims: list[_Claim] = []
+    for place, moment in enumerate(moments):
+        automatic = size.assigns(team, line[place])
+        if not automatic and random.random() >= 0.2:
+            continue
+        after = timedelta(0) if automatic else GAP * random.random()
+        via = ClaimedVia.AUTO if automatic else random.choice(CLAIMED_BY_HAND)
+        is_released = not claims and not automatic and place + 1 < len(moments) and random.random() < 0.2
+        ended_at = moments[place + 1] if is_released else None
+        claims.append(_Claim(place, via, min(moment + after, ANCHOR), ended_at))
+        if ended_at is None:
+            break
+    return claims
 
 
 def _start(size: Size, lead: int) -> datetime:
@@ -343,47 +426,52 @@ def _state(position: int, due: int, taker: int | None, random: Random) -> OfferS
     waits = position >= due if taker is None else position > taker
     status = LeadOfferStatus.SCHEDULED if waits else LeadOfferStatus.SENT
     if not waits and random.random() < 0.15 and position != due - 1:
-        return OfferState(LeadOfferStatus.DECLINED)
+        return DECLINED
     return OfferState(status) if taker is None else after_claim(status)
 
 
-def _deliveries(offer: dict[str, Any], claimed_at: datetime | None) -> list[dict[str, Any]]:
-    """Return the deliveries of an offer that have ended: sent within three seconds, or cancelled by a claim before.
+def _deliveries(offer: dict[str, Any], place: int, claims: Sequence[_Claim]) -> list[dict[str, Any]]:
+    """Return the deliveries of an offer that have ended. Those of scheduled offers are pending, and `fill` writes them.
 
-    Those of scheduled offers are pending, and `fill` writes them.
+    A claim cancels those that are not due. After a release, the users of the offers that the claim had ended are
+    notified again. A user to whom the lead is assigned is notified all the same.
     """
-    if offer["status"] is LeadOfferStatus.SCHEDULED:
-        return []
-    is_sent = offer["status"] is not LeadOfferStatus.CANCELLED
-    latest = ANCHOR if claimed_at is None or claimed_at == offer["notify_at"] else claimed_at
-    sent_at = min(offer["notify_at"] + timedelta(milliseconds=offer["id"] * 37 % 3_000), latest)
+    rows: list[dict[str, Any]] = []
+    due_at = offer["notify_at"]
+    for claim in claims:
+        is_own = place == claim.place
+        latest = ANCHOR if is_own and claim.via is ClaimedVia.AUTO else claim.claimed_at
+        rows += _messages(offer, due_at if is_own or due_at < claim.claimed_at else None, latest)
+        has_declined = offer["status"] is LeadOfferStatus.DECLINED and place <= claim.place
+        if claim.ended_at is None or has_declined:
+            return rows
+        due_at = max(due_at, claim.ended_at)
+    return rows if offer["status"] is LeadOfferStatus.SCHEDULED else rows + _messages(offer, due_at, ANCHOR)
+
+
+def _messages(offer: dict[str, Any], due_at: datetime | None, latest: datetime) -> list[dict[str, Any]]:
+    """Return a delivery for each channel of an offer: sent within three seconds, or cancelled without a `due_at`."""
+    delay = timedelta(milliseconds=offer["id"] * 37 % 3_000)
     return [
         {
             "offer_id": offer["id"],
             "channel": channel,
-            "status": DeliveryStatus.SENT if is_sent else DeliveryStatus.CANCELLED,
-            "attempts": int(is_sent),
-            "sent_at": sent_at if is_sent else None,
+            "status": DeliveryStatus.CANCELLED if due_at is None else DeliveryStatus.SENT,
+            "attempts": int(due_at is not None),
+            "sent_at": None if due_at is None else min(due_at + delay, latest),
         }
         for channel in Alerts.from_fields(offer).channels
     ]
 
 
-def _claim(
-    size: Size, team: int, moments: list[datetime], line: list[int], taker: int | None, random: Random
-) -> dict[str, Any]:
-    """Return the columns of a claim, which comes before the next member's offer is due.
-
-    `line` has the positions of the members in the order of their offers, and `taker` the place in it.
-    """
-    if taker is None:
-        return {"claimed_by_id": None, "claimed_at": None, "claimed_via": None}
-    automatic = size.assigns(team, line[taker])
-    after = timedelta(0) if automatic else GAP * random.random()
+def _holder(size: Size, team: int, line: Sequence[int], claims: Sequence[_Claim]) -> dict[str, Any]:
+    """Return the columns of a lead that say who has it."""
+    last = claims[-1] if claims and claims[-1].ended_at is None else None
     return {
-        "claimed_by_id": size.agent(team, line[taker]),
-        "claimed_at": min(moments[taker] + after, ANCHOR),
-        "claimed_via": ClaimedVia.AUTO if automatic else random.choice(CLAIMED_BY_HAND),
+        "claimed_by_id": None if last is None else size.agent(team, line[last.place]),
+        "claimed_at": None if last is None else last.claimed_at,
+        "claimed_via": None if last is None else last.via,
+        "first_claimed_at": claims[0].claimed_at if claims else None,
     }
 
 

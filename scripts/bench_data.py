@@ -31,6 +31,7 @@ COPIED = {
     "leads": {"id": "leads", "contact_id": "contacts"},
     "lead_offers": {"id": "lead_offers", "lead_id": "leads"},
     "deliveries": {"id": "deliveries", "offer_id": "lead_offers"},
+    "claims": {"id": "claims", "lead_id": "leads", "offer_id": "lead_offers"},
 }
 """The tables that grow with the number of leads, and which of their columns refer to which table."""
 
@@ -94,6 +95,7 @@ class Data:
         for table, ids in COPIED.items():
             shifts = {column: f"{column} + copy * {last[of]}" for column, of in ids.items()}
             shifts["notify_at"] = "notify_at + copy * interval '1 second'"
+            shifts["external_id"] = "external_id || '-' || copy"
             columns = [name for (name,) in await connection.fetch(_COLUMNS, table)]
             copied = ", ".join(shifts.get(column, column) for column in columns)
             await connection.execute(

@@ -96,23 +96,18 @@ LEAD_ROWS = """l JOIN contacts c ON c.id = l.contact_id LEFT JOIN teams t ON t.i
     LEFT JOIN users h ON h.id = l.claimed_by_id"""
 LEAD_ORDER = "ORDER BY l.created_at DESC, l.id"
 LEAD = {"id": "id:ID", "type": "type:TEXT", "zipcode": "zipcode:TEXT", "createdAt": "created_at:TIME"}
-OFFERS_OF_LEAD = spelled(
-    "l",
-    total=f"(SELECT count(*) FROM lead_offers WHERE {MINE.format('l.id')})",
-    data=listed(
-        spelled(
-            "o",
-            id="id:ID",
-            status="status:TEXT",
-            notifyAt="notify_at:TIME",
-            rank="rank:NUMBER",
-            user=optional("u", **NAMES),
-        ),
-        f"""(SELECT * FROM lead_offers WHERE {MINE.format("l.id")} ORDER BY notify_at NULLS LAST, id LIMIT 10) o
-        LEFT JOIN users u ON u.id = o.user_id""",
-        "ORDER BY o.notify_at NULLS LAST, o.id",
-    ),
-)
+
+
+def offers_of(row: str, item: str, limit: int) -> str:
+    """Return the viewer's first offers of a lead in the order of their time."""
+    rows = f"(SELECT * FROM lead_offers WHERE {MINE.format(row)} ORDER BY notify_at NULLS LAST, id LIMIT {limit})"
+    return listed(item, f"{rows} o LEFT JOIN users u ON u.id = o.user_id", "ORDER BY o.notify_at NULLS LAST, o.id")
+
+
+def members_of(table: str, item: str, condition: str = "true") -> str:
+    """Return the first rows of a team in this table, with their users."""
+    rows = f"(SELECT * FROM {table} m WHERE m.team_id = t.id AND {condition} ORDER BY id LIMIT 25)"
+    return listed(item, f"{rows} m JOIN users u ON u.id = m.user_id", "ORDER BY m.id")
 
 
 def offers(rows: str, counted: str) -> str:
@@ -126,6 +121,76 @@ def leads(item: str, start: str) -> str:
     return f"""'{{"leads":{{' || {start} || '"data":' || {listed(item, f"{rows} {LEAD_ROWS}", LEAD_ORDER)} || '}}}}'"""
 
 
+SHORT_OFFER = {"id": "id:ID", "status": "status:TEXT", "notifyAt": "notify_at:TIME", "rank": "rank:NUMBER"}
+OFFERS_OF_LEAD = spelled(
+    "l",
+    total=f"(SELECT count(*) FROM lead_offers WHERE {MINE.format('l.id')})",
+    data=offers_of("l.id", spelled("o", **SHORT_OFFER, user=optional("u", **NAMES)), 10),
+)
+DELIVERY = spelled(
+    "d",
+    id="id:ID",
+    channel="channel:TEXT",
+    status="status:TEXT",
+    attempts="attempts:NUMBER",
+    sentAt="sent_at:TIME",
+)
+DELIVERIES = listed(DELIVERY, "deliveries d WHERE d.offer_id = o.id", "ORDER BY d.id")
+SECONDS = (
+    "CAST((julianday({1}) - julianday({0})) * 86400 + 0.0005 AS INTEGER)"
+    if IS_SQLITE
+    else "floor(extract(epoch FROM {1} - {0}))"
+)
+DETAIL = spelled(
+    "l",
+    **LEAD,
+    claimedAt="claimed_at:TIME",
+    claimedVia="claimed_via:TEXT",
+    timeToClaim=NUMBER.format(SECONDS.format("l.created_at", "l.claimed_at")),
+    contact=CONTACT,
+    offers=spelled(
+        "l",
+        data=offers_of("l.id", spelled("o", **SHORT_OFFER, user=optional("u", **NAMES), deliveries=DELIVERIES), 25),
+    ),
+)
+WAS_OFFERED = """EXISTS (SELECT 1 FROM lead_offers v WHERE v.lead_id = l.id AND v.user_id = $1
+    AND v.status <> 'CANCELLED' AND (v.notify_at <= CURRENT_TIMESTAMP OR v.notify_at IS NULL))"""
+TEAM_OF_MEMBERS = spelled(
+    "t",
+    id="id:ID",
+    name="name:TEXT",
+    orderMethod="order_method:TEXT",
+    minsUntilNextAlert="mins_until_next_alert:NUMBER",
+    members=spelled(
+        "t",
+        data=members_of(
+            "team_members",
+            spelled(
+                "m",
+                id="id:ID",
+                requestStatus="request_status:TEXT",
+                user=spelled("u", **NAMES, email="email:TEXT"),
+            ),
+        ),
+    ),
+    distributionOptions=spelled(
+        "t",
+        data=members_of(
+            "distribution_options",
+            spelled(
+                "m",
+                id="id:ID",
+                rank="rank:NUMBER",
+                minsUntilLeadOffer="mins_until_lead_offer:NUMBER",
+                assignAutomatically="assign_automatically:FLAG",
+                user=spelled("u", id="id:ID", firstName="first_name:TEXT"),
+            ),
+            "(t.creator_id = $1 OR m.user_id = $1)",
+        ),
+    ),
+)
+IS_IN_TEAM = """(t.creator_id = $1 OR EXISTS (SELECT 1 FROM team_members v WHERE v.team_id = t.id AND v.user_id = $1
+    AND v.request_status = 'ACCEPTED'))"""
 HOLDER = {"contact": CONTACT, "team": TEAM, "claimedBy": optional("h", **NAMES)}
 STATEMENTS = {
     "lead": offers(
@@ -138,7 +203,21 @@ STATEMENTS = {
         f"""'"total":' || ({total((CREATED, HELD, OFFERED))}) || ','""",
     ),
     "leads": leads(spelled("l", **LEAD, **HOLDER), "''"),
+    "detail": f"""'{{"lead":' || {DETAIL} || '}}' FROM leads l JOIN contacts c ON c.id = l.contact_id
+        WHERE l.id = $2 AND (l.creator_id = $1 OR l.claimed_by_id = $1 OR {WAS_OFFERED})""",
+    "team": f"""'{{"team":' || {TEAM_OF_MEMBERS} || '}}' FROM teams t
+        WHERE t.id = $2 AND t.deleted_at IS NULL AND {IS_IN_TEAM}""",
 }
+
+
+def _asked(query: str, variables: dict[str, Any]) -> tuple[str, tuple[int, ...]]:
+    """Return the name of the statement, and its values behind the viewer."""
+    name = query.removeprefix("query ").partition("(")[0].lower()
+    if name in ("detail", "team"):
+        return name, (int(variables["id"]),)
+    if "lead" in variables:
+        return "lead", (variables["limit"], int(variables["lead"]))
+    return {"offers": "inbox"}.get(name, name), (variables["limit"],)
 
 
 class Limit:
@@ -169,10 +248,8 @@ class Limit:
             await send({"type": "lifespan.shutdown.complete"})
             return
         sent = orjson.loads((await receive())["body"])
-        limit, lead = sent["variables"].get("limit", 10), sent["variables"].get("lead")
-        name = next((known for known in ("board", "leads") if f"query {known.title()}" in sent["query"]), "inbox")
-        values = (VIEWER, limit, int(lead)) if lead else (VIEWER, limit)
-        data = await self.fetch(f"SELECT {STATEMENTS['lead' if lead else name]}", *values)
+        name, values = _asked(sent["query"], sent["variables"])
+        data = await self.fetch(f"SELECT {STATEMENTS[name]}", VIEWER, *values)
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
         await send({"type": "http.response.body", "body": f'{{"data":{data}}}'.encode()})
 

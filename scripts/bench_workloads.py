@@ -33,9 +33,6 @@ TEAM = """query Team($id: ID!) { team(id: $id) {
     distributionOptions(limit: 25) {
         data { id rank minsUntilLeadOffer assignAutomatically user { id firstName } } } } }"""
 
-WITHOUT_LIMIT = frozenset({"detail", "team"})
-"""Workloads for which there is no hand-written SQL."""
-
 DESCRIPTIONS = {
     "lead": "ten offers of one lead",
     "inbox10": "ten offers of an inbox of 2,000",

@@ -1,7 +1,8 @@
 """Prints the demo's users, teams and leads in the format of `lead-offers import`.
 
 Katherine leads two teams: IBM, ordered by rank, and Langley, ordered by time. Lead 1 was claimed long ago, 2 and 3 can
-be submitted, 4 is in the middle of its rollout now, and submitting 5 or 6 fails. Christine is in no team.
+be submitted and say what was asked on the website, 4 is in the middle of its rollout now, and submitting 5 or 6 fails.
+Christine is in no team.
 
 Three more teams of Katherine's are a chain. Hampton offers leads 8 and 9 round robin, to two members at a time; Annie
 gets half of the turns. An unclaimed lead goes on to Houston, ordered by rank, and then to Pond, where everybody sees
@@ -198,8 +199,32 @@ DATA = {
             "claimed_at": "2018-01-16T09:09:09.000Z",
             "claimed_via": "Auto",
         },
-        {"id": 2, "contact_id": 2, "source_id": WEBSITE, "zipcode": "10504"},
-        {"id": 3, "contact_id": 3, "source_id": WEBSITE, "zipcode": "23681", "type": "Buyer"},
+        {
+            "id": 2,
+            "contact_id": 2,
+            "source_id": WEBSITE,
+            "zipcode": "10504",
+            "text_body": "Is this house still for sale? I can come on Saturday.\nPlease call me after 5 pm.",
+            "listing_price": 450_000,
+            "mls_id": "ML1000002",
+            "listing_status": "For Sale",
+            "street_address": "12 Maple Avenue",
+            "city": "Armonk",
+            "state": "NY",
+            "language": "en",
+            "external_id": "web-2",
+        },
+        {
+            "id": 3,
+            "contact_id": 3,
+            "source_id": WEBSITE,
+            "zipcode": "23681",
+            "type": "Buyer",
+            "text_body": "We are moving in spring and look for three bedrooms.",
+            "city": "Hampton",
+            "state": "VA",
+            "external_id": "web-3",
+        },
         {"id": 4, "contact_id": 4, "source_id": WEBSITE, "type": "Seller", "created_at": soon(-46)},
         {"id": 5, "contact_id": 5, "source_id": OPEN_HOUSE},
         {"id": 6, "contact_id": 6, "source_id": WEBSITE, "zipcode": "99501", "type": "Buyer"},

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 
 from sqlmodel import col, select
 
-from app.access.auth import Scope
-from app.access.tokens import issue_token
+from app.access.tokens import TOKEN_SCOPES, issue_token
 from app.config import read_settings
 from app.db.engine import connect
 from app.db.models import Team, TeamMember, User
@@ -26,7 +25,7 @@ async def print_people() -> None:
     now = datetime.now(UTC)
     for user in users:
         print(f"{user.first_name} {user.last_name} <{user.email}>, {describe(user, teams, members)}")
-        print(f"  {issue_token(settings, user.id, ' '.join(Scope), HOURS, now)}")
+        print(f"  {issue_token(settings, user.id, ' '.join(TOKEN_SCOPES), HOURS, now)}")
 
 
 def describe(user: User, teams: Sequence[Team], members: Sequence[TeamMember]) -> str:

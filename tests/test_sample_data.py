@@ -1,6 +1,7 @@
 """Sample data follows the rules of the server, and is the same each time."""
 
 from collections import Counter, defaultdict
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,12 +10,22 @@ from sqlmodel import SQLModel
 from typer.testing import CliRunner
 
 from app import cli
+from app.commands.leads import RULES
 from app.commands.outbox import count_silent_offers
 from app.db.engine import Database, connect
 from app.domain.alert_channels import Alerts
-from app.domain.enums import OPEN_STATUSES, DeliveryStatus, LeadOfferStatus, OrderMethod, RequestStatus
+from app.domain.enums import (
+    OPEN_STATUSES,
+    ClaimedVia,
+    ClaimEnd,
+    DeliveryStatus,
+    LeadOfferStatus,
+    OrderMethod,
+    RequestStatus,
+)
 from app.domain.planner import Candidate, Option, PlannedOffer, RolloutSettings, plan
 from app.domain.turns import MemberTurns
+from app.domain.validation import checking
 from app.errors import ApiError, Code
 from app.sample_data import ANCHOR, Size, fill
 from tests.support.databases import Clone
@@ -54,7 +65,8 @@ def test_counts(tables: Tables) -> None:
         "leads": 120,
         "lead_rollouts": 120,
         "lead_offers": 120 * 4,
-        "deliveries": sum(len(_alerts(offer).channels) for offer in tables["lead_offers"]),
+        "claims": len(tables["claims"]),
+        "deliveries": len(tables["deliveries"]),
         "rollout_offers": 120 * 4,
     }
     assert {offer.status for offer in tables["lead_offers"]} == set(LeadOfferStatus)
@@ -131,17 +143,16 @@ def test_offers_equal_those_of_a_submit(tables: Tables) -> None:
     assert found == {number: used for number, used in turns.items() if used}
 
 
-def test_each_offer_has_a_delivery_per_channel_that_fits_its_status(tables: Tables) -> None:
+def test_the_last_deliveries_of_an_offer_fit_its_status(tables: Tables) -> None:
     claimed_at = {lead.id: lead.claimed_at for lead in tables["leads"]}
-    deliveries = defaultdict(list)
-    for delivery in tables["deliveries"]:
-        deliveries[delivery.offer_id].append(delivery)
+    deliveries = _deliveries_by_offer(tables)
     for offer in tables["lead_offers"]:
-        assert sorted(each.channel for each in deliveries[offer.id]) == sorted(_alerts(offer).channels)
-        for each in deliveries[offer.id]:
+        count = len(_alerts(offer).channels)
+        assert sorted(each.channel for each in deliveries[offer.id][-count:]) == sorted(_alerts(offer).channels)
+        for each in deliveries[offer.id][-count:]:
             if offer.status is LeadOfferStatus.SCHEDULED:
                 told = (DeliveryStatus.PENDING, 0, offer.notify_at, None)
-            elif offer.status is LeadOfferStatus.CANCELLED:
+            elif offer.status is LeadOfferStatus.CANCELLED or each.status is DeliveryStatus.CANCELLED:
                 told = (DeliveryStatus.CANCELLED, 0, None, None)
             else:
                 told = (DeliveryStatus.SENT, 1, None, each.sent_at)
@@ -156,9 +167,77 @@ def test_each_offer_has_a_delivery_per_channel_that_fits_its_status(tables: Tabl
     }
 
 
+def test_users_are_notified_again_after_a_release(tables: Tables) -> None:
+    released = {claim.lead_id: claim for claim in tables["claims"] if claim.ended_at is not None}
+    deliveries = _deliveries_by_offer(tables)
+    again = 0
+    for offer in tables["lead_offers"]:
+        claim = released.get(offer.lead_id)
+        own = claim is not None and claim.offer_id == offer.id
+        is_reopened = claim is not None and not own and offer.status is not LeadOfferStatus.DECLINED
+        if claim is None or own:
+            assert len(deliveries[offer.id]) == len(_alerts(offer).channels)
+        elif is_reopened:
+            again += 1
+            assert len(deliveries[offer.id]) == 2 * len(_alerts(offer).channels)
+            was_due = offer.notify_at < claim.claimed_at
+            before = DeliveryStatus.SENT if was_due else DeliveryStatus.CANCELLED
+            assert deliveries[offer.id][0].status is before
+    assert again > 0
+
+
+def test_the_ledger_agrees_with_the_leads(tables: Tables) -> None:
+    offers = {offer.id: offer for offer in tables["lead_offers"]}
+    leads = {lead.id: lead for lead in tables["leads"]}
+    claims = defaultdict(list)
+    for claim in tables["claims"]:
+        claims[claim.lead_id].append(claim)
+        offer = offers[claim.offer_id]
+        assert (offer.lead_id, offer.user_id, offer.team_id) == (claim.lead_id, claim.user_id, claim.team_id)
+        assert offer.notify_at <= claim.claimed_at <= (claim.ended_at or ANCHOR) <= ANCHOR
+        assert (claim.via is ClaimedVia.AUTO) == offer.assign_automatically
+        ended = (ClaimEnd.RELEASED, LeadOfferStatus.DECLINED) if claim.ended_at else (None, LeadOfferStatus.CLAIMED)
+        assert (claim.end_reason, offer.status) == ended
+    for lead in leads.values():
+        its = claims[lead.id]
+        held = [(claim.user_id, claim.claimed_at, claim.via) for claim in its if claim.ended_at is None]
+        assert held == ([(lead.claimed_by_id, lead.claimed_at, lead.claimed_via)] if lead.claimed_by_id else [])
+        assert lead.first_claimed_at == (its[0].claimed_at if its else None)
+        assert all(earlier.ended_at <= later.claimed_at for earlier, later in pairwise(its))
+
+
+async def test_figures_have_something_to_show(database: Database) -> None:
+    """Members of every team have claimed, declined and released leads, and some leads were claimed again."""
+    size = Size(teams=4, members=4, leads=1_000)
+    await fill(database, size)
+    tables = await everything(database)
+    for number in range(1, size.teams + 1):
+        claims = [claim for claim in tables["claims"] if claim.team_id == number]
+        declined = {
+            offer.user_id
+            for offer in tables["lead_offers"]
+            if offer.team_id == number and offer.status is LeadOfferStatus.DECLINED
+        }
+        assert len({claim.user_id for claim in claims}) == size.members
+        assert len({claim.user_id for claim in claims if claim.ended_at is not None}) > 1
+        assert len(declined) > 1
+        assert {claim.via for claim in claims} >= {ClaimedVia.APP, ClaimedVia.EMAIL, ClaimedVia.TEXT, ClaimedVia.PHONE}
+    again = Counter(claim.lead_id for claim in tables["claims"])
+    assert {*again.values()} == {1, 2}
+    months = Counter(claim.claimed_at.month for claim in tables["claims"])
+    assert len(months) == 12
+
+
 async def test_nobody_misses_a_scheduled_offer(database: Database, tables: Tables) -> None:
     async with database.read() as session:
         assert (await session.exec(count_silent_offers())).one() == 0
+
+
+def _deliveries_by_offer(tables: Tables) -> dict[int, list[Any]]:
+    deliveries: dict[int, list[Any]] = defaultdict(list)
+    for delivery in tables["deliveries"]:
+        deliveries[delivery.offer_id].append(delivery)
+    return deliveries
 
 
 def _candidate(user: Any, status: RequestStatus, row: Any, turns: MemberTurns | None) -> Candidate:
@@ -182,6 +261,24 @@ def test_everything_of_a_team_belongs_to_its_leader(tables: Tables) -> None:
         assert lead.creator_id == team.creator_id == contacts[lead.contact_id]
         assert lead.team_id in (None, team.id)
         assert zipcodes[lead.zipcode] == team.id
+
+
+def test_leads_of_the_website_say_what_was_asked(tables: Tables) -> None:
+    names = {source.id: source.name for source in tables["lead_sources"]}
+    leads: dict[str, list[Any]] = defaultdict(list)
+    for lead in tables["leads"]:
+        leads[names[lead.source_id]].append(lead)
+    for lead in leads["Website"]:
+        fields = (lead.message, lead.listing_price, lead.mls_id, lead.street_address, lead.city, lead.external_id)
+        assert None not in fields
+    assert len({lead.external_id for lead in leads["Website"]}) == len(leads["Website"])
+    assert {lead.language for lead in leads["Website"]} == {"en", "es"}
+    assert {(lead.message, lead.city is None) for lead in leads["Open house"]} == {(None, False)}
+    assert {(lead.message, lead.city, lead.listing_price) for lead in leads["Referral"]} == {(None, None, None)}
+    for lead in tables["leads"]:
+        said = {name: getattr(lead, name) for name in RULES}
+        with checking() as check:
+            assert check.each(RULES, said) == said, "as the API would store it"
 
 
 async def test_the_same_each_time(clone: Clone, tables: Tables) -> None:

@@ -12,7 +12,8 @@ null unless a rule below grants them. The answer depends on the viewer and the o
 | Team    | distributionOptions                       | its creator: all; accepted members: their own       |
 | Team    | warnings, nextTeam, minsUntilNextTeam     | its creator                                         |
 | Team    | turns                                     | its creator, if it is a Round Robin team            |
-| Lead    | rollouts, nextStep                        | its creator                                         |
+| Lead    | message                                   | its creator, and the user who holds it              |
+| Lead    | rollouts, nextStep, claims                | its creator                                         |
 | Lead    | offers                                    | everyone, as far as `visibility.offers` goes        |
 
 Every other field is shown to whoever reaches the object.
@@ -87,6 +88,11 @@ def _holds_a_lead(contact: Any, context: AccessContext) -> ColumnElement[bool]:
     )
 
 
+def _holds(lead: Any, context: AccessContext) -> ColumnElement[bool]:
+    claimed_by_id: ColumnElement[int | None] = lead.claimed_by_id
+    return claimed_by_id == context.viewer_id
+
+
 def _has_accepted(team: Any, context: AccessContext) -> ColumnElement[bool]:
     return has_accepted(team.id, context.viewer_id)
 
@@ -98,7 +104,9 @@ TEAM_DETAILS = AccessRule(Team, owner="creator_id", or_else=_has_accepted)
 TEAM_WARNINGS = AccessRule(Team, owner="creator_id")
 NEXT_TEAM = AccessRule(Team, owner="creator_id")
 TURNS = AccessRule(Team, owner="creator_id", only=("order_method", OrderMethod.ROUND_ROBIN))
+MESSAGE = AccessRule(Lead, owner="creator_id", or_else=_holds)
 ROLLOUTS = AccessRule(Lead, owner="creator_id")
+CLAIMS = AccessRule(Lead, owner="creator_id")
 
 
 def distribution_options(viewer_id: IdValue) -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""Rate limits per user and per client address. Both are off by default."""
+"""Rate limits per user and per client address, which are off by default, and per API key in an address."""
 
 import logging
 import time
@@ -26,6 +26,7 @@ class RateLimits:
         per_user, per_address = settings.rate_limit_per_user, settings.rate_limit_per_address
         self._per_user = parse(per_user) if per_user else None
         self._per_address = parse(per_address) if per_address else None
+        self._per_key = parse(settings.rate_limit_per_intake_key)
         store = settings.rate_limit_storage
         try:
             # coredis takes a password as it stands in the address, unless it is asked to decode it.
@@ -52,6 +53,10 @@ class RateLimits:
         """Count a request from an IP address (IPv6: from its /64). Raises RATE_LIMITED if there were too many."""
         if self._per_address and address is not None:
             await self._count(self._per_address, "address", _network(address))
+
+    async def count_key(self, prefix: str) -> None:
+        """Count a request with an API key in its address, given by its prefix. Raises RATE_LIMITED if too many came."""
+        await self._count(self._per_key, "key", prefix)
 
     async def _count(self, limit: RateLimitItem, kind: str, key: str) -> None:
         try:

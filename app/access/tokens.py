@@ -14,8 +14,10 @@ from typing import Any
 import jwt
 from cachetools import LRUCache
 
+from app.access.api_keys import KeyOfViewer
 from app.access.jwks import ALGORITHMS, KeySet
 from app.config import PREFIX, Settings
+from app.domain.enums import ApiScope
 from app.domain.identifiers import parse_id
 from app.domain.validation import fold_email
 from app.errors import ApiError, Code
@@ -25,22 +27,27 @@ SECRET_ALGORITHM = "HS256"  # noqa: S105 the name of an algorithm
 MAX_LENGTH = 8192
 """The maximum length of a token, in characters."""
 
+TOKEN_SCOPES = (ApiScope.READ, ApiScope.WRITE)
+"""The scopes that the command line issues tokens with. The scope `intake` is for API keys."""
+
 CACHED_TOKENS = 4096
 """How many verified tokens are cached, so that their signatures are not verified on every request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The user that a valid token identifies, by id or e-mail address, and the token's scopes.
+    """The user that a valid token or an API key identifies, by id or e-mail address, and its scopes.
 
-    The user may not exist or be deactivated; only the database knows.
+    The user may not exist or be deactivated, and the key may be revoked; only the database knows.
     """
 
     user_id: int | None
     email: str | None
     scopes: frozenset[str]
     expires: float
-    """Seconds since the epoch."""
+    """Seconds since the epoch; infinite for a key that never expires."""
+    key: KeyOfViewer | None = None
+    """The API key; None for a token."""
 
 
 class Tokens:
@@ -58,10 +65,7 @@ class Tokens:
 
         Raises UNAVAILABLE if the identity provider's keys have never been fetched.
         """
-        scheme, _, token = (authorization or "").partition(" ")
-        token = token.strip()
-        if scheme.lower() != "bearer" or not token:
-            raise _unauthenticated("Send an access token: Authorization: Bearer <token>.")
+        token = bearer_token(authorization)
         identity = self._verified.get(self._key(token)) or await self._verify(token)
         if identity.expires <= time.time():
             raise _unauthenticated("The access token has expired.")
@@ -122,6 +126,15 @@ class Tokens:
             _scopes(claims.get("scope", claims.get("scp"))),
             float(claims["exp"]),
         )
+
+
+def bearer_token(authorization: str | None) -> str:
+    """Return the token or API key in an Authorization header. Raises UNAUTHENTICATED if there is none."""
+    scheme, _, token = (authorization or "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise _unauthenticated("Send an access token or an API key: Authorization: Bearer <token>.")
+    return token
 
 
 def issue_token(settings: Settings, user_id: int, scopes: str, hours: float, now: datetime) -> str:

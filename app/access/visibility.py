@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped
 from sqlmodel import col
 
 from app.db.indexed_parts import IndexedPart
-from app.db.models import Contact, DistributionOption, Lead, LeadOffer, LeadRoute, LeadSource, Team, TeamMember
+from app.db.models import ApiKey, Contact, DistributionOption, Lead, LeadOffer, LeadRoute, LeadSource, Team, TeamMember
 from app.domain.enums import LeadOfferStatus, RequestStatus
 
 IdValue = int | BindParameter[int] | Mapped[int] | Mapped[int | None]
@@ -164,3 +164,13 @@ def lead_routes(viewer_id: IdValue) -> ColumnElement[bool]:
 def lead_route_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
     """The same lead routes, as rows that an index has in order."""
     return (IndexedPart(lead_routes(viewer_id), viewer_id, "creator_id"),)
+
+
+def api_keys(viewer_id: IdValue) -> ColumnElement[bool]:
+    """API keys of the viewer, revoked and expired ones too."""
+    return col(ApiKey.user_id) == viewer_id
+
+
+def api_key_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
+    """The same keys, as rows that an index has in order."""
+    return (IndexedPart(api_keys(viewer_id), viewer_id, "user_id"),)

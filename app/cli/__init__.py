@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import checks, data, events, retention, serving, users
+from app.cli import api_keys, checks, data, events, retention, serving, users
 from app.graphql.schema import sdl
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.add_typer(users.app, name="user")
+app.add_typer(api_keys.app, name="key")
 app.add_typer(data.leads, name="leads")
 app.add_typer(events.app, name="events")
 app.command("serve")(serving.serve)

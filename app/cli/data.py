@@ -71,7 +71,8 @@ def import_(
         bool,
         typer.Option(
             "--lenient",
-            help="Leave out names, e-mail addresses, phone numbers and zipcodes that are invalid, and count them.",
+            help="Leave out names, e-mail addresses, phone numbers, zipcodes and details of listings that are invalid, "
+            "and count them.",
         ),
     ] = False,
 ) -> None:

@@ -33,6 +33,8 @@ UVICORN: dict[str, Any] = {
     "log_config": None,
     "access_log": False,
     "server_header": False,
+    "timeout_keep_alive": 75,  # seconds; longer than proxies keep an idle connection, so that they end it
+    "timeout_worker_healthcheck": 300,  # seconds; a process does not answer while it loads its modules
     "timeout_graceful_shutdown": 7,  # seconds; service managers kill a process after 10
 }
 

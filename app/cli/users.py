@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.access.auth import Scope
-from app.access.tokens import issue_token
+from app.access.tokens import TOKEN_SCOPES, issue_token
 from app.cli.running import expected_errors, full_name, in_transaction, print_row, settings_or_exit
 from app.commands.release import release_leads
 from app.commands.users import activate_user, create_user, deactivate_user, find_user
@@ -19,7 +18,7 @@ from app.errors import ApiError, Code
 
 app = typer.Typer(help="Manage user accounts.", no_args_is_help=True)
 
-ALL_SCOPES = " ".join(Scope)
+ALL_SCOPES = " ".join(TOKEN_SCOPES)
 
 
 def _hours(number: float) -> float:
@@ -41,8 +40,8 @@ def token(
 
     Clients send it in the header `Authorization: Bearer TOKEN`. Fails if no active user has the address.
     """
-    if unknown := set(scope.split()) - set(Scope):
-        raise typer.BadParameter(f"{min(unknown)} is not one of {', '.join(Scope)}", param_hint="--scope")
+    if unknown := set(scope.split()) - set(TOKEN_SCOPES):
+        raise typer.BadParameter(f"{min(unknown)} is not one of {', '.join(TOKEN_SCOPES)}", param_hint="--scope")
     settings = settings_or_exit(signing=True)
 
     async def find(session: AsyncSession) -> User:
@@ -80,7 +79,7 @@ def deactivate(
     email: Annotated[str, typer.Argument(help="E-mail address of the user.")],
     release: Annotated[bool, typer.Option("--release", help="Offer the leads that the user holds to others.")] = False,
 ) -> None:
-    """Deactivate an account: its tokens stop working and its open offers are withdrawn.
+    """Deactivate an account: its tokens and API keys stop working and its open offers are withdrawn.
 
     The user keeps the leads that they hold, unless `--release` is given. Either way the leads are printed, one per
     line: id, time of the claim, name of the contact.

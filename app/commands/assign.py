@@ -10,11 +10,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.commands import outbox
 from app.commands.claim import end_offers
+from app.commands.claim_ledger import end_claim, open_claim
 from app.commands.locks import lock_own_lead
 from app.db.alert_columns import alerts_of
 from app.db.models import DistributionOption, Lead, LeadOffer, Team, User
 from app.domain.alert_channels import Alerts
-from app.domain.enums import ClaimedVia, LeadOfferStatus
+from app.domain.enums import ClaimedVia, ClaimEnd, LeadOfferStatus
 from app.domain.timestamps import seconds_between
 from app.errors import ApiError, Code
 from app.observability import metrics
@@ -31,12 +32,16 @@ async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_
     if lead.claimed_by_id == user_id:
         return lead
 
+    if lead.claimed_by_id is not None:
+        await end_claim(session, lead_id, ClaimEnd.REASSIGNED, now)
     lead.claimed_by_id, lead.claimed_at, lead.claimed_via = user_id, now, ClaimedVia.ASSIGNED
+    lead.first_claimed_at = lead.first_claimed_at or now
     lead.gives_up_at = None
     metrics.lead_taken(session, ClaimedVia.ASSIGNED.name, seconds_between(lead.created_at, now))
     await session.flush()
     await end_offers(session, lead_id, user_id)
     offer = await _due_offer(session, lead, user_id, now)
+    await open_claim(session, lead_id)
 
     await outbox.emit_offer_claimed(session, lead_id, user_id, ClaimedVia.ASSIGNED, lead.created_at, now)
     if user_id != viewer_id:

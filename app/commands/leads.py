@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import exists, func
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -16,23 +17,38 @@ from app.commands.lead_routes import check_source, find_routed_target
 from app.commands.locks import lock_own_lead
 from app.commands.offer_standing import IS_OPEN
 from app.commands.step_end import set_gives_up_at
+from app.db.driver_errors import TransactionConflict
 from app.db.models import Contact, Lead, LeadOffer, LeadRollout
 from app.domain.distribution_targets import MYSELF, TARGET_FIELDS, Target
 from app.domain.validation import Check, Rules, checking
 from app.errors import ApiError, Code
 
-_RULES: Rules = {"type": Check.text, "zipcode": Check.zipcode}
+RULES: Rules = {
+    "type": Check.text,
+    "zipcode": Check.zipcode,
+    "message": Check.message,
+    "listing_price": Check.price,
+    "mls_id": Check.text,
+    "listing_status": Check.text,
+    "street_address": Check.text,
+    "city": Check.text,
+    "state": Check.text,
+    "language": Check.text,
+    "external_id": Check.text,
+}
+"""The method of Check that validates each column of a lead in which an enquiry says something."""
 
 
 async def create_lead(session: AsyncSession, viewer_id: int, new: Mapping[str, Any], now: datetime) -> Lead:
     """Create a lead for one of the viewer's contacts, or for a new contact.
 
-    If `new` has no distribution target, the routes of its source decide. Raises BAD_USER_INPUT.
+    If `new` has no distribution target, the routes of its source decide. Raises BAD_USER_INPUT, and CONFLICT if the
+    viewer has a lead with this external id from the source.
     """
     with checking() as check:
         contact = await _contact(session, viewer_id, check, new)
         source_id = await check_source(session, viewer_id, check, "source_id", new.get("source_id"))
-        checked = check.each(_RULES, new)
+        checked = check.each(RULES, new)
         target = await _target(session, viewer_id, check, new)
     assert contact is not None
     assert target is not None
@@ -48,10 +64,47 @@ async def create_lead(session: AsyncSession, viewer_id: int, new: Mapping[str, A
         **asdict(target),
         **checked,
     )
-    session.add(lead)
-    await session.flush()
+    if (known_id := await write_lead(session, lead)) is not None:
+        raise _is_known(known_id)
     await set_gives_up_at(session, [lead.id], now)
     return lead
+
+
+async def write_lead(session: AsyncSession, lead: Lead, **changes: Any) -> int | None:
+    """Write a new lead, or changes of one. Return the id of the lead that its creator already has from the source.
+
+    That is a lead with the same external id: then nothing is written, and the transaction can go on. The unique index
+    decides, so that exactly one of simultaneous requests succeeds. Otherwise, and without an external id, return None.
+    """
+    if lead.external_id is None:
+        await _write(session, lead, changes)
+        return None
+    same = select(Lead.id).where(
+        col(Lead.creator_id) == lead.creator_id,
+        col(Lead.external_id) == lead.external_id,
+        col(Lead.source_id).is_not_distinct_from(changes.get("source_id", lead.source_id)),
+    )
+    try:
+        async with session.begin_nested():
+            await _write(session, lead, changes)
+    except IntegrityError as error:
+        known_id = (await session.exec(same)).one_or_none()
+        if known_id is None:
+            raise TransactionConflict("the lead with this external id has got another source") from error
+        return known_id
+    return None
+
+
+async def _write(session: AsyncSession, lead: Lead, changes: Mapping[str, Any]) -> None:
+    session.add(lead)
+    for name, value in changes.items():
+        setattr(lead, name, value)
+    await session.flush()
+
+
+def _is_known(lead_id: int) -> ApiError:
+    message = f"Lead {lead_id} already has this external id from the source."
+    return ApiError(Code.CONFLICT, message, {"leadId": str(lead_id)})
 
 
 async def _contact(session: AsyncSession, viewer_id: int, check: Check, new: Mapping[str, Any]) -> Contact | None:
@@ -86,25 +139,25 @@ async def update_lead(
     """Change the fields that `changes` names; null clears a field.
 
     Raises NOT_FOUND, FORBIDDEN, BAD_USER_INPUT, and CONFLICT if the target, method, team or zipcode of a lead would
-    change while it is claimed or has a SCHEDULED or SENT offer.
+    change while it is claimed or has a SCHEDULED or SENT offer, or if another lead from the new source has its external
+    id.
     """
     lead = await lock_own_lead(session, viewer_id, lead_id, now, to="change")
     with checking() as check:
-        checked = check.each(_RULES, changes)
+        checked = check.each(RULES, changes)
         target = target_of(lead)
         if changes.keys() & set(TARGET_FIELDS):
             target = await check_target(session, viewer_id, check, changes, target) or target
         if "source_id" in changes:
-            lead.source_id = await check_source(session, viewer_id, check, "source_id", changes["source_id"])
+            checked["source_id"] = await check_source(session, viewer_id, check, "source_id", changes["source_id"])
 
     if target != target_of(lead) or checked.get("zipcode", lead.zipcode) != lead.zipcode:
         await _refuse_while_offered(session, lead)
         last_step = select(func.max(LeadRollout.id)).where(col(LeadRollout.lead_id) == lead.id)
         lead.ended_step_id = (await session.exec(last_step)).one()
     set_target(lead, target)
-    for name, value in checked.items():
-        setattr(lead, name, value)
-    await session.flush()
+    if (known_id := await write_lead(session, lead, **checked)) is not None:
+        raise _is_known(known_id)
     await set_gives_up_at(session, [lead.id], now)
     return lead
 

@@ -10,8 +10,9 @@ for ever: a deadlock, which PostgreSQL ends by failing one of them. All commands
    them locks the team exclusively; a command that decides by them, such as a submit, shares its lock.
    Its marks of turns come after it: the lock of the team guards its rows of `turns`, too.
 4. **users**, by id. A command that changes when a user may be offered leads (absence, quiet hours, deactivation) locks
-   the user exclusively, one user at most; a command that decides by that shares its lock.
-5. other rows, such as contacts.
+   the user exclusively, one user at most; a command that decides by that shares its lock. The lock of a user also
+   guards the set of their API keys.
+5. other rows, such as contacts and API keys.
 
 Foreign keys follow the order by themselves: a new row takes a shared lock on each row that it refers to, the same lock
 that `share` takes, so that a submit pays nothing for it.
@@ -35,7 +36,7 @@ from app.access import visibility
 from app.db.compiled import Statement
 from app.db.driver_errors import TransactionConflict
 from app.db.functions import member_of, set_parameter
-from app.db.models import Contact, Lead, LeadOffer, LeadRoute, Team, TextOptOut, User
+from app.db.models import ApiKey, Contact, Lead, LeadOffer, LeadRoute, Team, TextOptOut, User
 from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime
 from app.errors import ApiError, Code
@@ -202,7 +203,23 @@ async def lock_users_of_phone(session: AsyncSession, phone: str) -> Sequence[int
     return [user_id for user_id, current in users if current == phone]
 
 
+async def lock_keys_of_user(session: AsyncSession, user_id: int) -> None:
+    """Lock the set of a user's API keys. Their names are unique while they are active, which no index can express.
+
+    The lock excludes itself and no shared lock, so that no submit waits for it.
+    """
+    user = select(User.id).where(col(User.id) == user_id)
+    await session.exec(user.with_for_update(of=User, key_share=True))
+
+
 # 5. Other rows
+
+
+async def lock_api_key(session: AsyncSession, viewer_id: int, key_id: int) -> ApiKey | None:
+    """Lock one of the viewer's API keys, and return its current row."""
+    found = select(ApiKey).where(col(ApiKey.id) == key_id, visibility.api_keys(viewer_id))
+    locked = found.with_for_update(of=ApiKey, key_share=True)
+    return (await session.exec(locked, execution_options=_FRESH)).one_or_none()
 
 
 async def lock_contact(session: AsyncSession, viewer_id: int, contact_id: int) -> Contact | None:

@@ -9,12 +9,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.commands import outbox
 from app.commands.auto_assign import auto_assign
+from app.commands.claim_ledger import end_claim
 from app.commands.locks import lock_lead, lock_leads, share_teams, share_users
 from app.commands.offer_standing import ineligibility
 from app.commands.step_end import set_gives_up_at
 from app.db.alert_columns import alerts_of
 from app.db.models import Lead, LeadOffer
-from app.domain.enums import EndReason, LeadOfferStatus
+from app.domain.enums import ClaimEnd, EndReason, LeadOfferStatus
 from app.domain.offer_states import after_release
 from app.domain.timestamps import later
 from app.errors import ApiError, Code
@@ -67,6 +68,7 @@ async def _release(session: AsyncSession, lead: Lead, now: datetime) -> None:
             reopened.append((offer, status))
     announcements = _reopen(reopened, now)
 
+    await end_claim(session, lead.id, ClaimEnd.RELEASED, now)
     lead.claimed_by_id = lead.claimed_at = lead.claimed_via = lead.exhausted_at = None
     await session.flush()
     await outbox.schedule_deliveries(session, announcements)

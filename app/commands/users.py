@@ -58,7 +58,7 @@ async def find_user(session: AsyncSession, email: str) -> User | None:
 
 
 async def deactivate_user(session: AsyncSession, email: str, now: datetime) -> Sequence[HeldLead]:
-    """Deactivate a user and withdraw their open offers. Their tokens are no longer accepted.
+    """Deactivate a user and withdraw their open offers. Their tokens and API keys are no longer accepted.
 
     Return the leads that the user holds and keeps, by id. Raises NOT_FOUND.
     """

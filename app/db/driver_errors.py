@@ -19,7 +19,10 @@ from app.observability import requests
 RETRY_SECONDS = 2
 """`retryAfter` of UNAVAILABLE."""
 
-DRIVER_ERRORS = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.Error)
+DRIVER_ERRORS = (
+    *(SQLAlchemyError, sqlite3.Error),
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+)
 """All errors that only a database raises. Drivers also raise OSError, which anything else may raise too."""
 
 CANCELLED = frozenset({"57014", "SQLITE_INTERRUPT"})
@@ -59,6 +62,15 @@ def translate_errors(*kinds: type[Exception]) -> Iterator[None]:
         raise
 
 
+def is_broken(error: BaseException) -> bool:
+    """Return whether the driver does not understand its connection any more.
+
+    asyncpg raises InternalClientError if the server ends the connection at a moment that it does not expect.
+    SQLAlchemy raises an error of its own from it.
+    """
+    return any(isinstance(each, asyncpg.InternalClientError) for each in (error, error.__cause__))
+
+
 def is_too_deep(error: BaseException) -> bool:
     """Return whether the database refuses to parse a statement because its parts are nested too deeply."""
     return isinstance(error, sqlite3.OperationalError) and TOO_DEEP in str(error)
@@ -88,7 +100,7 @@ def to_api_error(error: BaseException) -> ApiError | None:
 
 
 def _is_unavailable(error: BaseException, cause: BaseException, codes: set[str | None]) -> bool:
-    if isinstance(cause, OSError | PoolTimeout | DisconnectionError):
+    if isinstance(cause, OSError | PoolTimeout | DisconnectionError) or is_broken(cause):
         return True
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True

@@ -24,7 +24,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.config import Settings
 from app.db.change_feed import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
-from app.db.driver_errors import DRIVER_ERRORS, TransactionConflict, to_api_error, translate_errors
+from app.db.driver_errors import DRIVER_ERRORS, TransactionConflict, is_broken, to_api_error, translate_errors
 from app.db.read_pool import ReadPool, StoppedError, is_open
 from app.db.sqlite_reads import STEPS_PER_CHECK, SQLiteReads
 from app.errors import ApiError
@@ -69,6 +69,10 @@ that reads much takes longer, but other requests do not wait for it."""
 PLANNING_WRITES = {"enable_seqscan": "off"}
 """Settings of write connections. Writes find their few rows by an index; without statistics of a table that has just
 grown, PostgreSQL would scan all deliveries for each claim."""
+
+KEEPS_LEDGER = {"lead_offers.keeps_ledger": "on"}
+"""A setting of write connections by which a trigger knows that the process writes the ledger of claims itself. Those of
+an earlier version do not; see app/db/migrations/versions/0015_claims.py."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +240,7 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
         server["statement_timeout"] = str(max(1, int(limits.statement_seconds * 1000)))
         driver["command_timeout"] = limits.statement_seconds + GRACE_SECONDS
     options: dict[str, Any] = {} if writes else {"isolation_level": "AUTOCOMMIT"}
-    server |= PLANNING_WRITES if writes else PLANNING_READS
+    server |= PLANNING_WRITES | KEEPS_LEDGER if writes else PLANNING_READS
     engine = create_async_engine(
         url,
         connect_args={"server_settings": server, **driver},
@@ -264,7 +268,7 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
 
         Its OSError is translated here, because `read` and `write` could not tell it from one of the caller's own.
         """
-        if not isinstance(context.original_exception, OSError):
+        if not isinstance(context.original_exception, OSError) and not is_broken(context.original_exception):
             return None
         context.is_disconnect = True
         return to_api_error(context.original_exception)

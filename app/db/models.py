@@ -12,6 +12,7 @@ from app.domain.enums import (
     ApiScope,
     Channel,
     ClaimedVia,
+    ClaimEnd,
     DeliveryStatus,
     DistributionTarget,
     EndReason,
@@ -247,7 +248,7 @@ class ContactKey(SQLModel, table=True):
     """`mailto:` and the case-folded address, or `tel:` and the number in E.164."""
     contact_id: int = Field(sa_type=Id, foreign_key="contacts.id", primary_key=True, index=True)
     is_found: bool
-    """Whether this contact is the one that is found. Of the others with the same value, the oldest follows it."""
+    """Whether this contact is the one that is found. The oldest one with the same value takes its place."""
 
 
 class ApiKey(SQLModel, table=True):
@@ -383,7 +384,7 @@ class Lead(SQLModel, table=True):
     zipcode: str | None = Field(default=None, sa_type=Text)
     type: str | None = Field(default=None, sa_type=Text)
     message: str | None = Field(default=None, sa_type=Text)
-    """What the person wrote. Shown to the creator and the holder alone."""
+    """The text that the contact wrote. Shown to the creator and the holder alone."""
     listing_price: int | None = None
     """Whole units of the currency."""
     mls_id: str | None = Field(default=None, sa_type=Text)
@@ -398,6 +399,8 @@ class Lead(SQLModel, table=True):
     claimed_by_id: int | None = _optional_reference("users.id")
     claimed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     claimed_via: ClaimedVia | None = Field(default=None, sa_type=enum_type(ClaimedVia))
+    first_claimed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """When somebody first got it. A release keeps it. Null if it was imported without the time of its claim."""
     watched_since: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When it was created here, or first submitted. Null for an imported lead that was never submitted."""
     exhausted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
@@ -507,6 +510,42 @@ class LeadOffer(SQLModel, table=True):
     """The order of the rollout that created the offer. Null for imported and assigned offers."""
     held_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """The end of the quiet hours that delay the automatic assignment."""
+
+
+HAS_NOT_ENDED = "ended_at IS NULL"
+
+
+class Claim(SQLModel, table=True):
+    """A time during which somebody had a lead. See app/commands/claim_ledger.py."""
+
+    __tablename__ = "claims"
+    __table_args__ = (
+        Index(
+            "uq_claims_open",
+            "lead_id",
+            unique=True,
+            postgresql_where=text(HAS_NOT_ENDED),
+            sqlite_where=text(HAS_NOT_ENDED),
+        ),
+        Index("ix_claims_of_lead_by_id", "lead_id", "id"),
+        Index("ix_claims_team_by_time", "team_id", "claimed_at"),
+        Index("ix_claims_user_by_time", "user_id", "claimed_at"),
+        NEVER_REUSE_IDS,
+    )
+
+    id: int = _id()
+    lead_id: int = _reference("leads.id")
+    user_id: int = _reference("users.id")
+    team_id: int | None = _optional_reference("teams.id")
+    """The team by which the user got the lead: that of their offer, or of the lead if they have no offer of it."""
+    offer_id: int | None = _optional_reference("lead_offers.id")
+    """The user's offer of the lead. Null for imported leads whose holder has none."""
+    via: ClaimedVia = Field(sa_type=enum_type(ClaimedVia))
+    claimed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """Null if the lead was imported without it."""
+    ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    """Null while the user has the lead."""
+    end_reason: ClaimEnd | None = Field(default=None, sa_type=enum_type(ClaimEnd))
 
 
 class Attempts(SQLModel):

@@ -41,6 +41,13 @@ class ClaimedVia(StrEnum):
     AUTO = "Auto"
 
 
+class ClaimEnd(StrEnum):
+    """The reason why a claim ended."""
+
+    RELEASED = "Released"
+    REASSIGNED = "Reassigned"
+
+
 class LeadOfferStatus(StrEnum):
     SCHEDULED = "Scheduled"
     SENT = "Sent"
@@ -87,7 +94,10 @@ class Channel(StrEnum):
 
 
 class ApiScope(StrEnum):
-    """What an API key may do. The values are those of the scopes of an access token."""
+    """The permissions of an access token or an API key. The values are those of the claim `scope` of a token.
+
+    `read` is for queries and subscriptions, `write` for mutations, `intake` for the addresses that take in enquiries.
+    """
 
     READ = "read"
     WRITE = "write"

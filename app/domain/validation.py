@@ -20,6 +20,8 @@ from email_validator import EmailNotValidError, ValidatedEmail
 from app.domain.bounds import (
     HEAVIEST_WEIGHT,
     HIGHEST_RANK,
+    LARGEST_INT,
+    LONGEST_MESSAGE,
     LONGEST_TEXT,
     LONGEST_TOKEN,
     MOST_LEADS_PER_DAY,
@@ -56,10 +58,10 @@ _QUOTED_NAME = re.compile(r'"((?:[^"\\]|\\.)*)"')
 T = TypeVar("T")
 
 
-def parse_text(text: str) -> str:
+def parse_text(text: str, longest: int = LONGEST_TEXT) -> str:
     """Return the text if it can be stored."""
-    if len(text) > LONGEST_TEXT:
-        raise ValueError(f"has {len(text):,} characters, and at most {LONGEST_TEXT} are allowed")
+    if len(text) > longest:
+        raise ValueError(f"has {len(text):,} characters, and at most {longest:,} are allowed")
     if "\0" in text:
         raise ValueError("contains the character NUL, which cannot be stored")
     try:
@@ -77,9 +79,24 @@ def parse_name(text: str) -> str:
     for character in name:
         if _is_control(character):
             raise ValueError(f"contains the control character U+{ord(character):04X}, which a name must not have")
-    if not any(_is_visible(character) for character in name):
+    return _visible(name)
+
+
+def parse_message(text: str) -> str:
+    """Return the trimmed text that somebody wrote in an enquiry: any number of lines, of which something can be seen.
+
+    Unlike a name it stands by itself, so that it may have whatever people paste: tabs, and marks of direction.
+    """
+    message = parse_text(text.strip(), LONGEST_MESSAGE)
+    if not message:
+        raise ValueError("must not be empty")
+    return _visible(message)
+
+
+def _visible(text: str) -> str:
+    if not any(_is_visible(character) for character in text):
         raise ValueError("has no visible characters")
-    return name
+    return text
 
 
 def _is_control(character: str) -> bool:
@@ -205,6 +222,13 @@ def parse_rank(number: int) -> int:
     return number
 
 
+def parse_price(number: int) -> int:
+    """Return a price in whole units of its currency."""
+    if not 0 <= number <= LARGEST_INT:
+        raise ValueError(f"is not a price from 0 to {LARGEST_INT:,}")
+    return number
+
+
 def parse_members_per_lead(number: int) -> int:
     if not 1 <= number <= MOST_MEMBERS_PER_LEAD:
         raise ValueError(f"is not a number of members from 1 to {MOST_MEMBERS_PER_LEAD}")
@@ -274,6 +298,16 @@ class Check:
         """Return a text that is checked as a name is, or null."""
         return None if value is None else self.name(field, value) or None
 
+    def message(self, field: str, value: str | None) -> str | None:
+        """Return what somebody wrote in an enquiry, or null. A problem does not quote it, because few may read it."""
+        if value is None:
+            return None
+        try:
+            return parse_message(value)
+        except ValueError as error:
+            self.refuse(field, str(error))
+            return None
+
     def email(self, field: str, value: str | None) -> str | None:
         """Return an e-mail address, or null."""
         return self._parsed(field, self.text(field, value), parse_email)
@@ -320,6 +354,9 @@ class Check:
 
     def rank(self, field: str, value: int | None) -> int | None:
         return self._parsed(field, value, parse_rank)
+
+    def price(self, field: str, value: int | None) -> int | None:
+        return self._parsed(field, value, parse_price)
 
     def members_per_lead(self, field: str, value: int | None) -> int | None:
         return self._parsed(field, value, parse_members_per_lead)

@@ -1,7 +1,8 @@
 """Limits on the size of a document and of its arguments, checked before the document is validated or executed.
 
-The cost of an operation is the number of values that its response may hold. Each field counts 1, and the fields of a
-list count once per item. A page has as many items as its `limit` in force, any other list as many as ASSUMED_ITEMS.
+The cost of an operation is the number of values that its response may hold. Each field counts 1, a long text as many as
+it has room for texts, and the fields of a list count once per item. A page has as many items as its `limit` in force,
+any other list as many as ASSUMED_ITEMS.
 
 Fragments are measured once, innermost first, and their total is added wherever they are spread. A document whose
 fragments double forty times over is therefore measured as fast as any other document of its length.
@@ -47,7 +48,8 @@ from graphql import (
 )
 
 from app.config import Settings
-from app.domain.bounds import LONGEST_CHAIN
+from app.domain.bounds import LONGEST_CHAIN, LONGEST_MESSAGE, LONGEST_TEXT
+from app.domain.enums import ApiScope
 from app.lists.filters import (
     IN_REQUEST,
     MAX_CONDITIONS,
@@ -71,10 +73,12 @@ MAX_DIRECTIVES_PER_FIELD = 5
 MAX_ERRORS = 50
 """Errors in one response."""
 MAX_INPUT_FIELDS = 100
-"""Fields of one input object. The largest input type has about 15; an error for an unknown field quotes the object."""
+"""Fields of one input object. The largest input type has 17; an error for an unknown field quotes the object."""
 
 ASSUMED_ITEMS = {
+    "ApiScope": len(ApiScope),
     "LeadRollout": 10,
+    "Claim": 3,
     "Delivery": 3,
     "LeadOffer": 25,
     "PlannedOffer": 25,
@@ -86,6 +90,9 @@ ASSUMED_ITEMS = {
     "String": 100,
 }
 """The assumed length of a list that is not a page, by the type of its items: as long as for a large team."""
+
+LONG_TEXTS = {"Lead.message": LONGEST_MESSAGE // LONGEST_TEXT}
+"""The values that a field counts as, if it may be longer than other texts."""
 
 COUNT_CEILING = 10**9
 """Sums stop here: fragments that double a thousand times over would produce numbers of several hundred digits."""
@@ -242,7 +249,7 @@ class ComplexityCalculator:
             inside.fields + 1,
             inside.aliases + bool(node.alias),
             inside.directives,
-            1 + cost,
+            cost + (LONG_TEXTS.get(f"{parent.name}.{node.name.value}", 1) if parent else 1),
             cost_per_item,
         )
 

@@ -8,10 +8,11 @@ import strawberry
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, SelectionSetNode
 from sqlalchemy import false, true
 
-from app.access.auth import Scope, Viewer
+from app.access.auth import Viewer
 from app.access.field_access import AccessContext, AccessRule
 from app.config import Settings
 from app.db.engine import Database
+from app.domain.enums import ApiScope
 from app.graphql.document_cache import DocumentCache
 from app.graphql.loaders import Loaders
 
@@ -41,7 +42,7 @@ class Context:
 
     def clear(self) -> None:
         """Drop everything loaded so far, because a mutation has changed it or time has passed."""
-        may_write = true() if Scope.WRITE in self.viewer.scopes else false()
+        may_write = true() if ApiScope.WRITE in self.viewer.scopes else false()
         self.access = AccessContext(self.viewer.id, self.now, may_write)
         self.loaders = Loaders(self.db, self.access, self.settings)
 

@@ -5,8 +5,10 @@ from enum import Enum, StrEnum
 import strawberry
 
 from app.domain.enums import (
+    ApiScope,
     Channel,
     ClaimedVia,
+    ClaimEnd,
     DeliveryStatus,
     DistributionTarget,
     LeadOfferStatus,
@@ -19,7 +21,9 @@ from app.domain.enums import (
 from app.domain.team_warnings import TeamWarningCode
 
 __all__ = [
+    "ApiScope",
     "Channel",
+    "ClaimEnd",
     "ClaimedVia",
     "DeliveryStatus",
     "DistributionTarget",
@@ -57,6 +61,14 @@ class InvitationAnswer(Enum):
 
 
 _describe(
+    ApiScope,
+    "A permission of an API key.",
+    READ="Queries, subscriptions and GET in the REST API.",
+    WRITE="Mutations and POST in the REST API.",
+    INTAKE="Sending leads to POST /leads and POST /intake. A key with this scope alone can do nothing else, and those "
+    "addresses tell it no more than the id of the lead.",
+)
+_describe(
     DistributionTarget,
     "How a lead is distributed. REST spelling: Myself, Team Rollout.",
     MYSELF="Nobody: the lead stays with its creator and cannot be submitted.",
@@ -91,6 +103,12 @@ _describe(
     PHONE="Claimed by a key press during a phone call.",
     ASSIGNED="Assigned by the lead's creator, by assignLead.",
     AUTO="Assigned automatically when an offer with assignAutomatically was due.",
+)
+_describe(
+    ClaimEnd,
+    "The reason why a user does not have a lead any more.",
+    RELEASED="The user, the lead's creator or an operator released the lead.",
+    REASSIGNED="The lead's creator gave the lead to another user.",
 )
 _describe(
     LeadOfferStatus,

@@ -17,8 +17,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from strawberry.http.ides import get_graphql_ide_html
 
-from app.access.auth import Scope
-from app.access.tokens import issue_token
+from app.access.tokens import TOKEN_SCOPES, issue_token
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Team, User
@@ -127,7 +126,7 @@ async def _demo_token(settings: Settings, db: Database, now: datetime) -> str:
     leaders = select(User.id).join(Team, col(Team.creator_id) == col(User.id)).where(col(User.is_active))
     async with db.read() as session:
         leader = (await session.exec(leaders.order_by(col(Team.id)).limit(1))).one_or_none()
-    return issue_token(settings, leader, " ".join(Scope), TOKEN_HOURS, now) if leader else ""
+    return issue_token(settings, leader, " ".join(TOKEN_SCOPES), TOKEN_HOURS, now) if leader else ""
 
 
 def _is_local(request: Request) -> bool:

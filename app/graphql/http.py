@@ -114,7 +114,7 @@ class GraphQLEndpoint:
             return ExecutionResult(data=cast(Any, orjson.Fragment(text)), errors=None)
 
         db = self.authenticator.db
-        viewer = await find_viewer(db, identity)
+        viewer = await find_viewer(db, identity, now)
         try:
             return await schema.execute(
                 asked.query,

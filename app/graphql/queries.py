@@ -19,6 +19,7 @@ from app.graphql.fields import lookup, resolved, root_page
 from app.graphql.inputs.fields import ContactId, LeadId, LeadOfferId, TeamId
 from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
 from app.graphql.inputs.sort import (
+    ApiKeySort,
     ContactSort,
     LeadOfferSort,
     LeadRouteSort,
@@ -28,6 +29,7 @@ from app.graphql.inputs.sort import (
     TeamSort,
 )
 from app.graphql.inputs.where import (
+    ApiKeyWhere,
     ContactWhere,
     LeadOfferWhere,
     LeadRouteWhere,
@@ -36,6 +38,7 @@ from app.graphql.inputs.where import (
     TeamMemberWhere,
     TeamWhere,
 )
+from app.graphql.types.api_keys import ApiKey
 from app.graphql.types.contacts import Contact
 from app.graphql.types.leads import Lead
 from app.graphql.types.offers import LeadOffer
@@ -95,11 +98,11 @@ def _is(column: Any, sent_id: str) -> ColumnElement[bool]:
 
 
 @strawberry.type(
-    description="Queries need a token with the scope read. Objects you cannot access behave as if they did not exist: "
-    "lists omit them, and lookups by id return null."
+    description="Queries need a token or API key with the scope read. Objects you cannot access behave as if they did "
+    "not exist: lists omit them, and lookups by id return null."
 )
 class Query:
-    me: User = resolved(_me, "The user whose access token is used.", Viewer(models.User))
+    me: User = resolved(_me, "The user whose access token or API key is used.", Viewer(models.User))
     lead_offers: Page[LeadOffer] = resolved(
         _lead_offers,
         "The offers made to you, and the offers made to members of teams that you created, due or not. Empty if you "
@@ -178,4 +181,11 @@ class Query:
         LeadSourceWhere,
         LeadSourceSort,
         "The lead sources that you created.",
+    )
+    api_keys: Page[ApiKey] = root_page(
+        models.ApiKey,
+        lambda access: visibility.api_key_parts(access.viewer_id),
+        ApiKeyWhere,
+        ApiKeySort,
+        "Your API keys, revoked and expired ones too.",
     )

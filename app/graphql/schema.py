@@ -13,7 +13,7 @@ from strawberry.types.execution import ExecutionContext
 from strawberry.types.graphql import OperationType
 from strawberry.utils.str_converters import to_camel_case
 
-from app.access.auth import Scope
+from app.domain.enums import ApiScope
 from app.errors import ApiError, Code
 from app.graphql.context import Context, Info
 from app.graphql.errors import translate
@@ -45,7 +45,7 @@ class OperationRules(SchemaExtension):
         execution = self.execution_context
         # Mutations check the scope at each field, so that the error has the field's name as its path.
         if execution.operation_type is not OperationType.MUTATION:
-            execution.context.viewer.require(Scope.READ)
+            execution.context.viewer.require(ApiScope.READ)
         execution.pre_execution_errors = execution.pre_execution_errors or []  # a list, even if empty, skips validation
         yield
 

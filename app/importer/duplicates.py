@@ -34,7 +34,7 @@ async def without_duplicates(session: AsyncSession, kind: ImportList, rows: list
     first = dict(stored)
     for row in kept:
         key = _key(kind, row)
-        if None not in key and (before := first.setdefault(key, row.where)) != row.where:
+        if _identifies(kind, key) and (before := first.setdefault(key, row.where)) != row.where:
             named = zip((_FIELD_OF.get(column, column) for column in kind.unique), map(shown, key), strict=True)
             reason = f"{', '.join(_FIELD_OF.get(column, column) for column in kind.unique)} repeated"
             report.problem(row.where, f"{', '.join(map(' '.join, named))} is already in {before}", reason=reason)
@@ -44,13 +44,18 @@ async def without_duplicates(session: AsyncSession, kind: ImportList, rows: list
 
 
 async def _stored(session: AsyncSession, kind: ImportList, rows: list[Row]) -> dict[Key, str]:
-    """Return the database's keys that have the first column of one of the rows, each with its row for a message."""
+    """Return the database's keys that the rows may repeat, each with its row for a message."""
     table = SQLModel.metadata.tables[kind.table]
-    first = kind.unique[0]
-    values = {row.values[first] for row in rows} - {None}
-    query = select(table.c.id, *(table.c[name] for name in kind.unique)).where(member_of(table.c[first], values))
+    query = select(table.c.id, *(table.c[name] for name in kind.unique))
+    for name in kind.found_by or kind.unique[:1]:
+        query = query.where(member_of(table.c[name], {row.values[name] for row in rows} - {None}))
     connection = await session.connection()
     return {tuple(key): f"the database (id {number})" for number, *key in await connection.execute(query)}
+
+
+def _identifies(kind: ImportList, key: Key) -> bool:
+    """Return whether no other row may have the key."""
+    return all(value is not None or name in kind.null_identifies for name, value in zip(kind.unique, key, strict=True))
 
 
 def _key(kind: ImportList, row: Row) -> Key:

@@ -119,13 +119,26 @@ def _read_field(field: Field, where: str, item: Mapping[str, Any], report: Repor
             report.problem(path, f"differs from the id in {field.nested}", value)
         value, path = nested.get("id"), f"{where}.{field.nested}.id"
     parsed = _read_value(
-        field.parse, value, path, report, required=field.required, may_be_left_out=field.may_be_left_out
+        field.parse,
+        value,
+        path,
+        report,
+        required=field.required,
+        may_be_left_out=field.may_be_left_out,
+        is_private=field.is_private,
     )
     return field.default if parsed is None else parsed
 
 
 def _read_value(
-    parser: Parser, value: Any, path: str, report: Report, *, required: bool, may_be_left_out: bool = False
+    parser: Parser,
+    value: Any,
+    path: str,
+    report: Report,
+    *,
+    required: bool,
+    may_be_left_out: bool = False,
+    is_private: bool = False,
 ) -> Any:
     """Return the parsed value, or None if it is not given or has a problem. Blank text counts as not given."""
     if _is_blank(value):
@@ -135,10 +148,11 @@ def _read_value(
     try:
         return parser(value)
     except ValueError as error:
+        quoted = () if is_private else (value,)
         if may_be_left_out and report.is_lenient:
-            report.leave_out(path, str(error), value)
+            report.leave_out(path, str(error), *quoted)
         else:
-            report.problem(path, str(error), value)
+            report.problem(path, str(error), *quoted)
         return None
 
 

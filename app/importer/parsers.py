@@ -42,6 +42,22 @@ def name(value: Any) -> str:
     return validation.parse_name(text(value))
 
 
+def code(value: Any) -> str:
+    """Return an id that others have given, which may be written as a number."""
+    return name(value if isinstance(value, str) else str(integer(value)))
+
+
+def message(value: Any) -> str:
+    """Return what somebody wrote in an enquiry."""
+    if not isinstance(value, str):
+        raise ValueError("is not a string")
+    return validation.parse_message(value)
+
+
+def price(value: Any) -> int:
+    return validation.parse_price(integer(value))
+
+
 def phone(value: Any) -> str:
     """Return the text of a phone number, which spreadsheets may take for a number. It is checked later."""
     is_number = not isinstance(value, str) or _DECIMAL.fullmatch(value.strip())

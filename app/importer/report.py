@@ -118,9 +118,9 @@ class Report:
         if self.keeps_all or len(self.problems) < MOST_SHOWN:
             self.problems.append(problem)
 
-    def leave_out(self, path: str, message: str, value: Any) -> None:
+    def leave_out(self, path: str, message: str, *value: Any) -> None:
         """Note an invalid value that is read as if it were not given."""
-        self.left_out.add(Problem(path, message, (_printable_json(value),)), None)
+        self.left_out.add(Problem(path, message, tuple(map(_printable_json, value))), None)
 
     def raise_problems(self) -> None:
         """Raise NotImported if there are problems."""

@@ -23,6 +23,8 @@ class Field:
     """For a reference, the list that it refers to: `team_id: 8` or `team: {id: 8}`."""
     may_be_left_out: bool = False
     """Whether a lenient import leaves an invalid value out: details of a person, which nothing else depends on."""
+    is_private: bool = False
+    """Whether problems do not quote the value, because the user who imports may not read it."""
 
     @property
     def nested(self) -> str:
@@ -37,7 +39,11 @@ class ImportList:
     facts: Sequence[str] = ()
     """Columns that the normalization of later lists needs."""
     unique: Sequence[str] = ()
-    """Columns that identify a row, besides its id."""
+    """Columns that identify a row, besides its id. They do not where one of them is null."""
+    found_by: Sequence[str] = ()
+    """The unique columns by which rows of the database are looked up; the first one unless given."""
+    null_identifies: frozenset[str] = frozenset()
+    """Those of the `unique` columns in which null is a value like any other."""
     numbered: bool = True
     """Whether every row has an id. Otherwise a row may be identified by its unique columns alone."""
     answers: frozenset[str] = frozenset()
@@ -57,8 +63,8 @@ def _field(name: str, parse: Parser, *, column: str = "", default: Any = None, r
     return Field(name, parse, column or name, default, required)
 
 
-def _detail(name: str, parse: Parser, *, default: Any = None) -> Field:
-    return Field(name, parse, name, default, may_be_left_out=True)
+def _detail(name: str, parse: Parser, *, column: str = "", default: Any = None, is_private: bool = False) -> Field:
+    return Field(name, parse, column or name, default, may_be_left_out=True, is_private=is_private)
 
 
 def _reference(name: str, to: str, *, column: str = "", required: bool = False) -> Field:
@@ -170,12 +176,24 @@ LISTS = (
             _reference("team_id", "teams"),
             _detail("zipcode", parsers.zipcode),
             _field("type", parsers.text),
+            _detail("text_body", parsers.message, column="message", is_private=True),
+            _detail("listing_price", parsers.price),
+            _detail("mls_id", parsers.code),
+            _detail("listing_status", parsers.name),
+            _detail("street_address", parsers.name),
+            _detail("city", parsers.name),
+            _detail("state", parsers.name),
+            _detail("language", parsers.name),
+            _field("external_id", parsers.code),
             _field("created_at", parsers.instant),
             _reference("claimed_by_user_id", "users", column="claimed_by_id"),
             _field("claimed_at", parsers.instant),
             _field("claimed_via", parsers.choice(ClaimedVia)),
         ),
         facts=("creator_id", "claimed_by_id"),
+        unique=("creator_id", "external_id", "source_id"),
+        found_by=("creator_id", "external_id"),
+        null_identifies=frozenset({"source_id"}),
         answers=frozenset({"time_to_claim"}),
     ),
     ImportList(

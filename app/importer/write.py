@@ -1,4 +1,4 @@
-"""Writes the rows of an import, and what follows from them: zipcodes of teams, and deliveries of scheduled offers."""
+"""Writes the rows of an import, and what follows from them: zipcodes, claims, and deliveries of scheduled offers."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
+from app.commands.claim_ledger import open_claims
 from app.commands.distribution_options import lower_marks
 from app.db.bulk import CHUNK, Advance, continue_ids, insert_rows
 from app.domain.alert_channels import Alerts
@@ -46,6 +47,10 @@ async def write(session: AsyncSession, rows: Rows, advance: Advance) -> None:
             await insert_rows(connection, tables["team_zipcodes"], zipcodes)
         if kind.name == "team_member_distribution_options":
             await lower_marks(session, {(row["team_id"], row["user_id"]): row["weight"] for row in values})
+
+    held = [row.values["id"] for row in rows["leads"] if row.values["claimed_by_id"] is not None]
+    for start in range(0, len(held), CHUNK):
+        await open_claims(session, held[start : start + CHUNK])
 
     offers = [row.values for row in rows["lead_offers"]]
     announcements = [

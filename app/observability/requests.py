@@ -26,6 +26,8 @@ class RequestRecord:
     """The path of a REST request with its ids, without the query string."""
     query: str | None = None
     user_id: int | None = None
+    key: str | None = None
+    """The prefix of the API key with which the request was authenticated."""
     reader: int | str | None = None
     """The user's id, or their e-mail address if their token names that. Not for the log."""
     statements: int = 0

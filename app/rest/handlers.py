@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, or_
+from sqlalchemy import ColumnElement, and_, exists, false, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.requests import Request
 
 from app.access import visibility
 from app.access.auth import Viewer
+from app.access.field_access import AccessContext
 from app.commands.submit import submit_lead_offers
 from app.config import Settings
 from app.db.engine import Database
@@ -38,6 +39,11 @@ class AuthenticatedRequest:
     request: Request
 
     @property
+    def access(self) -> AccessContext:
+        """The viewer as the rules of field access need it. No field of this API depends on the scope `write`."""
+        return AccessContext(self.viewer.id, self.now, false())
+
+    @property
     def query_string(self) -> str:
         return bytes(self.request.scope["query_string"]).decode("latin-1")
 
@@ -63,7 +69,7 @@ async def find_offers(request: AuthenticatedRequest) -> StatusAndBody:
         page = await fetch_page(session, LeadOffer, visible, query.page, with_total=True)
         if not page.total and not await _can_see_lead(session, lead_id, request):
             raise _not_found("lead")
-        data = await serialize_offers(session, page.data, query.select)
+        data = await serialize_offers(session, page.data, query.select, request.access)
     return 200, page_body(page.total, page.limit, page.skip, data)
 
 
@@ -72,7 +78,7 @@ async def get_offer(request: AuthenticatedRequest) -> StatusAndBody:
     lead_id, offer_id = request.id("lead_id", "lead"), request.id("offer_id", "offer")
     offer = select(LeadOffer).where(and_(_visible_offers(lead_id, request), col(LeadOffer.id) == offer_id))
     async with request.db.read() as session:
-        data = await serialize_offers(session, await session.exec(offer), selected)
+        data = await serialize_offers(session, await session.exec(offer), selected, request.access)
     if not data:
         raise _not_found("offer")
     return 200, data[0]
@@ -98,7 +104,7 @@ async def create_offers(request: AuthenticatedRequest) -> StatusAndBody:
         lambda session: submit_lead_offers(session, request.viewer.id, lead_id, request.now)
     )
     async with request.db.read() as session:
-        data = await serialize_offers(session, submitted.offers, selected)
+        data = await serialize_offers(session, submitted.offers, selected, request.access)
     return 201 if submitted.created_count else 200, page_body(len(data), len(data), 0, data)
 
 

@@ -11,7 +11,7 @@ from app.rest.error_body import FEATHERS_NAMES
 from app.rest.filter_fields import FILTER_FIELDS, ValueType
 from app.rest.handlers import ME_FIELDS
 from app.rest.query_string import OPERATORS
-from app.rest.serialization import OFFER_FIELDS
+from app.rest.serialization import ENQUIRY_FIELDS, OFFER_FIELDS
 
 Schema = Mapping[str, Any]
 
@@ -30,6 +30,7 @@ SUBMIT = (
 _ID: Schema = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
 _TEXT: Schema = {"type": "string"}
 _NULLABLE_TEXT: Schema = {"type": ["string", "null"]}
+_NULLABLE_INTEGER: Schema = {"type": ["integer", "null"]}
 _NULLABLE_BOOLEAN: Schema = {"type": ["boolean", "null"]}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _LEAD_ID = "lead_id"
@@ -52,7 +53,9 @@ def openapi_document() -> dict[str, Any]:
             "/me": {"get": _operation("getMe", "The user of the token", "Me", (), [_select(ME_FIELDS)])},
         },
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "An access token (JWT) or an API key."}
+            },
             "schemas": _schemas(),
         },
     }
@@ -148,7 +151,7 @@ def _schemas() -> dict[str, Schema]:
     identity, names = {"id": _ID}, {"first_name": _TEXT, "last_name": _TEXT, "email": _NULLABLE_TEXT}
     contact = _object(identity | {"first_name": _NULLABLE_TEXT, "last_name": _NULLABLE_TEXT})
     target = {"type": "string", "enum": list(DistributionTarget)}
-    lead = _object(identity | {"distribution_target": target, "contact": contact})
+    lead = _object(identity | {"distribution_target": target, "contact": contact} | _enquiry())
     # Only the id is required: $select may leave out the other fields.
     offer = {"type": "object", "required": ["id"], "additionalProperties": False, "properties": _offer(lead)}
     page = _object(
@@ -163,6 +166,16 @@ def _schemas() -> dict[str, Schema]:
     }
 
 
+def _enquiry() -> dict[str, Schema]:
+    message = "The text that the contact wrote. Null unless the user of the token created or holds the lead."
+    price = {**_NULLABLE_INTEGER, "minimum": 0, "description": "Whole units of the currency."}
+    return {
+        "text_body": {**_NULLABLE_TEXT, "description": message},
+        **dict.fromkeys(ENQUIRY_FIELDS, _NULLABLE_TEXT),
+        "listing_price": price,
+    }
+
+
 def _offer(lead: Schema) -> dict[str, Schema]:
     user = _object({"id": _ID, "first_name": _TEXT, "last_name": _TEXT, "email": _NULLABLE_TEXT})
     return {
@@ -170,7 +183,7 @@ def _offer(lead: Schema) -> dict[str, Schema]:
         "lead": lead,
         "user": {"anyOf": [user, {"type": "null"}]},
         "notify_at": {"type": ["string", "null"], "format": "date-time"},
-        "rank": {"type": ["integer", "null"]},
+        "rank": _NULLABLE_INTEGER,
         "assign_automatically": {"type": "boolean"},
         "has_call_alert": _NULLABLE_BOOLEAN,
         "has_text_alert": _NULLABLE_BOOLEAN,

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access import auth
 from app.config import Settings
+from app.domain.enums import ApiScope
 from app.errors import ApiError, Code, internal_error
 from app.observability import requests
 from app.rest import handlers
@@ -67,8 +68,8 @@ class Endpoint:
         return Response(orjson.dumps(body), status, media_type="application/json")
 
 
-def _authenticated(scope: auth.Scope, handle: Callable[[AuthenticatedRequest], Awaitable[StatusAndBody]]) -> Handler:
-    """Return a handler that requires a token with the scope."""
+def _authenticated(scope: ApiScope, handle: Callable[[AuthenticatedRequest], Awaitable[StatusAndBody]]) -> Handler:
+    """Return a handler that requires a token or API key with the scope."""
 
     async def handler(endpoint: Endpoint, request: Request) -> StatusAndBody:
         address = request.client.host if request.client else None
@@ -86,13 +87,17 @@ async def _openapi(_endpoint: Endpoint, _request: Request) -> StatusAndBody:
 
 ROUTES: Mapping[str, Mapping[str, Handler]] = {
     "/leads/{lead_id}/offers": {
-        "GET": _authenticated(auth.Scope.READ, handlers.find_offers),
-        "POST": _authenticated(auth.Scope.WRITE, handlers.create_offers),
+        "GET": _authenticated(ApiScope.READ, handlers.find_offers),
+        "POST": _authenticated(ApiScope.WRITE, handlers.create_offers),
     },
-    "/leads/{lead_id}/offers/{offer_id}": {"GET": _authenticated(auth.Scope.READ, handlers.get_offer)},
-    "/me": {"GET": _authenticated(auth.Scope.READ, handlers.get_me)},
+    "/leads/{lead_id}/offers/{offer_id}": {"GET": _authenticated(ApiScope.READ, handlers.get_offer)},
+    "/me": {"GET": _authenticated(ApiScope.READ, handlers.get_me)},
     "/openapi.json": {"GET": _openapi},
 }
+
+
+FORGIVING = frozenset(path.split("/")[1] for path in ROUTES)
+"""The first parts of the paths of which `//` at the start is accepted."""
 
 
 def rest_routes(
@@ -110,12 +115,17 @@ async def _not_found(request: Request) -> Response:
 
 
 class LeadingSlashesMiddleware:
-    """Treats `//leads/3/offers` as `/leads/3/offers`: the documentation that clients were written for shows both."""
+    """Treats `//leads/3/offers` as `/leads/3/offers`: the documentation that clients were written for shows both.
+
+    Other addresses stay as they are: a proxy may keep `/metrics` from strangers, and does not know `//metrics`.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith("//"):
-            scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
+            path = "/" + scope["path"].lstrip("/")
+            if path.split("/")[1] in FORGIVING:
+                scope = {**scope, "path": path}
         await self.app(scope, receive, send)

@@ -6,10 +6,11 @@ from typing import Any
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.access.field_access import MESSAGE, AccessContext
 from app.db.functions import member_of
 from app.db.models import Contact, Lead, LeadOffer, Team, User
 from app.domain.timestamps import format_instant
-from app.lists.pagination import columns_of
+from app.lists.pagination import columns_of, table_of
 
 OFFER_FIELDS = (
     "id",
@@ -24,6 +25,17 @@ OFFER_FIELDS = (
     "team",
 )
 USER_FIELDS = ("id", "first_name", "last_name", "email")
+ENQUIRY_FIELDS = (
+    "listing_price",
+    "mls_id",
+    "listing_status",
+    "street_address",
+    "city",
+    "state",
+    "language",
+    "external_id",
+)
+"""The fields of an enquiry that everyone who sees the lead can read. The message, `text_body`, is restricted."""
 
 
 def page_body(total: int, limit: int, skip: int, data: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -37,19 +49,21 @@ def select_fields(row: dict[str, Any], selected: frozenset[str] | None) -> dict[
 
 
 async def serialize_offers(
-    session: AsyncSession, offers: Iterable[LeadOffer], selected: frozenset[str] | None
+    session: AsyncSession, offers: Iterable[LeadOffer], selected: frozenset[str] | None, access: AccessContext
 ) -> list[dict[str, Any]]:
     """Return the offers as JSON objects with the selected fields, in their order. Runs at most one statement."""
     offers = list(offers)
-    related = await _load_related(session, [offer.id for offer in offers])
+    related = await _load_related(session, [offer.id for offer in offers], access)
     return [select_fields(_serialize(offer, *related[offer.id]), selected) for offer in offers]
 
 
-async def _load_related(session: AsyncSession, offer_ids: Sequence[int]) -> dict[int, tuple[Any, ...]]:
-    """Return lead, contact, user and team of each offer, by its id."""
+async def _load_related(
+    session: AsyncSession, offer_ids: Sequence[int], access: AccessContext
+) -> dict[int, tuple[Any, ...]]:
+    """Return by the id of each offer its lead, whether the viewer may read the message, contact, user and team."""
     if not offer_ids:
         return {}
-    columns: Any = (col(LeadOffer.id), Lead, Contact, User, Team)
+    columns: Any = (col(LeadOffer.id), Lead, MESSAGE.sql(table_of(Lead).c, access), Contact, User, Team)
     statement = (
         select(*columns)
         .select_from(LeadOffer)
@@ -62,14 +76,28 @@ async def _load_related(session: AsyncSession, offer_ids: Sequence[int]) -> dict
     return {offer_id: rows for offer_id, *rows in await session.exec(statement)}
 
 
-def _serialize(offer: LeadOffer, lead: Lead, contact: Contact, user: User | None, team: Team | None) -> dict[str, Any]:
+def serialize_lead(lead: Lead, contact: Contact, *, may_read_message: bool | None) -> dict[str, Any]:
+    """Return a lead as a JSON object."""
+    return {
+        "id": lead.id,
+        "distribution_target": lead.distribution_target,
+        "contact": {"id": contact.id, "first_name": contact.first_name, "last_name": contact.last_name},
+        "text_body": lead.message if may_read_message else None,
+        **{name: getattr(lead, name) for name in ENQUIRY_FIELDS},
+    }
+
+
+def _serialize(
+    offer: LeadOffer,
+    lead: Lead,
+    may_read_message: bool | None,
+    contact: Contact,
+    user: User | None,
+    team: Team | None,
+) -> dict[str, Any]:
     return {
         "id": offer.id,
-        "lead": {
-            "id": lead.id,
-            "distribution_target": lead.distribution_target,
-            "contact": {"id": contact.id, "first_name": contact.first_name, "last_name": contact.last_name},
-        },
+        "lead": serialize_lead(lead, contact, may_read_message=may_read_message),
         "user": user and {name: getattr(user, name) for name in USER_FIELDS},
         "notify_at": offer.notify_at and format_instant(offer.notify_at),
         "rank": offer.rank,

@@ -42,7 +42,7 @@ HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 REQUEST_ID = re.compile(rb"[\w.-]{1,128}", re.ASCII)
 
-LOGGED = ("method", "status", "operation", "path", "user_id", "statements", "outcome", "reason", "query")
+LOGGED = ("method", "status", "operation", "path", "user_id", "key", "statements", "outcome", "reason", "query")
 """Fields of a RequestRecord in the log line, each only if it is known."""
 
 

@@ -1,9 +1,10 @@
 """The texts of every message to users, and of every response to a reply.
 
-Messages contain the lead's type and zipcode and the contact's first name. They never contain the contact's e-mail
-address or phone number: only the lead's holder sees these, in the app. Values that users have typed go through
-`presentable` (`app/worker/typed_text.py`), whichever field they are from. Spoken texts never begin with such a value.
-Subjects contain the lead's number, so that mail programs do not show two leads as one conversation.
+Messages contain the lead's type, city, zipcode and price and the contact's first name. They never contain the contact's
+e-mail address or phone number, nor what the contact wrote: only the lead's holder sees these, in the app. Values that
+users have typed go through `presentable` (`app/worker/typed_text.py`), whichever field they are from. Spoken texts
+never begin with such a value. Subjects contain the lead's number, so that mail programs do not show two leads as one
+conversation.
 """
 
 from collections.abc import Sequence
@@ -99,10 +100,10 @@ def which_lead(choices: Sequence[Choice]) -> str:
 
 
 def about(lead: Lead, contact: Contact) -> str:
-    """Return a short name for the lead: its type or the contact's first name, and its zipcode."""
+    """Return a short name for the lead: its type or the contact's first name, and its city, else its zipcode."""
     kind = presentable(lead.type, contact) or presentable(contact.first_name, contact) or "Enquiry"
-    zipcode = presentable(lead.zipcode, contact)
-    return f"{kind} in {zipcode}" if zipcode else kind
+    place = presentable(lead.city, contact) or presentable(lead.zipcode, contact)
+    return f"{kind} in {place}" if place else kind
 
 
 def _title(what: str, lead: Lead, contact: Contact) -> str:
@@ -114,7 +115,14 @@ def _enquiry(user: User, lead: Lead, contact: Contact, *, spoken: bool = False) 
     name = presentable(contact.first_name, contact) or "Somebody"
     zipcode = presentable(lead.zipcode, contact)
     spelled = " ".join(zipcode) if spoken else zipcode
-    details = ", ".join(filter(None, [presentable(lead.type, contact), f"zipcode {spelled}" if spelled else ""]))
+    price = "" if lead.listing_price is None else presentable(f"{lead.listing_price:,}", contact)
+    known = [
+        presentable(lead.type, contact),
+        presentable(lead.city, contact),
+        f"zipcode {spelled}" if spelled else "",
+        f"price {price}" if price else "",
+    ]
+    details = ", ".join(filter(None, known))
     when, zone = _local_time(lead.created_at, user.timezone)
     return f"{name} enquired{f' ({details})' if details else ''} on {when}{'' if spoken else f' ({zone})'}."
 

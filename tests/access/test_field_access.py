@@ -1,5 +1,6 @@
 """Field access: the fields of an object depend on the viewer and the object, never on the path between them."""
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,12 +10,14 @@ from typing import Any
 import pytest
 from sqlalchemy import true
 from sqlmodel import select
+from strawberry.utils.str_converters import to_camel_case
 
 from app.access import field_access
 from app.access.field_access import AccessContext, AccessRule
 from app.db.engine import Database
 from app.db.models import Delivery, Team, User
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus, OrderMethod, RequestStatus
+from tests.graphql.test_plans import resolved
 from tests.support.api import Api
 from tests.support.world import NOW, Cast, World
 
@@ -39,7 +42,7 @@ async def team(world: World, cast: Cast) -> Team:
     await world.member(team, cast.bob, rank=1)
     await world.member(team, cast.charlie, RequestStatus.PENDING, rank=2)
     await world.member(team, david, RequestStatus.DECLINED, rank=3)
-    lead = await world.lead(cast.alice, team, zipcode="94105", type="Buyer")
+    lead = await world.lead(cast.alice, team, zipcode="94105", type="Buyer", message="Hello", **LISTING)
     for user in (cast.bob, cast.charlie, david):
         ahead = NOW + timedelta(hours=1)
         offer = await world.offer(lead, user, team, LeadOfferStatus.SCHEDULED, notify_at=ahead)
@@ -108,7 +111,19 @@ async def test_a_team(
 LEAD = """
   id distributionTarget teamSelectionMethod zipcode type createdAt claimedAt claimedVia timeToClaim
   creator { firstName } source { name } team { name } claimedBy { firstName } offers { total } rollouts { id }
+  message listingPrice mlsId listingStatus streetAddress city state language externalId
+  claims { via }
 """
+LISTING: dict[str, Any] = {
+    "listing_price": 450_000,
+    "mls_id": "ML1",
+    "listing_status": "For Sale",
+    "street_address": "12 Maple Avenue",
+    "city": "Austin",
+    "state": "TX",
+    "language": "es",
+    "external_id": "4711",
+}
 
 
 @pytest.mark.parametrize(("name", "offers", "rollouts"), [("alice", 3, []), ("bob", 1, HIDDEN), ("charlie", 1, HIDDEN)])
@@ -133,6 +148,9 @@ async def test_an_offer_shows_its_lead_before_the_lead_is_visible(
             "claimedBy": None,
             "offers": {"total": offers},
             "rollouts": rollouts,
+            "message": "Hello" if name == "alice" else HIDDEN,
+            **{to_camel_case(field): value for field, value in LISTING.items()},
+            "claims": rollouts,
         }
     assert (await viewer.ask("{ leads { total } }"))["leads"]["total"] == (1 if name == "alice" else 0)
 
@@ -163,6 +181,40 @@ async def test_a_contact_shows_its_details_to_its_owner_and_to_the_holder_of_a_l
         [full] * 2,
         [names] * 2,
     ]
+
+
+async def test_a_lead_shows_its_message_to_its_creator_and_its_holder(api: Api, world: World, cast: Cast) -> None:
+    lead = await world.lead(cast.alice, cast.team, message="Hello")
+    for user in (cast.bob, cast.charlie):
+        await world.offer(lead, user)
+
+    async def seen() -> list[str | None]:
+        read = "{ leads { data { message } } }"
+        viewers = (cast.alice, cast.bob, cast.charlie)
+        return [(await api.user(user).ask(read))["leads"]["data"][0]["message"] for user in viewers]
+
+    assert await seen() == ["Hello", HIDDEN, HIDDEN]
+    await world.claimed(lead, cast.bob)
+    assert await seen() == ["Hello", "Hello", HIDDEN]
+    await world.claimed(lead, cast.charlie)
+    assert await seen() == ["Hello", HIDDEN, "Hello"]
+
+
+@pytest.mark.parametrize("many", [1, 10])
+async def test_the_messages_of_a_page_take_one_statement(api: Api, world: World, cast: Cast, many: int) -> None:
+    """Whether the viewer holds a lead is asked for all leads together."""
+    contact = await world.contact(cast.alice)
+    for i in range(many):
+        lead = await world.lead(cast.alice, cast.team, contact, message=f"Hello {i}")
+        await world.offer(lead, cast.bob)
+        if i % 2 == 0:
+            await world.claimed(lead, cast.bob)
+    bob, query = api.user(cast.bob), "{ leads { data { message } } }"
+    statements = api.statements()
+    _, body = await resolved(bob, query)
+    found = [lead["message"] for lead in json.loads(body)["data"]["leads"]["data"]]
+    assert found == [f"Hello {i}" if i % 2 == 0 else None for i in range(many)]
+    assert len(statements) == 3  # the viewer, the page, and who holds its leads
 
 
 async def test_a_user_shows_private_fields_only_to_themself(api: Api, world: World, cast: Cast) -> None:

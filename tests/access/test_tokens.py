@@ -74,7 +74,7 @@ async def test_an_address_that_is_not_verified_is_refused(value: Any) -> None:
 
 
 async def test_each_refusal_says_what_is_wrong() -> None:
-    missing = "Send an access token: Authorization: Bearer <token>."
+    missing = "Send an access token or an API key: Authorization: Bearer <token>."
     for header in (None, "", "Bearer", "Bearer ", f"Basic {signed()}", signed()):
         assert await refusal(header) == missing
     assert await refusal(f"Bearer {signed(exp=int(time.time()) - 1)}") == "The access token has expired."

@@ -13,6 +13,7 @@ from app.access import field_access, visibility
 from app.db.engine import Database
 from app.db.indexed_parts import IndexedPart
 from app.db.models import (
+    ApiKey,
     Contact,
     DistributionOption,
     Lead,
@@ -23,7 +24,7 @@ from app.db.models import (
     TeamMember,
     User,
 )
-from app.domain.enums import LeadOfferStatus, RequestStatus
+from app.domain.enums import ApiScope, LeadOfferStatus, RequestStatus
 from tests.support.world import NOW, World
 
 INSTANT = timedelta(milliseconds=1)
@@ -186,10 +187,12 @@ async def test_rows_that_only_their_owner_sees(database: Database, world: World,
         rows.rows[f"{owner}'s contact"] = await world.contact(user)
         rows.rows[f"{owner}'s source"] = source = await world.source(user)
         rows.rows[f"{owner}'s route"] = await world.route(source)
+        rows.rows[f"{owner}'s key"], _ = await world.api_key(user, ApiScope.READ, revoked_at=NOW)
     rules: tuple[tuple[Any, str, Any, Any], ...] = (
         (Contact, "contact", visibility.contacts, visibility.contact_parts),
         (LeadSource, "source", visibility.lead_sources, visibility.lead_source_parts),
         (LeadRoute, "route", visibility.lead_routes, visibility.lead_route_parts),
+        (ApiKey, "key", visibility.api_keys, visibility.api_key_parts),
     )
     for model, kind, rule, parts in rules:
         visible = NOBODY | {name: {f"{name}'s {kind}"} for name in ("alice", "bob")}

@@ -351,7 +351,10 @@ async def test_an_imported_offer_without_a_team_needs_no_membership(
 async def test_a_claim_takes_five_statements_however_many_offers_it_ends(
     database: Database, world: World, cast: Cast, statements: list[str]
 ) -> None:
-    """The statements lock the lead, read the offer, take the lead, end the offers and cancel their deliveries."""
+    """The statements lock the lead, read the offer, take the lead, end the offers and cancel their deliveries.
+
+    The one that takes the lead also writes the ledger on PostgreSQL. SQLite, without a round trip, takes another one.
+    """
     counts = []
     for size in (0, 2, 40):  # the first claim over a connection of asyncpg asks for types, too
         lead = await world.lead(cast.alice, cast.team)
@@ -365,4 +368,4 @@ async def test_a_claim_takes_five_statements_however_many_offers_it_ends(
         assert (claimed.id, claimed.status) == (mine.id, LeadOfferStatus.CLAIMED)
         async with database.read() as session:
             assert claimed == await session.get_one(LeadOffer, mine.id)
-    assert counts[1:] == [5, 5]
+    assert counts[1:] == [5, 5] if database.is_postgresql else [6, 6]

@@ -1,7 +1,7 @@
 """Compares the commands with a model of the rules: any sequence of actions gives the same result in both."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -32,7 +32,7 @@ from app.commands.passing_on import StepEnd, end_step
 from app.commands.release import release_lead
 from app.commands.submit import submit_lead_offers
 from app.db.engine import Database, connect
-from app.db.models import Lead, LeadOffer, TeamMember, User
+from app.db.models import Claim, Lead, LeadOffer, TeamMember, User
 from app.domain.alert_channels import Alerts
 from app.domain.enums import ClaimedVia, LeadOfferStatus, OrderMethod, RequestStatus
 from app.domain.planner import Option
@@ -233,13 +233,30 @@ class Claiming(RuleBasedStateMachine):
             its_user: Any = col(LeadOffer.user_id)
             each = select(LeadOffer, claim_succeeds(its_user, self.now)).where(col(LeadOffer.lead_id) == lead.id)
             offers = (await session.exec(each)).all()
+            claims = (
+                await session.exec(select(Claim).where(col(Claim.lead_id) == lead.id).order_by(col(Claim.id)))
+            ).all()
             assert (await session.exec(count_silent_offers())).one() == 0
         self._compare_exhaustion(lead, [offer for offer, _ in offers])
+        self._compare_claims(lead, claims, {offer.user_id: offer for offer, _ in offers})
         assert (lead.claimed_by_id, lead.claimed_via) == (self.model.holder, self.model.via)
         assert {o.user_id: (o.status, o.notify_at, o.end_reason, bool(may_claim)) for o, may_claim in offers} == {
             user: (o.status, o.notify_at, o.reason, self.model.claim_would_succeed(user, self.now))
             for user, o in self.model.offers.items()
         }
+
+    def _compare_claims(self, lead: Lead, claims: Sequence[Claim], offers: Mapping[int | None, LeadOffer]) -> None:
+        """The ledger has every claim, and its open row agrees with the lead."""
+        assert [(each.user_id, each.via, each.claimed_at, each.ended_at, each.end_reason) for each in claims] == [
+            (each.user, each.via, each.claimed_at, each.ended_at, each.end) for each in self.model.claims
+        ]
+        assert [(each.offer_id, each.team_id) for each in claims] == [
+            (offers[each.user_id].id, offers[each.user_id].team_id) for each in claims
+        ]
+        open_row = [(each.user_id, each.claimed_at, each.via) for each in claims if each.ended_at is None]
+        held = [(lead.claimed_by_id, lead.claimed_at, lead.claimed_via)]
+        assert open_row == (held if lead.claimed_by_id is not None else [])
+        assert lead.first_claimed_at == (claims[0].claimed_at if claims else None)
 
     def _compare_exhaustion(self, lead: Lead, offers: Sequence[LeadOffer]) -> None:
         """`gives_up_at` is the first moment at which the lead is exhausted if nothing happens until then."""

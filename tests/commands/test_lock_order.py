@@ -28,6 +28,9 @@ from app.commands.users import deactivate_user
 from app.db import compiled
 from app.db.engine import Database
 from app.db.models import (
+    ApiKey,
+    ApiKeyScope,
+    Claim,
     Contact,
     Delivery,
     DistributionOption,
@@ -43,6 +46,7 @@ from app.db.models import (
     User,
 )
 from app.domain.enums import (
+    ApiScope,
     Channel,
     ClaimedVia,
     DeliveryStatus,
@@ -69,6 +73,8 @@ MINUTE = timedelta(minutes=1)
 ALICE, BOB, CARL, DORA, EVE, GUS, HAL = range(1, 8)
 NEW_ID = 1_000
 """The lowest id of a row that a mutation creates."""
+RANDOM = ("prefix", "hash")
+"""Columns of API keys."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +111,11 @@ MUTATIONS = {
     "create contact": Mutation(ALICE, 'createContact(input: {firstName: "Mia"})'),
     "update contact": Mutation(ALICE, 'updateContact(id: "1", input: {firstName: "Mia"})'),
     "create lead": Mutation(ALICE, 'createLead(input: {contactId: "1", sourceId: "1", type: "villa"})'),
+    "enter enquiry": Mutation(
+        ALICE, 'createLead(input: {contact: {firstName: "Mia"}, sourceId: "1", externalId: "9", type: "villa"})'
+    ),
     "update lead": Mutation(ALICE, 'updateLead(id: "3", input: {teamId: "2"})'),
+    "move enquiry": Mutation(ALICE, 'updateLead(id: "3", input: {sourceId: "1", message: "Hello"})'),
     "create source": Mutation(ALICE, 'createLeadSource(name: "Fair")'),
     "create route": Mutation(
         ALICE,
@@ -137,6 +147,8 @@ MUTATIONS = {
     "clear away": Mutation(GUS, "clearAway"),
     "set quiet hours": Mutation(CARL, 'setQuietHours(start: "00:00", end: "23:59")'),
     "clear quiet hours": Mutation(BOB, "clearQuietHours"),
+    "create key": Mutation(ALICE, 'createApiKey(input: {name: "Site", scopes: [INTAKE], sourceId: "1"})'),
+    "revoke key": Mutation(ALICE, 'revokeApiKey(id: "1")'),
 }
 
 COMMANDS: dict[str, Command] = {
@@ -167,8 +179,8 @@ def scene() -> list[SQLModel]:
     """Alice's team by time has Bob, who gets leads automatically, Carl, and Gus, who is away.
 
     Bob and Carl have quiet hours. Lead 1 is offered to both and to Hal, Bob holds lead 2, which was offered to Carl and
-    Gus too, leads 3 and 4 are new, lead 5 is offered to Carl, whose quiet hours hold its message back, and an automatic
-    offer of lead 6 to Bob is due.
+    Gus too, leads 3 and 4 are new (3 has an external id), lead 5 is offered to Carl, whose quiet hours hold its message
+    back, and an automatic offer of lead 6 to Bob is due.
 
     Teams 5, 3 and 4 are a chain: Gus alone, then Carl and Hal in turn, then Bob and Carl by time. Hal and Bob get leads
     automatically, one a day at most. Leads 7 and 8 are new, for team 3 and for the chain. The step of lead 9 in team 3
@@ -180,6 +192,7 @@ def scene() -> list[SQLModel]:
     offer: dict[str, Any] = {"team_id": 1, "offered_by_id": ALICE, "order_method": OrderMethod.TIME}
     offer |= {"has_call_alert": False, "has_text_alert": False, "has_email_alert": True}
     ended: dict[str, Any] = {"end_reason": EndReason.CLAIMED}
+    claim: dict[str, Any] = {"claimed_at": NOW, "first_claimed_at": NOW, "claimed_via": ClaimedVia.APP}
     sent, scheduled = LeadOfferStatus.SENT, LeadOfferStatus.SCHEDULED
     by_rank = OrderMethod.RANK
     quiet: dict[str, Any] = {"quiet_hours_start": "00:00", "quiet_hours_end": "12:00"}
@@ -241,6 +254,8 @@ def scene() -> list[SQLModel]:
         ),
         Contact(id=1, owner_id=ALICE, first_name="Mary"),
         LeadSource(id=1, creator_id=ALICE, name="Website", name_key="website"),
+        ApiKey(id=1, user_id=ALICE, name="site", prefix="lo_1", hash="1", created_at=NOW),
+        ApiKeyScope(api_key_id=1, scope=ApiScope.READ),
         *(
             LeadRoute(
                 id=n,
@@ -255,8 +270,8 @@ def scene() -> list[SQLModel]:
             for n, lead_type in enumerate(["flat", "villa"], 1)
         ),
         Lead(id=1, team_selection_method=by_id, **lead),
-        Lead(id=2, team_selection_method=by_id, claimed_by_id=BOB, claimed_at=NOW, claimed_via=ClaimedVia.APP, **lead),
-        Lead(id=3, team_selection_method=by_id, **lead),
+        Lead(id=2, team_selection_method=by_id, claimed_by_id=BOB, **claim, **lead),
+        Lead(id=3, team_selection_method=by_id, external_id="9", **lead),
         *(Lead(id=n, team_selection_method=by_id, **lead) for n in (5, 6)),
         *(Lead(id=n, team_selection_method=by_id, **(lead | {"team_id": 3})) for n in (7, 10)),
         *(Lead(id=n, team_selection_method=by_id, **(lead | {"team_id": 5})) for n in (8, 9)),
@@ -272,6 +287,7 @@ def scene() -> list[SQLModel]:
             **(offer | {"order_method": by_rank}),
         ),
         LeadOffer(id=3, lead_id=2, user_id=BOB, notify_at=NOW, status=LeadOfferStatus.CLAIMED, **offer),
+        Claim(id=1, lead_id=2, user_id=BOB, team_id=1, offer_id=3, via=ClaimedVia.APP, claimed_at=NOW),
         LeadOffer(id=4, lead_id=2, user_id=CARL, notify_at=NOW, status=LeadOfferStatus.EXPIRED, **ended, **offer),
         LeadOffer(
             id=5,
@@ -365,11 +381,11 @@ class Stage:
         return tables
 
     async def state(self) -> Counter[str]:
-        """Return all rows. Ids of new rows depend on the order of the transactions, and are left out."""
+        """Return all rows, without ids of new rows, which depend on the order of the transactions, and random keys."""
 
         def known(name: str, value: Any) -> Any:
             is_new = (name == "id" or name.endswith("_id")) and isinstance(value, int) and value > NEW_ID
-            return "new" if is_new else value
+            return "new" if is_new or name in RANDOM else value
 
         return Counter(
             f"{table}: {json.dumps({name: known(name, value) for name, value in row.items()}, sort_keys=True)}"

@@ -43,6 +43,10 @@ def wrapped(cause: Exception, *, connection_invalidated: bool = False) -> DBAPIE
         asyncpg.ReadOnlySQLTransactionError("it failed"),
         asyncpg.InterfaceError("connection is closed"),
         asyncpg.InterfaceError("cannot call Transaction.commit(): the underlying connection is closed"),
+        asyncpg.InternalClientError("got result for unknown protocol state 3"),
+        asyncpg.ProtocolError("it failed"),
+        asyncpg.TargetServerAttributeNotMatched("none of the hosts takes writes"),
+        asyncpg.OutdatedSchemaCacheError("it failed"),
         InvalidRequestError("This connection is closed"),
         sqlite_error("SQLITE_BUSY"),
         wrapped(asyncpg.AdminShutdownError("it failed")),
@@ -136,3 +140,28 @@ async def test_a_commit_on_a_lost_connection_is_unavailable(database: Database) 
             await lose_connection()
         assert error.value.code is Code.UNAVAILABLE
     await use(database.write())
+
+
+async def test_a_connection_that_the_driver_does_not_understand_is_dropped(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not database.is_postgresql:
+        return
+
+    async def fail(*_arguments: object, **_options: object) -> None:
+        raise asyncpg.InternalClientError("got result for unknown protocol state 3")
+
+    broken: set[object] = set()
+    async with database.write() as session:
+        connection = await session.connection()
+        broken.add((await connection.get_raw_connection()).driver_connection)
+    for method in ("fetch", "prepare"):  # of the compiled reads, and of sessions
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncpg.Connection, method, fail)
+            with pytest.raises(ApiError) as error:
+                await (database.fetch("SELECT 1", []) if method == "fetch" else use(database.write()))
+        assert error.value.code is Code.UNAVAILABLE
+    async with database.write() as session:
+        connection = await session.connection()
+        assert (await connection.get_raw_connection()).driver_connection not in broken
+    await use(database.read())

@@ -17,13 +17,14 @@ from app.commands.step_end import set_gives_up_at
 from app.db import migrations
 from app.db.engine import Database, connect
 from app.db.migrations import upgrade
-from app.db.models import Delivery, Lead, LeadOffer
+from app.db.models import Claim, Delivery, Lead, LeadOffer
 from app.domain.bounds import LATEST
-from app.domain.enums import Channel, DeliveryStatus, DistributionTarget, LeadOfferStatus
-from tests.support.world import NOW, Cast, World
+from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, DistributionTarget, LeadOfferStatus
+from tests.support.world import NOW, Cast, World, change
 
 SQLITE = """
-SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name <> 'alembic_version' AND name NOT LIKE 'sqlite_%'
+SELECT type, name, tbl_name, sql FROM sqlite_master
+WHERE type <> 'trigger' AND name <> 'alembic_version' AND name NOT LIKE 'sqlite_%'
 """
 
 POSTGRESQL = """
@@ -32,7 +33,8 @@ SELECT 'column', table_name, column_name,
 FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'
 UNION ALL
 SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
-FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conname NOT LIKE 'alembic_version%'
+FROM pg_constraint
+WHERE connamespace = 'public'::regnamespace AND contype <> 't' AND conname NOT LIKE 'alembic_version%'
 UNION ALL
 SELECT 'index', tablename, indexname, indexdef
 FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'
@@ -162,3 +164,46 @@ async def test_leads_get_the_moment_at_which_they_are_given_up(
     finally:
         await patient.close()
     assert await found() == expected
+
+
+async def test_each_claimed_lead_gets_a_claim(database: Database, database_url: str, world: World, cast: Cast) -> None:
+    """A holder may have no offer, or one without a team, and an imported lead no time of the claim."""
+    other = await world.team(cast.alice)
+    claimed: dict[str, Any] = {"claimed_by_id": cast.bob.id, "claimed_via": ClaimedVia.TEXT, "claimed_at": NOW}
+    expected: list[tuple[Any, ...]] = []
+
+    async def add(fields: dict[str, Any], found_team: int | None, *, offered: bool = True) -> None:
+        lead = await world.lead(cast.alice, cast.team, **fields)
+        await world.offer(lead, cast.charlie)
+        offer = await world.offer(lead, cast.bob, other) if offered else None
+        if offer is not None:
+            await change(world, offer, team_id=found_team)
+        via = fields["claimed_via"] or ClaimedVia.APP
+        expected.append((lead.id, cast.bob.id, found_team, offer and offer.id, via, fields["claimed_at"]))
+
+    await add(claimed, other.id)
+    await add(claimed, None)
+    await add(claimed, cast.team.id, offered=False)
+    await add(claimed | {"claimed_at": None}, cast.team.id, offered=False)
+    await add(claimed | {"claimed_via": None}, cast.team.id, offered=False)
+    await world.offer(await world.lead(cast.alice, cast.team), cast.bob)
+    async with database.write_engine.begin() as connection:
+        if database.is_postgresql:
+            await connection.execute(text("DROP FUNCTION follow_claims CASCADE"))
+        else:
+            await connection.execute(text("DROP TRIGGER claims_are_followed"))
+        for statement in (
+            "DROP TABLE claims",
+            "ALTER TABLE leads DROP COLUMN first_claimed_at",
+            "UPDATE alembic_version SET version_num = '0014'",
+        ):
+            await connection.execute(text(statement))
+
+    await asyncio.to_thread(upgrade, database_url, "0015")
+
+    async with database.read() as session:
+        claims = (await session.exec(select(Claim).order_by(col(Claim.id)))).all()
+        firsts = (await session.exec(select(Lead.first_claimed_at).order_by(col(Lead.id)))).all()
+    assert [(c.lead_id, c.user_id, c.team_id, c.offer_id, c.via, c.claimed_at) for c in claims] == expected
+    assert {(claim.ended_at, claim.end_reason) for claim in claims} == {(None, None)}
+    assert firsts == [*(row[-1] for row in expected), None]

@@ -40,6 +40,13 @@ def test_no_field_is_unknown_or_adjusted(report: Report) -> None:
     assert (report.unknown, report.adjusted) == ({}, {})
 
 
+async def test_leads_of_the_website_say_what_was_asked(database: Database, report: Report) -> None:
+    async with database.read() as session:
+        lead = await session.get_one(Lead, 2)
+    assert (lead.city, lead.listing_price, lead.external_id) == ("Armonk", 450_000, "web-2")
+    assert "\n" in (lead.message or "")
+
+
 async def test_a_lead_for_each_order_method(database: Database, report: Report, now: datetime) -> None:
     assert (await submit(database, 2, now)).team.order_method is OrderMethod.RANK
     assert (await submit(database, 3, now)).team.order_method is OrderMethod.TIME

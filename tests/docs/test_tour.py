@@ -97,7 +97,7 @@ async def test_the_tour(tour: Tour) -> None:
     for name, step in STEPS:
         await tour.take(name, step)
     assert [step for name, step in STEPS if not name] == [CLAIM]
-    assert len(STEPS) == 14
+    assert len(STEPS) == 15
 
     answers = tour.answers
     invitation = answers["teamMemberships"]["data"][0]
@@ -111,6 +111,8 @@ async def test_the_tour(tour: Tour) -> None:
     assert {offer["user"]["firstName"] for offer in submitted["offers"]} == {"Alice", "Bob"}
     assert len({offer["notifyAt"] for offer in submitted["offers"]}) == 1
     assert "The lead is yours" in tour.claimed
+    asked = "Is the house on Folsom Street still for sale? I can come on Saturday."
+    assert answers["lead"] == {"message": asked, "contact": {"email": "mary@example.com"}}
     lead = {"claimedVia": "EMAIL", "claimedBy": {"firstName": "Bob"}}
     assert sorted(answers["leadOffers"]["data"], key=lambda offer: offer["user"]["firstName"]) == [
         {"status": "EXPIRED", "user": {"firstName": "Alice"}, "lead": lead},

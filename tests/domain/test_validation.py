@@ -9,7 +9,16 @@ from unittest.mock import ANY
 
 import pytest
 
-from app.domain.bounds import HIGHEST_RANK, LATEST, LONGEST_TEXT, LONGEST_TOKEN, MOST_ZIPCODES, YEAR_IN_MINUTES
+from app.domain.bounds import (
+    HIGHEST_RANK,
+    LARGEST_INT,
+    LATEST,
+    LONGEST_MESSAGE,
+    LONGEST_TEXT,
+    LONGEST_TOKEN,
+    MOST_ZIPCODES,
+    YEAR_IN_MINUTES,
+)
 from app.domain.validation import (
     Check,
     Rules,
@@ -20,8 +29,10 @@ from app.domain.validation import (
     parse_email,
     parse_hours,
     parse_mailbox,
+    parse_message,
     parse_minutes,
     parse_name,
+    parse_price,
     parse_rank,
     parse_text,
     parse_timezone,
@@ -47,6 +58,13 @@ from app.errors import ApiError, Code
         (parse_hours, 0),
         (parse_hours, 0.5),
         (parse_hours, LONGEST_TOKEN),
+        (parse_price, 0),
+        (parse_price, LARGEST_INT),
+        (parse_message, "x" * LONGEST_MESSAGE),
+        (parse_message, "Hello,\r\n\n\tis it\x0bstill \u2028for\x85sale? \x07"),
+        (parse_message, "\u202b\u05e9\u202c \u2067\u05e9\u2069 \u200e"),
+        (parse_message, "\U0001f469\u200d\U0001f680\ufe0f"),
+        (parse_message, "?"),
     ],
 )
 def test_a_valid_value_is_returned_as_it_is(parse: Callable[[Any], Any], value: Any) -> None:
@@ -59,6 +77,13 @@ def test_a_valid_value_is_returned_as_it_is(parse: Callable[[Any], Any], value: 
         (parse_text, "x" * (LONGEST_TEXT + 1), "has 256 characters"),
         (parse_text, "a\0b", "^contains the character NUL, which cannot be stored$"),
         (parse_text, "\ud800", "^contains half of a surrogate pair, which cannot be stored$"),
+        (parse_price, -1, "^is not a price from 0 to 2,147,483,647$"),
+        (parse_price, LARGEST_INT + 1, "^is not a price from 0 to 2,147,483,647$"),
+        (parse_message, "x" * (LONGEST_MESSAGE + 1), "^has 10,001 characters, and at most 10,000 are allowed$"),
+        (parse_message, " \r\n\t\u2003", "^must not be empty$"),
+        (parse_message, "\n\u200b\u2800\n\u202e", "^has no visible characters$"),
+        (parse_message, "a\0b", "^contains the character NUL, which cannot be stored$"),
+        (parse_message, "\ud800", "^contains half of a surrogate pair, which cannot be stored$"),
         (parse_name, " ", "^must not be empty$"),
         (parse_name, "\u200b", "^has no visible characters$"),
         *((parse_email, text, "is not an e-mail address") for text in ("", "dorothy", "@b", "a@", "a@b@c", "a b@c")),
@@ -364,3 +389,17 @@ def test_a_name_that_cannot_be_seen_is_refused(name: str) -> None:
 def test_a_name_has_no_control_characters(character: str) -> None:
     with pytest.raises(ValueError, match=rf"contains the control character U\+{ord(character):04X}"):
         parse_name(f"IBM{character}Ltd")
+
+
+def test_a_message_is_trimmed_before_it_is_measured() -> None:
+    assert parse_message(f" \n{'x' * LONGEST_MESSAGE}\r\n") == "x" * LONGEST_MESSAGE
+
+
+def test_a_problem_of_a_message_does_not_quote_it() -> None:
+    check = Check()
+    for text in ("The blue house" * LONGEST_MESSAGE, "The blue house\0", " "):
+        assert check.message("message", text) is None
+    assert len(check.problems) == 3
+    assert "blue" not in str(check.problems)
+    assert check.message("message", None) is None
+    assert len(check.problems) == 3

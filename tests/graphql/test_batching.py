@@ -10,6 +10,7 @@ from graphql import GraphQLObjectType, get_named_type, is_object_type
 
 from app.db.models import Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip, Turn
 from app.domain.enums import (
+    ApiScope,
     Channel,
     DeliveryStatus,
     OrderMethod,
@@ -28,6 +29,8 @@ LEADS = "leads(limit: $limit) { data { {} } }"
 OFFERS = "leadOffers(limit: $limit) { data { {} } }"
 
 PLACES = {
+    "ApiKey": "apiKeys(limit: $limit) { data { {} } }",
+    "Claim": LEADS.replace("{}", "claims { {} }"),
     "Contact": "contacts(limit: $limit) { data { {} } }",
     "Delivery": OFFERS.replace("{}", "deliveries { {} }"),
     "DistributionOption": TEAMS.replace("{}", "distributionOptions { data { {} } }"),
@@ -84,6 +87,7 @@ async def furnish(world: World, cast: Cast) -> dict[int, int]:
         await world.add(Turn(team_id=team.id, user_id=cast.alice.id, mark=1, taken=1, last_taken_at=NOW))
         source = await world.source(cast.alice, f"Source {i}")
         await world.route(source, team)
+        await world.api_key(cast.alice, ApiScope.READ, ApiScope.WRITE, source_id=source.id)
         lead = await world.lead(cast.alice, team, source_id=source.id)
         lead.gives_up_at = NOW
         await world.claimed(lead, holder)

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import col, select
 
 from app.db.engine import Database
-from app.db.models import Delivery, Lead, LeadOffer
+from app.db.models import Claim, Delivery, Lead, LeadOffer
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus, RequestStatus
 from tests.support.api import Api
 from tests.support.world import NOW, Cast, World
@@ -356,3 +356,41 @@ async def test_quiet_hours_hold_back_the_automatic_offer_until_they_change(
     assert await api.user(dora).ask(CAN_CLAIM, id=doras.id) == {"leadOffer": {"viewerCanClaim": True}}
     await api.user(dora).ask(LOUD)
     assert await held() == (LeadOfferStatus.SENT, NOW)
+
+
+# The ledger
+
+CLAIMS = """query($id: ID!) { lead(id: $id) { claims {
+  user { firstName } team { name } via claimedAt endedAt endReason } } }"""
+
+
+async def test_the_creator_sees_every_claim_oldest_first(api: Api, world: World, cast: Cast, offered: Offered) -> None:
+    alice, bob, lead = api.user(cast.alice), api.user(cast.bob), offered.lead.id
+    assert await alice.ask(CLAIMS, id=lead) == {"lead": {"claims": []}}
+    await bob.ask(CLAIM, id=offered.bob.id)
+    await alice.ask(ASSIGN, id=lead, userId=offered.dora_id)
+    await offered.as_dora.ask(RELEASE, id=lead)
+    await alice.ask(ASSIGN, id=lead, userId=cast.alice.id)
+    now, team = "2026-03-02T09:00:00.000Z", {"name": cast.team.name}
+    assert (await alice.ask(CLAIMS, id=lead))["lead"]["claims"] == [
+        {"user": {"firstName": name}, "team": team, "via": via, "claimedAt": now, "endedAt": ended, "endReason": reason}
+        for name, via, ended, reason in (
+            ("Bob", "APP", now, "REASSIGNED"),
+            ("Dora", "ASSIGNED", now, "RELEASED"),
+            ("Alice", "ASSIGNED", None, None),
+        )
+    ]
+    assert await bob.ask(CLAIMS, id=lead) == {"lead": {"claims": None}}
+    await alice.ask(ASSIGN, id=lead, userId=cast.bob.id)
+    assert await bob.ask(CLAIMS, id=lead) == {"lead": {"claims": None}}, "a holder sees no history"
+    assert await api.user(cast.charlie).ask(CLAIMS, id=lead) == {"lead": None}
+
+
+async def test_an_imported_claim_without_a_time_dates_from_the_lead(api: Api, world: World, cast: Cast) -> None:
+    lead = await world.lead(
+        cast.alice, created_at=NOW - 9 * MINUTE, claimed_by_id=cast.bob.id, claimed_via=ClaimedVia.PHONE
+    )
+    await world.add(Claim(lead_id=lead.id, user_id=cast.bob.id, via=ClaimedVia.PHONE))
+    query = "query($id: ID!) { lead(id: $id) { claimedAt claims { claimedAt team { id } } } }"
+    answer = await api.user(cast.alice).ask(query, id=lead.id)
+    assert answer["lead"] == {"claimedAt": None, "claims": [{"claimedAt": "2026-03-02T08:51:00.000Z", "team": None}]}

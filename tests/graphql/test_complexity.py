@@ -91,6 +91,7 @@ async def test_fixed_limits(
         ("max_cost", 5, "{ leadOffers(limit: 2) { data { id rank } } }", "may hold: 6. At most 5"),
         ("max_cost", 21, "{ leadOffers { data { id rank } } }", "may hold: 22. At most 21"),
         ("max_cost", 201, "{ leadOffers(limit: 5000) { data { id rank } } }", "may hold: 202. At most 201"),
+        ("max_cost", 81, "{ leads(limit: 2) { data { id message } } }", "may hold: 82. At most 81"),
         ("max_cost", 3, "{ leadOffers(limit: 0) { total skip data { id lead { id } } } }", "may hold: 4. At most 3"),
     ],
 )

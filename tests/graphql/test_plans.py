@@ -23,9 +23,12 @@ from sqlmodel import col, update
 
 from app.db.compiled import CompiledQuery
 from app.db.engine import Database
-from app.db.models import Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, Turn, User
+from app.db.models import Claim, Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip, TeamZipcode, Turn, User
 from app.domain.enums import (
+    ApiScope,
     Channel,
+    ClaimedVia,
+    ClaimEnd,
     DeliveryStatus,
     LeadOfferStatus,
     OrderMethod,
@@ -50,12 +53,24 @@ INBOX = """query Inbox($where: LeadOfferWhere, $lead: ID, $limit: Int, $skip: In
       __typename id at: notifyAt rank status hasCallAlert assignAutomatically viewerCanClaim
       lead { ...Known contact { firstName email mobilePhone } claimedBy { id } source { name } }
       ... @include(if: $people) { user { id timezone email } team { name orderMethod creator { lastName } } }
-      lead { zipcode createdAt claimedAt timeToClaim }
+      lead { zipcode createdAt claimedAt timeToClaim message listingPrice mlsId city externalId }
     }
   }
   me { id email phone awayUntil }
 }
 fragment Known on Lead { id distributionTarget team { id } }"""
+
+
+ENQUIRY: dict[str, Any] = {
+    "message": 'Is it "new"?\r\n\t\\ \x01\x07\x1b\x7f\x85\u2028\u200b\ufeff\U0001f3e1 </script>',
+    "listing_price": 2**31 - 1,
+    "mls_id": "007",
+    "listing_status": "For Sale",
+    "street_address": "12 Maple Avenue",
+    "city": "San Jos\u00e9",
+    "state": "CA",
+    "language": "es",
+}
 
 
 @pytest.fixture
@@ -76,10 +91,14 @@ def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def offers(world: World, cast: Cast) -> None:
     """Offers with every possible null, of claimed and unclaimed leads, with and without a team, a user and a source."""
     source = await world.source(cast.alice, "Web")
+    await world.api_key(cast.alice, ApiScope.INTAKE, name="Web", source_id=source.id)
+    await world.api_key(cast.alice, ApiScope.WRITE, ApiScope.READ, revoked_at=NOW, last_used_on="2026-03-01")
+    await world.api_key(cast.bob, ApiScope.READ, expires_at=NOW)
     nameless = await world.contact(cast.alice, first_name=None, email=None)
     erased = await world.user("Erased", email=None)
     for i in range(4):
         fields: dict[str, Any] = {"source_id": source.id, "type": "Buyer", "zipcode": "12345"} if i % 2 else {}
+        fields |= ENQUIRY | {"external_id": f"{i}"} if i > 1 else {}
         lead = await world.lead(cast.alice, cast.team if i else None, nameless if i == 2 else None, **fields)
         if i == 3:
             await world.claimed(lead, cast.bob)
@@ -96,14 +115,30 @@ async def offers(world: World, cast: Cast) -> None:
     await add_children(world, cast)
 
 
+async def add_claims(world: World, cast: Cast) -> None:
+    """Claims that ended in either way, and an imported one whose time is not known. Lead 4 has an open one."""
+    ended = [
+        (1, cast.bob, ClaimedVia.TEXT, None, ClaimEnd.REASSIGNED, {}),
+        (1, cast.charlie, ClaimedVia.ASSIGNED, NOW, ClaimEnd.RELEASED, {"team_id": cast.team.id, "offer_id": 2}),
+        (2, cast.bob, ClaimedVia.AUTO, NOW + timedelta(milliseconds=7), ClaimEnd.RELEASED, {"team_id": cast.team.id}),
+    ]
+    await world.add(
+        *(
+            Claim(lead_id=lead, user_id=user.id, via=via, claimed_at=at, ended_at=NOW, end_reason=reason, **fields)
+            for lead, user, via, at, reason, fields in ended
+        )
+    )
+
+
 async def add_children(world: World, cast: Cast) -> None:
-    """Rows of every table that objects list: zipcodes, options, rollouts with offers and skips, and deliveries."""
+    """Rows of every table that objects list: zipcodes, options, claims, rollouts with offers and skips, deliveries."""
     await add_chain(world, cast)
     await world.add(*(TeamZipcode(team_id=cast.team.id, zipcode=zipcode) for zipcode in ("94105", "02138")))
     await world.option(cast.team, cast.alice, rank=None, weight=3, max_leads_per_day=0)
     cast.bob.quiet_hours_start, cast.bob.quiet_hours_end, cast.bob.phone = "22:00", "07:00", "+12025550142"
     cast.bob.away_until = NOW + timedelta(hours=1)
     await world.add(cast.bob)
+    await add_claims(world, cast)
     method = TeamSelectionMethod.SPECIFIC_TEAM
     step: dict[str, Any] = {"team_id": cast.team.id, "team_selection_method": method, "submitted_at": NOW}
     rollouts = [
@@ -336,6 +371,7 @@ BOARD = """query Board($limit: Int, $mine: ID) {
     data {
       id type timeToClaim contact { firstName email } team { id distributionZipcodes } claimedBy { firstName }
       rollouts { submittedAt createdOffers { id notifyAt } skipped { reason user { id phone } } }
+      claims { claimedAt endedAt endReason via team { id name } user { id firstName phone } }
       offers(where: {userId: {ne: $mine}}, sort: [{field: NOTIFY_AT}], limit: 2, skip: 1) {
         total limit skip data { id user { id quietHours { start end } } deliveries { id status sentAt } }
       }
@@ -481,13 +517,26 @@ LISTS: dict[str, tuple[list[str], list[str]]] = {
         ['{rank: {gte: 1}, userId: {ne: "x"}}', "{notifyAt: {eq: null}}"],
         ["[{field: NOTIFY_AT}, {field: RANK}]"],
     ),
-    "Lead": (["{zipcode: {eq: null}}"], ["{field: CREATED_AT, direction: DESC}", "{field: CLAIMED_AT}"]),
+    "Lead": (
+        [
+            "{zipcode: {eq: null}}",
+            '{externalId: {gte: "2"}, city: {ne: "Austin"}}',
+            '{or: [{sourceId: {in: ["1"]}}, {listingPrice: {eq: null}}]}',
+        ],
+        [
+            "{field: CREATED_AT, direction: DESC}",
+            "{field: CLAIMED_AT}",
+            "{field: LISTING_PRICE}",
+            "{field: LISTING_PRICE, direction: DESC}",
+        ],
+    ),
     "Team": (['{name: {gt: "A"}}'], ["{field: NAME}"]),
     "TeamMember": (["{requestStatus: {eq: ACCEPTED}}"], ["{field: USER_ID}"]),
     "DistributionOption": ([], []),
     "Contact": (["{email: {ne: null}}"], ["{field: LAST_NAME}"]),
     "LeadRoute": ([], []),
     "LeadSource": ([], []),
+    "ApiKey": (["{revokedAt: {eq: null}}"], ["{field: NAME}"]),
 }
 
 

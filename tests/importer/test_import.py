@@ -146,7 +146,7 @@ async def test_every_field_arrives(database: Database) -> None:
         "order_method": None,
         "held_until": None,
     }
-    for empty in ("deliveries", "lead_rollouts", "rollout_offers", "rollout_skips"):
+    for empty in ("claims", "deliveries", "lead_rollouts", "rollout_offers", "rollout_skips"):
         assert await rows(database, empty) == []
 
 
@@ -325,7 +325,26 @@ async def test_how_a_lead_was_claimed(
     await load(database, document)
     lead = await row(database, "leads")
     assert lead["claimed_via"] is via
-    assert lead["claimed_at"] == (datetime.fromisoformat(at) if at else None)
+    claimed_at = datetime.fromisoformat(at) if at else None
+    assert (lead["claimed_at"], lead["first_claimed_at"]) == (claimed_at, claimed_at)
+    assert [
+        (claim["user_id"], claim["team_id"], claim["offer_id"], claim["via"], claim["claimed_at"], claim["ended_at"])
+        for claim in await rows(database, "claims")
+    ] == ([(5, 6, 1, via, claimed_at, None)] if via else [])
+
+
+async def test_a_claim_without_an_offer_is_of_the_leads_team(database: Database) -> None:
+    document = ibm()
+    document["leads"] += [document["leads"][0] | {"id": 3, "distribution_target": "Myself"}]
+    document["leads"] = [lead | {"claimed_by_user_id": 4, "claimed_at": PAST} for lead in document["leads"]]
+    await load(database, document)
+    claims = await rows(database, "claims")
+    assert [(claim["lead_id"], claim["user_id"], claim["team_id"], claim["offer_id"]) for claim in claims] == [
+        (2, 4, 6, None),
+        (3, 4, None, None),
+    ]
+    await load(database, document)
+    assert await rows(database, "claims") == claims
 
 
 ROUTES = [

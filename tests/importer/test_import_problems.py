@@ -158,6 +158,18 @@ VALUES = [
     (changed("leads", zipcode=True), f"leads[0].zipcode: true {ZIPCODE}"),
     (changed("leads", zipcode=100_000), f"leads[0].zipcode: 100000 {ZIPCODE}"),
     (changed("leads", zipcode=-1), f"leads[0].zipcode: -1 {ZIPCODE}"),
+    (
+        changed("leads", text_body="x" * 10_001),
+        "leads[0].text_body: has 10,001 characters, and at most 10,000 are allowed",
+    ),
+    (changed("leads", text_body=7), "leads[0].text_body: is not a string"),
+    (changed("leads", listing_price=-1), "leads[0].listing_price: -1 is not a price from 0 to 2,147,483,647"),
+    (changed("leads", listing_price="450,000"), f'leads[0].listing_price: "450,000" {WHOLE}'),
+    (changed("leads", mls_id=True), f"leads[0].mls_id: true {WHOLE}"),
+    (
+        changed("leads", external_id="a\tb"),
+        'leads[0].external_id: "a\\tb" contains the control character U+0009, which a name must not have',
+    ),
     (changed("leads", created_at="16.1.2018"), f'leads[0].created_at: "16.1.2018" {DATE}'),
     (changed("leads", created_at=1516093749), "leads[0].created_at: 1516093749 is not a string"),
     (
@@ -208,6 +220,18 @@ ROWS = [
             ],
         },
         'lead_routes[1]: creator_id 4, lead_source_id 1, filter "buyer" is already in lead_routes[0]',
+    ),
+    (
+        more(
+            "leads",
+            *({"id": number, "contact_id": 2, "external_id": spelled} for number, spelled in ((3, 7), (4, "7 "))),
+        ),
+        'leads[2]: creator_id 4, external_id "7", source_id null is already in leads[1]',
+    ),
+    (
+        more("lead_sources", *SOURCES)
+        | {"leads": [{"id": i, "contact_id": 2, "external_id": "7", "source_id": 1} for i in (2, 3)]},
+        'leads[1]: creator_id 4, external_id "7", source_id 1 is already in leads[0]',
     ),
     (
         more("lead_offers", {"id": 2, "lead_id": 2, "user_id": 5}),
@@ -444,6 +468,13 @@ DETAILS: list[tuple[str, str, Any]] = [
     ("contacts", "last_name", "\u2800"),
     ("contacts", "mobile_phone", []),
     ("leads", "zipcode", "Boston"),
+    ("leads", "listing_price", "$450,000"),
+    ("leads", "mls_id", 1.5),
+    ("leads", "listing_status", "x" * 256),
+    ("leads", "street_address", "12 Maple\nAvenue"),
+    ("leads", "city", "\u2800"),
+    ("leads", "state", 7),
+    ("leads", "language", []),
 ]
 
 
@@ -469,6 +500,7 @@ async def test_a_lenient_import_leaves_an_invalid_detail_out_and_counts_it(
         changed("teams", name="\u2800"),
         changed("team_member_distribution_options", rank="first"),
         changed("leads", type="x" * 256),
+        changed("leads", external_id="x" * 256),
         changed("lead_offers", notify_at="soon"),
         more("users", {"id": 9, "email": "dot@example.com"}),
     ],

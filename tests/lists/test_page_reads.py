@@ -48,8 +48,12 @@ INSERT INTO contacts (id, owner_id, first_name, last_name)
 INSERT INTO lead_sources (id, creator_id, name, name_key) SELECT i, owner, 'Source ' || i, 'source ' || i FROM owned;
 INSERT INTO lead_routes (id, creator_id, lead_source_id, distribution_target, lead_type, lead_type_key)
   SELECT i, owner, i, 'CREATOR_ONLY', 'Type ' || i, 'type ' || i FROM owned;
-INSERT INTO leads (id, contact_id, creator_id, distribution_target, created_at, claimed_by_id, claimed_at)
-  SELECT i, i, owner, 'TEAM_ROLLOUT', time, holder, CASE WHEN holder IS NOT NULL THEN time END
+INSERT INTO api_keys (id, user_id, name, prefix, hash, created_at)
+  SELECT i, owner, 'Key ' || i, 'lo_' || i, i::text, time FROM owned;
+INSERT INTO leads (id, contact_id, creator_id, distribution_target, created_at, claimed_by_id, claimed_at,
+                   source_id, external_id, city, listing_price)
+  SELECT i, i, owner, 'TEAM_ROLLOUT', time, holder, CASE WHEN holder IS NOT NULL THEN time END,
+         i % 10 + 1, 'web-' || i, 'City ' || i % 10, CASE WHEN i % 5 > 0 THEN i % 1000 END
   FROM (SELECT *, CASE WHEN owner = {LEADER} AND i % 2 = 0 THEN {ALICE} WHEN i % 3 = 0 THEN owner + 1 END AS holder
         FROM owned) AS held;
 INSERT INTO lead_offers (lead_id, user_id, offered_by_id, notify_at, assign_automatically, status)
@@ -108,7 +112,7 @@ WITHIN = {
 OFFERS = ["TEAM_ID", "RANK", "ASSIGN_AUTOMATICALLY", "HAS_CALL_ALERT", "HAS_TEXT_ALERT", "HAS_EMAIL_ALERT", "STATUS"]
 OWN_ROWS = {
     "Query.leadOffers": ["LEAD_ID", "USER_ID", *OFFERS],
-    "Query.leads": ["CREATED_AT", "CLAIMED_AT"],  # those that the user was offered
+    "Query.leads": ["CREATED_AT", "CLAIMED_AT", "LISTING_PRICE"],  # those that the user was offered, or holds
     "Query.teams": ["NAME", "CREATED_AT"],  # those that the user joined
     "Query.teamMemberships": ["REQUEST_STATUS"],
     "Query.leadRoutes": ["LEAD_TYPE"],
@@ -169,6 +173,28 @@ async def test_a_page_reads_a_few_times_its_limit(
     assert sum(rows.values()) <= most, (kind, name, field, direction, rows)
 
 
+FILTERS = [
+    '{externalId: {eq: "web-7"}}',
+    '{externalId: {eq: "web-7"}, sourceId: {eq: "8"}}',
+    '{externalId: {in: ["web-7", "web-8"]}}',
+    '{sourceId: {eq: "8"}}',
+    '{city: {eq: "City 7"}}',
+    '{city: {eq: "City 7"}, listingPrice: {gte: 100, lt: 200}}',
+    "{listingPrice: {gte: 100, lt: 120}}",
+]
+
+
+@pytest.mark.parametrize("where", FILTERS)
+@pytest.mark.parametrize(
+    "order", ["", ", sort: {field: LISTING_PRICE}", ", sort: {field: CREATED_AT, direction: DESC}"]
+)
+async def test_a_filter_reads_no_leads_of_others(crowded: str, fetched: Fetched, where: str, order: str) -> None:
+    """Ten leads or a few are found among the 300 that Alice created, and the 300 that she holds or was offered."""
+    data, rows = await read(crowded, f"{{ leads(where: {where}{order}) {{ total data {{ id }} }} }}", fetched)
+    assert 0 < len(data["leads"]["data"]) <= data["leads"]["total"] <= 2 * MINE
+    assert sum(rows.values()) <= 6 * MINE, rows
+
+
 @pytest.mark.parametrize(
     ("page", "parents"),
     [
@@ -193,6 +219,7 @@ COUNTED = {
     "contacts": MINE,
     "leadRoutes": MINE,
     "leadSources": MINE,
+    "apiKeys": MINE,
 }
 """The lists of queries, and how many rows Alice can see."""
 

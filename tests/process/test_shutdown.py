@@ -6,7 +6,9 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
+import httpx2
 import pytest
 from sqlmodel import col, select
 
@@ -61,6 +63,29 @@ async def begun(box: Mailbox, number: int) -> None:
 async def deliveries(database: Database) -> list[Delivery]:
     async with database.read() as session:
         return [*(await session.exec(select(Delivery).order_by(col(Delivery.id)))).all()]
+
+
+SLOW_START = """
+import sys, time
+if any("spawn_main" in argument for argument in sys.orig_argv):
+    time.sleep(12)
+"""
+"""Run by Python when it starts: both processes of `--workers 2` then take longer than uvicorn waits by default."""
+
+
+async def test_processes_that_start_slowly_are_not_killed(
+    database: Database, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not database.is_postgresql:
+        pytest.xfail("SQLite has one process")
+    (tmp_path / "sitecustomize.py").write_text(SLOW_START)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with mailbox() as box:
+        process, url = server(database_url, box, "--workers", "2")
+        with running(process):
+            async with httpx2.AsyncClient(base_url=url) as client:
+                assert (await client.get("/healthz", timeout=60)).status_code == 200
+            assert await end(process) == 0
 
 
 @pytest.mark.parametrize("command", ["dispatch", "serve", "serve --workers 2"])

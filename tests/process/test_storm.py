@@ -4,11 +4,12 @@ import asyncio
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import httpx2
@@ -18,8 +19,8 @@ from sqlmodel import col, select
 from app.access.tokens import issue_token
 from app.commands.outbox import count_silent_offers
 from app.db.engine import Database
-from app.db.models import Delivery, Lead, LeadOffer, TeamMember, User
-from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
+from app.db.models import Claim, Delivery, Lead, LeadOffer, TeamMember, User
+from app.domain.enums import ClaimEnd, DeliveryStatus, EndReason, LeadOfferStatus
 from app.domain.timestamps import format_instant
 from tests.process.test_workers import until
 from tests.support.api import settings_for
@@ -205,7 +206,9 @@ async def check_leads(database: Database) -> None:
     async with database.read() as session:
         leads = (await session.exec(select(Lead))).all()
         offers = (await session.exec(select(LeadOffer))).all()
+        claims = (await session.exec(select(Claim).order_by(col(Claim.id)))).all()
     for lead in leads:
+        check_claims(lead, [claim for claim in claims if claim.lead_id == lead.id])
         its = [offer for offer in offers if offer.lead_id == lead.id]
         statuses = {offer.status for offer in its}
         claimed = [offer.user_id for offer in its if offer.status is LeadOfferStatus.CLAIMED]
@@ -215,6 +218,20 @@ async def check_leads(database: Database) -> None:
         else:
             assert not statuses & {LeadOfferStatus.CLAIMED, LeadOfferStatus.EXPIRED}
             assert EndReason.CLAIMED not in {offer.end_reason for offer in its}
+
+
+def check_claims(lead: Lead, claims: Sequence[Claim]) -> None:
+    """Check that one claim followed the other, and that the open one agrees with the lead."""
+    assert [each.user_id for each in claims if each.ended_at is None] == (
+        [lead.claimed_by_id] if lead.claimed_by_id is not None else []
+    )
+    assert lead.first_claimed_at == (claims[0].claimed_at if claims else None)
+    for earlier, later in pairwise(claims):
+        assert earlier.claimed_at is not None
+        assert earlier.ended_at is not None
+        assert later.claimed_at is not None
+        assert earlier.claimed_at <= earlier.ended_at <= later.claimed_at
+        assert (earlier.end_reason is ClaimEnd.REASSIGNED) == (earlier.ended_at == later.claimed_at), (earlier, later)
 
 
 async def check_deliveries(database: Database, box: Mailbox) -> None:

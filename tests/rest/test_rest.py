@@ -74,6 +74,54 @@ async def test_examples_of_the_original_documentation(api: Api, leader: User, qu
     assert await _ids(api.user(leader), quote(query, safe="=&")) == ids
 
 
+ENQUIRY: dict[str, Any] = {
+    "listing_price": 450_000,
+    "mls_id": "ML1000002",
+    "listing_status": "For Sale",
+    "street_address": "12 Maple Avenue",
+    "city": "Armonk",
+    "state": "NY",
+    "language": "en",
+    "external_id": "4711",
+}
+NO_ENQUIRY = {"text_body": None, **dict.fromkeys(ENQUIRY)}
+
+
+async def test_the_lead_of_an_offer_says_what_was_asked(api: Api, world: World, cast: Cast) -> None:
+    """Everybody who sees the offer can read it, but for the text: only the creator and the holder of the lead can."""
+    lead = await world.lead(cast.alice, cast.team, message="Hello\nMary", **ENQUIRY)
+    leader = await world.user()
+    offers = [await world.offer(lead, cast.bob), await world.offer(lead, cast.charlie, offered_by_id=leader.id)]
+
+    async def shown(user: User, offer: LeadOffer) -> dict[str, Any]:
+        found: dict[str, Any] = (await api.user(user).rest("GET", f"/leads/{lead.id}/offers/{offer.id}")).json()["lead"]
+        (listed,) = [
+            each["lead"]
+            for each in (await api.user(user).rest("GET", f"/leads/{lead.id}/offers")).json()["data"]
+            if each["id"] == offer.id
+        ]
+        assert found == listed
+        assert {name: found[name] for name in ENQUIRY} == ENQUIRY
+        return found
+
+    for user, offer, text in (
+        (cast.alice, offers[0], "Hello\nMary"),
+        (cast.bob, offers[0], None),
+        (cast.charlie, offers[1], None),
+        (leader, offers[1], None),
+    ):
+        assert (await shown(user, offer))["text_body"] == text
+    await world.claimed(lead, cast.bob)
+    assert (await shown(cast.bob, offers[0]))["text_body"] == "Hello\nMary"
+    assert (await shown(cast.charlie, offers[1]))["text_body"] is None
+
+
+async def test_a_submit_shows_the_creator_the_text(api: Api, world: World, cast: Cast) -> None:
+    lead = await world.lead(cast.alice, cast.team, message="Hello", external_id="4711")
+    (offer,) = (await api.user(cast.alice).rest("POST", f"/leads/{lead.id}/offers", json={})).json()["data"]
+    assert (offer["lead"]["text_body"], offer["lead"]["external_id"]) == ("Hello", "4711")
+
+
 async def test_an_offer_has_the_documented_fields(api: Api, world: World) -> None:
     leader = await world.user(id=1)
     agent = await world.user("Dorothy", last_name="Vaughan", email="dot@example.com", id=5)
@@ -88,6 +136,7 @@ async def test_an_offer_has_the_documented_fields(api: Api, world: World) -> Non
             "id": 2,
             "distribution_target": "Team Rollout",
             "contact": {"id": 2, "first_name": "Mary", "last_name": "Jackson"},
+            **NO_ENQUIRY,
         },
         "user": {"id": 5, "first_name": "Dorothy", "last_name": "Vaughan", "email": "dot@example.com"},
         "notify_at": "2018-01-16T09:09:09.000Z",
@@ -366,6 +415,11 @@ async def test_tokens_and_scopes(api: Api, leader: User) -> None:
 @pytest.mark.parametrize("address", ["//leads/3/offers", "///leads/3/offers?rank=1", "//leads/3/offers/1", "//me"])
 async def test_double_slashes_are_accepted(api: Api, leader: User, address: str) -> None:
     assert (await api.user(leader).rest("GET", f"http://test{address}")).status_code == 200
+
+
+@pytest.mark.parametrize("address", ["//metrics", "//readyz", "///healthz", "//graphql", "//", "//lead", "//claim/x"])
+async def test_double_slashes_of_other_addresses_are_not(api: Api, leader: User, address: str) -> None:
+    assert (await api.user(leader).rest("GET", f"http://test{address}")).status_code == 404
 
 
 async def test_other_methods_are_rejected(api: Api, leader: User) -> None:

@@ -46,7 +46,8 @@ VALUES: dict[str, list[Any]] = {
 @pytest.fixture
 async def lead(world: World, cast: Cast) -> Lead:
     """A lead of Alice with offers of every kind."""
-    lead = await world.lead(cast.alice, cast.team)
+    enquiry: dict[str, Any] = {"message": "Hello\n\x07", "listing_price": 0, "mls_id": "1", "external_id": "007"}
+    lead = await world.lead(cast.alice, cast.team, city="San Jos\u00e9", state="CA", language="es", **enquiry)
     other = await world.team(cast.alice)
     for i in range(10):
         await world.offer(

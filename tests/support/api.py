@@ -1,5 +1,6 @@
 """A client of the server that sends requests as one of the users."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ import httpx2
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
+from app.access.api_keys import NOTE_TASK
 from app.access.tokens import issue_token
 from app.config import Settings
 from app.db.engine import Database
@@ -75,6 +77,11 @@ class Api:
         assert len(response.get("errors", ())) == 1, response
         extensions: dict[str, Any] = response["errors"][0]["extensions"]
         return extensions
+
+
+async def days_are_noted() -> None:
+    """Return once servers in this process have written the days on which API keys were used."""
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == NOTE_TASK))
 
 
 @asynccontextmanager

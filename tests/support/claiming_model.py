@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from app.domain.enums import ClaimedVia, EndReason, LeadOfferStatus, OrderMethod, RequestStatus
+from app.domain.enums import ClaimedVia, ClaimEnd, EndReason, LeadOfferStatus, OrderMethod, RequestStatus
 from app.domain.planner import Candidate, EarlierOffer, Option, PlannedOffer, RolloutSettings, plan
 from app.errors import Code
 
@@ -58,6 +58,15 @@ class Offer:
 
 
 @dataclass
+class Claim:
+    user: int
+    via: ClaimedVia
+    claimed_at: datetime
+    ended_at: datetime | None = None
+    end: ClaimEnd | None = None
+
+
+@dataclass
 class Rules:
     people: dict[int, Person]
     order_method: OrderMethod
@@ -66,6 +75,7 @@ class Rules:
     holder: int | None = None
     via: ClaimedVia | None = None
     offers: dict[int, Offer] = field(default_factory=dict)
+    claims: list[Claim] = field(default_factory=list)
 
     # Conditions
 
@@ -119,10 +129,11 @@ class Rules:
             raise Refused(Code.ALREADY_CLAIMED)
         if not self.claimable(self.offers[user], now):
             raise Refused(Code.OFFER_NOT_OPEN)
-        self._take(user, ClaimedVia.APP)
+        self._take(user, ClaimedVia.APP, now)
 
-    def _take(self, user: int, via: ClaimedVia) -> None:
+    def _take(self, user: int, via: ClaimedVia, now: datetime) -> None:
         self.holder, self.via = user, via
+        self.claims.append(Claim(user, via, now))
         for offer in self.offers.values():
             if offer.user == user:
                 offer.status, offer.reason = S.CLAIMED, None
@@ -149,7 +160,9 @@ class Rules:
             self.offers[user] = Offer(len(self.offers), user, now, None, False, False)
         offer = self.offers[user]
         offer.notify_at = min(offer.notify_at, now)
-        self._take(user, ClaimedVia.ASSIGNED)
+        if self.holder is not None:
+            self._end_claim(ClaimEnd.REASSIGNED, now)
+        self._take(user, ClaimedVia.ASSIGNED, now)
 
     def release(self, user: int, now: datetime) -> None:
         if self.holder is None:
@@ -158,6 +171,7 @@ class Rules:
             raise Refused(Code.FORBIDDEN)
         self.offers[self.holder].status = S.DECLINED
         self.holder = self.via = None
+        self._end_claim(ClaimEnd.RELEASED, now)
         ended = [o for o in self.offers.values() if o.reason is EndReason.CLAIMED]
         back = [o for o in ended if not self.gone(o.user)]
         ahead = [o for o in back if o.status is S.CANCELLED]
@@ -190,6 +204,9 @@ class Rules:
 
     # Effects of the commands
 
+    def _end_claim(self, end: ClaimEnd, now: datetime) -> None:
+        self.claims[-1].ended_at, self.claims[-1].end = now, end
+
     def _withdraw(self, offers: Iterable[Offer], reason: EndReason) -> None:
         for offer in offers:
             offer.status, offer.reason = S.CANCELLED, reason
@@ -218,7 +235,7 @@ class Rules:
                     self._withdraw([offer], reason)
                     withdrew = True
             elif self.people[offer.user].quiet_until(now) is None:
-                self._take(offer.user, ClaimedVia.AUTO)
+                self._take(offer.user, ClaimedVia.AUTO, now)
                 return
         if withdrew and self.move_up(now):
             self.assign_automatically(now)

@@ -15,7 +15,10 @@ IDS = ("id", "lead_id", "user_id", "team_id")
 
 OFFER = """
   id
-  lead { id distributionTarget contact { id firstName lastName } }
+  lead {
+    id distributionTarget contact { id firstName lastName }
+    textBody: message listingPrice mlsId listingStatus streetAddress city state language externalId
+  }
   user { id firstName lastName email }
   notifyAt rank assignAutomatically hasCallAlert hasTextAlert hasEmailAlert
   team { id name }

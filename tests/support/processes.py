@@ -24,7 +24,7 @@ def start(database_url: str, *arguments: str, **settings: str) -> subprocess.Pop
     environment = os.environ | {
         "LEAD_OFFERS_DATABASE_URL": database_url,
         "LEAD_OFFERS_JWT_SECRET": SECRET,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
         **given,
     }
     command = [sys.executable, "-c", "from app.cli import app; app()", *arguments]

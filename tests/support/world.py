@@ -8,9 +8,13 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
+from app.access.api_keys import SHOWN_LENGTH, hash_key, new_key
+from app.commands.claim_ledger import end_claim, open_claim
 from app.commands.step_end import set_gives_up_at
 from app.db.engine import Database
 from app.db.models import (
+    ApiKey,
+    ApiKeyScope,
     Contact,
     DistributionOption,
     Lead,
@@ -23,7 +27,9 @@ from app.db.models import (
     User,
 )
 from app.domain.enums import (
+    ApiScope,
     ClaimedVia,
+    ClaimEnd,
     DistributionTarget,
     LeadOfferStatus,
     OrderMethod,
@@ -140,6 +146,15 @@ class World:
         await self.add(source)
         return source
 
+    async def api_key(self, user: User, *scopes: ApiScope, **fields: Any) -> tuple[ApiKey, str]:
+        """Add an API key. Return its row and the key itself."""
+        key = new_key()
+        defaults: dict[str, Any] = {"name": f"Key {next(self._numbers)}", "created_at": NOW}
+        row = ApiKey(user_id=user.id, prefix=key[:SHOWN_LENGTH], hash=hash_key(key), **(defaults | fields))
+        await self.add(row)
+        await self.add(*(ApiKeyScope(api_key_id=row.id, scope=scope) for scope in scopes))
+        return row, key
+
     async def route(
         self, source: LeadSource, team: Team | None = None, lead_type: str | None = None, **fields: Any
     ) -> LeadRoute:
@@ -194,9 +209,14 @@ class World:
         return offer
 
     async def claimed(self, lead: Lead, holder: User, via: ClaimedVia = ClaimedVia.APP) -> None:
-        """Set who has claimed the lead, without changing its offers."""
-        lead.claimed_by_id, lead.claimed_at, lead.claimed_via = holder.id, NOW, via
-        await self.add(lead)
+        """Set who has claimed the lead, without changing its offers. Somebody else may have had it."""
+        async with self.database.write() as session:
+            await end_claim(session, lead.id, ClaimEnd.REASSIGNED, NOW)
+            lead.claimed_by_id, lead.claimed_at, lead.claimed_via = holder.id, NOW, via
+            lead.first_claimed_at = lead.first_claimed_at or NOW
+            session.add(lead)
+            await session.flush()
+            await open_claim(session, lead.id)
 
 
 def _target(team: Team | None) -> dict[str, Any]:

@@ -71,6 +71,21 @@ def test_a_text_offers_a_lead() -> None:
     )
 
 
+def test_messages_name_the_city_and_the_price() -> None:
+    lead = unsaved_lead(id=7, type="Buyer", zipcode="94105", city="San Jos\u00e9", listing_price=1_250_000)
+    enquiry = "Mary enquired (Buyer, San Jos\u00e9, zipcode 94105, price 1,250,000) on Monday, 02 March 2026 at 01:00"
+    spoken = enquiry.replace("94105", "9 4 1 0 5")
+    for words in (messages.offered, messages.offered_by_text, messages.assigned, messages.exhausted):
+        subject, text = words(BOB, lead, MARY)
+        assert subject.endswith(" 7: Buyer in San Jos\u00e9")
+        assert enquiry in text
+    for words in (messages.offered_by_call, messages.assigned_in_short):
+        assert spoken in words(BOB, lead, MARY)[1]
+    assert messages.claimed(lead, MARY).startswith("You have claimed lead 7: Buyer in San Jos\u00e9.")
+    free = unsaved_lead(id=7, listing_price=0)
+    assert "Mary enquired (price 0) on Monday" in messages.offered(BOB, free, MARY)[1]
+
+
 def test_a_call_offers_a_lead() -> None:
     hello, first = "Hello Bob. You are offered a lead.", "It goes to whoever claims it first."
     title = "Lead offer 7: Buyer in 94105"

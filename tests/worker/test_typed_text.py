@@ -70,7 +70,7 @@ def everything(user: User, lead: Lead, contact: Contact) -> str:
     return "\n".join(written)
 
 
-@pytest.mark.parametrize("field", ["first_name", "last_name", "type", "user"])
+@pytest.mark.parametrize("field", ["first_name", "last_name", "type", "city", "message", "user"])
 def test_no_message_has_the_contacts_address_or_number(field: str) -> None:
     for typed, known in product([*ADDRESSES, *NUMBERS, *DISGUISED], (True, False)):
         if not known and typed in DISGUISED:
@@ -83,12 +83,27 @@ def test_no_message_has_the_contacts_address_or_number(field: str) -> None:
             mobile_phone="+12025550142" if known else None,
         )
         user = User(first_name=typed if field == "user" else "Bob", last_name="", timezone="UTC")
-        lead = unsaved_lead(type=typed if field == "type" else None, zipcode="94105")
+        lead = unsaved_lead(zipcode="94105", **({field: typed} if field in ("type", "city", "message") else {}))
         text = everything(user, lead, contact)
         assert "@" not in text
         assert "example" not in text.lower()
         for word in re.split(r"[^\W\d]+", text):
             assert "5550142" not in re.sub(r"\D", "", word), typed
+
+
+def test_no_message_has_the_contacts_number_as_a_price() -> None:
+    user = User(first_name="Bob", last_name="", timezone="UTC")
+    for price in (2_025_550_142, 5_550_142):
+        assert "price" not in everything(user, unsaved_lead(listing_price=price), MARY)
+    assert "price 5,550,143" in everything(user, unsaved_lead(listing_price=5_550_143), MARY)
+
+
+def test_no_message_has_anything_that_the_contact_wrote() -> None:
+    user = User(first_name="Bob", last_name="", timezone="UTC")
+    lead = unsaved_lead(message="Is the blue house still for sale?", type="Buyer", city="Austin", listing_price=1)
+    assert everything(user, lead, MARY) == everything(
+        user, unsaved_lead(**{**lead.model_dump(), "message": None}), MARY
+    )
 
 
 @pytest.mark.parametrize("typed", LINKS)

@@ -8,6 +8,7 @@ from strawberry import UNSET, argument
 T = TypeVar("T")
 
 Input = Annotated[T, argument(description="The values to write.")]
+ApiKeyId = Annotated[strawberry.ID, argument(description="Id of the API key.")]
 ContactId = Annotated[strawberry.ID, argument(description="Id of the contact.")]
 DistributionOptionId = Annotated[strawberry.ID, argument(description="Id of the distribution option.")]
 LeadId = Annotated[strawberry.ID, argument(description="Id of the lead.")]

@@ -2,7 +2,7 @@
 
 import strawberry
 
-from app.domain.bounds import LONGEST_TEXT
+from app.domain.bounds import LARGEST_INT, LONGEST_MESSAGE, LONGEST_TEXT
 from app.graphql.enums import DistributionTarget, TeamSelectionMethod
 from app.graphql.inputs.fields import optional, required
 from app.graphql.inputs.teams import NOT_NULL, PATCH
@@ -12,6 +12,19 @@ LEAD_TYPE = (
     "spaces."
 )
 ZIPCODE = "US ZIP code as ddddd or ddddd-dddd; only the first five digits are stored."
+MESSAGE = (
+    f"The text that the contact wrote: at most {LONGEST_MESSAGE:,} characters, line breaks included. Only the creator "
+    "and the holder of the lead can read it."
+)
+LISTING_PRICE = f"Price of the listing that the enquiry is about, in whole units of the currency: 0 to {LARGEST_INT:,}."
+AT_MOST = f"At most {LONGEST_TEXT} characters."
+MLS_ID = f"Id of the listing in the MLS. {AT_MOST}"
+LISTING_STATUS = f"Status of the listing, for example For Sale. {AT_MOST}"
+STREET_ADDRESS = f"Street and house number of the listing. {AT_MOST}"
+CITY = f"City of the listing. {AT_MOST}"
+STATE = f"State of the listing, for example TX. {AT_MOST}"
+LANGUAGE = f"Language of the contact, for example es. {AT_MOST}"
+CLEARED = "Null clears it."
 METHOD = "How the team is chosen. Required if distributionTarget is TEAM_ROLLOUT, ignored if it is MYSELF."
 TEAM = "Id of a team that you created. Required if teamSelectionMethod is SPECIFIC_TEAM, otherwise not stored."
 NEEDS_TARGET = "Not allowed without distributionTarget."
@@ -69,6 +82,18 @@ class CreateLeadInput:
     source_id: strawberry.ID | None = optional("Id of a lead source that you created.")
     type: str | None = optional(f"Type of the lead, {LEAD_TYPE}")
     zipcode: str | None = optional(f"{ZIPCODE} Needed to choose a team by ZIPCODE.")
+    message: str | None = optional(MESSAGE)
+    listing_price: int | None = optional(LISTING_PRICE)
+    mls_id: str | None = optional(MLS_ID)
+    listing_status: str | None = optional(LISTING_STATUS)
+    street_address: str | None = optional(STREET_ADDRESS)
+    city: str | None = optional(CITY)
+    state: str | None = optional(STATE)
+    language: str | None = optional(LANGUAGE)
+    external_id: str | None = optional(
+        f"The source's own id of the enquiry: 1 to {LONGEST_TEXT} characters. If you already have a lead with this id "
+        "from the source, the error is CONFLICT."
+    )
     distribution_target: DistributionTarget | None = optional(
         "Whether the lead stays with its creator or is offered to a team. If given, the "
         "routes of the source are ignored."
@@ -82,9 +107,20 @@ class CreateLeadInput:
     "only while the lead is unclaimed and has no SCHEDULED or SENT offer; otherwise the error is CONFLICT."
 )
 class UpdateLeadInput:
-    source_id: strawberry.ID | None = optional("Id of a lead source that you created. Null clears it.")
-    type: str | None = optional(f"Type of the lead, {LEAD_TYPE} Null clears it.")
-    zipcode: str | None = optional(f"{ZIPCODE} Null clears it.")
+    source_id: strawberry.ID | None = optional(
+        f"Id of a lead source that you created. {CLEARED} If you already have a lead with this lead's externalId from "
+        "the source, the error is CONFLICT."
+    )
+    type: str | None = optional(f"Type of the lead, {LEAD_TYPE} {CLEARED}")
+    zipcode: str | None = optional(f"{ZIPCODE} {CLEARED}")
+    message: str | None = optional(f"{MESSAGE} {CLEARED}")
+    listing_price: int | None = optional(f"{LISTING_PRICE} {CLEARED}")
+    mls_id: str | None = optional(f"{MLS_ID} {CLEARED}")
+    listing_status: str | None = optional(f"{LISTING_STATUS} {CLEARED}")
+    street_address: str | None = optional(f"{STREET_ADDRESS} {CLEARED}")
+    city: str | None = optional(f"{CITY} {CLEARED}")
+    state: str | None = optional(f"{STATE} {CLEARED}")
+    language: str | None = optional(f"{LANGUAGE} {CLEARED}")
     distribution_target: DistributionTarget | None = optional(
         f"Whether the lead stays with its creator or is offered to a team. MYSELF clears "
         f"teamSelectionMethod and teamId. {NOT_NULL}"

@@ -60,6 +60,7 @@ class LeadSortField(Enum):
     ID = "id"
     CREATED_AT = "created_at"
     CLAIMED_AT = "claimed_at"
+    LISTING_PRICE = "listing_price"
 
 
 @strawberry.input(description="One sort criterion for leads.")
@@ -144,4 +145,16 @@ class LeadSourceSortField(Enum):
 @strawberry.input(description="One sort criterion for lead sources.")
 class LeadSourceSort:
     field: LeadSourceSortField = required(FIELD)
+    direction: SortDirection | None = _direction()
+
+
+@_sort_fields("API keys")
+class ApiKeySortField(Enum):
+    ID = "id"
+    NAME = "name"
+
+
+@strawberry.input(description="One sort criterion for API keys.")
+class ApiKeySort:
+    field: ApiKeySortField = required(FIELD)
     direction: SortDirection | None = _direction()

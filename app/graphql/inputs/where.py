@@ -78,6 +78,10 @@ class LeadWhere:
     team_id: IDFilter | None = optional("Condition on the id of the team that the lead names.")
     zipcode: StringFilter | None = optional("Condition on the lead's five-digit ZIP code.")
     type: StringFilter | None = optional("Condition on the lead's type, for example Buyer.")
+    source_id: IDFilter | None = optional("Condition on the id of the source that the lead came from.")
+    external_id: StringFilter | None = optional("Condition on the source's own id of the enquiry.")
+    city: StringFilter | None = optional("Condition on the city of the listing.")
+    listing_price: IntFilter | None = optional("Condition on the price of the listing, in whole units.")
     created_at: DateTimeFilter | None = optional("Condition on the time at which the lead was created.")
     claimed_at: DateTimeFilter | None = optional(
         "Condition on the time at which the lead was claimed; null while nobody holds it."
@@ -154,6 +158,16 @@ class LeadSourceWhere:
     and_: list["LeadSourceWhere"] | None = _and()
     or_: list["LeadSourceWhere"] | None = _or()
     not_: "LeadSourceWhere | None" = _not()
+
+
+@strawberry.input(description=f"Filters API keys. {COMBINED}")
+class ApiKeyWhere:
+    id: IDFilter | None = optional("Condition on the key's id.")
+    name: StringFilter | None = optional("Condition on the key's name.")
+    revoked_at: DateTimeFilter | None = optional("Condition on the time at which the key was revoked; null if never.")
+    and_: list["ApiKeyWhere"] | None = _and()
+    or_: list["ApiKeyWhere"] | None = _or()
+    not_: "ApiKeyWhere | None" = _not()
 
 
 Report = Callable[[Problem], None]

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, fields, is_dataclass
-from typing import Any
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
-from strawberry import UNSET
+from strawberry import ID, UNSET
 from strawberry.utils.str_converters import to_camel_case
 
 from app.domain.identifiers import NO_ID, parse_id
@@ -14,15 +15,15 @@ from app.errors import ApiError, Code, Problem, bad_input
 
 def given(item: Any) -> dict[str, Any]:
     """Return the fields that the client sent, null included: an update leaves the others as they are."""
-    pairs = ((field.name, getattr(item, field.name)) for field in fields(item))
-    return {name: _value(name, value) for name, value in pairs if value is not UNSET}
+    pairs, ids = ((field.name, getattr(item, field.name)) for field in fields(item)), _ids(item.__class__)
+    return {name: _value(value, is_id=name in ids) for name, value in pairs if value is not UNSET}
 
 
 def filled(item: Any) -> dict[str, Any]:
     """Return all fields. One that was left out or is null takes its default, or null if it has none."""
-    pairs = ((field, getattr(item, field.name)) for field in fields(item))
+    pairs, ids = ((field, getattr(item, field.name)) for field in fields(item)), _ids(item.__class__)
     return {
-        field.name: _value(field.name, _default(field) if value is None or value is UNSET else value)
+        field.name: _value(_default(field) if value is None or value is UNSET else value, is_id=field.name in ids)
         for field, value in pairs
     }
 
@@ -33,8 +34,14 @@ def _default(field: Field[Any]) -> Any:
     return None if field.default in (MISSING, UNSET) else field.default
 
 
-def _value(name: str, value: Any) -> Any:
-    if isinstance(value, str) and name.endswith("_id"):
+@cache
+def _ids(kind: type) -> frozenset[str]:
+    """Return the names of the fields of an input type that are ids of ours. An MLS id, for example, is a text."""
+    return frozenset(name for name, hint in get_type_hints(kind).items() if ID in (hint, *get_args(hint)))
+
+
+def _value(value: Any, *, is_id: bool) -> Any:
+    if isinstance(value, str) and is_id:
         return parse_id(value) or NO_ID
     return given(value) if is_dataclass(value) else value
 

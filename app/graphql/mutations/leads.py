@@ -82,11 +82,12 @@ class LeadMutations:
     create_lead: CreateLeadPayload | None = resolved(
         _create_lead,
         "Creates a lead for one of your contacts, or for a new one. Nobody is offered it until you call "
-        "submitLeadOffers. Not idempotent: each call creates another lead. Errors: BAD_USER_INPUT.",
+        "submitLeadOffers. Not idempotent: each call creates another lead, unless the input has an externalId. Errors: "
+        "BAD_USER_INPUT, and CONFLICT with leadId if you have a lead with this externalId from the source.",
     )
     update_lead: UpdateLeadPayload | None = resolved(
         _update_lead,
         "Changes a lead that you created. Idempotent. Errors: NOT_FOUND, FORBIDDEN (you did not create it), "
         "BAD_USER_INPUT, and CONFLICT if target, method, team or zipcode would change while the lead is claimed or has "
-        "a SCHEDULED or SENT offer.",
+        "a SCHEDULED or SENT offer, or (with leadId) if you have another lead with its externalId from the new source.",
     )

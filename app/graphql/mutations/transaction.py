@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.access.auth import Scope
+from app.domain.enums import ApiScope
 from app.domain.identifiers import parse_id
 from app.errors import ApiError, Code
 from app.graphql.context import Info
@@ -20,7 +20,7 @@ async def write(info: Info, command: Callable[[AsyncSession], Awaitable[T]], arg
     After a conflict with another transaction the command is run again. Raise FORBIDDEN without the scope `write`. The
     fields that a BAD_USER_INPUT names become paths from `argument`.
     """
-    info.context.viewer.require(Scope.WRITE)
+    info.context.viewer.require(ApiScope.WRITE)
     with client_field_names(argument):
         result = await info.context.db.in_transaction(command)
     info.context.clear()

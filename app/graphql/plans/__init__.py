@@ -18,7 +18,8 @@ For example, `{ leads(limit: 2) { total data { id zipcode contact { firstName } 
     FROM users AS me WHERE me.id = $1 AND me.is_active
 
 Trees are cached by operation and statements by tree and shape: the values of filters, limits and the viewer are
-parameters. An object that a mutation or subscription answers with is read in the same way, by the ids of its row.
+parameters. Requests with an API key have statements of their own, which also check the key. An object that a mutation
+or subscription answers with is read in the same way, by the ids of its row.
 
 The resolvers define the meaning of every query, and a plan gives the same response to the byte, which
 tests/graphql/test_plans.py checks with random documents. They answer whatever cannot be compiled, and every request
@@ -39,18 +40,18 @@ from graphql.execution.values import VariableValues
 from sqlalchemy import Dialect
 from sqlmodel import SQLModel
 
-from app.access.auth import Scope as TokenScope
 from app.access.auth import find_viewer
 from app.access.tokens import Identity
 from app.db.compiled import CompiledQuery
 from app.db.driver_errors import DRIVER_ERRORS, is_too_deep
 from app.db.engine import Database
+from app.domain.enums import ApiScope
 from app.errors import ApiError
 from app.graphql.context import Context
 from app.graphql.document_cache import CachedDocument, DocumentCache
 from app.graphql.plans.arguments import Shape
 from app.graphql.plans.operation import QueryOperation, Scope
-from app.graphql.plans.sql import ADDRESS, IDS, MAY_WRITE, NOW, VIEWER, compile_objects, compile_query
+from app.graphql.plans.sql import ADDRESS, IDS, KEY, MAY_WRITE, NOW, VIEWER, compile_objects, compile_query
 from app.graphql.plans.tree import NotPlannable, ObjectTree, QueryTree, object_tree, query_tree
 from app.graphql.request import GraphQLRequest
 from app.graphql.strawberry_internals import core_schema
@@ -76,25 +77,26 @@ class Plans:
     async def answer(self, request: GraphQLRequest, identity: Identity, now: datetime) -> str | None:
         """Return the JSON text of `data`, or None if the resolvers have to answer.
 
-        Raises ApiError if the document is refused, the token's user is not active, or the database fails or takes too
+        Raises ApiError if the document is refused, an address has no active user, or the database fails or takes too
         long.
         """
-        if TokenScope.READ not in identity.scopes or (operation := self._operation(request)) is None:
+        if ApiScope.READ not in identity.scopes or (operation := self._operation(request)) is None:
             return None
         variables = operation.variables.coerce(request.variables or {})
         if variables is None:
             return None
         values = {
-            VIEWER: identity.user_id if identity.email is None else await self._id_of(identity, identity.email),
+            VIEWER: identity.user_id if identity.email is None else await self._id_of(identity, identity.email, now),
             ADDRESS: identity.email,
+            KEY: identity.key and identity.key.id,
             NOW: now,
-            MAY_WRITE: TokenScope.WRITE in identity.scopes,
+            MAY_WRITE: ApiScope.WRITE in identity.scopes,
         }
         try:
             tree = self._tree(operation, *map(variables.coerced.get, operation.switches))
             if tree is None:
                 return None
-            statement = self._evaluate(tree, variables, values)
+            statement = self._evaluate(tree, variables, values, by_key=identity.key is not None)
         except (ApiError, GraphQLError):
             return None  # the resolvers report it with its location in the document
         rows = await self._rows(statement, values)
@@ -114,10 +116,10 @@ class Plans:
         found: QueryOperation | None = document.plans[name]
         return found
 
-    async def _id_of(self, identity: Identity, address: str) -> int:
+    async def _id_of(self, identity: Identity, address: str, now: datetime) -> int:
         """Return the id of the user with an e-mail address. Each statement checks that it still has that address."""
         if address not in self._ids:
-            self._ids[address] = (await find_viewer(self._db, identity)).id
+            self._ids[address] = (await find_viewer(self._db, identity, now)).id
         return self._ids[address]
 
     def object_tree(
@@ -141,13 +143,13 @@ class Plans:
     ) -> list[orjson.Fragment | None]:
         """Return the JSON texts of the objects of rows, by the rows' ids; None if the resolvers have to answer."""
         scopes = context.viewer.scopes
-        values = {VIEWER: context.viewer.id, NOW: context.now, MAY_WRITE: TokenScope.WRITE in scopes, IDS: ids}
+        values = {VIEWER: context.viewer.id, NOW: context.now, MAY_WRITE: ApiScope.WRITE in scopes, IDS: ids}
         statement = self._evaluate(tree, variables, values)
         texts = {row[0]: orjson.Fragment(row[1]) for row in await self._rows(statement, values)}
         return [texts.get(row_id) for row_id in ids]
 
     def _evaluate(
-        self, tree: QueryTree | ObjectTree, variables: VariableValues, values: dict[str, Any]
+        self, tree: QueryTree | ObjectTree, variables: VariableValues, values: dict[str, Any], *, by_key: bool = False
     ) -> CompiledQuery:
         """Return the statement for these arguments of pages and lookups. Add those of its parameters to `values`."""
         shapes = []
@@ -155,7 +157,7 @@ class Plans:
             shape, given = arguments.evaluate(variables)
             shapes.append(shape)
             values |= given
-        return self._statement(tree, *shapes)
+        return self._statement(tree, by_key, *shapes)
 
     async def _rows(self, statement: CompiledQuery, values: dict[str, Any]) -> Sequence[Any]:
         """Return the rows, or none if the database cannot parse the statement: the resolvers then answer."""
@@ -177,7 +179,7 @@ def _query_tree(schema: GraphQLSchema, operation: QueryOperation, *switches: Any
         return None
 
 
-def _compile(dialect: Dialect, tree: QueryTree | ObjectTree, *shapes: Shape) -> CompiledQuery:
+def _compile(dialect: Dialect, tree: QueryTree | ObjectTree, by_key: bool, *shapes: Shape) -> CompiledQuery:
     if isinstance(tree, QueryTree):
-        return compile_query(tree, shapes, dialect)
+        return compile_query(tree, shapes, dialect, by_key=by_key)
     return compile_objects(tree, shapes, dialect)

@@ -19,17 +19,19 @@ from sqlalchemy import (
     Table,
     and_,
     bindparam,
+    exists,
     literal_column,
     or_,
     select,
 )
-from sqlmodel import SQLModel
+from sqlmodel import SQLModel, col
 
+from app.access import api_keys
 from app.access.field_access import AccessContext, AccessRule
 from app.db.compiled import CompiledQuery
 from app.db.functions import member_of, set_parameter
 from app.db.indexed_parts import IndexedPart
-from app.db.models import User
+from app.db.models import ApiKey, User
 from app.db.sqlalchemy_internals import as_core
 from app.db.types import Id, UTCDateTime
 from app.graphql.declarations import Expression, NestedPage, RootPage
@@ -61,14 +63,19 @@ from app.lists.pagination import Extent, Visible, columns_of, count_rows, page_r
 VIEWER = "viewer_id"
 ADDRESS = "address"
 """The viewer's e-mail address if the token names the user by it, else null."""
+KEY = "api_key_id"
+"""The id of the viewer's API key, in statements for requests with one."""
 NOW = "moment"
 MAY_WRITE = "may_write"
 IDS = "ids"
 """The ids of the rows that are read, of an object plan."""
 
 
-def compile_query(tree: QueryTree, shapes: Sequence[Shape], dialect: Dialect) -> CompiledQuery:
-    """Compile the statement of a query. Its row is the text of `data`; no row means that the viewer is not active."""
+def compile_query(tree: QueryTree, shapes: Sequence[Shape], dialect: Dialect, *, by_key: bool) -> CompiledQuery:
+    """Compile the statement of a query. Its row is the text of `data`; no row means that the viewer is not active.
+
+    With `by_key`, no row can also mean that the viewer's API key is revoked or expired.
+    """
     writer = _Writer(_access(), shapes, dialect.name)
     me = writer.rows_of(User)
     data = spelling.concatenated(
@@ -77,6 +84,9 @@ def compile_query(tree: QueryTree, shapes: Sequence[Shape], dialect: Dialect) ->
     address = bindparam(ADDRESS, type_=String)
     is_theirs = or_(address.is_(None), me.columns["email"] == address)
     is_me = and_(me.columns["id"] == writer.access.viewer_id, me.columns["is_active"], is_theirs)
+    if by_key:
+        is_sent = col(ApiKey.id) == bindparam(KEY, type_=Id)
+        is_me = and_(is_me, exists(select(literal_column("1")).where(is_sent, api_keys.is_active(writer.access.now))))
     return CompiledQuery(Template(Sql("SELECT ", data, " FROM ", me.clause, " WHERE ", is_me)), dialect)
 
 

@@ -53,6 +53,7 @@ class Session:
         self.closing: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         """The code and the reason with which the connection ends, once that is decided."""
         self._expires = 0.0
+        """When the token or key expires, in seconds of the event loop's clock."""
 
     def close(self, code: int, reason: str) -> None:
         """End the connection. Only the first call has an effect."""
@@ -61,7 +62,7 @@ class Session:
 
     def close_after(self, error: Exception) -> None:
         """End the connection with the code and reason of an error that prevents authentication."""
-        if isinstance(error, ApiError) and error.code is Code.UNAUTHENTICATED:
+        if isinstance(error, ApiError) and error.code in (Code.UNAUTHENTICATED, Code.FORBIDDEN):
             self.close(CloseCode.FORBIDDEN, error.message)
         elif isinstance(error, ApiError):
             self.close(CloseCode.TRY_AGAIN_LATER, error.message)
@@ -73,27 +74,31 @@ class Session:
         await self.services.authenticator.identify(self.authorization, address)
 
     async def authenticate(self, reads: SharedReads | None = None) -> Viewer:
-        """Return the viewer if their token is valid and their user active; else end the connection and raise.
+        """Return the viewer if their token or key is valid and their user active; else end the connection and raise.
 
         The user is looked up through `reads` if there are any.
         """
         authenticator = self.services.authenticator
         try:
-            identity = await authenticator.tokens.identify(self.authorization)
-            self._expires = identity.expires
-            find = partial(find_viewer, authenticator.db, identity)
-            found = await (reads.once((identity.user_id, identity.email), find) if reads else find())
-            self.viewer = Viewer(found.user, identity.scopes)
+            identity = await authenticator.verify(self.authorization)
+            now = self.services.clock()
+            # Keys expire by the database's clock, as everything stored does, and tokens by that of this machine.
+            left = identity.expires - (now.timestamp() if identity.key else time())
+            self._expires = asyncio.get_running_loop().time() + left
+            find = partial(find_viewer, authenticator.db, identity, now)
+            found = await (reads.once((identity.user_id, identity.email, identity.key), find) if reads else find())
+            self.viewer = Viewer(found.user, identity.scopes, identity.key)
         except Exception as error:
             self.close_after(error)
             raise
         return self.viewer
 
     async def recheck(self) -> None:
-        """Authenticate when the token expires and every RECHECK_SECONDS, until that fails."""
+        """Authenticate when the token or key expires and every RECHECK_SECONDS, until that fails."""
+        loop = asyncio.get_running_loop()
         with suppress(Exception):  # `authenticate` has closed the session
             while True:
-                await asyncio.sleep(min(max(self._expires - time(), 0), RECHECK_SECONDS))
+                await asyncio.sleep(min(max(self._expires - loop.time(), 0), RECHECK_SECONDS))
                 await self.authenticate()
 
     def count_operation(self) -> AbstractContextManager[None]:

@@ -4,17 +4,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, and_, case
+from sqlalchemy import ColumnElement, and_, case, func
+from sqlmodel import col, select
 
 from app.access import visibility
-from app.access.field_access import ROLLOUTS, AccessContext
+from app.access.field_access import CLAIMS, MESSAGE, ROLLOUTS, AccessContext
 from app.commands.chains import following_team
 from app.db import models
 from app.db.functions import seconds_between
 from app.domain.bounds import LARGEST_INT
 from app.graphql.declarations import Via
-from app.graphql.enums import ClaimedVia, DistributionTarget, RolloutCause, SkipReason, TeamSelectionMethod
-from app.graphql.fields import children, column, computed, nested_page, reference, reference_by
+from app.graphql.enums import ClaimedVia, ClaimEnd, DistributionTarget, RolloutCause, SkipReason, TeamSelectionMethod
+from app.graphql.fields import children, column, computed, nested_page, reference, reference_by, restricted
 from app.graphql.inputs.sort import LeadOfferSort
 from app.graphql.inputs.where import LeadOfferWhere
 from app.graphql.types.contacts import Contact
@@ -76,6 +77,29 @@ def _waiting_lead(lead: Any, context: AccessContext) -> ColumnElement[Any]:
     return case((and_(ROLLOUTS.sql(lead, context), lead.gives_up_at.is_not(None)), lead.id))
 
 
+def _claimed_at(claim: Any, _context: AccessContext) -> ColumnElement[Any]:
+    created_at = select(models.Lead.created_at).where(col(models.Lead.id) == claim.lead_id)
+    return func.coalesce(claim.claimed_at, created_at.correlate_except(models.Lead).scalar_subquery())
+
+
+@strawberry.type(description="A time during which a user had a lead.")
+class Claim:
+    user: User = reference("user_id", models.User, "The user who got the lead.")
+    team: Team | None = reference(
+        "team_id",
+        models.Team,
+        "The team by which the user got the lead: the team of their offer. Null if the offer has none.",
+    )
+    via: ClaimedVia = column("How the user got the lead.")
+    claimed_at: datetime = computed(
+        models.Claim,
+        _claimed_at,
+        "When the user got the lead. If the lead was imported without that time, when the lead was created.",
+    )
+    ended_at: datetime | None = column("When the user lost the lead. Null while they have it.")
+    end_reason: ClaimEnd | None = column("Why the claim ended. Null while the user has the lead.")
+
+
 @strawberry.type(description="One enquiry of a contact.")
 class Lead:
     id: strawberry.ID = column("Unique id of the lead.")
@@ -93,6 +117,24 @@ class Lead:
     )
     zipcode: str | None = column("US ZIP code, five digits. Null if it is not known.")
     type: str | None = column("Type of the lead, for example Buyer. Null if none was given.")
+    message: str | None = restricted(
+        "message",
+        MESSAGE,
+        "The text that the contact wrote. Null unless you created or hold the lead, and if none was given.",
+    )
+    listing_price: int | None = column(
+        "Price of the listing that the enquiry is about, in whole units of the currency. Null if it is not known."
+    )
+    mls_id: str | None = column("Id of the listing in the MLS. Null if it is not known.")
+    listing_status: str | None = column("Status of the listing, for example For Sale. Null if it is not known.")
+    street_address: str | None = column("Street and house number of the listing. Null if it is not known.")
+    city: str | None = column("City of the listing. Null if it is not known.")
+    state: str | None = column("State of the listing, for example TX. Null if it is not known.")
+    language: str | None = column("Language of the contact, for example es. Null if it is not known.")
+    external_id: str | None = column(
+        "The source's own id of the enquiry, which no other lead of this creator and source has. Null if none was "
+        "given."
+    )
     created_at: datetime = column("When the lead was created.")
     claimed_by: User | None = reference(
         "claimed_by_id",
@@ -122,6 +164,13 @@ class Lead:
         parent="lead_id",
         order=("id",),
         rule=ROLLOUTS,
+    )
+    claims: list[Claim] | None = children(
+        models.Claim,
+        "Every time that somebody had the lead, oldest first. Null unless you created the lead.",
+        parent="lead_id",
+        order=("id",),
+        rule=CLAIMS,
     )
     next_step: NextStep | None = reference_by(
         models.Lead,

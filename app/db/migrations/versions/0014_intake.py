@@ -105,7 +105,7 @@ def index_leads() -> None:
 
 
 def fill_contact_keys() -> None:
-    """Write the keys of all contacts. Of several contacts of one owner with the same key, the oldest is found."""
+    """Write the keys of all contacts. If an owner has several contacts with one key, the oldest is found."""
     connection = op.get_bind()
     keys = sa.table("contact_keys", *map(sa.column, ("owner_id", "value", "contact_id", "is_found")))
     last = 0
