@@ -5,8 +5,8 @@ A lead ended before a time if
 - somebody has had it since before that time, or it was reported to its creator as unclaimed before that time, and
 - it has no offer that is SCHEDULED, or that is SENT and was due at that time or later.
 
-Its deliveries, steps, notices and text replies are deleted. The lead, its contact and its offers stay: everything that
-commands and figures read of a lead that has ended. For the same reason, these rows stay:
+Its deliveries, steps, notices and text replies are deleted. The lead, its contact, its offers and its claims stay:
+everything that commands and figures read of a lead that has ended. For the same reason, these rows stay:
 
 - Steps that used a member's turn, and those of a claimed lead that a team follows. Figures count the former. If the
   latter lead is released, it goes on to that team. They stay without their offers and skipped members.
