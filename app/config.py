@@ -253,6 +253,12 @@ class Settings(BaseSettings):
         description="The key of the webhook signatures: `whsec_` and 24 to 64 random bytes in base64, such as from "
         "`openssl rand -base64 32`. Required with `LEAD_OFFERS_WEBHOOK_URL`.",
     )
+    webhook_allow_private: bool = Field(
+        default=False,
+        description="Lets the webhook have an address that is not on the public internet, such as a private or a "
+        "loopback address: `on` or `off`. Turn it on for a receiver in your own network. See "
+        "[Addresses](webhooks.md#addresses).",
+    )
     fallback: Fallback | None = Field(
         default=None,
         description="`console` writes messages on channels that are not configured to the log. Without it, workers "

@@ -84,13 +84,15 @@ _FOLLOWING = {False: Statement(_LIVE, askable), True: Statement(share(_LIVE, Tea
 def following_team(lead: Any) -> ColumnElement[int | None]:
     """Return the id of the team that a lead goes on to, as an expression over its row; null if there is none.
 
-    It equals `next_team_id` (app/commands/steps.py) of the running steps.
+    It equals `next_team_id` (app/commands/steps.py) of the running steps. The subqueries name the tables that are their
+    own, because by itself SQLAlchemy takes the lead from the statement directly around a subquery only.
     """
     step, asked, submit = aliased(LeadRollout), aliased(LeadRollout), aliased(LeadRollout)
     team, following = aliased(Team), aliased(Team)
     last_submit = (
         select(func.max(submit.id))
         .where(col(submit.lead_id) == lead.id, col(submit.cause) == stored(RolloutCause.SUBMITTED))
+        .correlate_except(submit)
         .scalar_subquery()
     )
     is_running = and_(
@@ -98,13 +100,13 @@ def following_team(lead: Any) -> ColumnElement[int | None]:
         col(asked.id) > func.coalesce(lead.ended_step_id, 0),
         col(asked.id) >= func.coalesce(last_submit, 0),
     )
-    last_step = select(func.max(asked.id)).where(is_running).scalar_subquery()
-    count = select(func.count()).select_from(asked).where(is_running).scalar_subquery()
-    was_asked = exists(select(1).where(is_running, col(asked.team_id) == col(following.id)))
+    last_step = select(func.max(asked.id)).where(is_running).correlate_except(asked).scalar_subquery()
+    count = select(func.count()).select_from(asked).where(is_running).correlate_except(asked).scalar_subquery()
+    was_asked = exists(select(1).where(is_running, col(asked.team_id) == col(following.id)).correlate_except(asked))
     found: Any = (
         select(following.id)
         .join(team, col(team.next_team_id) == col(following.id))
         .join(step, col(step.team_id) == col(team.id))
         .where(col(step.id) == last_step, visibility.is_live(following), ~was_asked, count < LONGEST_CHAIN)
     )
-    return found.scalar_subquery()  # type: ignore[no-any-return]
+    return found.correlate_except(step, team, following).scalar_subquery()  # type: ignore[no-any-return]

@@ -56,15 +56,26 @@ POOL_LIMIT = Gauge(
     registry=registry,
 )
 OFFERS_SCHEDULED = Counter("lead_offers_offers_scheduled", "Offers created.", registry=registry)
+_LAGS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, _MINUTE, 5 * _MINUTE, 30 * _MINUTE, _HOUR)
 DELIVERY_LAG = Histogram(
     "lead_offers_delivery_lag_seconds",
     "Delay between the due time of deliveries and their sending.",
-    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, _MINUTE, 5 * _MINUTE, 30 * _MINUTE, _HOUR),
+    buckets=_LAGS,
     registry=registry,
 )
 DELIVERY_FAILURES = Counter(
     "lead_offers_delivery_failures", "Failed attempts to send, whether retried or not.", registry=registry
 )
+EVENT_LAG = Histogram(
+    "lead_offers_event_lag_seconds",
+    "Delay between the due time of webhook events and their sending.",
+    buckets=_LAGS,
+    registry=registry,
+)
+EVENT_FAILURES = Counter(
+    "lead_offers_event_failures", "Failed attempts to send events, whether retried or not.", registry=registry
+)
+EVENTS_FAILED = Counter("lead_offers_events_failed", "Events that have failed for good.", registry=registry)
 CLAIMS = Counter("lead_offers_claims", "Claimed leads, by the way they were claimed.", ["via"], registry=registry)
 SPEED_TO_LEAD = Histogram(
     "lead_offers_speed_to_lead_seconds",

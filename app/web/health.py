@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -18,7 +19,7 @@ from app.commands.step_end import count_lost_leads
 from app.db.driver_errors import DRIVER_ERRORS
 from app.db.engine import Database
 from app.db.migrations import is_up_to_date
-from app.db.models import Delivery
+from app.db.models import Delivery, Event
 from app.domain.enums import DeliveryStatus
 from app.domain.timestamps import seconds_between
 from app.errors import ApiError
@@ -62,11 +63,14 @@ async def _not_ready_reason(db: Database) -> str | None:
         return "The database does not respond, or has no tables yet: run `lead-offers migrate`."
 
 
-_DUE = select(func.count(), func.min(col(Delivery.next_attempt_at))).where(
-    col(Delivery.status) == DeliveryStatus.PENDING, col(Delivery.next_attempt_at) <= bindparam("now")
-)
+def _due(table: type[Delivery] | type[Event]) -> Any:
+    """Return a statement that counts the rows that are due at `now`, and says since when the first one is."""
+    return select(func.count(), func.min(col(table.next_attempt_at))).where(
+        col(table.status) == DeliveryStatus.PENDING, col(table.next_attempt_at) <= bindparam("now")
+    )
 
 
+_DUE, _DUE_EVENTS = _due(Delivery), _due(Event)
 _SILENT, _LOST = count_silent_offers(), count_lost_leads()
 
 
@@ -76,16 +80,24 @@ async def _database_metrics(db: Database, now: datetime) -> Iterable[GaugeMetric
     try:
         async with asyncio.timeout(DATABASE_SECONDS), db.read() as session:
             count, oldest = (await session.exec(_DUE, params={"now": now})).one()
+            events, oldest_event = (await session.exec(_DUE_EVENTS, params={"now": now})).one()
             silent = (await session.exec(_SILENT)).one()
             lost = (await session.exec(_LOST, params={"a_minute_ago": now - timedelta(minutes=1)})).one()
     except FAILURES:
         return [GaugeMetricFamily(*up, value=0)]
-    overdue = seconds_between(oldest, now) if oldest else 0
     return [
         GaugeMetricFamily(*up, value=1),
         GaugeMetricFamily("lead_offers_deliveries_due", "Deliveries that are due and not sent yet.", value=count),
         GaugeMetricFamily(
-            "lead_offers_deliveries_overdue_seconds", "How long the oldest due delivery has waited.", value=overdue
+            "lead_offers_deliveries_overdue_seconds",
+            "How long the oldest due delivery has waited.",
+            value=_overdue(oldest, now),
+        ),
+        GaugeMetricFamily("lead_offers_events_due", "Webhook events that are due and not sent yet.", value=events),
+        GaugeMetricFamily(
+            "lead_offers_events_overdue_seconds",
+            "How long the oldest due webhook event has waited.",
+            value=_overdue(oldest_event, now),
         ),
         GaugeMetricFamily(
             "lead_offers_silent_offers",
@@ -98,3 +110,7 @@ async def _database_metrics(db: Database, now: datetime) -> Iterable[GaugeMetric
             value=lost,
         ),
     ]
+
+
+def _overdue(oldest: datetime | None, now: datetime) -> float:
+    return seconds_between(oldest, now) if oldest else 0

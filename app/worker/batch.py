@@ -18,7 +18,7 @@ from app.db.engine import Database
 from app.domain.timestamps import seconds_between
 from app.worker.channels.base import DeliveryError
 from app.worker.isolation import isolate_failures
-from app.worker.leases import Lease, Outcome, Table
+from app.worker.leases import MESSAGES, Lease, Outcome, RetrySchedule, Table
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class Queue:
     prepare: Prepare
     record: Record = Lease.record
     lock: Lock = _no_locks
+    retries: RetrySchedule = MESSAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ async def send_batch(
     Once `abandon` is set, attempts in progress are cancelled and their rows released to other workers.
     """
     now = clock()
-    lease = Lease(queue.table, uuid4().hex)
+    lease = Lease(queue.table, uuid4().hex, queue.retries)
     due = await db.in_transaction(
         lambda session: lease.take(session, queue.condition, queue.batch_size, due_by=due_by, until=now + lease_for)
     )

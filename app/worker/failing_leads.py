@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.worker.leases import PAUSES
+from app.worker.leases import MESSAGES
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ class FailingLeads:
         """Note a failure. The lead waits for the pause that follows it, or for ever after the last."""
         self._failures[lead_id] += 1
         failures = self._failures[lead_id]
-        self._next_at[lead_id] = now + PAUSES[failures - 1] if failures <= len(PAUSES) else None
-        if failures > len(PAUSES):
+        self._next_at[lead_id] = now + MESSAGES.pauses[failures - 1] if failures <= len(MESSAGES.pauses) else None
+        if failures > len(MESSAGES.pauses):
             logger.error(
                 "Lead %d: %s failed %d times. This worker does not try it again before it is restarted.",
                 lead_id,

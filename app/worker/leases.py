@@ -20,11 +20,28 @@ from app.db.models import Delivery, Event, Notice
 from app.domain.enums import DeliveryStatus
 from app.worker.channels.base import DeliveryError
 
-PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 4, 8, 17))
-"""The pauses between five attempts: 30 minutes in all. A row fails for good with the fifth."""
 
-JITTER = 0.2
-"""A pause is up to this fraction longer or shorter, so that rows that failed together are not retried together."""
+@dataclass(frozen=True, slots=True)
+class RetrySchedule:
+    """How long to wait after each failed attempt. A row fails for good once there is no pause left."""
+
+    pauses: tuple[timedelta, ...]
+    jitter: float
+    """A pause is up to this fraction longer or shorter, so that rows that failed together are not retried together."""
+
+    def pause_after(self, attempts: int, failure: DeliveryError, luck: float) -> timedelta | None:
+        """Return how long to wait after this many failed attempts, or None if there is to be no other attempt.
+
+        `luck`, from 0 to 1, chooses the jitter. If the provider asked for a longer pause, that is used.
+        """
+        if failure.permanent or attempts > len(self.pauses):
+            return None
+        pause = self.pauses[attempts - 1] * (1 - self.jitter + 2 * self.jitter * luck)
+        return max(pause, timedelta(seconds=failure.retry_after or 0))
+
+
+MESSAGES = RetrySchedule(tuple(timedelta(minutes=minutes) for minutes in (1, 4, 8, 17)), jitter=0.2)
+"""Five attempts within about 30 minutes: a lead does not wait for longer."""
 
 NEW_WORK = "lead_offers_work"
 """The PostgreSQL notification channel that wakes workers. Database triggers notify it too."""
@@ -45,17 +62,6 @@ class Outcome:
     failure: DeliveryError | None = None
 
 
-def pause_after(attempts: int, failure: DeliveryError, luck: float) -> timedelta | None:
-    """Return how long to wait after this many failed attempts, or None if there is to be no other attempt.
-
-    `luck`, from 0 to 1, chooses the jitter. If the provider asked for a longer pause, that is used.
-    """
-    if failure.permanent or attempts > len(PAUSES):
-        return None
-    pause = PAUSES[attempts - 1] * (1 - JITTER + 2 * JITTER * luck)
-    return max(pause, timedelta(seconds=failure.retry_after or 0))
-
-
 async def next_attempt(session: AsyncSession, table: Table, after: datetime | None = None) -> datetime | None:
     """Return when the first pending row is due, or the first that is due after `after`; None if there is none."""
     pending = select(func.min(table.next_attempt_at)).where(col(table.status) == DeliveryStatus.PENDING)
@@ -68,6 +74,7 @@ class Lease:
 
     table: Table
     token: str
+    retries: RetrySchedule = MESSAGES
 
     async def take(
         self, session: AsyncSession, condition: ColumnElement[bool], limit: int, *, due_by: datetime, until: datetime
@@ -140,7 +147,7 @@ class Lease:
         table = self.table
         found = select(table.id, table.attempts, table.status).where(*self._rows([*failures])).with_for_update()
         rows = [
-            _failed(row_id, failures[row_id], attempts, DeliveryStatus(status), now)
+            self._failed(row_id, failures[row_id], attempts, DeliveryStatus(status), now)
             for row_id, attempts, status in await session.exec(found)
         ]
         if rows:
@@ -150,19 +157,18 @@ class Lease:
     def _rows(self, row_ids: Collection[int]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
         return member_of(col(self.table.id), row_ids), col(self.table.lease) == self.token
 
-
-def _failed(
-    row_id: int, failure: DeliveryError, attempts: int, status: DeliveryStatus, now: datetime
-) -> dict[str, Any]:
-    """Return the new values of a row whose attempt failed after `attempts` earlier ones."""
-    pause = pause_after(attempts + 1, failure, random.random())  # noqa: S311  no secret
-    if status is DeliveryStatus.PENDING and pause is None:
-        status = DeliveryStatus.FAILED
-    return {
-        "id": row_id,
-        "status": status,
-        "next_attempt_at": now + pause if pause and status is DeliveryStatus.PENDING else None,
-        "attempts": attempts + 1,
-        "error": failure.reason,
-        "lease": None,
-    }
+    def _failed(
+        self, row_id: int, failure: DeliveryError, attempts: int, status: DeliveryStatus, now: datetime
+    ) -> dict[str, Any]:
+        """Return the new values of a row whose attempt failed after `attempts` earlier ones."""
+        pause = self.retries.pause_after(attempts + 1, failure, random.random())  # noqa: S311  no secret
+        if status is DeliveryStatus.PENDING and pause is None:
+            status = DeliveryStatus.FAILED
+        return {
+            "id": row_id,
+            "status": status,
+            "next_attempt_at": now + pause if pause and status is DeliveryStatus.PENDING else None,
+            "attempts": attempts + 1,
+            "error": failure.reason,
+            "lease": None,
+        }

@@ -314,6 +314,9 @@ class Worker:
     async def _send_events(self, webhook: Webhook, due_by: datetime) -> int:
         """Send a batch of events. If none is due, delete old ones now and then. Return the number attempted."""
         batch = await self._send(event_queue(webhook), due_by)
+        for lag in batch.lags:
+            metrics.EVENT_LAG.observe(lag)
+        metrics.EVENT_FAILURES.inc(batch.failed)
         now = self.clock()
         if batch.leased == 0 and (self._cleaned_up_at is None or now - self._cleaned_up_at >= CLEAN_UP_EVERY):
             await self.db.in_transaction(lambda session: delete_old_events(session, now))

@@ -317,6 +317,20 @@ async def test_a_lead_that_only_waits_for_its_next_step_is_not_listed_as_unclaim
     assert await listed(NOW + 81 * MINUTE) == [chain.lead.id]
 
 
+async def test_the_next_team_of_a_lead_does_not_depend_on_other_leads(chain: Chain, cast: Cast, world: World) -> None:
+    """Another lead was submitted after it, to a team that no team follows."""
+    await chain.submit()
+    other = await world.lead(cast.alice, cast.team, watched_since=NOW)
+    await chain.database.in_transaction(
+        lambda session: submit_lead_offers(session, chain.alice.id, other.id, NOW + MINUTE)
+    )
+    async with chain.database.read() as session:
+        found = await session.exec(select(Lead.id, following_team(Lead)).order_by(col(Lead.id)))
+        assert [*found] == [(chain.lead.id, chain.teams[1].id), (other.id, None)]
+        listed = await unclaimed_leads(session, NOW + 2 * HOUR)
+        assert [lead.id for lead, _, _ in listed] == [other.id]
+
+
 async def test_passing_on_emits_an_event(database_url: str, world: World, cast: Cast) -> None:
     database = connect(database_url, has_webhook=True)
     try:

@@ -182,6 +182,9 @@ async def test_a_webhook_gets_a_connection_and_no_request(run: Run) -> None:
             f"ok      webhook at {host}: connected without TLS; whether it accepts events was not tried"
         ]
         assert receiver.posts == []
+        refused = await asyncio.to_thread(run, **settings | {"webhook_allow_private": "off"})
+        (line,) = lines(refused, "webhook")
+        assert line.startswith(f"FAILED  webhook at {host}: The webhook endpoint has an internal address (loopback), ")
     result = await asyncio.to_thread(run, **settings)
     assert result.exit_code == 1
     (line,) = lines(result, "webhook")

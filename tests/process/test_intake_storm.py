@@ -24,7 +24,7 @@ from tests.support.api import settings_for
 from tests.support.processes import FULL, serve, stop
 from tests.support.world import Cast, World
 
-CALLS = 10_000 if FULL else 300
+CALLS = 1_500 if FULL else 300
 REPEATED = CALLS * 3 // 10
 """Calls whose external id another call has, too."""
 CLIENTS = 8

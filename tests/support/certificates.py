@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1, which clients trust if SSL_CERT_FILE names its file."""
+"""A certificate for 127.0.0.1 or for a host name, which clients trust if SSL_CERT_FILE names its file."""
 
 import ssl
 from dataclasses import dataclass
@@ -20,15 +20,18 @@ class Certificate:
     """The context of a server with this certificate."""
 
 
-def make_certificate(folder: Path) -> Certificate:
-    """Write the certificate and its key to the folder."""
+def make_certificate(folder: Path, host: str | None = None) -> Certificate:
+    """Write the certificate, for 127.0.0.1 if there is no host name, and its key to the folder."""
     key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(host) if host else x509.IPAddress(ip_address("127.0.0.1"))]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

@@ -1,6 +1,7 @@
 """A webhook endpoint on loopback that keeps the events it receives, and fails on demand."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ class Receiver:
     @property
     def settings(self) -> dict[str, str]:
         """The settings of a server that sends its events here."""
-        return {"webhook_url": self.origin + PATH, "webhook_secret": SECRET}
+        return {"webhook_url": self.origin + PATH, "webhook_secret": SECRET, "webhook_allow_private": "on"}
 
     def take(self) -> list[dict[str, Any]]:
         """Return the events that arrived since the last call."""
@@ -87,11 +88,11 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
-    """Run the endpoint on a free port."""
+async def receiving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Receiver]:
+    """Run the endpoint on a free port, with TLS if there is a context for it."""
     receiver = Receiver("")
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    receiver.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0, ssl=tls)
+    receiver.origin = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield receiver
     finally:

@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from app.db import migrations
 from app.db.engine import Database
-from app.db.models import Delivery, LeadOffer
-from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
+from app.db.models import Delivery, Event, LeadOffer
+from app.domain.enums import Channel, DeliveryStatus, EventKind, LeadOfferStatus
 from app.observability import metrics
 from tests.support.api import Api, serving, settings_for
 from tests.support.databases import sqlite_url
@@ -119,3 +119,13 @@ async def test_metrics_of_due_deliveries(api: Api, world: World, cast: Cast) -> 
     told = (await api.http.get("/metrics")).text
     assert "lead_offers_deliveries_due 1.0\n" in told
     assert "lead_offers_deliveries_overdue_seconds 180.0\n" in told
+
+
+async def test_metrics_of_due_events(api: Api, world: World) -> None:
+    for minutes, status in ((-3, DeliveryStatus.PENDING), (None, DeliveryStatus.FAILED), (5, DeliveryStatus.PENDING)):
+        at = None if minutes is None else NOW + timedelta(minutes=minutes)
+        kind = EventKind.OFFER_CLAIMED
+        await world.add(Event(key="evt", kind=kind, payload="{}", happened_at=NOW, status=status, next_attempt_at=at))
+    told = (await api.http.get("/metrics")).text
+    assert "lead_offers_events_due 1.0\n" in told
+    assert "lead_offers_events_overdue_seconds 180.0\n" in told

@@ -17,6 +17,8 @@ from app.domain.enums import Channel, DeliveryStatus, EventKind, LeadOfferStatus
 from app.worker import messages
 from app.worker.channels.base import Message
 from app.worker.channels.webhook import Webhook
+from app.worker.leases import MESSAGES
+from app.worker.webhook_events import RETRIES
 from app.worker.worker import Worker
 from tests.support.api import settings_for
 from tests.support.world import NOW, Cast, World
@@ -221,8 +223,11 @@ async def test_a_failing_row_fails_alone(
     await ADD[table](outbox)
     await poison(outbox, poisoned)
 
-    for n in range(6):
-        await outbox.dispatch(NOW + n * 21 * MINUTE)
+    retries = RETRIES if table is Event else MESSAGES
+    now = NOW
+    for pause in (*retries.pauses, MINUTE, MINUTE):
+        await outbox.dispatch(now)
+        now += pause * (1 + retries.jitter)
 
     failed, *others = sorted(await outbox.rows(table), key=lambda row: row.id != poisoned)
     assert [(row.status, row.attempts, row.sent_at, row.error, row.lease) for row in others] == [
@@ -230,7 +235,7 @@ async def test_a_failing_row_fails_alone(
     ] * 2
     assert (failed.status, failed.attempts, failed.next_attempt_at, failed.lease) == (
         DeliveryStatus.FAILED,
-        5,
+        len(retries.pauses) + 1,
         None,
         None,
     )

@@ -21,8 +21,7 @@ from app.db.models import Delivery, Event, Lead, LeadOffer
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EventKind, OrderMethod
 from app.worker.channels.base import DeliveryError, Message
 from app.worker.channels.registry import make_webhook
-from app.worker.leases import PAUSES
-from app.worker.webhook_events import DELETED_AT_ONCE, RETENTION
+from app.worker.webhook_events import DELETED_AT_ONCE, FAILED_KEPT_FOR, PAUSES, SENT_KEPT_FOR
 from app.worker.worker import Worker
 from tests.docs.pages import DOCS, table
 from tests.process.test_workers import run, until
@@ -292,8 +291,8 @@ def failing(said: bytes, times: int) -> Any:
 async def test_a_retry_has_the_same_id_and_body(office: Office, offer: LeadOffer) -> None:
     await office.claim(offer)
     office.receiver.answer = failing(answer(500), 2)
-    for pause in (0, 2, 6):
-        office.now += pause * MINUTE
+    for pause in (0, 6, 360):
+        office.now += timedelta(seconds=pause)
         await office.worker().run_once()
     first, *again = office.receiver.posts
     assert [(post.id, post.body) for post in again] == [(first.id, first.body)] * 2
@@ -304,33 +303,41 @@ async def test_a_retry_has_the_same_id_and_body(office: Office, offer: LeadOffer
     assert event.sent_at == office.now
 
 
-async def test_an_event_is_attempted_five_times(
+async def test_an_event_is_attempted_ten_times(
     office: Office, offer: LeadOffer, caplog: pytest.LogCaptureFixture
 ) -> None:
     await office.claim(offer)
     office.receiver.answer = lambda _post: answer(500)
-    for n in range(4):
+    for pause in PAUSES:
         await office.dispatch()
         (event,) = await office.events()
         assert event.next_attempt_at is not None
-        assert 0.79 < (event.next_attempt_at - office.now) / PAUSES[n] < 1.21
+        assert 0.89 < (event.next_attempt_at - office.now) / pause < 1.11
         office.now = event.next_attempt_at
     await office.dispatch()
     (event,) = await office.events()
-    assert (event.status, event.attempts, event.next_attempt_at) == (DeliveryStatus.FAILED, 5, None)
+    assert (event.status, event.attempts, event.next_attempt_at) == (DeliveryStatus.FAILED, 10, None)
     assert (
         f"Event {event.key} (offer.claimed) could not be delivered to the webhook: The webhook endpoint responded with"
         in caplog.text
     )
 
 
-@pytest.mark.parametrize("said", [answer(410), answer(400), answer(302, "Location: /elsewhere")])
-async def test_a_permanent_failure_is_not_retried(office: Office, offer: LeadOffer, said: bytes) -> None:
+async def test_an_event_that_the_receiver_calls_gone_is_not_retried(office: Office, offer: LeadOffer) -> None:
     await office.claim(offer)
-    office.receiver.answer = lambda _post: said
+    office.receiver.answer = lambda _post: answer(410, "Retry-After: 5")
     await office.dispatch()
     (event,) = await office.events()
     assert (event.status, event.attempts, event.next_attempt_at) == (DeliveryStatus.FAILED, 1, None)
+
+
+@pytest.mark.parametrize("said", [*map(answer, (400, 401, 403, 404)), answer(302, "Location: /elsewhere"), b"SMTP"])
+async def test_any_other_failure_is_retried(office: Office, offer: LeadOffer, said: bytes) -> None:
+    await office.claim(offer)
+    office.receiver.answer = failing(said, 1)
+    await office.dispatch()
+    assert await office.dispatch(timedelta(seconds=4)) == []
+    assert await office.dispatch(timedelta(seconds=2)) == [claimed(offer, "APP")]
 
 
 async def test_retry_after_is_respected(office: Office, offer: LeadOffer) -> None:
@@ -360,15 +367,20 @@ async def test_old_events_are_deleted_once_they_have_ended(office: Office, world
             next_attempt_at=next_at,
         )
 
-    old = NOW - RETENTION - timedelta(milliseconds=1)
-    kept = [event(old, DeliveryStatus.PENDING, NOW + MINUTE), event(NOW - RETENTION, DeliveryStatus.SENT)]
-    gone = [event(old, DeliveryStatus.SENT), event(old, DeliveryStatus.FAILED)]
+    instant = timedelta(milliseconds=1)
+    old, older = NOW - SENT_KEPT_FOR - instant, NOW - FAILED_KEPT_FOR - instant
+    kept = [
+        event(older, DeliveryStatus.PENDING, NOW + MINUTE),
+        event(old + instant, DeliveryStatus.SENT),
+        event(older + instant, DeliveryStatus.FAILED),
+    ]
+    gone = [event(old, DeliveryStatus.SENT), event(older, DeliveryStatus.FAILED)]
     await world.add(*kept, *gone)
     await office.dispatch()
     assert [one.key for one in await office.events()] == [one.key for one in kept]
     await world.add(*(event(old + timedelta(seconds=n), DeliveryStatus.SENT) for n in range(-DELETED_AT_ONCE, 0)))
     await office.dispatch()
-    assert len(await office.events()) == 3  # the two kept ones, and one beyond the limit
+    assert len(await office.events()) == 4  # the three kept ones, and one beyond the limit
 
 
 # Workers

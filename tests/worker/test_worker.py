@@ -15,7 +15,7 @@ from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, User
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EndReason, LeadOfferStatus, OrderMethod
 from app.worker.channels.base import DeliveryError, Message
-from app.worker.leases import PAUSES
+from app.worker.leases import MESSAGES
 from app.worker.worker import Worker
 from tests.support.api import settings_for
 from tests.support.world import NOW, Cast, World
@@ -271,7 +271,7 @@ async def test_a_temporary_failure_is_attempted_five_times(office: Office, cast:
             office.channel.failure.reason,
         )
         assert delivery.next_attempt_at is not None
-        assert 0.79 < (delivery.next_attempt_at - office.now) / PAUSES[n - 1] < 1.21
+        assert 0.79 < (delivery.next_attempt_at - office.now) / MESSAGES.pauses[n - 1] < 1.21
         assert await office.states(lead) == [SCHEDULED]
         office.now = delivery.next_attempt_at
     await office.dispatch()

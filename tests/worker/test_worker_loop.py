@@ -13,9 +13,9 @@ from app.db.engine import Database
 from app.db.models import Delivery, Event, LeadOffer, Notice
 from app.domain.enums import Channel, DeliveryStatus, EventKind, LeadOfferStatus
 from app.errors import ApiError, Code
-from app.worker import leases
 from app.worker import worker as loops
 from app.worker.channels.base import Message
+from app.worker.leases import RetrySchedule
 from app.worker.worker import Worker
 from tests.support.api import settings_for
 from tests.support.world import Cast, World
@@ -134,7 +134,7 @@ async def test_a_failed_attempt_is_retried_at_its_time(
     office: Office, world: World, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The loop that sends wakes the one that sleeps until the next row, which had none to wait for."""
-    monkeypatch.setattr(leases, "PAUSES", (SOON,))
+    monkeypatch.setattr(RetrySchedule, "pause_after", lambda *_attempt: SOON)
     recipient = cast.bob.email or ""
     office.outbound.poisoned.add(recipient)
     await add_delivery(world, cast, datetime.now(UTC))

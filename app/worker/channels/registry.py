@@ -45,7 +45,12 @@ def make_webhook(settings: Settings) -> Webhook | None:
     if settings.webhook_url is None or settings.webhook_secret is None:
         return None
     key = webhook_key(settings.webhook_secret)
-    return Webhook(settings.webhook_url.get_secret_value(), key, _attempt_seconds(settings))
+    return Webhook(
+        settings.webhook_url.get_secret_value(),
+        key,
+        _attempt_seconds(settings),
+        allows_internal=settings.webhook_allow_private,
+    )
 
 
 def _attempt_seconds(settings: Settings) -> float:

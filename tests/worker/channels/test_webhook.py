@@ -1,8 +1,11 @@
 """The webhook with a real HTTP server on loopback: the requests it makes, and how it interprets responses."""
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +13,9 @@ from pydantic import SecretStr
 
 from app.config import read_settings, webhook_key
 from app.worker.channels.base import DeliveryError
+from app.worker.channels.endpoint_addresses import Resolve
 from app.worker.channels.webhook import Webhook
+from tests.support.certificates import make_certificate
 from tests.support.processes import free_port
 from tests.support.webhook_endpoint import OK, PATH, SECRET, SILENCE, Receiver, answer, receiving
 
@@ -23,8 +28,8 @@ async def receiver() -> AsyncIterator[Receiver]:
         yield receiver
 
 
-async def send(url: str, seconds: float = 5) -> None:
-    webhook = Webhook(url, webhook_key(SecretStr(SECRET)), seconds)
+async def send(url: str, seconds: float = 5, **options: Any) -> None:
+    webhook = Webhook(url, webhook_key(SecretStr(SECRET)), seconds, **{"allows_internal": True, **options})
     try:
         await webhook.send("evt_1", BODY)
     finally:
@@ -65,8 +70,9 @@ async def test_any_2xx_status_is_success(receiver: Receiver, said: bytes) -> Non
         (answer(408), False, None, "responded with status 408."),
         (answer(425), False, None, "responded with status 425."),
         (answer(410), True, None, "responded with status 410."),
-        (answer(404), True, None, "responded with status 404."),
-        (answer(307, "Location: /elsewhere"), True, None, "responded with status 307."),
+        *((answer(status), False, None, f"responded with status {status}.") for status in (400, 401, 403, 404)),
+        (answer(410, "Retry-After: 9"), True, 9, "responded with status 410."),
+        (answer(307, "Location: /elsewhere"), False, None, "responded with status 307."),
         (b"HTTP/1.1 20", False, None, "connection to the webhook endpoint failed."),
         (b"\r\n", False, None, "connection to the webhook endpoint failed."),
         (b"220 mail.example.com ESMTP\r\n", False, None, "connection to the webhook endpoint failed."),
@@ -108,6 +114,144 @@ async def test_an_endpoint_that_responds_too_slowly_times_out() -> None:
         await send(f"http://{host}:{port}", 0.5)
     await gone.wait()
     server.close()
+
+
+# Addresses
+
+HOST = "hooks.example.com"
+
+
+def resolving(*answers: list[str]) -> Resolve:
+    """Return a resolver that gives these answers one after the other, and the last one from then on."""
+    left = [*answers]
+
+    async def resolve(host: str, _port: int) -> list[str]:
+        assert host == HOST
+        return left.pop(0) if len(left) > 1 else left[0]
+
+    return resolve
+
+
+@pytest.mark.parametrize(
+    ("addresses", "kind"),
+    [
+        (["127.0.0.1"], "loopback"),
+        (["::1"], "loopback"),
+        (["::ffff:127.0.0.1"], "loopback"),
+        (["10.0.0.1"], "private"),
+        (["fd00::1"], "unique-local"),
+        (["fe80::1%1"], "link-local"),
+        (["169.254.169.254"], "cloud metadata"),
+        (["64:ff9b::a9fe:a9fe"], "cloud metadata"),
+        (["93.184.215.14", "127.0.0.1"], "loopback"),
+    ],
+)
+async def test_internal_addresses_end_the_attempt(receiver: Receiver, addresses: list[str], kind: str) -> None:
+    url = receiver.origin.replace("127.0.0.1", f"user:hunter2@{HOST}") + PATH
+    with pytest.raises(DeliveryError) as failure:
+        await send(url, allows_internal=False, resolve=resolving(addresses))
+    assert str(failure.value) == (
+        f"The webhook endpoint has an internal address ({kind}), "
+        "which LEAD_OFFERS_WEBHOOK_ALLOW_PRIVATE does not allow."
+    )
+    assert not failure.value.permanent
+    assert receiver.posts == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:7f00:1]", "0x7f.0x1", "0.0.0.0", "0x0"])
+async def test_an_address_in_the_url_is_checked_in_every_spelling(receiver: Receiver, host: str) -> None:
+    with pytest.raises(DeliveryError, match="has an internal address"):
+        await send(receiver.origin.replace("127.0.0.1", host), allows_internal=False)
+    assert receiver.posts == []
+
+
+async def test_each_attempt_connects_to_the_address_that_was_checked(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is resolved once per attempt: a second answer could be another address."""
+    port = receiver.origin.rpartition(":")[2]
+    webhook = Webhook(
+        f"http://{HOST}:{port}{PATH}",
+        b"key",
+        5,
+        allows_internal=True,
+        resolve=resolving(["127.0.0.1"], ["127.0.0.2"], ["127.0.0.1"]),
+    )
+    monkeypatch.setattr(socket, "getaddrinfo", _refuse_names(socket.getaddrinfo))
+    await webhook.send("evt_1", BODY)
+    with pytest.raises(DeliveryError, match="connection to the webhook endpoint failed"):
+        await webhook.send("evt_2", BODY)  # nothing listens there
+    await webhook.send("evt_3", BODY)
+    await webhook.close()
+    assert [(post.id, post.path, post.headers["host"]) for post in receiver.posts] == [
+        (event_id, PATH, f"{HOST}:{port}") for event_id in ("evt_1", "evt_3")
+    ]
+
+
+def _refuse_names(getaddrinfo: Any) -> Any:
+    def resolve(host: Any, *rest: Any, **options: Any) -> Any:
+        ip_address(host)
+        return getaddrinfo(host, *rest, **options)
+
+    return resolve
+
+
+async def test_addresses_are_tried_in_order(receiver: Receiver) -> None:
+    url = receiver.origin.replace("127.0.0.1", HOST)
+    await send(url, resolve=resolving(["::1", "127.0.0.2", "127.0.0.1"]))
+    assert len(receiver.posts) == 1
+    receiver.answer = lambda _post: answer(500)
+    with pytest.raises(DeliveryError, match="500"):
+        await send(url, resolve=resolving(["127.0.0.1", "127.0.0.1"]))
+    assert len(receiver.posts) == 2  # a response is an outcome
+
+
+@pytest.mark.parametrize(("certified", "works"), [(HOST, True), ("other.example.com", False), (None, False)])
+async def test_the_certificate_must_be_for_the_host_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, certified: str | None, works: bool
+) -> None:
+    certificate = make_certificate(tmp_path, certified)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
+    names: list[str | None] = []
+    certificate.context.sni_callback = lambda _socket, name, _context: names.append(name)
+    async with receiving(certificate.context) as receiver:
+        url = receiver.origin.replace("127.0.0.1", f"user:secret@{HOST}")
+        sent = send(url, resolve=resolving(["127.0.0.1"]))
+        if works:
+            await sent
+            assert receiver.posts[0].headers["host"] == f"{HOST}:{url.rpartition(':')[2]}"
+            assert receiver.posts[0].headers["authorization"].startswith("Basic ")
+        else:
+            with pytest.raises(DeliveryError, match="connection to the webhook endpoint failed") as failure:
+                await sent
+            assert not failure.value.permanent
+            assert receiver.posts == []
+    assert names == [HOST]
+
+
+async def test_a_host_that_cannot_be_resolved() -> None:
+    with pytest.raises(DeliveryError, match="host name of the webhook endpoint could not be resolved") as failure:
+        await send("http://no-such-host.invalid/")
+    assert not failure.value.permanent
+
+
+async def test_a_resolver_that_does_not_answer_times_out() -> None:
+    async def resolve(_host: str, _port: int) -> list[str]:
+        await asyncio.sleep(60)
+        return []
+
+    with pytest.raises(DeliveryError, match="did not respond in time"):
+        await send(f"http://{HOST}/", 0.2, resolve=resolve)
+
+
+async def test_a_proxy_resolves_the_name(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", receiver.origin)
+    await send(f"http://{HOST}{PATH}", allows_internal=False, resolve=resolving(["127.0.0.1"]))
+    (post,) = receiver.posts
+    assert (post.path, post.headers["host"]) == (f"http://{HOST}{PATH}", HOST)
+    monkeypatch.setenv("no_proxy", HOST)
+    with pytest.raises(DeliveryError, match="has an internal address"):
+        await send(f"http://{HOST}{PATH}", allows_internal=False, resolve=resolving(["127.0.0.1"]))
 
 
 # Settings
@@ -157,7 +301,7 @@ async def test_a_connection_that_died_silently_delays_no_event() -> None:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    webhook = Webhook(f"http://{host}:{port}/", b"key", 2)
+    webhook = Webhook(f"http://{host}:{port}/", b"key", 2, allows_internal=True)
     for number in range(2):
         await webhook.send(f"event-{number}", str(number))
     await webhook.close()
