@@ -6,12 +6,17 @@ from alembic import op
 revision = "0016"
 down_revision = "0015"
 
+# `id + 0` keeps PostgreSQL from walking all rows by the primary key for each lead. Leads of which nothing is known yet
+# are not written.
 FILL = """
 UPDATE leads SET
-    first_claimed_via = (SELECT via FROM claims WHERE lead_id = leads.id ORDER BY id LIMIT 1),
-    first_team_id = (SELECT team_id FROM lead_rollouts WHERE lead_id = leads.id ORDER BY id LIMIT 1),
+    first_claimed_via = (SELECT via FROM claims WHERE lead_id = leads.id ORDER BY id + 0 LIMIT 1),
+    first_team_id = (SELECT team_id FROM lead_rollouts WHERE lead_id = leads.id ORDER BY id + 0 LIMIT 1),
     was_released = EXISTS (SELECT 1 FROM claims WHERE lead_id = leads.id AND end_reason = 'RELEASED'),
     was_exhausted = exhausted_at IS NOT NULL OR EXISTS (SELECT 1 FROM notices WHERE lead_id = leads.id)
+WHERE exhausted_at IS NOT NULL OR id IN (
+    SELECT lead_id FROM claims UNION SELECT lead_id FROM lead_rollouts UNION SELECT lead_id FROM notices
+)
 """
 
 # Servers of an earlier version, which still run during the upgrade, do not write these columns. Those of this version
