@@ -476,6 +476,9 @@ def _holder(size: Size, team: int, line: Sequence[int], claims: Sequence[_Claim]
         "claimed_at": None if last is None else last.claimed_at,
         "claimed_via": None if last is None else last.via,
         "first_claimed_at": claims[0].claimed_at if claims else None,
+        "first_claimed_via": claims[0].via if claims else None,
+        "first_team_id": team + 1,
+        "was_released": any(claim.ended_at is not None for claim in claims),
     }
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import api_keys, checks, data, events, retention, serving, users
+from app.cli import api_keys, checks, data, events, figures, retention, serving, users
 from app.graphql.schema import sdl
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 app.add_typer(users.app, name="user")
 app.add_typer(api_keys.app, name="key")
 app.add_typer(data.leads, name="leads")
+app.add_typer(figures.app, name="figures")
 app.add_typer(events.app, name="events")
 app.command("serve")(serving.serve)
 app.command("dispatch")(serving.dispatch)

@@ -35,7 +35,8 @@ async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_
     if lead.claimed_by_id is not None:
         await end_claim(session, lead_id, ClaimEnd.REASSIGNED, now)
     lead.claimed_by_id, lead.claimed_at, lead.claimed_via = user_id, now, ClaimedVia.ASSIGNED
-    lead.first_claimed_at = lead.first_claimed_at or now
+    if lead.first_claimed_via is None:
+        lead.first_claimed_at, lead.first_claimed_via = now, ClaimedVia.ASSIGNED
     lead.gives_up_at = None
     metrics.lead_taken(session, ClaimedVia.ASSIGNED.name, seconds_between(lead.created_at, now))
     await session.flush()

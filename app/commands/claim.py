@@ -21,7 +21,7 @@ from app.db.compiled import Statement
 from app.db.functions import member_of
 from app.db.models import Lead, LeadOffer, User
 from app.db.sqlalchemy_internals import detached
-from app.db.types import Id, UTCDateTime, stored
+from app.db.types import Id, UTCDateTime, enum_type, stored
 from app.domain.enums import OPEN_STATUSES, ClaimedVia, EndReason, LeadOfferStatus
 from app.domain.offer_states import CLAIMED, after_claim
 from app.domain.timestamps import format_instant, seconds_between
@@ -110,14 +110,16 @@ def _why_not_open(offer: LeadOffer, now: datetime) -> str:
 
 
 _NOW = bindparam("now", type_=UTCDateTime)
+_VIA = bindparam("via", type_=enum_type(ClaimedVia))
 _TAKEN = (
     update(Lead)
     .where(col(Lead.id) == bindparam("lead_id"), col(Lead.claimed_by_id).is_(None))
     .values(
         claimed_by_id=bindparam("user_id"),
         claimed_at=_NOW,
-        claimed_via=bindparam("via"),
-        first_claimed_at=func.coalesce(col(Lead.first_claimed_at), _NOW),
+        claimed_via=_VIA,
+        first_claimed_at=case((col(Lead.first_claimed_via).is_(None), _NOW), else_=col(Lead.first_claimed_at)),
+        first_claimed_via=func.coalesce(col(Lead.first_claimed_via), _VIA),
         gives_up_at=null(),
     )
     .returning(

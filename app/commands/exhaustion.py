@@ -19,7 +19,7 @@ from app.domain.enums import DeliveryStatus, DistributionTarget
 
 async def report_exhausted(session: AsyncSession, lead: Lead, now: datetime) -> None:
     """Mark a lead, which the caller has locked, as exhausted, and create the notice to its creator."""
-    lead.exhausted_at, lead.gives_up_at = now, None
+    lead.exhausted_at, lead.gives_up_at, lead.was_exhausted = now, None, True
     session.add(Notice(lead_id=lead.id, status=DeliveryStatus.PENDING, next_attempt_at=now))
     await session.flush()
     await outbox.emit_rollout_exhausted(session, lead, now)

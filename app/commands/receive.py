@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, literal_column, update
+from sqlalchemy import bindparam, false, func, insert, literal_column, update
 from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -325,7 +325,7 @@ _WRITTEN = (
 )
 _NEW_LEAD = Statement(
     postgresql.insert(_LEADS)
-    .values({name: bindparam(name) for name in _WRITTEN})
+    .values({name: bindparam(name) for name in _WRITTEN} | dict.fromkeys(("was_released", "was_exhausted"), false()))
     .on_conflict_do_nothing()  # only the unique index of external ids can be violated
     .returning(*_LEADS.columns),
     _lead,

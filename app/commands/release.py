@@ -70,6 +70,7 @@ async def _release(session: AsyncSession, lead: Lead, now: datetime) -> None:
 
     await end_claim(session, lead.id, ClaimEnd.RELEASED, now)
     lead.claimed_by_id = lead.claimed_at = lead.claimed_via = lead.exhausted_at = None
+    lead.was_released = True
     await session.flush()
     await outbox.schedule_deliveries(session, announcements)
     await auto_assign(session, lead.id, now)

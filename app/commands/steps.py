@@ -136,6 +136,9 @@ async def write_step(
         skipped = [(skip.user_id, skip.reason) for skip in planned.skipped]
         await _NEW_ROLLOUT_SKIPS.run(session, rollout_id=rollout_id, skipped=skipped)
 
+    if lead.first_team_id is None:
+        await _FIRST_STEP.run(session, lead_id=lead.id, team_id=team.id)
+        lead.first_team_id = team.id  # for further steps of this submit, which do not read the lead again
     if offers and (lead.watched_since is None or lead.exhausted_at is not None):
         await _WATCH.run(session, lead_id=lead.id, now=now)
     return offers
@@ -220,6 +223,9 @@ _NEW_ROLLOUT_OFFERS = Statement[None](
 _SKIPPED = rows_parameter("skipped", _ROLLOUT_SKIPS.c.user_id, _ROLLOUT_SKIPS.c.reason)
 _NEW_ROLLOUT_SKIPS = Statement[None](
     insert(_ROLLOUT_SKIPS).from_select(["rollout_id", "user_id", "reason"], select(_ROLLOUT_ID, *_SKIPPED.c))
+)
+_FIRST_STEP = Statement[None](
+    update(Lead).where(col(Lead.id) == bindparam("lead_id")).values(first_team_id=bindparam("team_id", type_=Id))
 )
 _WATCH = Statement[None](
     update(Lead)

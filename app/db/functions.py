@@ -1,4 +1,4 @@
-"""SQL functions of our own, compiled for both databases: membership in a list, rows as a parameter, and times.
+"""SQL functions of our own, compiled for both databases: membership in a list, rows as a parameter, lists, and times.
 
 `IN (?, ?, …)` and `VALUES (?, ?, …), …` take one parameter per value. Both databases allow about 32,000 parameters, and
 each number of them makes another statement. A list or rows bound as a single parameter keep the text of the statement
@@ -41,8 +41,13 @@ def member_of(
     """Compare the column with a list of values, none of them null. The result is null where the column is null."""
     element: Any = column  # a mapped attribute has a type as well
     if not isinstance(values, BindParameter):
-        values = bindparam(None, list(values), type_=_ValueList(element.type))
+        values = list_value(values, element.type)
     return _MemberOf(element, values)
+
+
+def list_value(values: Collection[Any], type_: TypeEngine[Any]) -> BindParameter[Any]:
+    """Return a list of values as one parameter."""
+    return bindparam(None, list(values), type_=_ValueList(type_))
 
 
 def set_parameter(name: str, column: ColumnElement[Any]) -> BindParameter[Any]:
@@ -109,7 +114,7 @@ class _RowList(UserDefinedType[Sequence[tuple[Any, ...]]]):
         self.columns = columns
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], str]:
-        binds = [(each.name, each.type.dialect_impl(dialect).bind_processor(dialect)) for each in self.columns]
+        binds = [(str(each.name), each.type.dialect_impl(dialect).bind_processor(dialect)) for each in self.columns]
 
         def as_object(row: tuple[Any, ...]) -> dict[str, Any]:
             return {name: bind(value) if bind else value for (name, bind), value in zip(binds, row, strict=True)}
@@ -137,6 +142,34 @@ def _sqlite_rows(element: _ParameterRows, compiler: SQLCompiler, **options: Any)
     columns = ", ".join(f"json_extract(value, '$.{each.name}') AS {each.name}" for each in element.of)
     rows = compiler.process(element.clauses, **options)
     return f"(SELECT {columns} FROM json_each({rows}))"  # noqa: S608
+
+
+# All values of a group as a list
+
+
+def gathered(value: ColumnElement[int]) -> ColumnElement[list[int]]:
+    """Return the values of a group, with its nulls, in any order."""
+    return _Gathered(value)
+
+
+class _IntegerList(UserDefinedType[list[int]]):
+    """Integers: a list on PostgreSQL, or null for no rows, and a JSON text on SQLite."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], list[int]]:
+        return orjson.loads if dialect.name == "sqlite" else lambda values: values or []
+
+
+class _Gathered(FunctionElement[list[int]]):
+    inherit_cache = True
+    type = _IntegerList()
+
+
+@compiles(_Gathered)
+def _gathered(element: _Gathered, compiler: SQLCompiler, **options: Any) -> str:
+    function = "json_group_array" if compiler.dialect.name == "sqlite" else "array_agg"
+    return f"{function}({compiler.process(element.clauses, **options)})"
 
 
 # The time between two timestamps

@@ -401,6 +401,13 @@ class Lead(SQLModel, table=True):
     claimed_via: ClaimedVia | None = Field(default=None, sa_type=enum_type(ClaimedVia))
     first_claimed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When somebody first got it. A release keeps it. Null if it was imported without the time of its claim."""
+    first_claimed_via: ClaimedVia | None = Field(default=None, sa_type=enum_type(ClaimedVia))
+    """How somebody first got it. A release keeps it. Null if nobody ever got it."""
+    first_team_id: int | None = Field(default=None, sa_type=Id)
+    """The team of its first step. Null until a step makes an offer."""
+    was_released: bool = _with_default(False)
+    was_exhausted: bool = _with_default(False)
+    """Whether it was ever reported as unclaimed. These four keep figures from reading the tables that tell the same."""
     watched_since: datetime | None = Field(default=None, sa_type=UTCDateTime)
     """When it was created here, or first submitted. Null for an imported lead that was never submitted."""
     exhausted_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
@@ -415,11 +422,14 @@ class LeadRollout(SQLModel, table=True):
     """A step: a submit that created offers, or the passing on of a lead to the next team, with offers or without."""
 
     __tablename__ = "lead_rollouts"
-    __table_args__ = (NEVER_REUSE_IDS,)
+    __table_args__ = (
+        Index("ix_lead_rollouts_team_by_time", "team_id", "submitted_at"),
+        NEVER_REUSE_IDS,
+    )
 
     id: int = _id()
     lead_id: int = _reference("leads.id", index=True)
-    team_id: int = _reference("teams.id", index=True)
+    team_id: int = _reference("teams.id")
     team_selection_method: TeamSelectionMethod = Field(sa_type=enum_type(TeamSelectionMethod))
     submitted_at: datetime = Field(sa_type=UTCDateTime)
     cause: RolloutCause = Field(

@@ -40,6 +40,10 @@ HEAVIEST_WEIGHT = 100
 """The largest share of the turns of a team."""
 MOST_LEADS_PER_DAY = 1_000
 """Leads of a team for one member on one day, if their number is limited."""
+LONGEST_FIGURES_IN_DAYS = 366
+"""The longest span of figures."""
+MOST_GROUPS = 1_000
+"""Groups of figures."""
 
 LONGEST_TOKEN = 10 * 365 * 24
 """Hours until an access token expires."""

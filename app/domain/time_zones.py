@@ -20,9 +20,14 @@ def find_zone(name: str) -> ZoneInfo | None:
         return None
 
 
+def known_zone(name: str) -> ZoneInfo:
+    """Return the time zone with this name, or UTC if this machine does not know it."""
+    return find_zone(name) or ZoneInfo("UTC")
+
+
 def day_start(timezone: str, now: datetime) -> datetime:
     """Return when the day of `now` (aware) began in this time zone, in UTC. In an unknown time zone, UTC's day."""
-    zone = find_zone(timezone) or ZoneInfo("UTC")
+    zone = known_zone(timezone)
     return instant_at(now.astimezone(zone).date(), time(), zone)
 
 

@@ -81,6 +81,8 @@ ASSUMED_ITEMS = {
     "LeadRollout": 10,
     "Claim": 3,
     "Delivery": 3,
+    "LeadFigures": 366,
+    "MemberFigures": 25,
     "LeadOffer": 25,
     "PlannedOffer": 25,
     "PlannedStep": LONGEST_CHAIN,

@@ -18,6 +18,7 @@ from app.domain.enums import (
     SkipReason,
     TeamSelectionMethod,
 )
+from app.domain.figures import FigureGroup
 from app.domain.team_warnings import TeamWarningCode
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ClaimedVia",
     "DeliveryStatus",
     "DistributionTarget",
+    "FigureGroup",
     "InvitationAnswer",
     "LeadOfferStatus",
     "OrderMethod",
@@ -87,6 +89,17 @@ _describe(
     WRITE="Mutations and POST in the REST API.",
     INTAKE="Sending leads to POST /leads and POST /intake. A key with this scope alone can do nothing else, and those "
     "addresses tell it no more than the id of the lead.",
+)
+_describe(
+    FigureGroup,
+    "Ways to group the leads of leadFigures. Groups without leads are left out.",
+    DAY="The day in the time zone. Groups are ordered by it.",
+    SOURCE="The source that the lead came from. Groups are ordered by its id, and leads without a source come last.",
+    TEAM="The team of the lead's first step. Groups are ordered by its id, and leads that no team was offered come "
+    "last.",
+    TYPE="The lead's type, trimmed and without regard to case. Groups are ordered by it, and leads without a type come "
+    "last.",
+    WEEK="The week, from Monday to Sunday, in the time zone. Groups are ordered by it.",
 )
 _describe(
     DistributionTarget,

@@ -12,9 +12,14 @@ from app.access import visibility
 from app.commands import preview
 from app.db import models
 from app.domain.alert_channels import unserved
+from app.domain.figures import Span, problems_of
 from app.domain.identifiers import NO_ID, parse_id
+from app.domain.time_zones import known_zone
+from app.errors import Problem, bad_input
+from app.figures import lead_figures, member_figures
 from app.graphql.context import Info
 from app.graphql.declarations import RootPage, Viewer
+from app.graphql.enums import FigureGroup
 from app.graphql.fields import lookup, resolved, root_page
 from app.graphql.inputs.fields import ContactId, LeadId, LeadOfferId, TeamId
 from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
@@ -37,9 +42,11 @@ from app.graphql.inputs.where import (
     LeadWhere,
     TeamMemberWhere,
     TeamWhere,
+    parse_where,
 )
 from app.graphql.types.api_keys import ApiKey
 from app.graphql.types.contacts import Contact
+from app.graphql.types.figures import LeadFigures, MemberFigures
 from app.graphql.types.leads import Lead
 from app.graphql.types.offers import LeadOffer
 from app.graphql.types.page import Page
@@ -83,6 +90,58 @@ async def _preview_lead_offers(
         return await preview.preview_lead_offers(
             session, context.viewer.id, parse_id(lead_id) or NO_ID, moment, context.now, unserved(context.settings)
         )
+
+
+FromArgument = Annotated[datetime, argument(name="from", description="The begin of the span, included.")]
+ToArgument = Annotated[
+    datetime, argument(description="The end of the span, excluded: at most 366 days after from, or BAD_USER_INPUT.")
+]
+
+
+async def _lead_figures(
+    info: Info,
+    from_: FromArgument,
+    to: ToArgument,
+    by: Annotated[
+        FigureGroup | None, argument(description="Groups the leads. Left out or null, they are one group.")
+    ] = UNSET,
+    timezone: Annotated[
+        str | None,
+        argument(
+            description="IANA time zone, such as America/Los_Angeles, in which days begin at midnight. Left out or "
+            "null, yours."
+        ),
+    ] = UNSET,
+    where: Annotated[
+        LeadWhere | None,
+        argument(description="Selects the leads to count. Left out or null, all leads that you created."),
+    ] = UNSET,
+) -> Any:
+    context, problems = info.context, list[Problem]()
+    zone_name = None if timezone is UNSET else timezone
+    matching = parse_where(where, "where", problems.append)
+    problems += problems_of(from_, to, zone_name)
+    if problems:
+        raise bad_input(*problems)
+    zone, group = known_zone(zone_name or context.viewer.user.timezone), by or None
+    return await context.db.read_page(
+        "leads",
+        lambda session: lead_figures(session, context.viewer.id, Span(from_, to), group, zone, matching),
+    )
+
+
+async def _member_figures(
+    info: Info,
+    from_: FromArgument,
+    to: ToArgument,
+    team_id: Annotated[strawberry.ID, argument(description="Id of a team that you created.")],
+) -> Any:
+    context, number = info.context, parse_id(team_id) or NO_ID
+    if problems := [*problems_of(from_, to)]:
+        raise bad_input(*problems)
+    return await context.db.read_page(
+        "lead_offers", lambda session: member_figures(session, context.viewer.id, number, Span(from_, to))
+    )
 
 
 async def _page(info: Info, model: type[T], visible: Visible, *asked: Any) -> pagination.Page[T]:
@@ -188,4 +247,15 @@ class Query:
         ApiKeyWhere,
         ApiKeySort,
         "Your API keys, revoked and expired ones too.",
+    )
+    lead_figures: list[LeadFigures] = resolved(
+        _lead_figures,
+        "Figures of the leads that you created in a span, whose distributionTarget is TEAM_ROLLOUT: what has become of "
+        "them until now. A span of more than 366 days is BAD_USER_INPUT, and more than 1,000 groups are "
+        "QUERY_TOO_COMPLEX.",
+    )
+    member_figures: list[MemberFigures] = resolved(
+        _member_figures,
+        "Figures of everybody who was offered a lead of your team in a span, or got one, ordered by id. Empty unless "
+        "you created the team, and if it was deleted. A span of more than 366 days is BAD_USER_INPUT.",
     )

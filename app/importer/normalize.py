@@ -134,7 +134,7 @@ def _lead(row: Row, context: Context) -> None:
     else:
         values["claimed_via"] = None  # the REST API says "None", its word for APP, for every unclaimed lead
         context.adjust(row, "claimed_at", None, "that nobody has claimed: claimed_at removed")
-    values["first_claimed_at"] = values["claimed_at"]
+    values["first_claimed_at"], values["first_claimed_via"] = values["claimed_at"], values["claimed_via"]
 
 
 def _offer(row: Row, context: Context) -> None:

@@ -1,4 +1,4 @@
-"""The fields that REST clients filter and sort lead offers by: how to parse their values, and their JSON schemas."""
+"""The fields that REST clients filter by: how to parse their values, and their JSON schemas."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -59,6 +59,12 @@ def _parse_timestamp(text: str, _operator: Operator) -> datetime:
         raise ValueError(f"{quoted(text)} {error}") from error
 
 
+def _parse_text(text: str, _operator: Operator) -> str:
+    if "\0" in text:
+        raise ValueError("must not contain the character NUL")
+    return text
+
+
 def _parse_status(text: str, _operator: Operator) -> LeadOfferStatus:
     try:
         return LeadOfferStatus(text)
@@ -87,7 +93,22 @@ _BOOLEAN = ValueType(_parse_boolean, _ALL - RANGES, {"type": "boolean"})
 _TIMESTAMP = ValueType(
     _parse_timestamp, _ALL, {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
 )
+_TEXT = ValueType(_parse_text, _ALL, {"type": "string"})
 _STATUS = ValueType(_parse_status, _ALL - RANGES, {"type": "string", "enum": list(LeadOfferStatus)})
+
+LEAD_FIELDS: Mapping[str, ValueType] = {
+    "id": _ID,
+    "source_id": _ID,
+    "team_id": _ID,
+    "claimed_by_id": _ID,
+    "zipcode": _TEXT,
+    "type": _TEXT,
+    "city": _TEXT,
+    "listing_price": _INTEGER,
+    "created_at": _TIMESTAMP,
+    "claimed_at": _TIMESTAMP,
+}
+"""The fields by which figures select leads."""
 
 FILTER_FIELDS: Mapping[str, ValueType] = {
     "id": _ID,
@@ -102,3 +123,4 @@ FILTER_FIELDS: Mapping[str, ValueType] = {
     "has_email_alert": _BOOLEAN,
     "status": _STATUS,
 }
+"""The fields by which lists of lead offers are filtered and sorted."""

@@ -23,7 +23,8 @@ from app.rest.query_string import parse_find, parse_select
 from app.rest.serialization import OFFER_FIELDS, page_body, select_fields, serialize_offers
 from app.web.request_body import read_json
 
-StatusAndBody = tuple[int, dict[str, Any]]
+StatusAndBody = tuple[int, Any]
+"""The status, and the JSON of the body or a whole response."""
 
 ME_FIELDS = ("id", "first_name", "last_name", "email", "timezone")
 

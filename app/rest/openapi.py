@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from app.domain.bounds import LARGEST_ID, LARGEST_INT, LONGEST_MESSAGE, LONGEST_TEXT
+from app.domain.bounds import LARGEST_ID, LARGEST_INT, LONGEST_FIGURES_IN_DAYS, LONGEST_MESSAGE, LONGEST_TEXT
 from app.domain.enums import DistributionTarget, SkipReason
+from app.domain.figures import FigureGroup
+from app.figures.tables import LEAD_COUNTS, MEMBER_COUNTS
 from app.lists.filters import LISTS, MAX_SORTS, MAX_VALUES, RANGES, Operator
 from app.lists.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from app.rest.error_body import FEATHERS_NAMES
-from app.rest.filter_fields import FILTER_FIELDS, ValueType
+from app.rest.filter_fields import FILTER_FIELDS, LEAD_FIELDS, ValueType
 from app.rest.handlers import ME_FIELDS
 from app.rest.intake import INTAKE_PATH
 from app.rest.query_string import OPERATORS
@@ -73,6 +75,8 @@ def openapi_document() -> dict[str, Any]:
                 "parameters": [_path(_LEAD_ID), _path(_OFFER_ID)],
                 "get": _operation("getOffer", "One offer", "Offer", parameters=[_select(OFFER_FIELDS)]),
             },
+            "/figures/leads": {"get": _lead_figures()},
+            "/figures/members": {"get": _member_figures()},
             "/me": {"get": _operation("getMe", "The user of the token", "Me", (), [_select(ME_FIELDS)])},
         },
         "components": {
@@ -107,10 +111,40 @@ def _receive(name: str, received: Schema, description: str) -> dict[str, Any]:
 
 
 def _find() -> dict[str, Any]:
-    parameters = [*_filters(), *_paging(), _select(OFFER_FIELDS)]
+    parameters = [*_filters(FILTER_FIELDS), *_paging(), _select(OFFER_FIELDS)]
     return _operation("findOffers", "The offers of a lead", "OfferPage", parameters=parameters) | {
         "description": QUERY_STRINGS
     }
+
+
+_SPAN = (
+    {"name": "from", "in": "query", "required": True, "schema": {"type": "string", "format": "date-time"}},
+    {
+        "name": "to",
+        "in": "query",
+        "required": True,
+        "schema": {"type": "string", "format": "date-time"},
+        "description": f"Excluded, and at most {LONGEST_FIGURES_IN_DAYS} days after `from`.",
+    },
+)
+
+
+def _lead_figures() -> dict[str, Any]:
+    by = _query("by", _nullable({"type": "string", "enum": list(FigureGroup)}))
+    zone = _query("timezone", _TEXT, description="An IANA time zone. Left out or empty, that of the user.")
+    filters = _filters(LEAD_FIELDS)
+    return _figures("getLeadFigures", "Figures of leads", "LeadFigures", [*_SPAN, by, zone, *filters])
+
+
+def _member_figures() -> dict[str, Any]:
+    team = {"name": "team_id", "in": "query", "required": True, "schema": _ID}
+    return _figures("getMemberFigures", "Figures of the members of a team", "MemberFigures", [team, *_SPAN])
+
+
+def _figures(name: str, summary: str, schema: str, parameters: Sequence[Schema]) -> dict[str, Any]:
+    operation = _operation(name, summary, schema, (), parameters)
+    operation["responses"]["200"]["content"]["text/csv"] = {"schema": _TEXT}
+    return operation
 
 
 def _create() -> dict[str, Any]:
@@ -152,8 +186,8 @@ def _query(name: str, schema: Schema, **more: Any) -> Schema:
     return {"name": name, "in": "query", "schema": schema, **more}
 
 
-def _filters() -> Iterator[Schema]:
-    for name, type_ in FILTER_FIELDS.items():
+def _filters(fields: Mapping[str, ValueType]) -> Iterator[Schema]:
+    for name, type_ in fields.items():
         yield _query(name, _nullable(type_.schema))
         for symbol, operator in OPERATORS.items():
             if operator in type_.operators:
@@ -215,6 +249,8 @@ def _schemas() -> dict[str, Schema]:
         "Offer": offer,
         "OfferPage": page,
         "Me": {"type": "object", "required": ["id"], "additionalProperties": False, "properties": me},
+        "LeadFigures": {"type": "array", "items": _figures_of_leads()},
+        "MemberFigures": {"type": "array", "items": _figures_of_member()},
         "Error": _error(),
     }
 
@@ -313,6 +349,29 @@ def _offer(lead: Schema) -> dict[str, Schema]:
         "has_email_alert": _NULLABLE_BOOLEAN,
         "team": {"anyOf": [_object({"id": _ID, "name": _TEXT}), {"type": "null"}]},
     }
+
+
+_DURATION: Schema = {"anyOf": [_COUNT, {"type": "null"}], "description": "Whole seconds, by nearest rank."}
+
+
+def _durations() -> Schema:
+    return _object({"count": _COUNT, "median": _DURATION, "p90": _DURATION, "within_5_minutes": _COUNT})
+
+
+def _figures_of_leads() -> Schema:
+    named: Schema = {"anyOf": [_object({"id": _ID, "name": _TEXT}), {"type": "null"}]}
+    group: dict[str, Schema] = {
+        "day": {"anyOf": [{"type": "string", "format": "date"}, {"type": "null"}]},
+        "source": named,
+        "team": named,
+    }
+    counts = dict.fromkeys(LEAD_COUNTS, _COUNT)
+    return _object({**group, "type": _NULLABLE_TEXT, **counts, "time_to_claim": _durations()})
+
+
+def _figures_of_member() -> Schema:
+    user = _object({"id": _ID, "first_name": _TEXT, "last_name": _TEXT})
+    return _object({"user": user, **dict.fromkeys(MEMBER_COUNTS, _COUNT), "time_to_claim": _durations()})
 
 
 def _error() -> Schema:

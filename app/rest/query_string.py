@@ -19,7 +19,7 @@ from app.errors import ApiError, Code, Problem, bad_input
 from app.lists import filters
 from app.lists.filters import EVERYTHING, LISTS, AllOf, AnyOf, Condition, Operator, Sort, Where, allow
 from app.lists.pagination import DEFAULT_LIMIT, PageRequest, clamp
-from app.rest.filter_fields import FILTER_FIELDS, ValueType, is_null, quoted, whole_number
+from app.rest.filter_fields import FILTER_FIELDS, LEAD_FIELDS, ValueType, is_null, quoted, whole_number
 
 MAX_PARAMETERS = 1_500
 """Allows for the longest list, written as one parameter per value, and the largest number of conditions."""
@@ -27,7 +27,7 @@ MAX_PARAMETERS = 1_500
 OPERATORS: Mapping[str, Operator] = {f"${operator}": operator for operator in Operator if operator != Operator.EQ}
 
 _EQUALITY = "="
-_EQUATED = re.compile(rf"(?:\$(?:and|or)\[.*\[)?(?:{'|'.join(FILTER_FIELDS)})\]?", re.DOTALL)
+_EQUATED = re.compile(rf"(?:\$(?:and|or)\[.*\[)?(?:{'|'.join({**FILTER_FIELDS, **LEAD_FIELDS})})\]?", re.DOTALL)
 
 
 def _decode_text(text: str, charset: Charset, kind: DecodeKind) -> str | None:
@@ -83,6 +83,23 @@ def parse_select(query_string: str, fields: Collection[str]) -> frozenset[str] |
     if parser.problems:
         raise bad_input(*parser.problems)
     return select
+
+
+def parse_figures(
+    query_string: str, parameters: Collection[str], fields: Mapping[str, ValueType]
+) -> tuple[dict[str, str], Where, list[Problem]]:
+    """Parse the query of figures: parameters with one value each, empty if left out, and conditions on the fields.
+
+    Return the problems as well, to which the caller may add.
+    """
+    tree = _decode(query_string)
+    parser = _Parser(fields)
+    values = {name: parser.one_value(tree.pop(name, ""), name) for name in parameters}
+    if not fields:
+        known = ", ".join(parameters)
+        parser.problems += [Problem(_inside("", name), f"is not supported here; use {known}") for name in tree]
+        return values, EVERYTHING, parser.problems
+    return values, parser.where(tree, "", 1), parser.problems
 
 
 def _decode(query_string: str) -> dict[str, Any]:
@@ -142,12 +159,21 @@ def _parse_value(type_: ValueType, operator: Operator, text: str) -> Any:
 class _Parser:
     """Parses the parts of one query and collects their problems."""
 
+    fields: Mapping[str, ValueType] = field(default_factory=lambda: FILTER_FIELDS)
     problems: list[Problem] = field(default_factory=list)
     conditions: int = 0
     values: int = 0
 
     def report(self, path: str, message: object) -> None:
         self.problems.append(Problem(path, str(message)))
+
+    def one_value(self, tree: object, path: str) -> str:
+        """Return the value of a parameter, without the mark of an equality."""
+        value = tree[_EQUALITY] if isinstance(tree, dict) and tree.keys() == {_EQUALITY} else tree
+        if isinstance(value, str):
+            return "" if is_null(value) else value
+        self.report(path, "must have one value")
+        return ""
 
     def where(self, tree: Tree, path: str, level: int) -> Where:
         allow(level, filters.MAX_LEVELS, "levels of $and and $or")
@@ -158,9 +184,9 @@ class _Parser:
             return AllOf(self.branches(tree, path, level))
         if name == "$or":
             return AnyOf(self.branches(tree, path, level)) if not is_null(tree) else EVERYTHING
-        if name in FILTER_FIELDS:
+        if name in self.fields:
             return AllOf(tuple(self.comparisons(name, tree, path)))
-        self.report(path, f"is not a field; use {', '.join(FILTER_FIELDS)}, $and or $or")
+        self.report(path, f"is not a field; use {', '.join(self.fields)}, $and or $or")
         return EVERYTHING
 
     def branches(self, tree: object, path: str, level: int) -> tuple[Where, ...]:
@@ -177,7 +203,7 @@ class _Parser:
         if not isinstance(tree, dict):
             self.report(path, f"must be written as {name}=1, or with an operator as {name}[$ne]=1")
             return
-        known = [symbol for symbol, operator in OPERATORS.items() if operator in FILTER_FIELDS[name].operators]
+        known = [symbol for symbol, operator in OPERATORS.items() if operator in self.fields[name].operators]
         for symbol, operand in tree.items():
             if symbol == _EQUALITY:
                 yield self.comparison(name, Operator.EQ, operand, path)
@@ -190,7 +216,7 @@ class _Parser:
         self.conditions += 1
         allow(self.conditions, filters.MAX_CONDITIONS, "conditions", filters.IN_REQUEST)
         try:
-            value = _parse_operand(FILTER_FIELDS[name], operator, operand)
+            value = _parse_operand(self.fields[name], operator, operand)
         except ValueError as error:
             self.report(path, error)
             return EVERYTHING
@@ -215,8 +241,8 @@ class _Parser:
             return ()
         allow(len(tree), filters.MAX_SORTS, "sorts")
         for name, direction in tree.items():
-            if name not in FILTER_FIELDS:
-                self.report(_inside("$sort", name), f"is not a field; use {', '.join(FILTER_FIELDS)}")
+            if name not in self.fields:
+                self.report(_inside("$sort", name), f"is not a field; use {', '.join(self.fields)}")
             elif direction not in ("1", "-1"):
                 self.report(_inside("$sort", name), "must be 1 (ascending) or -1 (descending)")
         return tuple(Sort(name, direction == "-1") for name, direction in tree.items())

@@ -17,7 +17,7 @@ from app.config import Settings
 from app.domain.enums import ApiScope
 from app.errors import ApiError, Code, internal_error
 from app.observability import requests
-from app.rest import handlers, intake
+from app.rest import figures, handlers, intake
 from app.rest.error_body import error_response
 from app.rest.handlers import AuthenticatedRequest, StatusAndBody
 from app.rest.intake import INTAKE_PATH
@@ -71,7 +71,9 @@ class Endpoint:
         except Exception:
             logger.exception("Unexpected exception while handling %s", record.operation)
             return error_response(internal_error())
-        return Response(orjson.dumps(body), status, media_type="application/json")
+        return (
+            body if isinstance(body, Response) else Response(orjson.dumps(body), status, media_type="application/json")
+        )
 
     def as_viewer(self, viewer: auth.Viewer, request: Request) -> AuthenticatedRequest:
         return AuthenticatedRequest(self.authenticator.db, self.settings, viewer, self.clock(), request)
@@ -116,6 +118,8 @@ ROUTES: Mapping[str, Mapping[str, Handler]] = {
         "POST": _authenticated(ApiScope.WRITE, handlers.create_offers),
     },
     "/leads/{lead_id}/offers/{offer_id}": {"GET": _authenticated(ApiScope.READ, handlers.get_offer)},
+    "/figures/leads": {"GET": _authenticated(ApiScope.READ, figures.get_lead_figures)},
+    "/figures/members": {"GET": _authenticated(ApiScope.READ, figures.get_member_figures)},
     "/me": {"GET": _authenticated(ApiScope.READ, handlers.get_me)},
     "/openapi.json": {"GET": _openapi},
 }

@@ -216,7 +216,8 @@ class World:
         async with self.database.write() as session:
             await end_claim(session, lead.id, ClaimEnd.REASSIGNED, NOW)
             lead.claimed_by_id, lead.claimed_at, lead.claimed_via = holder.id, NOW, via
-            lead.first_claimed_at = lead.first_claimed_at or NOW
+            if lead.first_claimed_via is None:
+                lead.first_claimed_at, lead.first_claimed_via = NOW, via
             session.add(lead)
             await session.flush()
             await open_claim(session, lead.id)
