@@ -231,7 +231,7 @@ async def test_no_address_shows_it_to_others(database_url: str, world: World, ca
         for route in routes:
             for name, client in clients.items():
                 offer = readers.offers.get(name, readers.offers["member"])
-                values = {"lead_id": readers.lead.id, "offer_id": offer.id, "rest": "x", "path": "x"}
+                values = {"lead_id": readers.lead.id, "offer_id": offer.id, "rest": "x", "path": "x", "key": "x"}
                 path = route.path.replace(":path", "").format(**values)
                 if path == "/claim":
                     path = link.removeprefix(PUBLIC)

@@ -221,7 +221,7 @@ async def test_at_most_a_thousand_groups(api: Api, database: Database, world: Wo
 async def test_figures_read_the_leads_of_the_span_alone(api: Api, database: Database, world: World, cast: Cast) -> None:
     """Not older ones, not those of others, and no other table."""
     if not database.is_postgresql:
-        pytest.skip("the rows are counted by PostgreSQL's EXPLAIN")
+        pytest.xfail("the rows are counted by PostgreSQL's EXPLAIN")
     await _many_leads(database, world, cast, 3_000, created_at=lambda i: at(-i * 60))
     await _many_leads(database, world, cast, 3_000, creator_id=lambda _: cast.charlie.id)
     async with database.write_engine.begin() as connection:
