@@ -94,12 +94,28 @@ async def read_enquiry(request: Request, settings: Settings) -> EnquiryBody:
         return _from_form(fields, has_lost_plus=media_type == URLENCODED)
     if is_json(content_type):
         body = await read_body(request, settings)
-        return _from_json(parse_json(body.removeprefix(b"\xef\xbb\xbf"), "The body"))
+        return _from_json(parse_json(_replace_lone_surrogates(body.removeprefix(b"\xef\xbb\xbf")), "The body"))
     message = (
         f"The content type {content_type[:80]!r} is not supported. Send application/json in UTF-8, {URLENCODED} or "
         f"{MULTIPART}."
     )
     raise ApiError(Code.BAD_REQUEST, message, status=415)
+
+
+_SURROGATES = re.compile(
+    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u])|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+"""Escapes of JSON. The group has those that stay as they are: pairs of surrogates, and escapes of one character."""
+
+
+def _replace_lone_surrogates(body: bytes) -> bytes:
+    """Replace each half of a surrogate pair by U+FFFD, as browsers do in forms.
+
+    Programs that count UTF-16 code units, as JavaScript does, shorten texts in the middle of an emoji.
+    """
+    if b"\\u" not in body:
+        return body
+    return _SURROGATES.sub(lambda match: match[1] or rb"\ufffd", body)
 
 
 def _from_form(fields: Sequence[tuple[str, str]], *, has_lost_plus: bool) -> EnquiryBody:

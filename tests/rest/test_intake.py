@@ -421,6 +421,15 @@ async def test_a_byte_order_mark_is_no_part_of_the_body(sender: Sender) -> None:
     assert [contact.email for _, contact in await sender.rows()] == ["a@example.com", "b@example.com", "c@example.com"]
 
 
+async def test_half_of_a_surrogate_pair_does_not_lose_the_enquiry(sender: Sender) -> None:
+    """JavaScript's `text.slice(0, 10_000)` leaves one at the end of a text with emoji."""
+    body = rb'{"email": "a@example.com", "text_body": "\ud83d\uDE00 \\ud83d \uDE00\ud83d\ud83d\ude00 \ud83d"}'
+    response = await sender.raw(body, "application/json")
+    assert (response.status_code, response.json()["ignored"]) == (201, []), response.text
+    lead, _ = await sender.only()
+    assert lead.message == "\U0001f600 \\ud83d \ufffd\ufffd\U0001f600 \ufffd"
+
+
 # Forms
 
 
