@@ -22,11 +22,19 @@ from app.observability.requests import current
 DETAIL = re.compile(r"^(DETAIL|CONTEXT|WHERE):.*$\n?", re.MULTILINE)
 """Lines of a PostgreSQL error that quote rejected values."""
 
+KEY = re.compile(r"(lo_[0-9A-Za-z]{8})[0-9A-Za-z]{34,}")
+"""An API key (app/access/api_keys.py defines its form), and its first characters."""
+
 KEY_IN_ADDRESS = re.compile(r"(/intake/+)[^\s\"'/?#]+", re.IGNORECASE)
 """An API key in the address of an enquiry. Libraries log addresses: uvicorn does for every WebSocket."""
 
 WriteLine = Callable[[str, EventDict], None]
 """Writes an event with its fields."""
+
+
+def hide_keys(text: str) -> str:
+    """Return the text with the first characters alone of each API key in it."""
+    return KEY.sub(r"\1…", text)
 
 
 def request_logger(settings: Settings) -> WriteLine:
@@ -100,5 +108,5 @@ def _remove_values(_logger: object, _method: str, event: EventDict) -> EventDict
     """Remove user data that PostgreSQL quotes in its errors, and API keys in addresses."""
     for name in ("event", "exception"):
         if isinstance(event.get(name), str):
-            event[name] = KEY_IN_ADDRESS.sub(r"\1…", DETAIL.sub("", event[name]))
+            event[name] = hide_keys(KEY_IN_ADDRESS.sub(r"\1…", DETAIL.sub("", event[name])))
     return event

@@ -17,6 +17,7 @@ from app.config import Settings
 from app.domain.enums import ApiScope
 from app.errors import ApiError, Code, internal_error
 from app.observability import requests
+from app.observability.logs import hide_keys
 from app.rest import figures, handlers, intake
 from app.rest.error_body import error_response
 from app.rest.handlers import AuthenticatedRequest, StatusAndBody
@@ -53,7 +54,7 @@ class Endpoint:
         record = requests.current()
         record.operation = f"{request.method} {self.path}"
         if _KEY not in request.path_params:
-            record.path = request.scope["path"][:MAX_LOGGED_PATH]
+            record.path = hide_keys(request.scope["path"])[:MAX_LOGGED_PATH]
 
         allowed = ", ".join(sorted({*self.methods, "OPTIONS", *(["HEAD"] if "GET" in self.methods else [])}))
         if request.method == "OPTIONS":

@@ -175,6 +175,7 @@ async def test_no_log_has_the_key(
                     ("POST", f"/intake/{each}/more", {}),
                     ("POST", f"{http.base_url}/intake/{each}", {"data": {"x": "y"}}),
                     ("POST", f"/INTAKE/{each}", {}),
+                    ("POST", f"/leads/{each}/offers", {"data": FORM}),
                     ("TRACE", f"/intake/{each}/x", {}),
                     (
                         "OPTIONS",
@@ -199,6 +200,7 @@ async def test_no_log_has_the_key(
         lines = [line for line in map(orjson.loads, written.splitlines()) if line["event"] == "request"]
         received = [line for line in lines if line.get("operation") == "POST /intake/{key}" and line["status"] == 201]
         assert [line["key"] for line in received] == [key[:SHOWN_LENGTH]]
-        assert {line.get("path") for line in lines} == {None}
+        shown = {f"/leads/{each[:SHOWN_LENGTH]}…/offers" for each in (key, unknown)}
+        assert {line.get("path") for line in lines} == {None, *shown}
         failed = [line for line in lines if line.get("key") == unknown[:SHOWN_LENGTH]]
         assert {line["outcome"] for line in failed} == {Code.UNAUTHENTICATED}
