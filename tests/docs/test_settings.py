@@ -3,6 +3,7 @@
 import re
 
 from app.config import Settings, settings_table
+from app.domain.bounds import MOST_GROUPS
 from app.graphql import complexity
 from app.lists import filters
 from tests.docs.pages import DOCS, table
@@ -32,5 +33,6 @@ def test_limits() -> None:
         filters.MAX_VALUES,
         filters.MAX_VALUES_IN_REQUEST,
         filters.MAX_SORTS,
+        MOST_GROUPS,
         complexity.MAX_ERRORS,
     ]
