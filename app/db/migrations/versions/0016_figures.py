@@ -14,9 +14,10 @@ UPDATE leads SET
     first_team_id = (SELECT team_id FROM lead_rollouts WHERE lead_id = leads.id ORDER BY id + 0 LIMIT 1),
     was_released = EXISTS (SELECT 1 FROM claims WHERE lead_id = leads.id AND end_reason = 'RELEASED'),
     was_exhausted = exhausted_at IS NOT NULL OR EXISTS (SELECT 1 FROM notices WHERE lead_id = leads.id)
-WHERE exhausted_at IS NOT NULL OR id IN (
-    SELECT lead_id FROM claims UNION SELECT lead_id FROM lead_rollouts UNION SELECT lead_id FROM notices
-)
+WHERE exhausted_at IS NOT NULL
+    OR EXISTS (SELECT 1 FROM claims WHERE lead_id = leads.id)
+    OR EXISTS (SELECT 1 FROM lead_rollouts WHERE lead_id = leads.id)
+    OR EXISTS (SELECT 1 FROM notices WHERE lead_id = leads.id)
 """
 
 # Servers of an earlier version, which still run during the upgrade, do not write these columns. Those of this version
