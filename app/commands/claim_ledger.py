@@ -20,6 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.db.compiled import Statement
 from app.db.functions import member_of
 from app.db.models import Claim, Lead, LeadOffer
+from app.db.types import UTCDateTime
 from app.domain.enums import ClaimEnd
 
 _COLUMNS = ["lead_id", "user_id", "team_id", "offer_id", "via", "claimed_at"]
@@ -48,10 +49,13 @@ def opening(leads: FromClause, *conditions: ColumnElement[bool]) -> Insert:
 
 _LEADS: Any = Lead.__table__  # type: ignore[attr-defined]
 _OPEN = Statement[None](opening(_LEADS, _LEADS.c.id == bindparam("lead_id")))
+_NOW = bindparam("now", type_=UTCDateTime)
 _END = Statement[None](
     update(Claim)
     .where(col(Claim.lead_id) == bindparam("lead_id"), col(Claim.ended_at).is_(None))
-    .values(ended_at=bindparam("now"), end_reason=bindparam("reason"))
+    .values(
+        ended_at=case((col(Claim.claimed_at) > _NOW, col(Claim.claimed_at)), else_=_NOW), end_reason=bindparam("reason")
+    )
 )
 
 
@@ -66,5 +70,5 @@ async def open_claims(session: AsyncSession, lead_ids: Collection[int]) -> None:
 
 
 async def end_claim(session: AsyncSession, lead_id: int, reason: ClaimEnd, now: datetime) -> None:
-    """End the open row of the lead."""
+    """End the open row of the lead, not before it began: a request may have arrived before the one that it ends."""
     await _END.run(session, lead_id=lead_id, reason=reason, now=now)

@@ -108,6 +108,13 @@ async def test_a_claim_a_release_and_the_next_claim(world: World, cast: Cast, le
     ]
 
 
+async def test_no_claim_ends_before_it_began(world: World, cast: Cast, lead: Lead, ledger: Ledger) -> None:
+    """A request that arrived before the claim may get the lead's lock after it."""
+    await ledger.claim(await world.offer(lead, cast.bob), 2)
+    await ledger.release(cast.bob.id, 1)
+    assert await ledger.rows() == [(cast.bob.id, APP, 2, 2, ClaimEnd.RELEASED)]
+
+
 async def test_a_creator_releases_too(world: World, cast: Cast, lead: Lead, ledger: Ledger) -> None:
     await ledger.claim(await world.offer(lead, cast.bob), 1)
     await ledger.release(cast.alice.id, 2)
