@@ -2,6 +2,8 @@
 
 from functools import lru_cache
 
+from app.web.accept_header import media_ranges
+
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"
 EVENT_STREAM = "text/event-stream"
@@ -19,7 +21,7 @@ def negotiate(accept: str) -> str | None:
     """
     if not accept.strip():
         return JSON
-    ranges = [_parse(item) for item in accept.split(",")]
+    ranges = media_ranges(accept)
     refused = {name for name, quality in ranges if quality <= 0}
     accepted = [(quality, _ACCEPTABLE[name]) for name, quality in ranges if name in _ACCEPTABLE and quality > 0]
     accepted = [(quality, media_type) for quality, media_type in accepted if media_type not in refused]
@@ -29,14 +31,4 @@ def negotiate(accept: str) -> str | None:
 @lru_cache(64)
 def accepts_events(accept: str) -> bool:
     """Whether the Accept header names server-sent events. Wildcards do not count."""
-    return any(name == EVENT_STREAM and quality > 0 for name, quality in map(_parse, accept.split(",")))
-
-
-def _parse(item: str) -> tuple[str, float]:
-    """Return the media range of one item and its quality: 1 by default, 0 if it is malformed."""
-    name, *parameters = (part.strip().lower() for part in item.split(";"))
-    quality = next((p[2:] for p in parameters if p.startswith("q=")), "1")
-    try:
-        return name, float(quality)
-    except ValueError:
-        return name, 0.0
+    return any(name == EVENT_STREAM and quality > 0 for name, quality in media_ranges(accept))

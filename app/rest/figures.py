@@ -11,13 +11,13 @@ from app.domain.bounds import EARLIEST
 from app.domain.figures import FigureGroup, Span, problems_of
 from app.domain.identifiers import NO_ID, parse_id
 from app.domain.time_zones import known_zone
-from app.domain.timestamps import parse_instant
 from app.errors import Problem, bad_input
 from app.figures import lead_figures, member_figures
 from app.figures.tables import Table, csv_text, lead_records, lead_table, member_records, member_table
-from app.rest.filter_fields import LEAD_FIELDS, quoted
+from app.rest.filter_fields import LEAD_FIELDS, instant, quoted
 from app.rest.handlers import AuthenticatedRequest, StatusAndBody
 from app.rest.query_string import parse_figures
+from app.web.accept_header import media_ranges
 
 CSV = "text/csv"
 LEAD_PARAMETERS = ("from", "to", "by", "timezone")
@@ -69,27 +69,18 @@ def _span(values: Mapping[str, str], problems: list[Problem], timezone: str | No
 def _instant(values: Mapping[str, str], name: str, problems: list[Problem]) -> datetime | None:
     text = values[name]
     try:
-        return parse_instant(text.replace(" ", "+"))  # a `+` that was not percent-encoded arrives as a space
+        return instant(text)
     except ValueError as error:
-        problems.append(Problem(name, f"{quoted(text)} {error}" if text else "is missing"))
+        problems.append(Problem(name, str(error) if text else "is missing"))
         return None
 
 
 def _prefers_csv(request: AuthenticatedRequest) -> bool:
     """Whether the Accept header names CSV, and JSON not or not as much."""
-    accepted = dict(map(_parse_range, request.request.headers.get("accept", "").split(",")))
+    accepted = dict(media_ranges(request.request.headers.get("accept", "")))
     csv = accepted.get(CSV, accepted.get("text/*", 0.0))
     json = accepted.get("application/json", accepted.get("application/*", 0.0))
     return csv > 0 and csv >= json
-
-
-def _parse_range(text: str) -> tuple[str, float]:
-    name, *parameters = (part.strip().lower() for part in text.split(";"))
-    quality = next((each[2:] for each in parameters if each.startswith("q=")), "1")
-    try:
-        return name, float(quality)
-    except ValueError:
-        return name, 0.0
 
 
 def _answer(request: AuthenticatedRequest, table: Table, records: Sequence[dict[str, Any]]) -> StatusAndBody:

@@ -52,11 +52,16 @@ def _parse_boolean(text: str, _operator: Operator) -> bool:
     return text == "true"
 
 
-def _parse_timestamp(text: str, _operator: Operator) -> datetime:
+def instant(text: str) -> datetime:
+    """Parse a time. ValueError has a message for the client if it is none."""
     try:
         return parse_instant(text.replace(" ", "+"))  # a `+` that was not percent-encoded arrives as a space
     except ValueError as error:
         raise ValueError(f"{quoted(text)} {error}") from error
+
+
+def _parse_timestamp(text: str, _operator: Operator) -> datetime:
+    return instant(text)
 
 
 def _parse_text(text: str, _operator: Operator) -> str:
