@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, update
+from sqlalchemy import ColumnElement, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,7 +11,7 @@ from app.db.functions import member_of
 from app.db.models import Event
 from app.domain.enums import DeliveryStatus
 from app.errors import ApiError, Code
-from app.worker.leases import NEW_EVENTS, NEW_WORK
+from app.worker.leases import wake_workers
 
 _HAS_FAILED = col(Event.status) == DeliveryStatus.FAILED
 
@@ -43,6 +43,5 @@ async def replay_events(
         again.values(status=DeliveryStatus.PENDING, attempts=0, next_attempt_at=now),
         execution_options={"synchronize_session": False},
     )
-    if session.get_bind().dialect.name == "postgresql":
-        await session.exec(select(func.pg_notify(NEW_WORK, NEW_EVENTS)))
+    await wake_workers(session, Event)
     return events

@@ -68,6 +68,12 @@ async def next_attempt(session: AsyncSession, table: Table, after: datetime | No
     return (await session.exec(pending if after is None else pending.where(col(table.next_attempt_at) > after))).one()
 
 
+async def wake_workers(session: AsyncSession, table: Table) -> None:
+    """Have all workers look for due rows of a table once the transaction is committed. Does nothing on SQLite."""
+    if session.get_bind().dialect.name == "postgresql":
+        await session.exec(select(func.pg_notify(NEW_WORK, NEW_EVENTS if table is Event else "")))
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """The rows of one table that carry this worker's token."""
@@ -102,8 +108,7 @@ class Lease:
     async def release(self, session: AsyncSession, row_ids: Collection[int], now: datetime) -> None:
         """End the lease of rows without an outcome, and wake other workers to send them now."""
         await self._end(session, row_ids, next_attempt_at=now)
-        if session.get_bind().dialect.name == "postgresql":
-            await session.exec(select(func.pg_notify(NEW_WORK, NEW_EVENTS if self.table is Event else "")))
+        await wake_workers(session, self.table)
 
     async def hold(self, session: AsyncSession, row_id: int, until: datetime) -> None:
         """End the lease without an attempt; the row is due again at `until`."""
