@@ -33,7 +33,7 @@ from app.domain.figures import Durations, Span, summarize
 from app.figures.time_to_claim import time_to_claim
 from app.lists.pagination import table_of
 
-COUNTS = ("turns", "offers", "claims", "declines", "missed", "released")
+MEMBER_COUNTS = ("turns", "offers", "claims", "declines", "missed", "released")
 
 _OFFER, _CLAIM, _STEP, _LEAD = (table_of(model).c for model in (LeadOffer, Claim, LeadRollout, Lead))
 
@@ -62,14 +62,14 @@ async def member_figures(session: AsyncSession, viewer_id: int, team_id: int, sp
     row = union_all(
         *(part.where(is_mine) for part in (_turns(*of_team), _offers(*of_team), _claims(*of_team)))
     ).subquery()
-    sums = (func.sum(row.c[name]).label(name) for name in COUNTS)
+    sums = (func.sum(row.c[name]).label(name) for name in MEMBER_COUNTS)
     member = (
         select_columns(row.c.user_id, *sums, gathered(row.c.seconds).label("seconds"))
         .group_by(row.c.user_id)
         .subquery()
     )
     found: Any = (
-        select_columns(User, *(member.c[name] for name in COUNTS), member.c.seconds)
+        select_columns(User, *(member.c[name] for name in MEMBER_COUNTS), member.c.seconds)
         .join(member, member.c.user_id == col(User.id))
         .order_by(col(User.id))
     )
@@ -81,7 +81,7 @@ async def member_figures(session: AsyncSession, viewer_id: int, team_id: int, sp
 
 def _counts(user_id: ColumnElement[Any], seconds: ColumnElement[Any] | None = None, **counts: Any) -> Select[Any]:
     """Select a user, what a row counts for them, and the time to claim. A count is 0 unless it is given."""
-    columns = (counts.get(name, _ZERO).label(name) for name in COUNTS)
+    columns = (counts.get(name, _ZERO).label(name) for name in MEMBER_COUNTS)
     times = cast(null(), Integer) if seconds is None else seconds
     return select_columns(user_id.label("user_id"), *columns, times.label("seconds"))
 

@@ -10,7 +10,7 @@ from typing import Any
 from app.db.models import LeadSource, Team
 from app.domain.figures import FigureGroup
 from app.figures.lead_figures import LeadFigures
-from app.figures.member_figures import MemberFigures
+from app.figures.member_figures import MEMBER_COUNTS, MemberFigures
 
 _FORMULA_STARTS = "=+-@"
 
@@ -24,7 +24,6 @@ _GROUP_COLUMNS: dict[FigureGroup | None, tuple[str, ...]] = {
 }
 _USER_COLUMNS = ("user_id", "user_first_name", "user_last_name")
 LEAD_COUNTS = ("received", "offered", "claimed", "released", "exhausted")
-MEMBER_COUNTS = ("turns", "offers", "claims", "declines", "missed", "released")
 _DURATIONS = (
     "time_to_claim_count",
     "time_to_claim_median",

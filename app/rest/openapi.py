@@ -6,7 +6,8 @@ from typing import Any
 from app.domain.bounds import LARGEST_ID, LARGEST_INT, LONGEST_FIGURES_IN_DAYS, LONGEST_MESSAGE, LONGEST_TEXT
 from app.domain.enums import DistributionTarget, SkipReason
 from app.domain.figures import FigureGroup
-from app.figures.tables import LEAD_COUNTS, MEMBER_COUNTS
+from app.figures.member_figures import MEMBER_COUNTS
+from app.figures.tables import LEAD_COUNTS
 from app.lists.filters import LISTS, MAX_SORTS, MAX_VALUES, RANGES, Operator
 from app.lists.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from app.rest.error_body import FEATHERS_NAMES

@@ -16,7 +16,8 @@ from app.commands.release import release_lead
 from app.db.models import Lead, Team, User
 from app.domain.figures import FigureGroup, Span
 from app.figures import lead_figures, member_figures
-from app.figures.tables import LEAD_COUNTS, MEMBER_COUNTS, lead_records, member_records
+from app.figures.member_figures import MEMBER_COUNTS
+from app.figures.tables import LEAD_COUNTS, lead_records, member_records
 from app.lists.filters import EVERYTHING, AnyOf, Condition, Negation, Operator, Where
 from tests.figures.histories import BEGIN, History, Office, count_leads, count_members, read_rows
 from tests.support.world import World
