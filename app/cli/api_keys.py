@@ -7,7 +7,7 @@ import typer
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.cli.running import expected_errors, in_transaction, print_row, settings_or_exit
+from app.cli.running import expected_errors, in_transaction, instant, known_scopes, print_row, settings_or_exit
 from app.commands.api_keys import (
     NewApiKey,
     create_api_key,
@@ -16,31 +16,15 @@ from app.commands.api_keys import (
     keys_of_user,
     revoke_api_key,
 )
-from app.commands.users import find_user
+from app.commands.users import get_active_user
 from app.db.models import ApiKey, User
 from app.domain.enums import ApiScope
 from app.domain.printable import printable
-from app.domain.timestamps import format_instant, parse_instant, utc_now
-from app.errors import ApiError, Code
+from app.domain.timestamps import format_instant, utc_now
 
 app = typer.Typer(help="Manage API keys, with which programs sign in as a user.", no_args_is_help=True)
 
 Email = Annotated[str, typer.Argument(help="E-mail address of the key's user.")]
-
-
-def _scopes(text: str) -> str:
-    if unknown := set(text.split()) - set(ApiScope):
-        raise typer.BadParameter(f"{min(unknown)} is not one of {', '.join(ApiScope)}")
-    return text
-
-
-def _instant(text: str | None) -> str | None:
-    if text is not None:
-        try:
-            parse_instant(text)
-        except ValueError as error:
-            raise typer.BadParameter(f"{text} {error}") from error
-    return text
 
 
 @app.command("create")
@@ -48,15 +32,22 @@ def create(
     email: Email,
     name: Annotated[str, typer.Option(help="Name of the key, unique among the user's active keys.")],
     scope: Annotated[
-        str, typer.Option(help="Scopes of the key: read, write, intake, separated by a space.", callback=_scopes)
+        str,
+        typer.Option(
+            help="Scopes of the key: read, write, intake, separated by a space.", callback=known_scopes(ApiScope)
+        ),
     ],
     source: Annotated[
         str | None,
         typer.Option(help="Name or id of the only lead source that the key is for. Needs the scope intake alone."),
     ] = None,
     expires: Annotated[
-        str | None,
-        typer.Option(help="Time from which the key is refused: 2027-01-31 or 2027-01-31T09:15:00Z.", callback=_instant),
+        datetime | None,
+        typer.Option(
+            parser=instant,
+            metavar="TIME",
+            help="Time from which the key is refused: 2027-01-31 or 2027-01-31T09:15:00Z.",
+        ),
     ] = None,
 ) -> None:
     """Create an API key and print it, and nothing else, on standard output. It cannot be shown again.
@@ -66,14 +57,12 @@ def create(
     now = utc_now()
 
     async def run(session: AsyncSession) -> NewApiKey:
-        user = await find_user(session, email)
-        if user is None or not user.is_active:
-            raise ApiError(Code.NOT_FOUND, f"No active user has the address {email}.")
+        user = await get_active_user(session, email)
         values = {
             "name": name,
             "scopes": [ApiScope(each) for each in scope.split()],
             "source_id": None if source is None else await find_source(session, user.id, source),
-            "expires_at": None if expires is None else parse_instant(expires),
+            "expires_at": expires,
         }
         return await create_api_key(session, user.id, values, now)
 

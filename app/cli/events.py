@@ -7,21 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.running import expected_errors, in_transaction, print_row, settings_or_exit
+from app.cli.running import expected_errors, in_transaction, instant, print_row, settings_or_exit
 from app.db.models import Event
-from app.domain.timestamps import format_instant, parse_instant, utc_now
+from app.domain.timestamps import format_instant, utc_now
 from app.worker import failed_events
 
 app = typer.Typer(help="Inspect webhook events that have failed, and send them again.", no_args_is_help=True)
 
 AS_JSON = typer.Option("--json", help="Print one JSON array of objects.")
-
-
-def _instant(text: str) -> datetime:
-    try:
-        return parse_instant(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text} {error}") from error
 
 
 @app.command("failed")
@@ -40,7 +33,7 @@ def replay(
     since: Annotated[
         datetime,
         typer.Option(
-            parser=_instant,
+            parser=instant,
             metavar="TIME",
             help="Send events that happened then or later: 2026-03-02T09:00:00Z, or 2026-03-02 for midnight in UTC.",
         ),

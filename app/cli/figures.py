@@ -11,15 +11,14 @@ from rich.table import Table as Drawing
 from rich.text import Text
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.cli.running import expected_errors, print_row, settings_or_exit, with_database
-from app.commands.users import find_user
+from app.cli.running import expected_errors, instant, print_row, settings_or_exit, with_database
+from app.commands.users import get_user
 from app.db.engine import Database
 from app.db.models import User
 from app.domain.figures import FigureGroup, Span, problems_of
 from app.domain.printable import printable
 from app.domain.time_zones import known_zone
-from app.domain.timestamps import parse_instant
-from app.errors import ApiError, Code, bad_input
+from app.errors import bad_input
 from app.figures import lead_figures, member_figures
 from app.figures.tables import Table, csv_text, lead_records, lead_table, member_records, member_table
 
@@ -28,20 +27,13 @@ T = TypeVar("T")
 app = typer.Typer(help="Print figures of leads and of the members of a team.", no_args_is_help=True)
 
 
-def _instant(text: str) -> datetime:
-    try:
-        return parse_instant(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text!r} {error}") from error
-
-
 Email = Annotated[str, typer.Argument(help="E-mail address of the user whose figures they are.")]
 Begin = Annotated[
     datetime,
-    typer.Option("--from", parser=_instant, metavar="TIME", help="The begin, as 2026-01-01 or 2026-01-01T00:00:00Z."),
+    typer.Option("--from", parser=instant, metavar="TIME", help="The begin, as 2026-01-01 or 2026-01-01T00:00:00Z."),
 ]
 End = Annotated[
-    datetime, typer.Option("--to", parser=_instant, metavar="TIME", help="The end, excluded, at most 366 days later.")
+    datetime, typer.Option("--to", parser=instant, metavar="TIME", help="The end, excluded, at most 366 days later.")
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array of objects.")]
@@ -103,10 +95,7 @@ def _read(email: str, read: Callable[[AsyncSession, User], Awaitable[T]]) -> T:
 
     async def run(database: Database) -> T:
         async with database.read() as session:
-            user = await find_user(session, email)
-            if user is None:
-                raise ApiError(Code.NOT_FOUND, f"No user has the address {email}.")
-            return await read(session, user)
+            return await read(session, await get_user(session, email))
 
     return with_database(settings_or_exit(), run)
 

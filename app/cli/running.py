@@ -1,8 +1,9 @@
 """Functions that all commands share: read the settings, run a transaction, and end a command that fails."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import NoReturn, TypeVar
 
 import typer
@@ -15,6 +16,7 @@ from app.config import PREFIX, Settings, read_settings
 from app.db.engine import Database, connect_as_configured
 from app.db.models import Contact
 from app.domain.printable import printable
+from app.domain.timestamps import parse_instant
 from app.errors import DATABASE_FAILURES, ApiError
 
 T = TypeVar("T")
@@ -75,6 +77,25 @@ def fail(reason: str) -> NoReturn:
     """Print the reason on standard error and end the command with status 1."""
     typer.echo(printable(reason, "\n"), err=True)
     raise typer.Exit(1)
+
+
+def instant(text: str) -> datetime:
+    """Return the time of an option. Ends the command if it is none."""
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text} {error}") from error
+
+
+def known_scopes(allowed: Collection[str]) -> Callable[[str], str]:
+    """Return a callback for an option with scopes, separated by spaces. It ends the command if one is not allowed."""
+
+    def check(scopes: str) -> str:
+        if unknown := set(scopes.split()) - set(allowed):
+            raise typer.BadParameter(f"{min(unknown)} is not one of {', '.join(allowed)}")
+        return scopes
+
+    return check
 
 
 def print_row(*values: str) -> None:

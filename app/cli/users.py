@@ -7,14 +7,13 @@ import typer
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.tokens import TOKEN_SCOPES, issue_token
-from app.cli.running import expected_errors, full_name, in_transaction, print_row, settings_or_exit
+from app.cli.running import expected_errors, full_name, in_transaction, known_scopes, print_row, settings_or_exit
 from app.commands.release import release_leads
-from app.commands.users import activate_user, create_user, deactivate_user, find_user
+from app.commands.users import activate_user, create_user, deactivate_user, get_active_user
 from app.db.models import User
 from app.domain.bounds import LONGEST_TOKEN
 from app.domain.timestamps import format_instant, utc_now
 from app.domain.validation import parse_hours
-from app.errors import ApiError, Code
 
 app = typer.Typer(help="Manage user accounts.", no_args_is_help=True)
 
@@ -30,7 +29,9 @@ def _hours(number: float) -> float:
 
 def token(
     email: Annotated[str, typer.Argument(help="E-mail address of an active user.")],
-    scope: Annotated[str, typer.Option(help="Scopes of the token, separated by a space.")] = ALL_SCOPES,
+    scope: Annotated[
+        str, typer.Option(help="Scopes of the token, separated by a space.", callback=known_scopes(TOKEN_SCOPES))
+    ] = ALL_SCOPES,
     hours: Annotated[
         float,
         typer.Option(help=f"Hours until the token expires, at most {LONGEST_TOKEN:,} (ten years).", callback=_hours),
@@ -40,18 +41,9 @@ def token(
 
     Clients send it in the header `Authorization: Bearer TOKEN`. Fails if no active user has the address.
     """
-    if unknown := set(scope.split()) - set(TOKEN_SCOPES):
-        raise typer.BadParameter(f"{min(unknown)} is not one of {', '.join(TOKEN_SCOPES)}", param_hint="--scope")
     settings = settings_or_exit(signing=True)
-
-    async def find(session: AsyncSession) -> User:
-        user = await find_user(session, email)
-        if user is None or not user.is_active:
-            raise ApiError(Code.NOT_FOUND, f"No active user has the address {email}.")
-        return user
-
     with expected_errors():
-        user = in_transaction(settings, find)
+        user = in_transaction(settings, lambda session: get_active_user(session, email))
         typer.echo(issue_token(settings, user.id, scope, hours, datetime.now(UTC)))
 
 

@@ -15,7 +15,7 @@ from app.access.api_keys import SHOWN_LENGTH, hash_key, is_active, is_well_forme
 from app.access.auth import INTAKE_ALONE
 from app.commands.lead_routes import check_source
 from app.commands.locks import lock_api_key, lock_keys_of_user
-from app.commands.users import find_user
+from app.commands.users import get_user
 from app.db.models import ApiKey, ApiKeyScope, LeadSource
 from app.domain.bounds import MOST_API_KEYS
 from app.domain.enums import ApiScope
@@ -82,9 +82,7 @@ async def revoke_api_key(session: AsyncSession, viewer_id: int, key_id: int, now
 
 async def keys_of_user(session: AsyncSession, email: str) -> Sequence[tuple[ApiKey, Sequence[ApiScope]]]:
     """Return the API keys of the user with this address, by id, each with its scopes. Raises NOT_FOUND."""
-    user = await find_user(session, email)
-    if user is None:
-        raise ApiError(Code.NOT_FOUND, f"No user has the e-mail address {email}.")
+    user = await get_user(session, email)
     keys = (await session.exec(select(ApiKey).where(visibility.api_keys(user.id)).order_by(col(ApiKey.id)))).all()
     of_them = select(ApiKeyScope).join(ApiKey).where(visibility.api_keys(user.id)).order_by(col(ApiKeyScope.scope))
     scopes: dict[int, list[ApiScope]] = defaultdict(list)

@@ -57,12 +57,28 @@ async def find_user(session: AsyncSession, email: str) -> User | None:
     return (await session.exec(select(User).where(col(User.email) == key))).one_or_none()
 
 
+async def get_user(session: AsyncSession, email: str) -> User:
+    """Return the user with this address, active or not. Raises NOT_FOUND, and BAD_USER_INPUT as `find_user`."""
+    user = await find_user(session, email)
+    if user is None:
+        raise ApiError(Code.NOT_FOUND, f"No user has the e-mail address {email}.")
+    return user
+
+
+async def get_active_user(session: AsyncSession, email: str) -> User:
+    """Return the active user with this address. Raises NOT_FOUND, and BAD_USER_INPUT as `find_user`."""
+    user = await find_user(session, email)
+    if user is None or not user.is_active:
+        raise ApiError(Code.NOT_FOUND, f"No active user has the address {email}.")
+    return user
+
+
 async def deactivate_user(session: AsyncSession, email: str, now: datetime) -> Sequence[HeldLead]:
     """Deactivate a user and withdraw their open offers. Their tokens and API keys are no longer accepted.
 
     Return the leads that the user holds and keeps, by id. Raises NOT_FOUND.
     """
-    user = await _user_with(session, email)
+    user = await get_user(session, email)
     offers = and_(IS_OPEN, col(LeadOffer.user_id) == user.id)
     leads = await lock_leads_of_offers(session, offers)
     user = await lock_user(session, user.id)
@@ -76,13 +92,6 @@ async def deactivate_user(session: AsyncSession, email: str, now: datetime) -> S
 
 async def activate_user(session: AsyncSession, email: str) -> None:
     """Activate a user again. Withdrawn offers come back only by a new submit. Raises NOT_FOUND."""
-    user = await lock_user(session, (await _user_with(session, email)).id)
+    user = await lock_user(session, (await get_user(session, email)).id)
     user.is_active = True
     await session.flush()
-
-
-async def _user_with(session: AsyncSession, email: str) -> User:
-    user = await find_user(session, email)
-    if user is None:
-        raise ApiError(Code.NOT_FOUND, f"No user has the e-mail address {email}.")
-    return user
