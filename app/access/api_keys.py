@@ -1,22 +1,16 @@
-"""API keys: makes them, recognizes them, and finds the user of a key in the database.
-
-A key is `lo_`, 36 random letters and digits, and a checksum of six. Secret scanners find it by this form, and text that
-only looks like a key costs no statement. The database has the hash of a key alone.
+"""API keys: makes them, and finds the user of a key in the database, which has the hash of a key alone.
 
 Whether a key is revoked or expired is checked by the statement that finds the viewer, on every request. Nothing here
 remembers it.
 """
 
 import asyncio
-import hashlib
 import logging
 import secrets
-import string
 from collections.abc import Collection
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from zlib import crc32
 
 from cachetools import TTLCache
 from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, or_, select, update
@@ -26,17 +20,11 @@ from app.db.compiled import Statement
 from app.db.engine import Database
 from app.db.models import ApiKey, ApiKeyScope, User
 from app.db.types import UTCDateTime
+from app.domain.api_key_form import DIGITS, RANDOM_LENGTH, hash_key, is_well_formed, make_key
 from app.domain.enums import ApiScope
 from app.errors import ApiError, Code
 
 logger = logging.getLogger(__name__)
-
-KEY_PREFIX = "lo_"
-RANDOM_LENGTH = 36
-"""Random characters of a key: 214 bits."""
-CHECKSUM_LENGTH = 6
-SHOWN_LENGTH = 11
-"""How many characters of a key are stored and shown, so that people can tell keys apart."""
 
 CACHED_KEYS = 4096
 CACHED_SECONDS = 60.0
@@ -44,8 +32,6 @@ CACHED_SECONDS = 60.0
 
 NOTE_TASK = "note the use of an API key"
 """The name of a task that writes the day on which a key is used."""
-
-_DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,33 +59,7 @@ class KnownKey:
 
 def new_key() -> str:
     """Return a new random key."""
-    body = "".join(secrets.choice(_DIGITS) for _ in range(RANDOM_LENGTH))
-    return KEY_PREFIX + body + _checksum(body)
-
-
-def looks_like_key(text: str) -> bool:
-    """Whether a bearer token is meant as an API key. A JWT never begins like one."""
-    return text.startswith(KEY_PREFIX)
-
-
-def is_well_formed(key: str) -> bool:
-    """Whether a text has the form of a key, and the right checksum."""
-    body, checksum = key[len(KEY_PREFIX) : -CHECKSUM_LENGTH], key[-CHECKSUM_LENGTH:]
-    is_written_so = looks_like_key(key) and len(body) == RANDOM_LENGTH and key.isascii()
-    return is_written_so and _checksum(body) == checksum
-
-
-def hash_key(key: str) -> str:
-    """Return the hash by which a key is stored and found. It needs no salt, because keys are random."""
-    return hashlib.sha256(key.encode()).hexdigest()
-
-
-def _checksum(body: str) -> str:
-    number, digits = crc32(body.encode()), ""
-    for _ in range(CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(_DIGITS))
-        digits += _DIGITS[digit]
-    return digits
+    return make_key("".join(secrets.choice(DIGITS) for _ in range(RANDOM_LENGTH)))
 
 
 def is_active(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from typing import NoReturn
 from sqlalchemy import bindparam
 from sqlmodel import col, select
 
-from app.access.api_keys import ApiKeys, KeyOfViewer, invalid_key, is_active, looks_like_key
+from app.access.api_keys import ApiKeys, KeyOfViewer, invalid_key, is_active
 from app.access.rate_limits import RateLimits
 from app.access.tokens import Identity, Tokens, bearer_token
 from app.config import Settings
@@ -17,6 +17,7 @@ from app.db.engine import Database
 from app.db.models import ApiKey, User
 from app.db.sqlalchemy_internals import detached
 from app.db.types import UTCDateTime
+from app.domain.api_key_form import looks_like_key
 from app.domain.enums import ApiScope
 from app.domain.timestamps import utc_now
 from app.errors import ApiError, Code

@@ -11,12 +11,13 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
-from app.access.api_keys import SHOWN_LENGTH, hash_key, is_active, is_well_formed, new_key
+from app.access.api_keys import is_active, new_key
 from app.access.auth import INTAKE_ALONE
 from app.commands.lead_routes import check_source
 from app.commands.locks import lock_api_key, lock_keys_of_user
 from app.commands.users import get_user
 from app.db.models import ApiKey, ApiKeyScope, LeadSource
+from app.domain.api_key_form import SHOWN_LENGTH, hash_key, is_well_formed
 from app.domain.bounds import MOST_API_KEYS
 from app.domain.enums import ApiScope
 from app.domain.identifiers import NO_ID, parse_id

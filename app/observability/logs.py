@@ -16,25 +16,18 @@ import structlog
 from structlog.types import EventDict, Processor
 
 from app.config import LogFormat, Settings
+from app.domain.api_key_form import hide_keys
 from app.domain.printable import printable
 from app.observability.requests import current
 
 DETAIL = re.compile(r"^(DETAIL|CONTEXT|WHERE):.*$\n?", re.MULTILINE)
 """Lines of a PostgreSQL error that quote rejected values."""
 
-KEY = re.compile(r"(lo_[0-9A-Za-z]{8})[0-9A-Za-z]{34,}")
-"""An API key (app/access/api_keys.py defines its form), and its first characters."""
-
 KEY_IN_ADDRESS = re.compile(r"(/intake/+)[^\s\"'/?#]+", re.IGNORECASE)
 """An API key in the address of an enquiry. Libraries log addresses: uvicorn does for every WebSocket."""
 
 WriteLine = Callable[[str, EventDict], None]
 """Writes an event with its fields."""
-
-
-def hide_keys(text: str) -> str:
-    """Return the text with the first characters alone of each API key in it."""
-    return KEY.sub(r"\1…", text)
 
 
 def request_logger(settings: Settings) -> WriteLine:

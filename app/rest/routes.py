@@ -12,12 +12,11 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.access import auth
-from app.access.api_keys import SHOWN_LENGTH, is_well_formed
 from app.config import Settings
+from app.domain.api_key_form import SHOWN_LENGTH, hide_keys, is_well_formed
 from app.domain.enums import ApiScope
 from app.errors import ApiError, Code, internal_error
 from app.observability import requests
-from app.observability.logs import hide_keys
 from app.rest import figures, handlers, intake
 from app.rest.error_body import error_response
 from app.rest.handlers import AuthenticatedRequest, StatusAndBody

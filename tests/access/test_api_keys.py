@@ -12,11 +12,12 @@ import orjson
 import pytest
 from sqlmodel import SQLModel, col, select
 
-from app.access.api_keys import ApiKeys, hash_key, is_well_formed, new_key
+from app.access.api_keys import ApiKeys, new_key
 from app.access.auth import Authenticator, make_authenticator
 from app.db.compiled import CompiledQuery
 from app.db.engine import Database
 from app.db.models import ApiKey
+from app.domain.api_key_form import hash_key, is_well_formed
 from app.domain.enums import ApiScope
 from app.errors import ApiError, Code
 from app.main import create_app

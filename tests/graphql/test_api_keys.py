@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from graphql import GraphQLObjectType, get_introspection_query
 
-from app.access.api_keys import is_well_formed
+from app.domain.api_key_form import is_well_formed
 from app.domain.bounds import MOST_API_KEYS
 from app.domain.enums import ApiScope
 from app.domain.timestamps import format_instant

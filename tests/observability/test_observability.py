@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -34,15 +34,6 @@ Lines = Callable[[], list[dict[str, object]]]
 def lines(capsys: pytest.CaptureFixture[str]) -> Lines:
     """Return the log lines since the last call."""
     return lambda: [orjson.loads(line) for line in capsys.readouterr().err.splitlines()]
-
-
-@pytest.fixture
-def _root_logger() -> Iterator[None]:
-    root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
 
 
 def value(name: str, **labels: str) -> float:

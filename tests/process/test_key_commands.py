@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 from typer.testing import CliRunner, Result
 
-from app.access.api_keys import is_well_formed, new_key
+from app.access.api_keys import new_key
 from app.cli import app
 from app.db.models import User
+from app.domain.api_key_form import is_well_formed
 from app.domain.enums import ApiScope
 from tests.support.api import SECRET
 from tests.support.world import NOW, Cast, World

@@ -1,7 +1,5 @@
 """`POST /intake/{key}` as pages use it: every origin, no cookies, a limit per key, and no key in any log."""
 
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -10,9 +8,10 @@ import pytest
 from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import InvalidStatus
 
-from app.access.api_keys import SHOWN_LENGTH, new_key
+from app.access.api_keys import new_key
 from app.commands import receive
 from app.config import LogFormat
+from app.domain.api_key_form import SHOWN_LENGTH
 from app.domain.enums import ApiScope
 from app.errors import Code
 from app.main import create_app
@@ -30,15 +29,6 @@ FORM = {"email": "mary@example.com"}
 async def key(world: World, cast: Cast) -> str:
     _row, key = await world.api_key(cast.alice, ApiScope.INTAKE)
     return key
-
-
-@pytest.fixture
-def _root_logger() -> Iterator[None]:
-    root = logging.getLogger()
-    level, handlers = root.level, root.handlers[:]
-    yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
 
 
 @pytest.mark.parametrize("origins", [(), ("https://app.example.com",)])

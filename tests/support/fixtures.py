@@ -1,5 +1,6 @@
 """Fixtures of the tests that use the server or its database. tests/conftest.py loads them."""
 
+import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -111,3 +112,13 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Sequence[Any]]]:
 
     monkeypatch.setattr(Database, "fetch", note)
     return seen
+
+
+@pytest.fixture
+def _root_logger() -> Iterator[None]:
+    """Restore the logging of the process after a test that configures it."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    root.handlers[:] = handlers

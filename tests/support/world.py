@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel import SQLModel
 
-from app.access.api_keys import SHOWN_LENGTH, hash_key, new_key
+from app.access.api_keys import new_key
 from app.commands.claim_ledger import end_claim, open_claim
 from app.commands.contact_keys import add_keys, keys_of
 from app.commands.step_end import set_gives_up_at
@@ -27,6 +27,7 @@ from app.db.models import (
     TeamZipcode,
     User,
 )
+from app.domain.api_key_form import SHOWN_LENGTH, hash_key
 from app.domain.enums import (
     ApiScope,
     ClaimedVia,
