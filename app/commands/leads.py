@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func
+from sqlalchemy import ColumnElement, and_, exists, func, literal_column
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -20,6 +20,7 @@ from app.commands.step_end import set_gives_up_at
 from app.db.driver_errors import TransactionConflict
 from app.db.models import Contact, Lead, LeadOffer, LeadRollout
 from app.domain.distribution_targets import MYSELF, TARGET_FIELDS, Target
+from app.domain.identifiers import NO_ID
 from app.domain.validation import Check, Rules, checking
 from app.errors import ApiError, Code
 
@@ -77,11 +78,8 @@ async def write_lead(session: AsyncSession, lead: Lead, **changes: Any) -> int |
     if lead.external_id is None:
         await _write(session, lead, changes)
         return None
-    same = select(Lead.id).where(
-        col(Lead.creator_id) == lead.creator_id,
-        col(Lead.external_id) == lead.external_id,
-        col(Lead.source_id).is_not_distinct_from(changes.get("source_id", lead.source_id)),
-    )
+    source_id = changes.get("source_id", lead.source_id) or NO_ID
+    same = select(Lead.id).where(has_external_id(lead.creator_id, lead.external_id, source_id))
     try:
         async with session.begin_nested():
             await _write(session, lead, changes)
@@ -91,6 +89,12 @@ async def write_lead(session: AsyncSession, lead: Lead, **changes: Any) -> int |
             raise TransactionConflict("the lead with this external id has got another source") from error
         return known_id
     return None
+
+
+def has_external_id(creator_id: Any, external_id: Any, source_id: Any) -> ColumnElement[bool]:
+    """The creator has the lead from this source, NO_ID for none, with this external id. A unique index serves it."""
+    from_source = func.coalesce(Lead.source_id, literal_column("0")) == source_id
+    return and_(col(Lead.creator_id) == creator_id, col(Lead.external_id) == external_id, from_source)
 
 
 async def _write(session: AsyncSession, lead: Lead, changes: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, false, func, insert, literal_column, update
+from sqlalchemy import bindparam, false, func, insert, update
 from sqlalchemy.dialects import postgresql
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -20,7 +20,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.commands import contacts
 from app.commands.contact_keys import EMAIL, add_keys, find_contacts, keys_of, take_keys
 from app.commands.lead_routes import find_routed_target
-from app.commands.leads import RULES
+from app.commands.leads import RULES, has_external_id
 from app.commands.step_end import set_gives_up_at
 from app.commands.submit import Submitted, submit_new_lead
 from app.db.compiled import Statement, roll_back, set_savepoint
@@ -159,7 +159,7 @@ _COERCE: Mapping[str, Callable[[Any], Any]] = {"zipcode": coercion.zipcode, "lis
 def _value(check: Check, path: str, value: Any, rules: Rules) -> Any:
     """Return the value of a field. Return None for null and blank text, and for an invalid value after noting it."""
     field = path.rpartition(".")[2]
-    if _is_blank(value):
+    if coercion.is_blank(value):
         return None
     coerce: Callable[[Any], Any] = _COERCE.get(field, coercion.text)
     try:
@@ -170,18 +170,13 @@ def _value(check: Check, path: str, value: Any, rules: Rules) -> Any:
     return rules[field](check, path, coerced)
 
 
-def _is_blank(value: Any) -> bool:
-    """Whether there is no value: a form sends its empty fields, too."""
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _source_id(check: Check, value: Any, only_source_id: int | None) -> int | None:
-    if _is_blank(value):
+    if coercion.is_blank(value):
         return only_source_id
     try:
         source_id = parse_id(coercion.text(value).strip()) or NO_ID
@@ -211,11 +206,7 @@ _lead = detached(Lead)
 _KNOWN = Statement(
     select(Lead, Contact.email, Contact.mobile_phone)
     .join(Contact, col(Contact.id) == col(Lead.contact_id))
-    .where(
-        col(Lead.creator_id) == bindparam("creator_id"),
-        col(Lead.external_id) == bindparam("external_id"),
-        func.coalesce(Lead.source_id, literal_column("0")) == bindparam("source_id", type_=Id),
-    ),
+    .where(has_external_id(bindparam("creator_id"), bindparam("external_id"), bindparam("source_id", type_=Id))),
     lambda *columns: (_lead(*columns[:-2]), keys_of(*columns[-2:])),
 )
 

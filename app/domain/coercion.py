@@ -22,6 +22,11 @@ _PRICE = re.compile(
 """A price as people write it. Three digits after a point are refused: elsewhere, they are thousands."""
 
 
+def is_blank(value: Any) -> bool:
+    """Whether there is no value: null, or a text of spaces. Forms send their empty fields, too."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def whole_number(value: Any) -> int | None:
     """Return the number of `3`, `3.0`, `"3"` and `"3.0"`, or None for anything else."""
     if isinstance(value, str) and (match := _INTEGER.fullmatch(value.strip())):

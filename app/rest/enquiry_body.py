@@ -14,6 +14,7 @@ import orjson
 from starlette.requests import Request
 
 from app.config import Settings
+from app.domain.coercion import is_blank
 from app.domain.phones import parse_phone
 from app.domain.validation import parse_email
 from app.errors import ApiError, Code, Problem, bad_input
@@ -170,12 +171,8 @@ def _key(name: str) -> str:
 
 def _unite(values: Iterable[Any]) -> Any:
     """Return the only value that is not blank, None if all are, and otherwise a list, which no field accepts."""
-    different = {orjson.dumps(value): value for value in values if not _is_blank(value)}
+    different = {orjson.dumps(value): value for value in values if not is_blank(value)}
     return [*different.values()] if len(different) > 1 else next(iter(different.values()), None)
-
-
-def _is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _restore_plus(known: Mapping[str, Any]) -> dict[str, str]:
