@@ -1,7 +1,9 @@
 """The ledger of claims: one row for each time that somebody had a lead.
 
 The open row, which has not ended, always agrees with the holder in the lead's own row. A unique index allows one open
-row per lead, so that the database itself guarantees a single holder. A command that changes the holder has locked the
+row per lead, so that the database itself guarantees a single holder. The times of a lead's rows do not overlap: each
+begins no sooner than the one before it ended, and ends no sooner than it began, even if the request that changes the
+holder arrived before the one that did so last. A command that changes the holder has locked the
 lead, and writes the ledger in the same transaction: `end_claim` before the change if somebody had the lead, and
 `open_claim` after it if somebody has it now.
 
@@ -13,7 +15,8 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Insert, and_, bindparam, case, insert, select, update
+from sqlalchemy import ColumnElement, FromClause, Insert, and_, bindparam, case, func, insert, select, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -29,6 +32,8 @@ _COLUMNS = ["lead_id", "user_id", "team_id", "offer_id", "via", "claimed_at"]
 def opening(leads: FromClause, *conditions: ColumnElement[bool]) -> Insert:
     """Return the statement that writes the rows of the holders of these leads, a table or a common table expression."""
     lead = leads.c
+    before = aliased(Claim)
+    last = select(func.max(col(Claim.id))).where(col(Claim.lead_id) == lead.id).scalar_subquery()
     of_holder = and_(col(LeadOffer.lead_id) == lead.id, col(LeadOffer.user_id) == lead.claimed_by_id)
     held = (
         select(
@@ -37,10 +42,11 @@ def opening(leads: FromClause, *conditions: ColumnElement[bool]) -> Insert:
             case((col(LeadOffer.id).is_(None), lead.team_id), else_=col(LeadOffer.team_id)),
             col(LeadOffer.id),
             lead.claimed_via,
-            lead.claimed_at,
+            case((col(before.ended_at) > lead.claimed_at, col(before.ended_at)), else_=lead.claimed_at),
         )
         .select_from(leads)
         .outerjoin(LeadOffer, of_holder)
+        .outerjoin(before, col(before.id) == last)
         .where(lead.claimed_by_id.is_not(None), *conditions)
         .order_by(lead.id)
     )
@@ -70,5 +76,5 @@ async def open_claims(session: AsyncSession, lead_ids: Collection[int]) -> None:
 
 
 async def end_claim(session: AsyncSession, lead_id: int, reason: ClaimEnd, now: datetime) -> None:
-    """End the open row of the lead, not before it began: a request may have arrived before the one that it ends."""
+    """End the open row of the lead."""
     await _END.run(session, lead_id=lead_id, reason=reason, now=now)

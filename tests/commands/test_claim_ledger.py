@@ -55,7 +55,8 @@ class Ledger:
         claims = await self.claims()
         async with self.database.read() as session:
             lead = await session.get_one(Lead, self.lead.id)
-        held = [(lead.claimed_by_id, lead.claimed_at, lead.claimed_via)]
+        ended = [each.ended_at for each in claims if each.ended_at]
+        held = [(lead.claimed_by_id, max([*filter(None, [lead.claimed_at]), *ended], default=None), lead.claimed_via)]
         assert [(each.user_id, each.claimed_at, each.via) for each in claims if each.ended_at is None] == (
             held if lead.claimed_by_id is not None else []
         )
@@ -113,6 +114,21 @@ async def test_no_claim_ends_before_it_began(world: World, cast: Cast, lead: Lea
     await ledger.claim(await world.offer(lead, cast.bob), 2)
     await ledger.release(cast.bob.id, 1)
     assert await ledger.rows() == [(cast.bob.id, APP, 2, 2, ClaimEnd.RELEASED)]
+
+
+async def test_no_claim_begins_before_the_one_before_it_ended(
+    world: World, cast: Cast, lead: Lead, ledger: Ledger
+) -> None:
+    carol = await world.member_user(cast.team)
+    await ledger.claim(await world.offer(lead, cast.bob), 1)
+    await ledger.release(cast.bob.id, 5)
+    await ledger.assign(carol.id, 3)
+    await ledger.assign(cast.bob.id, 4)
+    assert await ledger.rows() == [
+        (cast.bob.id, APP, 1, 5, ClaimEnd.RELEASED),
+        (carol.id, ASSIGNED, 5, 5, ClaimEnd.REASSIGNED),
+        (cast.bob.id, ASSIGNED, 5, None, None),
+    ]
 
 
 async def test_a_creator_releases_too(world: World, cast: Cast, lead: Lead, ledger: Ledger) -> None:
