@@ -22,20 +22,20 @@ from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
 from app.graphql.subscriptions.hub import Hub
 from app.graphql.subscriptions.websocket import WebSocketEndpoint
-from app.observability.logs import configure_logging, request_logger
-from app.rest.intake import INTAKE_PATH
-from app.rest.routes import LeadingSlashesMiddleware, rest_routes
-from app.web.claim_page import claim_page_routes
-from app.web.error_responses import EXCEPTION_HANDLERS
-from app.web.health import health_routes
-from app.web.middleware import (
+from app.http.claim_page import claim_page_routes
+from app.http.error_responses import EXCEPTION_HANDLERS
+from app.http.health import health_routes
+from app.http.middleware import (
     AllowedOriginsMiddleware,
     DirectRouteMiddleware,
     ObservabilityMiddleware,
     SecurityHeadersMiddleware,
 )
-from app.web.shutdown import before_server_shutdown
-from app.web.twilio_callbacks import twilio_routes
+from app.http.shutdown import before_server_shutdown
+from app.http.twilio_callbacks import twilio_routes
+from app.observability.logs import configure_logging, request_logger
+from app.rest.intake import INTAKE_PATH
+from app.rest.routes import LeadingSlashesMiddleware, rest_routes
 from app.worker.channels.base import Channels
 from app.worker.channels.registry import make_channels, make_webhook
 from app.worker.worker import Worker

@@ -16,10 +16,10 @@ from app.cli.running import expected_errors, fail, in_transaction, settings_or_e
 from app.config import PREFIX, Settings
 from app.db.clock import DatabaseClock
 from app.db.engine import connect_as_configured, limits_of
+from app.http.shutdown import on_shutdown_signal
 from app.main import create_app, from_environment, from_environment_with_worker, tune_gc
 from app.observability import metrics
 from app.observability.logs import configure_logging
-from app.web.shutdown import on_shutdown_signal
 from app.worker.channels.base import Channels
 from app.worker.channels.registry import check_channels, make_channels, make_webhook
 from app.worker.worker import Worker

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from app.web.accept_header import media_ranges
+from app.http.accept_header import media_ranges
 
 JSON = "application/json"
 GRAPHQL_JSON = "application/graphql-response+json"

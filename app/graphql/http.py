@@ -36,9 +36,9 @@ from app.graphql.subscriptions.event_stream import open_event_stream
 from app.graphql.subscriptions.hub import Hub
 from app.graphql.subscriptions.operation_limits import RunningOperations
 from app.graphql.subscriptions.session import Services
+from app.http.error_responses import error_response
+from app.http.time_limits import time_limit
 from app.observability import requests
-from app.web.error_responses import error_response
-from app.web.time_limits import time_limit
 
 logger = logging.getLogger(__name__)
 

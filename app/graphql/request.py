@@ -11,7 +11,7 @@ from app.config import Settings
 from app.errors import ApiError, Code
 from app.graphql.document_cache import DocumentCache
 from app.graphql.persisted import PersistedDocuments
-from app.web.request_body import parse_json, read_json
+from app.http.request_body import parse_json, read_json
 
 JSON_PARAMETERS = frozenset({"variables", "extensions"})
 """The query parameters that contain JSON."""

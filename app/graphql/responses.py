@@ -13,8 +13,8 @@ from strawberry.types import ExecutionResult
 
 from app.errors import ApiError, Code
 from app.graphql.content_negotiation import EVENT_STREAM, JSON
+from app.http.error_responses import error_response
 from app.observability import requests
-from app.web.error_responses import error_response
 
 HTTP_ERRORS = frozenset({Code.BAD_REQUEST, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.UNAVAILABLE})
 """Errors that clients and proxies recognise by the HTTP status. All others are sent with the status 200 or 400."""

@@ -18,8 +18,8 @@ from app.domain.coercion import is_blank
 from app.domain.phones import parse_phone
 from app.domain.validation import parse_email
 from app.errors import ApiError, Code, Problem, bad_input
-from app.web.form_body import MULTIPART, URLENCODED, form_type, read_form
-from app.web.request_body import is_json, parse_json, read_body
+from app.http.form_body import MULTIPART, URLENCODED, form_type, read_form
+from app.http.request_body import is_json, parse_json, read_body
 
 CONTACT_FIELDS = ("first_name", "last_name", "email", "mobile_phone")
 

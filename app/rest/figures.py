@@ -14,10 +14,10 @@ from app.domain.time_zones import known_zone
 from app.errors import Problem, bad_input
 from app.figures import lead_figures, member_figures
 from app.figures.tables import Table, csv_text, lead_records, lead_table, member_records, member_table
+from app.http.accept_header import media_ranges
 from app.rest.filter_fields import LEAD_FIELDS, instant, quoted
 from app.rest.handlers import AuthenticatedRequest, StatusAndBody
 from app.rest.query_string import parse_figures
-from app.web.accept_header import media_ranges
 
 CSV = "text/csv"
 LEAD_PARAMETERS = ("from", "to", "by", "timezone")

@@ -18,10 +18,10 @@ from app.db.engine import Database
 from app.db.models import Lead, LeadOffer
 from app.domain.identifiers import parse_id
 from app.errors import ApiError, Code, Problem, bad_input
+from app.http.request_body import read_json
 from app.lists.pagination import fetch_page
 from app.rest.query_string import parse_find, parse_select
 from app.rest.serialization import OFFER_FIELDS, page_body, select_fields, serialize_offers
-from app.web.request_body import read_json
 
 StatusAndBody = tuple[int, Any]
 """The status, and the JSON of the body or a whole response."""

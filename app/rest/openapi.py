@@ -8,6 +8,7 @@ from app.domain.enums import DistributionTarget, SkipReason
 from app.domain.figures import FigureGroup
 from app.figures.member_figures import MEMBER_COUNTS
 from app.figures.tables import LEAD_COUNTS
+from app.http.form_body import MULTIPART, URLENCODED
 from app.lists.filters import LISTS, MAX_SORTS, MAX_VALUES, RANGES, Operator
 from app.lists.pagination import DEFAULT_LIMIT, MAX_LIMIT
 from app.rest.error_body import FEATHERS_NAMES
@@ -16,7 +17,6 @@ from app.rest.handlers import ME_FIELDS
 from app.rest.intake import INTAKE_PATH
 from app.rest.query_string import OPERATORS
 from app.rest.serialization import ENQUIRY_FIELDS, OFFER_FIELDS
-from app.web.form_body import MULTIPART, URLENCODED
 
 Schema = Mapping[str, Any]
 

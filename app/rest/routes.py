@@ -16,13 +16,13 @@ from app.config import Settings
 from app.domain.api_key_form import SHOWN_LENGTH, hide_keys, is_well_formed
 from app.domain.enums import ApiScope
 from app.errors import ApiError, Code, internal_error
+from app.http.time_limits import time_limit
 from app.observability import requests
 from app.rest import figures, handlers, intake
 from app.rest.error_body import error_response
 from app.rest.handlers import AuthenticatedRequest, StatusAndBody
 from app.rest.intake import INTAKE_PATH
 from app.rest.openapi import openapi_document
-from app.web.time_limits import time_limit
 
 logger = logging.getLogger(__name__)
 

@@ -104,7 +104,7 @@ async def test_a_claim_that_the_database_fails_may_be_repeated(
     async def fail(*_arguments: object) -> None:
         raise DisconnectionError
 
-    monkeypatch.setattr("app.web.claim_page.claim_by_reply", fail)
+    monkeypatch.setattr("app.http.claim_page.claim_by_reply", fail)
     answer = await browser.post(link(settings, offer))
     assert (answer.status_code, "Come back in a minute" in answer.text) == (503, True)
 

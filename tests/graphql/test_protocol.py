@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from app.errors import ApiError
+from app.http.request_body import MAX_NESTING, MAX_VALUES, parse_json
 from app.main import create_app
-from app.web.request_body import MAX_NESTING, MAX_VALUES, parse_json
 from tests.support.api import Api, serving, settings_for
 from tests.support.live_server import live_server
 from tests.support.node import needs_node, node

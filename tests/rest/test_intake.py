@@ -15,9 +15,9 @@ from sqlmodel import col, select
 from app.db.engine import Database
 from app.db.models import Contact, Lead, LeadSource, User
 from app.domain.enums import ApiScope
+from app.http.form_body import NO_FILES
+from app.http.request_body import MAX_FIELDS
 from app.rest.enquiry_body import UNKNOWN
-from app.web.form_body import NO_FILES
-from app.web.request_body import MAX_FIELDS
 from tests.support.api import Api
 from tests.support.examples import examples
 from tests.support.world import Cast, World, change

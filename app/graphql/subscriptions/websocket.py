@@ -37,7 +37,7 @@ from app.graphql.strawberry_internals import (
 from app.graphql.subscriptions.close_codes import CloseCode
 from app.graphql.subscriptions.hub import RESUBSCRIBE
 from app.graphql.subscriptions.session import Services, Session
-from app.web.time_limits import time_limit
+from app.http.time_limits import time_limit
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from app.config import Settings
 from app.errors import ApiError, Code, Problem, bad_input
-from app.web.request_body import MAX_FIELDS, read_body
+from app.http.request_body import MAX_FIELDS, read_body
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"

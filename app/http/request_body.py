@@ -1,4 +1,4 @@
-"""Reads request bodies of limited size within limited time, and parses them as JSON. Forms: app/web/form_body.py."""
+"""Reads request bodies of limited size within limited time, and parses them as JSON. Forms: app/http/form_body.py."""
 
 from functools import lru_cache
 from typing import Any
@@ -8,7 +8,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from app.config import Settings
 from app.errors import ApiError, Code
-from app.web.time_limits import time_limit
+from app.http.time_limits import time_limit
 
 MAX_NESTING = 100
 """Levels of lists and objects. The deepest valid body, a `where` of 10 levels, has about 30."""

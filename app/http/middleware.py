@@ -11,10 +11,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ApiError, Code
+from app.http.error_responses import error_response
 from app.observability.logs import WriteLine
 from app.observability.metrics import observe
 from app.observability.requests import RequestRecord, begin
-from app.web.error_responses import error_response
 
 
 def _encode(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

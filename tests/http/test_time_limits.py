@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from app.errors import ApiError, Code
-from app.web.time_limits import time_limit
+from app.http.time_limits import time_limit
 
 
 @pytest.fixture(params=[1.0, 0.005], ids=["with a timer at once", "with a timer later"], autouse=True)
 def look_seconds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.web.time_limits.LOOK_SECONDS", request.param)
+    monkeypatch.setattr("app.http.time_limits.LOOK_SECONDS", request.param)
 
 
 async def test_an_operation_that_takes_too_long_is_stopped() -> None:

@@ -18,8 +18,8 @@ from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, TextOptOut, User
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus
 from app.errors import ApiError, Code
+from app.http.twilio_callbacks import signature
 from app.main import create_app
-from app.web.twilio_callbacks import signature
 from app.worker.leases import Lease, Outcome
 from tests.support.api import settings_for
 from tests.support.twilio_api import sign, with_twilio
@@ -510,7 +510,7 @@ async def test_a_claim_during_an_outage_is_retried_by_twilio(
     async def fail(*_arguments: object) -> None:
         raise DisconnectionError
 
-    monkeypatch.setattr("app.web.twilio_callbacks.claim_by_reply", fail)
+    monkeypatch.setattr("app.http.twilio_callbacks.claim_by_reply", fail)
     answer = await twilio.tells("/twilio/texts", From=PHONE, Body="1", MessageSid="SM1")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert await holder(database, offer) == (None, None)

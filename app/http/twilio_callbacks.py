@@ -29,8 +29,8 @@ from app.db.models import Contact, Lead, User
 from app.domain.enums import ClaimedVia
 from app.domain.identifiers import parse_id
 from app.errors import DATABASE_FAILURES, ApiError, Code
+from app.http.request_body import read_body
 from app.observability import requests
-from app.web.request_body import read_body
 from app.worker import messages
 from app.worker.channels.twilio import reply_twiml, speech_twiml
 
