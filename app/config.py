@@ -133,6 +133,19 @@ class Settings(BaseSettings):
         description="The claim that identifies the user, by their id here or by their e-mail address.",
     )
 
+    oidc_client_id: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The client id of the [web application](web.md#sign-in) at the identity provider. People then "
+        "sign in there (OpenID Connect). Requires `LEAD_OFFERS_JWKS_URL` and `LEAD_OFFERS_JWT_ISSUER`.",
+    )
+    oidc_scope: str = Field(
+        default="openid email offline_access read write",
+        min_length=1,
+        description="The scopes that the web application asks the identity provider for, separated by spaces. "
+        "`read` and `write` are those of the API; `offline_access` lets it renew tokens.",
+    )
+
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description='Origins whose pages may call the API, as a JSON list: `["https://app.example.com"]`.',
@@ -144,7 +157,8 @@ class Settings(BaseSettings):
     graphiql: bool = Field(default=True, description="Serves GraphiQL to browsers at `/graphql`: `on` or `off`.")
     demo: bool = Field(
         default=False,
-        description="Puts a team leader's access token into GraphiQL, for browsers on this machine. Only for the demo.",
+        description="Puts access tokens into the pages, for browsers on this machine: of every user into the web "
+        "application's sign-in, and of a team leader into GraphiQL. Only for the demo.",
     )
 
     rate_limit_per_user: str | None = Field(
@@ -446,12 +460,24 @@ class Settings(BaseSettings):
             *((uses_twilio, name, "texts and calls need the account, its token and a number") for name in twilio),
             (self.public_url, "jwt_secret", f"it signs the links to claim under {PREFIX}PUBLIC_URL"),
             (self.smtp_url, "email_from", "it is the sender address of e-mails"),
+            (self.oidc_client_id, "jwks_url", f"it has the keys of the tokens for {PREFIX}OIDC_CLIENT_ID"),
+            (self.oidc_client_id, "jwt_issuer", f"people sign in there with {PREFIX}OIDC_CLIENT_ID"),
             (self.webhook_url, "webhook_secret", f"it signs what is sent to {PREFIX}WEBHOOK_URL"),
         )
         for given, name, reason in needs:
             if given and not getattr(self, name):
                 raise ValueError(f"{PREFIX}{name.upper()} is missing: {reason}")
+        if self.oidc_client_id:
+            _check_issuer(self.jwt_issuer or "")
         return self
+
+
+def _check_issuer(issuer: str) -> None:
+    """Raises ValueError unless browsers can be sent to the issuer."""
+    try:
+        AddressForm(WEB).parse(issuer)
+    except ValueError as error:
+        raise ValueError(f"{PREFIX}JWT_ISSUER: {error}, because people sign in there") from None
 
 
 def _checked_sqlite_url(url: str) -> str:

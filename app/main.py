@@ -33,6 +33,7 @@ from app.http.middleware import (
 )
 from app.http.shutdown import before_server_shutdown
 from app.http.twilio_callbacks import twilio_routes
+from app.http.web_app import web_app_routes
 from app.observability.logs import configure_logging, request_logger
 from app.rest.intake import INTAKE_PATH
 from app.rest.routes import LeadingSlashesMiddleware, rest_routes
@@ -88,6 +89,7 @@ def create_app(
         WebSocketRoute("/graphql", WebSocketEndpoint(endpoint.services)),
         *rest_routes(authenticator, settings, now),
         *health_routes(db, now),
+        *web_app_routes(settings, db, now),
     ]
     if settings.graphiql:
         routes.append(graphiql_assets())

@@ -61,6 +61,24 @@ install_graphiql() {
   scripts/graphiql || say "GraphiQL could not be downloaded: /graphql will serve Strawberry's page, which needs internet access"
 }
 
+# Installs the packages that app/web/package-lock.json pins. Returns 1 if there is no suitable Node.
+install_web_packages() {
+  local source stamp=app/web/node_modules/made-by
+  if ! command -v npm >/dev/null || ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(+a > 20 || (+a === 20 && +b >= 19) ? 0 : 1)'; then
+    say "Node 20.19 or newer with npm was not found"
+    return 1
+  fi
+  source=$(git hash-object app/web/package-lock.json)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$source" ] && return
+  say "Installing the packages that app/web/package-lock.json pins"
+  (cd app/web && npm ci --loglevel error >/dev/null)
+  echo "$source" >"$stamp"
+}
+
+install_web() {
+  scripts/web || say "The web application could not be built: / will say so, and GraphiQL and the APIs work without it"
+}
+
 # Installs Chromium for the browser tests if this user may install packages.
 install_chromium() {
   local name

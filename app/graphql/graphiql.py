@@ -6,7 +6,6 @@ allows no other scripts. Without these files Strawberry's page is served, which 
 
 import re
 from datetime import datetime
-from ipaddress import ip_address
 from pathlib import Path
 
 import orjson
@@ -21,6 +20,7 @@ from app.access.tokens import TOKEN_SCOPES, issue_token
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Team, User
+from app.http.loopback import is_local
 
 STATIC = Path(__file__).parents[1] / "static"
 VENDORED = STATIC / "vendor" / "graphiql.min.js"
@@ -91,7 +91,7 @@ async def graphiql_page(request: Request, settings: Settings, db: Database, now:
     """Return the page. In the demo it contains the token of a team leader, but only for browsers on this machine."""
     if not VENDORED.exists():
         return _page_from_cdn()
-    token = await _demo_token(settings, db, now) if settings.demo and _is_local(request) else ""
+    token = await _demo_token(settings, db, now) if settings.demo and is_local(request) else ""
     start = orjson.dumps({"query": FIRST_QUERY, "headers": {"Authorization": f"Bearer {token}"}}).decode()
     # The JSON stands in a script element, which only a `<` could end.
     return _page(TEMPLATE.replace("{{start}}", start.replace("<", "\\u003c")), POLICY)
@@ -127,19 +127,3 @@ async def _demo_token(settings: Settings, db: Database, now: datetime) -> str:
     async with db.read() as session:
         leader = (await session.exec(leaders.order_by(col(Team.id)).limit(1))).one_or_none()
     return issue_token(settings, leader, " ".join(TOKEN_SCOPES), TOKEN_HOURS, now) if leader else ""
-
-
-def _is_local(request: Request) -> bool:
-    """Whether the browser runs on this machine and asked for a loopback host.
-
-    The host matters: a website could point its own name to 127.0.0.1 and read the token (DNS rebinding).
-    """
-    names = (request.client.host if request.client else "", request.url.hostname or "")
-    return all(name == "localhost" or _is_loopback(name) for name in names)
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False

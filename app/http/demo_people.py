@@ -1,0 +1,55 @@
+"""The users of the demo, with an access token each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import col, select
+
+from app.access.tokens import TOKEN_SCOPES, issue_token
+from app.config import Settings
+from app.db.engine import Database
+from app.db.models import Team, TeamMember, User
+
+MOST_PEOPLE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPerson:
+    """A user, and what they are in the demo's teams."""
+
+    id: str
+    name: str
+    email: str | None
+    description: str
+    token: str
+
+
+async def demo_people(settings: Settings, db: Database, hours: float, now: datetime) -> list[DemoPerson]:
+    """Return the first active users. Their tokens expire `hours` after `now`."""
+    active = select(User).where(col(User.is_active)).order_by(col(User.id)).limit(MOST_PEOPLE)
+    async with db.read() as session:
+        users = (await session.exec(active)).all()
+        ids = [user.id for user in users]
+        members = (await session.exec(select(TeamMember).where(col(TeamMember.user_id).in_(ids)))).all()
+        led = col(Team.creator_id).in_(ids) | col(Team.id).in_([member.team_id for member in members])
+        teams = (await session.exec(select(Team).where(led).order_by(col(Team.id)))).all()
+    return [
+        DemoPerson(
+            id=str(user.id),
+            name=f"{user.first_name} {user.last_name}",
+            email=user.email,
+            description=_describe(user, teams, members),
+            token=issue_token(settings, user.id, " ".join(TOKEN_SCOPES), hours, now),
+        )
+        for user in users
+    ]
+
+
+def _describe(user: User, teams: Sequence[Team], members: Sequence[TeamMember]) -> str:
+    leads = [f"leads {team.name}" for team in teams if team.creator_id == user.id]
+    names = {team.id: team.name for team in teams}
+    invited = [
+        f"{member.request_status.lower()} in {names[member.team_id]}" for member in members if member.user_id == user.id
+    ]
+    return ", ".join([*leads, *invited]) or "in no team"

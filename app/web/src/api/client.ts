@@ -1,0 +1,43 @@
+import { ApolloClient, InMemoryCache } from "@apollo/client";
+import { ApolloLink } from "@apollo/client/link";
+import { SetContextLink } from "@apollo/client/link/context";
+import { ErrorLink } from "@apollo/client/link/error";
+import { HttpLink } from "@apollo/client/link/http";
+import { OperationTypeNode } from "graphql";
+import { from, switchMap, throwError } from "rxjs";
+
+import { currentToken, renewToken } from "../auth/session";
+import { codeOf } from "./errors";
+import { makeLiveLink } from "./liveLink";
+
+const withToken = new SetContextLink(async ({ headers }) => {
+  const token = await currentToken();
+  return { token, headers: { ...(headers as Record<string, string>), Authorization: `Bearer ${token ?? ""}` } };
+});
+
+/** Sends a request once more with a fresh token if the server refused the old one. Ends the session if there is none. */
+const renewal = new ErrorLink(({ error, operation, forward }) => {
+  if (codeOf(error) !== "UNAUTHENTICATED") return undefined;
+  const context = operation.getContext();
+  if (context["wasRenewed"]) return undefined;
+  operation.setContext({ wasRenewed: true });
+  return from(renewToken((context["token"] as string | undefined) ?? null)).pipe(
+    switchMap((isRenewed) => (isRenewed ? forward(operation) : throwError(() => error))),
+  );
+});
+
+export const client = new ApolloClient({
+  cache: new InMemoryCache(),
+  link: ApolloLink.split(
+    ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
+    makeLiveLink(refetchActive),
+    ApolloLink.from([renewal, withToken, new HttpLink({ uri: "/graphql" })]),
+  ),
+});
+
+/** Asks again for everything that is on the screen: while there was no connection, changes may have been missed. */
+function refetchActive(): void {
+  void client.refetchQueries({ include: "active" }).catch(() => undefined); // screens show their own errors
+}
+
+window.addEventListener("online", refetchActive);

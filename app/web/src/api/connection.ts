@@ -1,0 +1,34 @@
+import { useSyncExternalStore } from "react";
+
+/** `reconnecting` means that the device has a network, but the live connection was lost and is being made again. */
+export type Connection = "online" | "offline" | "reconnecting";
+
+const listeners = new Set<() => void>();
+let isLost = false;
+
+export function setLiveConnectionLost(lost: boolean): void {
+  isLost = lost;
+  listeners.forEach((listener) => {
+    listener();
+  });
+}
+
+export function useConnection(): Connection {
+  return useSyncExternalStore(subscribe, current);
+}
+
+function current(): Connection {
+  if (!navigator.onLine) return "offline";
+  return isLost ? "reconnecting" : "online";
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  window.addEventListener("online", listener);
+  window.addEventListener("offline", listener);
+  return () => {
+    listeners.delete(listener);
+    window.removeEventListener("online", listener);
+    window.removeEventListener("offline", listener);
+  };
+}

@@ -1,0 +1,122 @@
+import { useQuery } from "@apollo/client/react";
+import { AppShell, Box, Group, Menu, NavLink as MantineNavLink, Text, UnstyledButton } from "@mantine/core";
+import {
+  IconChartBar,
+  IconChevronDown,
+  IconInbox,
+  IconLayoutKanban,
+  IconLogout,
+  IconSettings,
+  IconUsersGroup,
+} from "@tabler/icons-react";
+import { NavLink, Outlet, useMatches, useNavigation } from "react-router";
+import { useEffect, useRef } from "react";
+
+import { signOut } from "../auth/signOut";
+import { ViewerDocument } from "../gql/graphql";
+import { ColorSchemeToggle } from "./ColorSchemeToggle";
+import { ConnectionBanner } from "./ConnectionBanner";
+
+const SCREENS = [
+  { to: "/inbox", label: "Inbox", icon: IconInbox },
+  { to: "/board", label: "Board", icon: IconLayoutKanban },
+  { to: "/teams", label: "Teams", icon: IconUsersGroup },
+  { to: "/figures", label: "Figures", icon: IconChartBar },
+  { to: "/settings", label: "Settings", icon: IconSettings },
+];
+
+/** The frame of every screen: a side bar on wide screens, and a bar at the bottom on phones. */
+export function Shell() {
+  const main = useFocusOnNavigation();
+  return (
+    <>
+      <a className="skip-link" href="#main">
+        Skip to the content
+      </a>
+      <AppShell
+        header={{ height: 56 }}
+        navbar={{ width: 220, breakpoint: "sm", collapsed: { mobile: true } }}
+        footer={{ height: { base: 60, sm: 0 } }}
+        padding={{ base: "sm", sm: "lg" }}
+      >
+        <AppShell.Header>
+          <Group h="100%" px="md" justify="space-between" wrap="nowrap">
+            <Text fw={700}>Lead Offers</Text>
+            <Group gap="xs" wrap="nowrap">
+              <ColorSchemeToggle />
+              <AccountMenu />
+            </Group>
+          </Group>
+        </AppShell.Header>
+        <AppShell.Navbar p="sm" aria-label="Screens">
+          {SCREENS.map(({ to, label, icon: Icon }) => (
+            <MantineNavLink
+              key={to}
+              component={NavLink}
+              to={to}
+              label={label}
+              leftSection={<Icon size={20} aria-hidden />}
+            />
+          ))}
+        </AppShell.Navbar>
+        <AppShell.Main id="main" tabIndex={-1} ref={main}>
+          <ConnectionBanner />
+          <Outlet />
+        </AppShell.Main>
+        <AppShell.Footer hiddenFrom="sm">
+          <nav className="bottom-bar" aria-label="Screens">
+            {SCREENS.map(({ to, label, icon: Icon }) => (
+              <NavLink key={to} to={to}>
+                <Icon size={22} aria-hidden />
+                {label}
+              </NavLink>
+            ))}
+          </nav>
+        </AppShell.Footer>
+      </AppShell>
+    </>
+  );
+}
+
+function AccountMenu() {
+  const { data } = useQuery(ViewerDocument);
+  const name = data ? `${data.me.firstName} ${data.me.lastName}` : "Account";
+  return (
+    <Menu position="bottom-end" width={220}>
+      <Menu.Target>
+        <UnstyledButton>
+          <Group gap={4} wrap="nowrap">
+            <Text size="sm" maw={160} truncate>
+              {name}
+            </Text>
+            <IconChevronDown size={16} aria-hidden />
+          </Group>
+        </UnstyledButton>
+      </Menu.Target>
+      <Menu.Dropdown>
+        {data?.me.email && (
+          <Box px="sm" py={4}>
+            <Text size="xs">{data.me.email}</Text>
+          </Box>
+        )}
+        <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => void signOut()}>
+          Sign out
+        </Menu.Item>
+      </Menu.Dropdown>
+    </Menu>
+  );
+}
+
+/** Moves the focus to the content after a change of the screen, so that screen readers announce it. */
+function useFocusOnNavigation() {
+  const main = useRef<HTMLElement>(null);
+  const previous = useRef<string | undefined>(undefined);
+  const idle = useNavigation().state === "idle";
+  const path = useMatches().at(-1)?.pathname;
+  useEffect(() => {
+    if (!idle) return;
+    if (previous.current !== undefined && previous.current !== path) main.current?.focus({ preventScroll: true });
+    previous.current = path;
+  }, [idle, path]);
+  return main;
+}

@@ -1,0 +1,69 @@
+import { createBrowserRouter, redirect } from "react-router";
+
+import { RequireSession } from "../auth/RequireSession";
+import { RouteError } from "./RouteError";
+import { PageLoading } from "../components/PageLoading";
+
+/** The addresses of the application. The server serves the page at each of them: see app/http/web_app.py. */
+export const router = createBrowserRouter([
+  {
+    errorElement: <RouteError />,
+    hydrateFallbackElement: <PageLoading />,
+    children: [
+      { index: true, loader: () => redirect("/inbox") },
+      {
+        path: "sign-in",
+        lazy: async () => ({ Component: (await import("../screens/signIn/SignInScreen")).SignInScreen }),
+      },
+      {
+        path: "signed-in",
+        lazy: async () => ({ Component: (await import("../screens/signIn/SignedInScreen")).SignedInScreen }),
+      },
+      {
+        element: <RequireSession />,
+        children: [
+          {
+            lazy: async () => ({ Component: (await import("./Shell")).Shell }),
+            children: [
+              {
+                errorElement: <RouteError />,
+                children: [
+                  {
+                    path: "inbox",
+                    lazy: async () => ({ Component: (await import("../screens/inbox/InboxScreen")).InboxScreen }),
+                  },
+                  {
+                    path: "board",
+                    lazy: async () => ({ Component: (await import("../screens/board/BoardScreen")).BoardScreen }),
+                  },
+                  {
+                    path: "board/:leadId",
+                    lazy: async () => ({ Component: (await import("../screens/lead/LeadScreen")).LeadScreen }),
+                  },
+                  {
+                    path: "teams",
+                    lazy: async () => ({ Component: (await import("../screens/teams/TeamsScreen")).TeamsScreen }),
+                  },
+                  {
+                    path: "teams/:teamId",
+                    lazy: async () => ({ Component: (await import("../screens/teams/TeamScreen")).TeamScreen }),
+                  },
+                  {
+                    path: "figures",
+                    lazy: async () => ({ Component: (await import("../screens/figures/FiguresScreen")).FiguresScreen }),
+                  },
+                  {
+                    path: "settings",
+                    lazy: async () => ({
+                      Component: (await import("../screens/settings/SettingsScreen")).SettingsScreen,
+                    }),
+                  },
+                ],
+              },
+            ],
+          },
+        ],
+      },
+    ],
+  },
+]);

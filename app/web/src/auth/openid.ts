@@ -1,0 +1,68 @@
+import { ErrorResponse, type User, UserManager, WebStorageStateStore } from "oidc-client-ts";
+
+import { configuration } from "../app/configuration";
+import { setSession } from "./session";
+
+const { signIn } = configuration;
+if (signIn.kind !== "openid") throw new Error("The server has no identity provider for this application.");
+
+const store = new WebStorageStateStore({ store: sessionStorage });
+
+const manager = new UserManager({
+  authority: signIn.authority,
+  client_id: signIn.clientId,
+  scope: signIn.scope,
+  redirect_uri: `${window.location.origin}/signed-in`,
+  post_logout_redirect_uri: `${window.location.origin}/sign-in`,
+  userStore: store,
+  stateStore: store, // the default is local storage
+  automaticSilentRenew: true,
+  monitorSession: false,
+  ...(signIn.audience ? { extraQueryParams: { audience: signIn.audience } } : {}),
+  ...(signIn.audience && URL.canParse(signIn.audience) ? { resource: signIn.audience } : {}),
+});
+
+manager.events.addUserLoaded(keep);
+
+/** Goes to the identity provider. It sends the browser back to /signed-in. */
+export async function begin(then: string): Promise<void> {
+  await manager.signinRedirect({ state: then });
+}
+
+/** Finishes the sign-in at /signed-in. Returns the address to go on to. */
+export async function finish(): Promise<string> {
+  const user = await manager.signinRedirectCallback();
+  keep(user);
+  return typeof user.state === "string" ? user.state : "/";
+}
+
+/** Renews the token if it has expired. Does nothing if the identity provider cannot be reached. */
+export async function freshToken(): Promise<void> {
+  const user = await manager.getUser();
+  if (user?.expired) await renew();
+}
+
+let renewing: Promise<boolean> | null = null;
+
+/** Returns whether there is a new token, or may be one later. False means that the person has to sign in again. */
+export function renew(): Promise<boolean> {
+  renewing ??= manager
+    .signinSilent()
+    .then((user) => user !== null)
+    .catch((error: unknown) => !(error instanceof ErrorResponse) && navigator.onLine === false)
+    .finally(() => {
+      renewing = null;
+    });
+  return renewing;
+}
+
+/** Forgets the tokens, and signs out at the identity provider if it has an address for that. */
+export async function end(): Promise<void> {
+  const canSignOut = await manager.metadataService.getEndSessionEndpoint().catch(() => undefined);
+  if (canSignOut) await manager.signoutRedirect();
+  await manager.removeUser();
+}
+
+function keep(user: User): void {
+  setSession({ kind: "openid", token: user.access_token });
+}

@@ -1,0 +1,59 @@
+import { useSyncExternalStore } from "react";
+
+/** Who is signed in, and how they did. Kept for this tab in session storage, never in local storage. */
+export interface Session {
+  kind: "demo" | "openid" | "token";
+  token: string;
+}
+
+const KEY = "session";
+const listeners = new Set<() => void>();
+let session = read();
+
+export function useSession(): Session | null {
+  return useSyncExternalStore(
+    (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    () => session,
+  );
+}
+
+/** Signs in, replaces the token by a renewed one, or signs out (null). */
+export function setSession(next: Session | null): void {
+  session = next;
+  if (next) sessionStorage.setItem(KEY, JSON.stringify(next));
+  else sessionStorage.removeItem(KEY);
+  listeners.forEach((listener) => {
+    listener();
+  });
+}
+
+/** The access token for the next request. Renews it first if the identity provider's has expired. */
+export async function currentToken(): Promise<string | null> {
+  if (session?.kind === "openid") {
+    const { freshToken } = await import("./openid");
+    await freshToken();
+  }
+  return session?.token ?? null;
+}
+
+/** Replaces a token that the server has refused. Ends the session, and returns false, if that is not possible. */
+export async function renewToken(refused: string | null): Promise<boolean> {
+  if (session && session.token !== refused) return true;
+  if (session?.kind === "openid") {
+    const { renew } = await import("./openid");
+    if (await renew()) return true;
+  }
+  setSession(null);
+  return false;
+}
+
+function read(): Session | null {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEY) ?? "null") as Session | null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,20 @@
+import { Anchor, Group } from "@mantine/core";
+import { IconMail, IconPhone } from "@tabler/icons-react";
+
+/** Links that call, and write to, a contact. Shows nothing for what is unknown. */
+export function ContactLinks({ phone, email }: { phone?: string | null; email?: string | null }) {
+  return (
+    <Group gap="md">
+      {phone && (
+        <Anchor href={`tel:${encodeURI(phone)}`}>
+          <IconPhone size={16} aria-hidden /> {phone}
+        </Anchor>
+      )}
+      {email && (
+        <Anchor href={`mailto:${encodeURIComponent(email)}`}>
+          <IconMail size={16} aria-hidden /> {email}
+        </Anchor>
+      )}
+    </Group>
+  );
+}
