@@ -10,6 +10,7 @@ from app.access.tokens import TOKEN_SCOPES, issue_token
 from app.config import Settings
 from app.db.engine import Database
 from app.db.models import Team, TeamMember, User
+from app.domain.enums import RequestStatus
 
 MOST_PEOPLE = 100
 
@@ -47,9 +48,11 @@ async def demo_people(settings: Settings, db: Database, hours: float, now: datet
 
 
 def _describe(user: User, teams: Sequence[Team], members: Sequence[TeamMember]) -> str:
-    leads = [f"leads {team.name}" for team in teams if team.creator_id == user.id]
     names = {team.id: team.name for team in teams}
-    invited = [
-        f"{member.request_status.lower()} in {names[member.team_id]}" for member in members if member.user_id == user.id
-    ]
-    return ", ".join([*leads, *invited]) or "in no team"
+    own = [member for member in members if member.user_id == user.id]
+    roles = {
+        "leads": [team.name for team in teams if team.creator_id == user.id],
+        "member of": [names[member.team_id] for member in own if member.request_status is RequestStatus.ACCEPTED],
+        "invited to": [names[member.team_id] for member in own if member.request_status is RequestStatus.PENDING],
+    }
+    return "; ".join(f"{role} {', '.join(teams)}" for role, teams in roles.items() if teams) or "in no team"

@@ -1,4 +1,4 @@
-import { createBrowserRouter, redirect } from "react-router";
+import { createBrowserRouter, Navigate } from "react-router";
 
 import { RequireSession } from "../auth/RequireSession";
 import { RouteError } from "./RouteError";
@@ -10,7 +10,7 @@ export const router = createBrowserRouter([
     errorElement: <RouteError />,
     hydrateFallbackElement: <PageLoading />,
     children: [
-      { index: true, loader: () => redirect("/inbox") },
+      { index: true, element: <Navigate replace to="/inbox" /> },
       {
         path: "sign-in",
         lazy: async () => ({ Component: (await import("../screens/signIn/SignInScreen")).SignInScreen }),

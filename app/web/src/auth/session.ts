@@ -9,6 +9,12 @@ export interface Session {
 const KEY = "session";
 const listeners = new Set<() => void>();
 let session = read();
+let refused = false;
+
+/** Whether the last session ended because the server refused its token. */
+export function wasRefused(): boolean {
+  return refused;
+}
 
 export function useSession(): Session | null {
   return useSyncExternalStore(
@@ -23,6 +29,7 @@ export function useSession(): Session | null {
 /** Signs in, replaces the token by a renewed one, or signs out (null). */
 export function setSession(next: Session | null): void {
   session = next;
+  refused = false;
   if (next) sessionStorage.setItem(KEY, JSON.stringify(next));
   else sessionStorage.removeItem(KEY);
   listeners.forEach((listener) => {
@@ -40,13 +47,14 @@ export async function currentToken(): Promise<string | null> {
 }
 
 /** Replaces a token that the server has refused. Ends the session, and returns false, if that is not possible. */
-export async function renewToken(refused: string | null): Promise<boolean> {
-  if (session && session.token !== refused) return true;
+export async function renewToken(old: string | null): Promise<boolean> {
+  if (session && session.token !== old) return true;
   if (session?.kind === "openid") {
     const { renew } = await import("./openid");
     if (await renew()) return true;
   }
   setSession(null);
+  refused = true;
   return false;
 }
 

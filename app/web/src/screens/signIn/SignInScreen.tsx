@@ -1,4 +1,4 @@
-import { Anchor, Button, Container, Paper, Stack, Text, Textarea, Title, UnstyledButton } from "@mantine/core";
+import { Alert, Anchor, Button, Container, Paper, Stack, Text, Textarea, Title, UnstyledButton } from "@mantine/core";
 import { IconChevronRight } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import { Navigate, useNavigate, useSearchParams } from "react-router";
@@ -6,13 +6,14 @@ import { Navigate, useNavigate, useSearchParams } from "react-router";
 import { client } from "../../api/client";
 import { configuration, type DemoPerson } from "../../app/configuration";
 import { destination } from "../../auth/destination";
-import { setSession, useSession } from "../../auth/session";
+import { setSession, useSession, wasRefused } from "../../auth/session";
 import classes from "./SignInScreen.module.css";
 
 /** Signs in: as a person of the demo, at the identity provider, or with an access token. */
 export function SignInScreen() {
   const [parameters] = useSearchParams();
   const [openedWith] = useState(useSession());
+  const [hasEnded] = useState(wasRefused);
   const { signIn, graphiql } = configuration;
   const then = destination(parameters.get("then"));
 
@@ -24,6 +25,11 @@ export function SignInScreen() {
   return (
     <Container component="main" id="main" size="xs" py="xl">
       <Title order={1}>Lead Offers</Title>
+      {hasEnded && (
+        <Alert color="yellow" variant="light" mt="md" role="alert">
+          Your session has ended, or the access token is not valid. Sign in again.
+        </Alert>
+      )}
       {signIn.kind === "demo" && <People people={signIn.people} then={then} />}
       {signIn.kind === "openid" && <Provider then={then} />}
       {signIn.kind === "token" && <Token then={then} />}
