@@ -1,0 +1,59 @@
+import { Button, Group, Paper, Stack, Text } from "@mantine/core";
+import { useState } from "react";
+
+import { ConfirmDialog } from "../../components/ConfirmDialog";
+import { ContactLinks } from "../../components/ContactLinks";
+import type { InboxLeadFragment } from "../../gql/graphql";
+import { RelativeTime } from "../../time/RelativeTime";
+import { Enquiry } from "./Enquiry";
+import { titleOf } from "./enquiry";
+import { useRelease } from "./useOfferActions";
+
+/** A lead that the viewer holds, with the ways to reach its contact. */
+export function HeldLeadCard({ lead }: { lead: InboxLeadFragment }) {
+  const release = useRelease(lead);
+  const [isReleasing, setReleasing] = useState(false);
+  const title = titleOf(lead);
+  const { mobilePhone, email } = lead.contact;
+  return (
+    <Paper component="article" withBorder p="md" aria-label={title}>
+      <Stack gap="sm">
+        <Enquiry lead={lead} />
+        <ContactLinks phone={mobilePhone} email={email} />
+        {!mobilePhone && !email && (
+          <Text size="sm" c="dimmed">
+            Neither a phone number nor an e-mail address is known.
+          </Text>
+        )}
+        <Group justify="space-between">
+          <Text size="sm" c="dimmed">
+            {lead.claimedAt && (
+              <>
+                Yours since <RelativeTime time={lead.claimedAt} />
+              </>
+            )}
+          </Text>
+          <Button
+            variant="default"
+            onClick={() => {
+              setReleasing(true);
+            }}
+            aria-label={`Release: ${title}`}
+          >
+            Release
+          </Button>
+        </Group>
+      </Stack>
+      <ConfirmDialog
+        opened={isReleasing}
+        title="Release this lead?"
+        text="You give it back, and it is offered to the others again."
+        confirm="Release"
+        onConfirm={() => void release()}
+        onClose={() => {
+          setReleasing(false);
+        }}
+      />
+    </Paper>
+  );
+}

@@ -1,0 +1,65 @@
+import { Button, Group, Paper, Stack, Text } from "@mantine/core";
+import { useState } from "react";
+
+import { ConfirmDialog } from "../../components/ConfirmDialog";
+import type { InboxOfferFragment } from "../../gql/graphql";
+import { Countdown } from "./Countdown";
+import { Enquiry } from "./Enquiry";
+import { titleOf } from "./enquiry";
+import { useOfferActions } from "./useOfferActions";
+
+/** An offer of a lead: to claim now, or to come. */
+export function OfferCard({ offer }: { offer: InboxOfferFragment }) {
+  const { claim, decline } = useOfferActions(offer);
+  const [isDeclining, setDeclining] = useState(false);
+  const { lead, team, viewerCanClaim, notifyAt, assignAutomatically } = offer;
+  const title = titleOf(lead);
+  return (
+    <Paper component="article" withBorder shadow="xs" p="md" aria-label={title}>
+      <Stack gap="sm">
+        <Enquiry lead={lead} />
+        {!viewerCanClaim && notifyAt && (
+          <Countdown until={notifyAt} what={assignAutomatically ? "Becomes yours" : "Yours to claim"} />
+        )}
+        {lead.nextStep && (
+          <Countdown
+            until={lead.nextStep.at}
+            what={lead.nextStep.team ? `Goes on to ${lead.nextStep.team.name}` : "You are told that nobody took it"}
+          />
+        )}
+        {team && (
+          <Text size="sm" c="dimmed" className="any-word">
+            Offered by {team.name}
+          </Text>
+        )}
+        <Group grow preventGrowOverflow={false}>
+          {viewerCanClaim && (
+            <Button size="md" onClick={() => void claim()} aria-label={`Claim: ${title}`}>
+              Claim
+            </Button>
+          )}
+          <Button
+            size="md"
+            variant="default"
+            onClick={() => {
+              setDeclining(true);
+            }}
+            aria-label={`Decline: ${title}`}
+          >
+            Decline
+          </Button>
+        </Group>
+      </Stack>
+      <ConfirmDialog
+        opened={isDeclining}
+        title="Decline this lead?"
+        text="It is offered to others, and you cannot take it back by yourself."
+        confirm="Decline"
+        onConfirm={() => void decline()}
+        onClose={() => {
+          setDeclining(false);
+        }}
+      />
+    </Paper>
+  );
+}

@@ -1,0 +1,19 @@
+import type { InboxLeadFragment } from "../../gql/graphql";
+
+const price = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+
+/** The name of a user or contact, as far as it is known. */
+export function nameOf({ firstName, lastName }: { firstName: string | null; lastName: string | null }): string {
+  return [firstName, lastName].filter(Boolean).join(" ") || "Unknown name";
+}
+
+/** Such as "Buyer in Austin, TX". */
+export function titleOf({ type, city, state, zipcode }: InboxLeadFragment): string {
+  const place = [city, state].filter(Boolean).join(", ") || zipcode;
+  return [type ?? "Enquiry", ...(place ? ["in", place] : [])].join(" ");
+}
+
+/** The price of the listing, such as "450,000". The API knows no currency. */
+export function priceOf({ listingPrice }: InboxLeadFragment): string | null {
+  return listingPrice === null ? null : price.format(listingPrice);
+}
