@@ -25,7 +25,7 @@ from app.http.loopback import is_local
 from app.observability import requests
 
 BUILD = Path(__file__).parents[1] / "static" / "web"
-"""What scripts/web builds."""
+"""The output of scripts/web."""
 
 PAGES = (
     "/",

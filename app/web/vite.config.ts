@@ -3,7 +3,7 @@ import { defineConfig } from "vite";
 import { compression, defineAlgorithm } from "vite-plugin-compression2";
 import { constants } from "node:zlib";
 
-const SERVER = process.env["LEAD_OFFERS_SERVER"] ?? "http://127.0.0.1:8000";
+const SERVER = process.env["API_SERVER"] ?? "http://127.0.0.1:8000";
 
 export default defineConfig({
   plugins: [

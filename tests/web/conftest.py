@@ -12,7 +12,7 @@ The server is that of the fixture `live`; `world` and `cast` write to its databa
 browser context, so that two users, or two tabs with `context=screen.page.context`, can be open at once. At its end the
 test fails if a page logged an error or a warning, raised an exception, or sent a request to another origin. A test that
 provokes such things clears `screen.problems`, or removes what it expects. `server_page(url, …)` opens the application
-of another server, such as one with other settings, without signing in.
+of another server, such as one with other settings, without signing in; close the page before that server ends.
 
 The application must be built: run scripts/web after a change of app/web.
 """
@@ -96,15 +96,17 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def screens() -> AsyncIterator[list[Screen]]:
+async def screens(browser: Browser) -> AsyncIterator[list[Screen]]:
     """The tabs that the test has opened. Whatever went wrong in them fails the test at its end."""
     opened: list[Screen] = []
     yield opened
+    for screen in opened:
+        await screen.page.close()  # before the server ends, which would be a problem of the page
     assert [screen.problems for screen in opened if screen.problems] == []
 
 
 @pytest.fixture
-async def server_page(screens: list[Screen], browser: Browser) -> OpenServer:
+async def server_page(browser: Browser, screens: list[Screen]) -> OpenServer:
     """A function that opens the application of a server."""
 
     async def open_page(
@@ -117,7 +119,7 @@ async def server_page(screens: list[Screen], browser: Browser) -> OpenServer:
 
 
 @pytest.fixture
-async def app_page(screens: list[Screen], browser: Browser, live: Api) -> OpenApp:
+async def app_page(live: Api, browser: Browser, screens: list[Screen]) -> OpenApp:
     """A function that opens the application of `live` as a user."""
 
     async def open_page(
@@ -148,9 +150,14 @@ async def axe(page: Page) -> list[str]:
 
 
 async def _context(browser: Browser, device: Device, scheme: Scheme, token: str) -> BrowserContext:
-    phone = {"has_touch": True, "is_mobile": True} if device == "phone" else {}
+    is_phone = device == "phone"
     context = await browser.new_context(
-        viewport=SIZES[device], color_scheme=scheme, reduced_motion="reduce", locale="en-US", **phone
+        viewport=SIZES[device],
+        is_mobile=is_phone,
+        has_touch=is_phone,
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        locale="en-US",
     )
     if token:
         await context.add_init_script(SIGN_IN.replace("TOKEN", json.dumps(token)))

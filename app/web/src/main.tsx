@@ -13,7 +13,7 @@ import { RouterProvider } from "react-router/dom";
 import { client } from "./api/client";
 import { configuration } from "./app/configuration";
 import { router } from "./app/router";
-import { theme } from "./app/theme";
+import { accessibleColors, theme } from "./app/theme";
 
 setNonce(configuration.styleNonce); // for the library that locks scrolling below dialogs
 
@@ -22,7 +22,12 @@ if (!root) throw new Error("The page has no #root.");
 
 createRoot(root).render(
   <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={() => configuration.styleNonce}>
+    <MantineProvider
+      theme={theme}
+      cssVariablesResolver={accessibleColors}
+      defaultColorScheme="auto"
+      getStyleNonce={() => configuration.styleNonce}
+    >
       <Notifications position="top-center" />
       <ApolloProvider client={client}>
         <RouterProvider router={router} />

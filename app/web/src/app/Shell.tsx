@@ -48,7 +48,7 @@ export function Shell() {
             </Group>
           </Group>
         </AppShell.Header>
-        <AppShell.Navbar p="sm" aria-label="Screens">
+        <AppShell.Navbar p="sm" aria-label="Screens" visibleFrom="sm">
           {SCREENS.map(({ to, label, icon: Icon }) => (
             <MantineNavLink
               key={to}
