@@ -141,7 +141,7 @@ async def test_counts_by_status_read_each_part_once_from_an_index_alone(
             "ix_lead_offers_made_by_by_status",
         }
     else:
-        plan = [detail for *_, detail in await database.fetch(f"EXPLAIN QUERY PLAN {statement}", values)]
-        used = [detail for detail in plan if " lead_offers " in detail]
+        steps = await database.fetch(f"EXPLAIN QUERY PLAN {statement}", values)
+        used = [detail for *_, detail in steps if " lead_offers " in detail]
         assert len(used) == indexes
         assert all("COVERING INDEX" in detail and "by_status" in detail for detail in used), used

@@ -15,7 +15,7 @@ def upgrade() -> None:
         ("ix_leads_exhausted_by_time", "exhausted_at IS NOT NULL"),
     ):
         where = text(condition)
-        columns = ["creator_id", text("created_at DESC"), "id"]
-        op.create_index(name, "leads", columns, postgresql_where=where, sqlite_where=where)
+        newest_first = text("created_at DESC")
+        op.create_index(name, "leads", ["creator_id", newest_first, "id"], postgresql_where=where, sqlite_where=where)
     op.create_index("ix_lead_offers_made_to_by_status", "lead_offers", ["user_id", "status"])
     op.create_index("ix_lead_offers_made_by_by_status", "lead_offers", ["offered_by_id", "status", "user_id"])
