@@ -1,4 +1,4 @@
-"""What viewers can filter and sort lists by, beyond the columns of a table.
+"""The fields by which viewers filter and sort lists, beyond the columns of a table.
 
 A filter tells nothing that the fields of the object would not show: it compares the values that the viewer sees, which
 are null where a rule of `field_access` hides them.

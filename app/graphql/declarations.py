@@ -27,7 +27,7 @@ VisibleRow = Callable[[AccessContext], ColumnElement[bool]]
 
 
 ListFields = Callable[[AccessContext], Fields]
-"""What a list can be filtered and sorted by, beyond the columns of its table."""
+"""The fields by which a list is filtered and sorted, beyond the columns of its table."""
 
 
 @dataclass(frozen=True, slots=True)

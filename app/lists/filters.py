@@ -35,7 +35,7 @@ IN_REQUEST = " in one request"
 
 
 class Columns(Protocol):
-    """What filters and sorts use, by name: a mapping, the columns of a table, or a FilteredRow."""
+    """The values that filters and sorts use, by name: a mapping, the columns of a table, or a FilteredRow."""
 
     def __getitem__(self, name: str, /) -> Any: ...
 

@@ -21,7 +21,7 @@ def _direction() -> Any:
 
 
 _OTHER_ROWS = {"contact_last_name": "Sort by the last name of the contact."}
-"""What the fields mean that are no fields of the listed objects."""
+"""Descriptions of sort fields that belong to another object."""
 
 
 def _sort_fields(plural: str) -> Callable[[type[F]], type[F]]:
