@@ -13,7 +13,7 @@ null unless a rule below grants them. The answer depends on the viewer and the o
 | Team    | warnings, nextTeam, minsUntilNextTeam     | its creator                                         |
 | Team    | turns                                     | its creator, if it is a Round Robin team            |
 | Lead    | message                                   | its creator, and the user who holds it              |
-| Lead    | rollouts, nextStep, claims                | its creator                                         |
+| Lead    | rollouts, rolloutTeam, nextStep, claims   | its creator                                         |
 | Lead    | offers                                    | everyone, as far as `visibility.offers` goes        |
 
 Every other field is shown to whoever reaches the object.
@@ -84,7 +84,9 @@ class AccessRule:
 
 def _holds_a_lead(contact: Any, context: AccessContext) -> ColumnElement[bool]:
     return exists(
-        select(1).where(col(Lead.contact_id) == contact.id, col(Lead.claimed_by_id) == context.viewer_id),
+        select(1)
+        .where(col(Lead.contact_id) == contact.id, col(Lead.claimed_by_id) == context.viewer_id)
+        .correlate_except(Lead)
     )
 
 

@@ -28,8 +28,14 @@ Moment = datetime | BindParameter[datetime]
 def offer_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
     """The visible offers: those made to the viewer, and those made to others by the viewer's teams."""
     return (
-        IndexedPart(col(LeadOffer.user_id) == viewer_id, viewer_id, "user_id"),
-        IndexedPart(col(LeadOffer.offered_by_id) == viewer_id, viewer_id, "offered_by_id", earlier=("user_id",)),
+        IndexedPart(col(LeadOffer.user_id) == viewer_id, viewer_id, "user_id", flags=(("mine", True),)),
+        IndexedPart(
+            col(LeadOffer.offered_by_id) == viewer_id,
+            viewer_id,
+            "offered_by_id",
+            earlier=("user_id",),
+            flags=(("mine", False),),
+        ),
     )
 
 
@@ -49,13 +55,25 @@ def leads(viewer_id: IdValue, now: Moment) -> ColumnElement[bool]:
     return or_(col(Lead.creator_id) == viewer_id, col(Lead.claimed_by_id) == viewer_id, offered)
 
 
+_HIDDEN_FROM_OTHERS = (("submitted", None), ("exhausted", None))
+"""The questions about a lead that have an answer for its creator alone."""
+
+
 def lead_parts(viewer_id: ViewerId, now: Moment) -> tuple[IndexedPart, ...]:
     """The same leads: those that the viewer created, those that they hold, and those that they were offered."""
     offered = select(col(LeadOffer.lead_id)).where(_is_offered(viewer_id, now))
     return (
         IndexedPart(col(Lead.creator_id) == viewer_id, viewer_id, "creator_id"),
-        IndexedPart(col(Lead.claimed_by_id) == viewer_id, viewer_id, "claimed_by_id", earlier=("creator_id",)),
-        IndexedPart(col(Lead.id).in_(offered), viewer_id, earlier=("creator_id", "claimed_by_id")),
+        IndexedPart(
+            col(Lead.claimed_by_id) == viewer_id,
+            viewer_id,
+            "claimed_by_id",
+            earlier=("creator_id",),
+            flags=(("claimed", True), *_HIDDEN_FROM_OTHERS),
+        ),
+        IndexedPart(
+            col(Lead.id).in_(offered), viewer_id, earlier=("creator_id", "claimed_by_id"), flags=_HIDDEN_FROM_OTHERS
+        ),
     )
 
 
