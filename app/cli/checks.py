@@ -166,7 +166,7 @@ async def _listening(settings: Settings) -> str | None:
     """Notify a channel of PostgreSQL that nothing else uses, and wait for the notification. A pooler may swallow it."""
     heard = asyncio.Event()
     url = settings.listen_url or settings.database_url
-    listener = Listener(url, LISTEN_CHANNEL, lambda _payload: heard.set(), lambda: None)
+    listener = Listener(url, {LISTEN_CHANNEL: lambda _payload: heard.set()}, lambda: None)
     task = asyncio.create_task(listener.run())
     try:
         async with asyncio.timeout(SECONDS):

@@ -153,7 +153,7 @@ class Worker:
         """On PostgreSQL: listen for new work, and look for work that came before the worker listened."""
         if self.db.is_postgresql:
             url = self.settings.listen_url or self.settings.database_url
-            listener = Listener(url, NEW_WORK, self._on_notification, self._wake_all)
+            listener = Listener(url, {NEW_WORK: self._on_notification}, self._wake_all)
             yield listener.run()
             yield self._wake_once_listening(listener)
 

@@ -51,7 +51,7 @@ PLACES = {
 }
 
 READ_ONE_AT_A_TIME = ("Page", "Payload")
-ALONE = {"Query", "Mutation", "Subscription", "LeadOfferChange", "LeadOfferPlan", "QuietHours"}
+ALONE = {"Query", "Mutation", "Subscription", "LeadOfferChange", "LeadChange", "LeadOfferPlan", "QuietHours"}
 ALONE |= {"IgnoredField", "SubmitRefusal", "LeadOfferCount"}
 STEPS = {"PlannedStep", "PassedOverTeam"}
 """At most five of them, each planned by statements of its own."""
