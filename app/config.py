@@ -132,6 +132,11 @@ class Settings(BaseSettings):
         min_length=1,
         description="The claim that identifies the user, by their id here or by their e-mail address.",
     )
+    sign_up: bool = Field(
+        default=False,
+        description="Creates an account for a verified e-mail address that has none: `on` or `off`. Needs "
+        "`LEAD_OFFERS_JWKS_URL`. See [Accounts](deploying.md#accounts).",
+    )
 
     oidc_client_id: str | None = Field(
         default=None,
@@ -463,6 +468,7 @@ class Settings(BaseSettings):
             (self.oidc_client_id, "jwks_url", f"it has the keys of the tokens for {PREFIX}OIDC_CLIENT_ID"),
             (self.oidc_client_id, "jwt_issuer", f"people sign in there with {PREFIX}OIDC_CLIENT_ID"),
             (self.webhook_url, "webhook_secret", f"it signs what is sent to {PREFIX}WEBHOOK_URL"),
+            (self.sign_up, "jwks_url", f"{PREFIX}SIGN_UP needs the keys of an identity provider"),
         )
         for given, name, reason in needs:
             if given and not getattr(self, name):

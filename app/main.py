@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from app.access.api_keys import ApiKeys
 from app.access.auth import make_authenticator
 from app.config import Settings, read_settings
-from app.db.change_feed import OfferChange
+from app.db.change_feed import Change
 from app.db.clock import DatabaseClock
 from app.db.engine import Database, connect_as_configured, limits_of
 from app.graphql.graphiql import graphiql_assets, graphiql_page
@@ -55,7 +55,7 @@ def create_app(
     The first request connects to the database. Raises ValueError if a required setting is missing.
     """
 
-    def announce(changes: Sequence[OfferChange] | None) -> None:
+    def announce(changes: Sequence[Change] | None) -> None:
         hub.publish(changes)
 
     async def graphiql(request: Request) -> Response:
@@ -64,7 +64,7 @@ def create_app(
     db = connect_as_configured(settings, limits_of(settings), announce)
     database_clock = DatabaseClock(db)
     now = clock or database_clock
-    hub = Hub(db, settings.listen_url or settings.database_url)
+    hub = Hub(db, settings.listen_url or settings.database_url, now)
     authenticator = make_authenticator(db, settings, now)
     endpoint = GraphQLEndpoint(authenticator, settings, now, hub, graphiql if settings.graphiql else None)
     worker = Worker(db, settings, channels, now, make_webhook(settings)) if channels else None

@@ -11,9 +11,10 @@ null unless a rule below grants them. The answer depends on the viewer and the o
 | Team    | distributionZipcodes, members             | its creator and its accepted members                |
 | Team    | distributionOptions                       | its creator: all; accepted members: their own       |
 | Team    | warnings, nextTeam, minsUntilNextTeam     | its creator                                         |
+| Team    | waitingInvitations                        | its creator                                         |
 | Team    | turns                                     | its creator, if it is a Round Robin team            |
 | Lead    | message                                   | its creator, and the user who holds it              |
-| Lead    | rollouts, nextStep, claims                | its creator                                         |
+| Lead    | rollouts, rolloutTeam, nextStep, claims   | its creator                                         |
 | Lead    | offers                                    | everyone, as far as `visibility.offers` goes        |
 
 Every other field is shown to whoever reaches the object.
@@ -84,7 +85,9 @@ class AccessRule:
 
 def _holds_a_lead(contact: Any, context: AccessContext) -> ColumnElement[bool]:
     return exists(
-        select(1).where(col(Lead.contact_id) == contact.id, col(Lead.claimed_by_id) == context.viewer_id),
+        select(1)
+        .where(col(Lead.contact_id) == contact.id, col(Lead.claimed_by_id) == context.viewer_id)
+        .correlate_except(Lead)
     )
 
 
@@ -103,6 +106,7 @@ ABSENCE = AccessRule(User, owner="id", until="away_until")
 TEAM_DETAILS = AccessRule(Team, owner="creator_id", or_else=_has_accepted)
 TEAM_WARNINGS = AccessRule(Team, owner="creator_id")
 NEXT_TEAM = AccessRule(Team, owner="creator_id")
+WAITING_INVITATIONS = AccessRule(Team, owner="creator_id")
 TURNS = AccessRule(Team, owner="creator_id", only=("order_method", OrderMethod.ROUND_ROBIN))
 MESSAGE = AccessRule(Lead, owner="creator_id", or_else=_holds)
 ROLLOUTS = AccessRule(Lead, owner="creator_id")

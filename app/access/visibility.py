@@ -6,12 +6,16 @@ NOT_FOUND. Seeing a row does not mean that the viewer may change it: the command
 functions `…_parts` select the same rows for lists, which read them in the order of an index.
 """
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import BindParameter, ColumnElement, and_, exists, not_, or_, select
+from sqlalchemy import BindParameter, ColumnElement, and_, exists, or_, select, union
 from sqlalchemy.orm import Mapped
 from sqlmodel import col
+from sqlmodel import select as select_pairs
+from sqlmodel.sql.expression import Select
 
+from app.db.functions import member_of
 from app.db.indexed_parts import IndexedPart
 from app.db.models import ApiKey, Contact, DistributionOption, Lead, LeadOffer, LeadRoute, LeadSource, Team, TeamMember
 from app.domain.enums import LeadOfferStatus, RequestStatus
@@ -28,8 +32,14 @@ Moment = datetime | BindParameter[datetime]
 def offer_parts(viewer_id: ViewerId) -> tuple[IndexedPart, ...]:
     """The visible offers: those made to the viewer, and those made to others by the viewer's teams."""
     return (
-        IndexedPart(col(LeadOffer.user_id) == viewer_id, viewer_id, "user_id"),
-        IndexedPart(col(LeadOffer.offered_by_id) == viewer_id, viewer_id, "offered_by_id", earlier=("user_id",)),
+        IndexedPart(col(LeadOffer.user_id) == viewer_id, viewer_id, "user_id", flags=(("mine", True),)),
+        IndexedPart(
+            col(LeadOffer.offered_by_id) == viewer_id,
+            viewer_id,
+            "offered_by_id",
+            earlier=("user_id",),
+            flags=(("mine", False),),
+        ),
     )
 
 
@@ -49,20 +59,53 @@ def leads(viewer_id: IdValue, now: Moment) -> ColumnElement[bool]:
     return or_(col(Lead.creator_id) == viewer_id, col(Lead.claimed_by_id) == viewer_id, offered)
 
 
+def lead_viewers(lead_ids: Collection[int], now: Moment) -> Select[int, int]:
+    """Select the same rows for all viewers at once: pairs of one of these leads and a user who can see it.
+
+    It reads as many rows as the leads have offers, however many users there are.
+    """
+    pairs = union(
+        select(col(Lead.id), col(Lead.creator_id)).where(member_of(col(Lead.id), lead_ids)),
+        select(col(Lead.id), col(Lead.claimed_by_id))
+        .where(member_of(col(Lead.id), lead_ids))
+        .where(col(Lead.claimed_by_id).is_not(None)),
+        select(col(LeadOffer.lead_id), col(LeadOffer.user_id))
+        .where(member_of(col(LeadOffer.lead_id), lead_ids), _shows_lead(now))
+        .where(col(LeadOffer.user_id).is_not(None)),
+    ).subquery()
+    return select_pairs(pairs.c[0], pairs.c[1])
+
+
+_HIDDEN_FROM_OTHERS = (("submitted", None), ("exhausted", None))
+"""The questions about a lead that have an answer for its creator alone."""
+
+
 def lead_parts(viewer_id: ViewerId, now: Moment) -> tuple[IndexedPart, ...]:
     """The same leads: those that the viewer created, those that they hold, and those that they were offered."""
     offered = select(col(LeadOffer.lead_id)).where(_is_offered(viewer_id, now))
     return (
         IndexedPart(col(Lead.creator_id) == viewer_id, viewer_id, "creator_id"),
-        IndexedPart(col(Lead.claimed_by_id) == viewer_id, viewer_id, "claimed_by_id", earlier=("creator_id",)),
-        IndexedPart(col(Lead.id).in_(offered), viewer_id, earlier=("creator_id", "claimed_by_id")),
+        IndexedPart(
+            col(Lead.claimed_by_id) == viewer_id,
+            viewer_id,
+            "claimed_by_id",
+            earlier=("creator_id",),
+            flags=(("claimed", True), *_HIDDEN_FROM_OTHERS),
+        ),
+        IndexedPart(
+            col(Lead.id).in_(offered), viewer_id, earlier=("creator_id", "claimed_by_id"), flags=_HIDDEN_FROM_OTHERS
+        ),
     )
 
 
 def _is_offered(viewer_id: IdValue, now: Moment) -> ColumnElement[bool]:
     """The viewer has been offered the lead of the offer."""
-    is_cancelled = col(LeadOffer.status) == LeadOfferStatus.CANCELLED
-    return and_(col(LeadOffer.user_id) == viewer_id, not_(is_cancelled), has_come(now))
+    return and_(col(LeadOffer.user_id) == viewer_id, _shows_lead(now))
+
+
+def _shows_lead(now: Moment) -> ColumnElement[bool]:
+    """The offer lets its user see the lead."""
+    return and_(col(LeadOffer.status) != LeadOfferStatus.CANCELLED, has_come(now))
 
 
 def is_live(team: type[Team] = Team) -> ColumnElement[bool]:

@@ -23,8 +23,9 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.config import Settings
-from app.db.change_feed import WATCH_ON_SQLITE, Announce, OfferChange, take_changes
+from app.db.change_feed import WATCH_ON_SQLITE, Announce, Change, take_changes
 from app.db.driver_errors import DRIVER_ERRORS, TransactionConflict, is_broken, to_api_error, translate_errors
+from app.db.functions import SQLITE_FUNCTIONS
 from app.db.read_pool import ReadPool, StoppedError, is_open
 from app.db.sqlite_reads import STEPS_PER_CHECK, SQLiteReads
 from app.errors import ApiError
@@ -136,12 +137,13 @@ class Database:
 
         Use `in_transaction` for transactions that run beside others: this one is not run again after a conflict.
         """
-        changes: Sequence[OfferChange] = ()
+        changes: Sequence[Change] = ()
         with translate_errors(*DRIVER_ERRORS):
             async with self._writes() as session:
                 async with session.begin():
                     yield session
                     if self._announce and not self.is_postgresql:
+                        await session.flush()
                         connection = await (await session.connection()).get_raw_connection()
                         changes = await take_changes(connection.driver_connection)
                 if self._announce and changes:
@@ -206,9 +208,9 @@ def connect(
 ) -> Database:
     """Return the database at a URL, `sqlite+aiosqlite:///…` or `postgresql+asyncpg://…`. The first use connects.
 
-    On SQLite, `announce` receives the offers that each `write` has changed; on PostgreSQL, app/db/listener.py does.
-    With `has_webhook`, commands write events for a webhook. The last step of a lead waits `unclaimed_minutes` after its
-    last offer.
+    On SQLite, `announce` receives the offers and leads that each `write` has changed; on PostgreSQL,
+    app/db/listener.py does. With `has_webhook`, commands write events for a webhook. The last step of a lead waits
+    `unclaimed_minutes` after its last offer.
     """
     parsed = make_url(url)
     is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -300,6 +302,8 @@ def _sqlite(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
         for pragma in SQLITE_PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+        for name, function in SQLITE_FUNCTIONS.items():
+            connection.create_function(name, 1, function, deterministic=True)
 
     if limits.statement_seconds is not None:
         _interrupt_after(engine, limits.statement_seconds)

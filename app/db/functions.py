@@ -1,12 +1,13 @@
-"""SQL functions of our own, compiled for both databases: membership in a list, rows as a parameter, lists, and times.
+"""SQL functions of our own, compiled for both databases: lists, rows as a parameter, text without case, and times.
 
 `IN (?, ?, …)` and `VALUES (?, ?, …), …` take one parameter per value. Both databases allow about 32,000 parameters, and
 each number of them makes another statement. A list or rows bound as a single parameter keep the text of the statement
 the same, so that it is compiled and prepared once.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 import orjson
@@ -29,8 +30,9 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
-from app.db.types import UTCDateTime
+from app.db.types import Text, UTCDateTime
 from app.domain.bounds import LARGEST_INT, LATEST
+from app.domain.case_folding import Folding, fold_text, fold_typed, folds
 
 # Membership in a list
 
@@ -169,6 +171,82 @@ class _Gathered(FunctionElement[list[int]]):
 @compiles(_Gathered)
 def _gathered(element: _Gathered, compiler: SQLCompiler, **options: Any) -> str:
     function = "json_group_array" if compiler.dialect.name == "sqlite" else "array_agg"
+    return f"{function}({compiler.process(element.clauses, **options)})"
+
+
+# Text without regard to case
+
+
+def folded(text: ColumnElement[Any], folding: Folding = Folding.TEXT) -> ColumnElement[str]:
+    """Return the text without regard to case. Values that it is compared with are folded as well."""
+    return text if isinstance(text.type, _FoldedText) else _Folded(text, folding)
+
+
+def position_in(text: ColumnElement[str], part: Any) -> ColumnElement[int]:
+    """Return where the first `part` begins in the text, from 1, or 0. An empty part is at 1. Null for a null text."""
+    return _Position(text, part)
+
+
+class _FoldedText(TypeDecorator[str]):
+    """Folded text."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, folding: Folding) -> None:
+        super().__init__()
+        self.folding = folding
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else fold_typed(value, self.folding)
+
+
+class _Folded(FunctionElement[str]):
+    inherit_cache = True
+
+    def __init__(self, text: ColumnElement[Any], folding: Folding) -> None:
+        self.folding, self.type = folding, _FoldedText(folding)
+        table: BindParameter[str] = bindparam(folding.value, _folds_as_json(folding), type_=String)
+        super().__init__(text, table)
+
+
+@cache
+def _folds_as_json(folding: Folding) -> str:
+    return orjson.dumps(folds(folding)).decode()
+
+
+@compiles(_Folded, "postgresql")
+def _postgresql_folded(element: _Folded, compiler: SQLCompiler, **options: Any) -> str:
+    """The table is parsed once for a statement, and used for texts that are not all ASCII."""
+    text, table = (compiler.process(clause, **options) for clause in element.clauses)
+    fold = f"coalesce((SELECT CAST({table} AS jsonb)) ->> c, c)"
+    characters = f"unnest(string_to_array({text}, NULL)) WITH ORDINALITY AS characters(c, n)"
+    by_table = f"(SELECT string_agg({fold}, '' ORDER BY n) FROM {characters})"  # noqa: S608
+    is_ascii = f"octet_length({text}) = char_length({text})"
+    return f'(CASE WHEN {is_ascii} THEN lower({text}) ELSE {by_table} END COLLATE "C")'
+
+
+@compiles(_Folded, "sqlite")
+def _sqlite_folded(element: _Folded, compiler: SQLCompiler, **options: Any) -> str:
+    text, _ = element.clauses
+    return f"{element.folding.value}({compiler.process(text, **options)})"
+
+
+SQLITE_FUNCTIONS: Mapping[str, Callable[[str | None], str | None]] = {
+    folding.value: partial(lambda folding, text: None if text is None else fold_text(text, folding), folding)
+    for folding in Folding
+}
+"""The functions of one argument that every connection to SQLite needs, by name."""
+
+
+class _Position(FunctionElement[int]):
+    inherit_cache = True
+    type = Integer()
+
+
+@compiles(_Position)
+def _position(element: _Position, compiler: SQLCompiler, **options: Any) -> str:
+    function = "instr" if compiler.dialect.name == "sqlite" else "strpos"
     return f"{function}({compiler.process(element.clauses, **options)})"
 
 

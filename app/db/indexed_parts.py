@@ -17,12 +17,16 @@ class IndexedPart:
     A row is in an earlier part if one of the columns `earlier` holds the id `user_id`. Pages apply `is_new` to the rows
     that they have read in the order of an index; as a condition of the read, it would make them skip any number of
     rows. No row gets lost: a row of the page is among the first rows of each part that it belongs to.
+
+    `flags` has the answers that all rows of the part give, unless they belong to an earlier part; None if they give
+    none. A list with a filter that requires another answer leaves the part out.
     """
 
     rows: ColumnElement[bool]
     user_id: int | BindParameter[int]
     owner: str | None = None
     earlier: tuple[str, ...] = ()
+    flags: tuple[tuple[str, bool | None], ...] = ()
 
     def is_new(self, columns: Any) -> ColumnElement[bool]:
         """The row belongs to no earlier part. `columns` are those of the table, or of rows read from it."""

@@ -1,8 +1,8 @@
-"""Listens to a notification channel of PostgreSQL, and reconnects when the connection is lost."""
+"""Listens to notification channels of PostgreSQL, and reconnects when the connection is lost."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,14 +21,15 @@ LONGEST_PAUSE = 5.0
 
 
 class Listener:
-    """Calls `heard` with the payload of each notification, and `missed` after a reconnect: some may have been lost.
+    """Calls a channel's function with the payload of each notification.
+
+    It calls `missed` after a reconnect: some notifications may have been lost.
 
     `url` must lead to the server itself. LISTEN does not work behind a pooler that shares connections.
     """
 
-    def __init__(self, url: str, channel: str, heard: Callable[[str], None], missed: Callable[[], None]) -> None:
+    def __init__(self, url: str, heard: Mapping[str, Callable[[str], None]], missed: Callable[[], None]) -> None:
         self._engine = create_async_engine(url, poolclass=NullPool)
-        self._channel = channel
         self._heard = heard
         self._missed = missed
         self.listening = asyncio.Event()
@@ -61,15 +62,16 @@ class Listener:
         try:
             driver.add_termination_listener(lambda _connection: closed.set())
             async with asyncio.timeout(CHECK_SECONDS):
-                await driver.add_listener(self._channel, self._hear)
+                for channel in self._heard:
+                    await driver.add_listener(channel, self._hear)
             yield driver, closed
         finally:
             driver.terminate()
             await pooled.invalidate()
             await pooled.close()
 
-    def _hear(self, _connection: Any, _pid: int, _channel: str, payload: str) -> None:
-        self._heard(payload)
+    def _hear(self, _connection: Any, _pid: int, channel: str, payload: str) -> None:
+        self._heard[channel](payload)
 
 
 async def _until_lost(connection: Any, closed: asyncio.Event) -> None:

@@ -79,6 +79,12 @@ def _live_teams(name: str, *order: Any) -> Index:
     return Index(name, "creator_id", *order, postgresql_where=where, sqlite_where=where)
 
 
+def _leads_by_time(name: str, condition: str) -> Index:
+    """Return an index of the leads of a creator that meet the condition, newest first."""
+    where = text(condition)
+    return Index(name, "creator_id", text("created_at DESC"), "id", postgresql_where=where, sqlite_where=where)
+
+
 NEVER_REUSE_IDS = {"sqlite_autoincrement": True}
 """Keeps SQLite from giving the id of a deleted row to a new one. PostgreSQL never does."""
 
@@ -346,6 +352,9 @@ class Lead(SQLModel, table=True):
         Index("ix_leads_held_by_by_id", "claimed_by_id", "id"),
         Index("ix_leads_held_by_by_time", "claimed_by_id", text("created_at DESC"), "id"),
         *_newest_first("ix_leads_held_by_by_claim", "claimed_by_id", "claimed_at"),
+        _leads_by_time("ix_leads_unclaimed_by_time", "claimed_by_id IS NULL"),
+        _leads_by_time("ix_leads_unsubmitted_by_time", "first_team_id IS NULL"),
+        _leads_by_time("ix_leads_exhausted_by_time", "exhausted_at IS NOT NULL"),
         Index("ix_leads_created_by_by_source", "creator_id", "source_id", "id"),
         *_newest_first("ix_leads_created_by_by_price", "creator_id", "listing_price"),
         Index(
@@ -484,6 +493,8 @@ class LeadOffer(SQLModel, table=True):
         *_newest_first("ix_lead_offers_made_by", "offered_by_id", "notify_at", "user_id"),
         Index("ix_lead_offers_made_to_by_id", "user_id", "id"),
         Index("ix_lead_offers_made_to_by_lead", "user_id", "lead_id"),
+        Index("ix_lead_offers_made_to_by_status", "user_id", "status"),
+        Index("ix_lead_offers_made_by_by_status", "offered_by_id", "status", "user_id"),
         Index("ix_lead_offers_of_lead_by_id", "lead_id", "id"),
         Index("ix_lead_offers_of_lead_by_time", "lead_id", "notify_at", "id"),
         Index("ix_lead_offers_made_by_by_id", "offered_by_id", "id", postgresql_include=["user_id"]),
@@ -559,7 +570,7 @@ class Claim(SQLModel, table=True):
 
 
 class Attempts(SQLModel):
-    """The columns of every row that the worker sends: deliveries, notices and events."""
+    """The columns of every row that the worker sends: deliveries, notices, invitations and events."""
 
     status: DeliveryStatus = Field(sa_type=enum_type(DeliveryStatus))
     attempts: int = 0
@@ -598,6 +609,42 @@ class Notice(Attempts, table=True):
 
     id: int = _id()
     lead_id: int = _reference("leads.id", index=True)
+
+
+IS_WAITING = "removed_at IS NULL"
+
+
+class WaitingInvitation(Attempts, table=True):
+    """An invitation to a team that waits until its address has an account, and the e-mail that tells about it.
+
+    The creator of the account then gets a membership in its place. An invitation that was removed is kept, because it
+    tells when its address got the last e-mail.
+    """
+
+    __tablename__ = "waiting_invitations"
+    __table_args__ = (
+        Index(
+            "uq_waiting_invitations_waiting",
+            "team_id",
+            "email",
+            unique=True,
+            postgresql_where=text(IS_WAITING),
+            sqlite_where=text(IS_WAITING),
+        ),
+        Index("ix_waiting_invitations_inviter_by_time", "inviter_id", "invited_at"),
+        _pending_index("ix_waiting_invitations_due"),
+        NEVER_REUSE_IDS,
+    )
+
+    id: int = _id()
+    team_id: int = _reference("teams.id", index=True)
+    inviter_id: int = _reference("users.id")
+    email: str = Field(sa_type=Text, index=True)
+    """As in users, by which the account is recognized."""
+    invited_at: datetime = Field(sa_type=UTCDateTime)
+    mail_at: datetime = Field(sa_type=UTCDateTime)
+    """When the e-mail was or is due for the first time."""
+    removed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
 class TextReply(SQLModel, table=True):

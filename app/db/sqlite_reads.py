@@ -13,6 +13,8 @@ from threading import local
 from time import monotonic
 from typing import Any
 
+from app.db.functions import SQLITE_FUNCTIONS
+
 THREADS = 4
 """Reads that run at the same time. SQLite releases Python's lock while it works."""
 
@@ -65,6 +67,8 @@ class SQLiteReads:
         )
         for pragma in self._pragmas:
             connection.execute(f"PRAGMA {pragma}")
+        for name, function in SQLITE_FUNCTIONS.items():
+            connection.create_function(name, 1, function, deterministic=True)
         limit = self._statement_seconds
         if limit is not None:
             connection.set_progress_handler(lambda: monotonic() - self._of_thread.began > limit, STEPS_PER_CHECK)

@@ -16,6 +16,7 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.functions import gathered, list_value, rows_parameter
+from app.db.list_fields import NO_FIELDS, Fields, FilteredRow
 from app.db.models import Lead, LeadSource, Team
 from app.db.types import UTCDateTime
 from app.domain.bounds import MOST_GROUPS
@@ -59,6 +60,8 @@ async def lead_figures(
     by: FigureGroup | None,
     zone: ZoneInfo,
     where: filters.Where = filters.EVERYTHING,
+    *,
+    fields: Fields = NO_FIELDS,
 ) -> list[LeadFigures]:
     """Return the figures of the Team Rollout leads that the viewer created in the span and that match `where`.
 
@@ -67,7 +70,8 @@ async def lead_figures(
     """
     parts = periods(span, by, zone)
     dialect = (await session.connection()).dialect.name
-    statement = _groups(_counted(viewer_id, span, by, parts, dialect).where(filters.matches(where, _LEAD)), by)
+    matching = filters.matches(where, FilteredRow(_LEAD, fields))
+    statement = _groups(_counted(viewer_id, span, by, parts, dialect).where(matching), by)
     values = {"periods": [(number, part.begins, part.ends) for number, part in enumerate(parts)]}
     rows = await session.exec(statement, params=values)  # type: ignore[call-overload]
     groups = [_Group(*row) for row in rows]

@@ -20,6 +20,7 @@ from math import ceil
 from typing import Any
 
 from graphql import (
+    BooleanValueNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
@@ -49,7 +50,8 @@ from graphql import (
 
 from app.config import Settings
 from app.domain.bounds import LONGEST_CHAIN, LONGEST_MESSAGE, LONGEST_TEXT
-from app.domain.enums import ApiScope
+from app.domain.enums import ApiScope, LeadOfferStatus
+from app.graphql.inputs.where import RELATED
 from app.lists.filters import (
     IN_REQUEST,
     MAX_CONDITIONS,
@@ -84,12 +86,14 @@ ASSUMED_ITEMS = {
     "LeadFigures": 366,
     "MemberFigures": 25,
     "LeadOffer": 25,
+    "LeadOfferCount": len(LeadOfferStatus),
     "PlannedOffer": 25,
     "PlannedStep": LONGEST_CHAIN,
     "PassedOverTeam": LONGEST_CHAIN,
     "SkippedMember": 25,
     "TeamWarning": 25,
     "Turn": 25,
+    "WaitingInvitation": 25,
     "String": 100,
 }
 """The assumed length of a list that is not a page, by the type of its items: as long as for a large team."""
@@ -384,8 +388,8 @@ def _check_wheres(wheres: Sequence[tuple[ValueNode, int]], variables: Mapping[st
 def _size_of(where: object, variables: Mapping[str, Any]) -> tuple[int, int]:
     """Return the number of conditions of a `where`, and of the values in their lists.
 
-    An empty part of `and`, `or` or `not` counts as a condition. If there are more than MAX_CONDITIONS, those in parts
-    that were not looked at count as one for each part.
+    An empty part of `and`, `or` or `not`, or of a filter of another row, counts as a condition. If there are more than
+    MAX_CONDITIONS, those in parts that were not looked at count as one for each part.
     """
     conditions = values = 0
     stack = [(where, 1)]
@@ -399,7 +403,15 @@ def _size_of(where: object, variables: Mapping[str, Any]) -> tuple[int, int]:
                 stack += [(part, level + 1) for part in parts]
                 inside += len(parts)
                 continue
-            for _operator, operand in _fields(_resolve(value, variables)):
+            value = _resolve(value, variables)  # noqa: PLW2901
+            if name in RELATED:
+                stack.append((value, level + 1))
+                inside += 1
+                continue
+            if isinstance(value, bool | BooleanValueNode):
+                conditions += 1
+                inside += 1
+            for _operator, operand in _fields(value):
                 conditions += 1
                 inside += 1
                 items = len(_items(_resolve(operand, variables)))

@@ -12,6 +12,8 @@ from sqlalchemy import ColumnElement
 from sqlmodel import SQLModel
 
 from app.access.field_access import AccessContext, AccessRule
+from app.access.list_fields import no_fields
+from app.db.list_fields import Fields
 from app.lists.pagination import Visible
 
 Expression = Callable[[Any, AccessContext], ColumnElement[Any]]
@@ -22,6 +24,10 @@ VisibleRows = Callable[[AccessContext], Visible]
 
 VisibleRow = Callable[[AccessContext], ColumnElement[bool]]
 """The same as one condition."""
+
+
+ListFields = Callable[[AccessContext], Fields]
+"""The fields by which a list is filtered and sorted, beyond the columns of its table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,7 @@ class NestedPage:
     parent: str
     visible: VisibleRow
     rule: AccessRule | None = None
+    fields: ListFields = no_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,20 @@ class RootPage:
     model: type[SQLModel]
     visible: VisibleRows
     within: str | None = None
+    fields: ListFields = no_fields
+
+
+@dataclass(frozen=True, slots=True)
+class RootCounts:
+    """How many rows of `model` that the viewer can see have each value of an enum column, in the enum's order.
+
+    The objects have the value in the field with the column's name, and the number in `count`.
+    """
+
+    model: type[SQLModel]
+    column: str
+    visible: VisibleRows
+    fields: ListFields = no_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,5 +139,5 @@ class Viewer:
     model: type[SQLModel]
 
 
-Declaration = Computed | Reference | Children | NestedPage | Embedded | RootPage | Lookup | Viewer
-DECLARATIONS = (Computed, Reference, Children, NestedPage, Embedded, RootPage, Lookup, Viewer)
+Declaration = Computed | Reference | Children | NestedPage | Embedded | RootPage | RootCounts | Lookup | Viewer
+DECLARATIONS = (Computed, Reference, Children, NestedPage, Embedded, RootPage, RootCounts, Lookup, Viewer)

@@ -11,6 +11,7 @@
 | `nested_page`      | a page of the rows that belong to the row                         | a subquery            |
 | `embedded`         | an object made of columns of the row                              | columns               |
 | `root_page`        | a page of all rows that the viewer can see                        | a subquery            |
+| `root_counts`      | how many rows that the viewer can see have each value of a column | a subquery            |
 | `lookup`           | the row with the id in the argument                               | a subquery            |
 | `resolved`         | whatever its resolver returns, and as SQL if there is a `read`    | as `read` says        |
 
@@ -26,9 +27,11 @@ from typing import Any
 import strawberry
 from sqlalchemy import ColumnElement, case
 from sqlmodel import SQLModel, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 from strawberry import UNSET
 
 from app.access.field_access import AccessContext, AccessRule
+from app.access.list_fields import no_fields
 from app.domain.identifiers import parse_id
 from app.graphql.context import Info
 from app.graphql.declarations import (
@@ -37,16 +40,18 @@ from app.graphql.declarations import (
     Declaration,
     Embedded,
     Expression,
+    ListFields,
     Lookup,
     NestedPage,
     Reference,
+    RootCounts,
     RootPage,
     Via,
     VisibleRow,
     VisibleRows,
 )
 from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
-from app.lists.pagination import columns_of, fetch_page
+from app.lists.pagination import columns_of, counts_by, fetch_page
 
 
 def column(description: str) -> Any:
@@ -133,7 +138,7 @@ def children(  # noqa: PLR0913  one for each attribute of Children
     return resolved(resolve, description, read)
 
 
-def nested_page(
+def nested_page(  # noqa: PLR0913  one for each attribute of NestedPage, and the types of its arguments
     model: type[SQLModel],
     description: str,
     *,
@@ -142,6 +147,7 @@ def nested_page(
     where_type: Any,
     sort_type: Any,
     rule: AccessRule | None = None,
+    fields: ListFields = no_fields,
 ) -> Any:
     """Declare a field that shows a page of the rows of `model` that belong to the row. See `NestedPage`."""
 
@@ -156,9 +162,10 @@ def nested_page(
         page = parse_page(where, sort, limit, skip)
         if rule is not None and not await info.context.can_read(root, rule):
             return None
-        return await info.context.loaders.pages(model, parent, visible(info.context.access), page).load(root.id)
+        access = info.context.access
+        return await info.context.loaders.pages(model, parent, visible(access), page, fields(access)).load(root.id)
 
-    return resolved(resolve, description, NestedPage(model, parent, visible, rule))
+    return resolved(resolve, description, NestedPage(model, parent, visible, rule, fields))
 
 
 def embedded(kind: Callable[..., Any], columns: dict[str, str], rule: AccessRule, description: str) -> Any:
@@ -173,7 +180,15 @@ def embedded(kind: Callable[..., Any], columns: dict[str, str], rule: AccessRule
     return resolved(resolve, description, Embedded(tuple(columns.items()), rule))
 
 
-def root_page(model: type[SQLModel], visible: VisibleRows, where_type: Any, sort_type: Any, description: str) -> Any:
+def root_page(
+    model: type[SQLModel],
+    visible: VisibleRows,
+    where_type: Any,
+    sort_type: Any,
+    description: str,
+    *,
+    fields: ListFields = no_fields,
+) -> Any:
     """Declare a query that lists the rows of `model` that the viewer can see. See `RootPage`."""
 
     async def resolve(
@@ -184,12 +199,38 @@ def root_page(model: type[SQLModel], visible: VisibleRows, where_type: Any, sort
         skip: SkipArgument = 0,
     ) -> Any:
         page, with_total = parse_page(where, sort, limit, skip), info.selects("total")
-        rows = visible(info.context.access)
+        rows, beyond = visible(info.context.access), fields(info.context.access)
         return await info.context.db.read_page(
-            str(model.__tablename__), lambda session: fetch_page(session, model, rows, page, with_total=with_total)
+            str(model.__tablename__),
+            lambda session: fetch_page(session, model, rows, page, with_total=with_total, fields=beyond),
         )
 
-    return resolved(resolve, description, RootPage(model, visible))
+    return resolved(resolve, description, RootPage(model, visible, fields=fields))
+
+
+def root_counts(
+    model: type[SQLModel],
+    column: str,
+    visible: VisibleRows,
+    where_type: Any,
+    kind: Callable[..., Any],
+    description: str,
+    *,
+    fields: ListFields = no_fields,
+) -> Any:
+    """Declare a query that counts the rows of `model` by the values of a column. See `RootCounts`."""
+
+    async def resolve(info: Info, where: WhereArgument[where_type] = UNSET) -> Any:
+        access, asked = info.context.access, parse_page(where, None, None, None).where
+        counts = counts_by(column, model, visible(access), asked, fields(access))
+
+        async def read(session: AsyncSession) -> list[Any]:
+            rows = await session.exec(counts)  # type: ignore[call-overload]
+            return [kind(**{column: value, "count": count}) for value, count, _ in rows]
+
+        return await info.context.db.read_page(str(model.__tablename__), read)
+
+    return resolved(resolve, description, RootCounts(model, column, visible, fields))
 
 
 def lookup(model: type[SQLModel], visible: VisibleRow, id_type: Any, description: str) -> Any:

@@ -24,6 +24,7 @@ from app.commands.team_warnings import fetch_warnings
 from app.config import Settings
 from app.db.engine import Database
 from app.db.functions import member_of
+from app.db.list_fields import Fields
 from app.db.models import Team
 from app.domain.alert_channels import unserved
 from app.domain.team_warnings import TeamWarning
@@ -104,7 +105,7 @@ class Loaders:
         return self._object_texts[key]
 
     def pages(
-        self, model: type[T], parent: str, found: ColumnElement[bool], page: PageRequest
+        self, model: type[T], parent: str, found: ColumnElement[bool], page: PageRequest, fields: Fields
     ) -> DataLoader[int, Page[T]]:
         """Pages of `model` nested in a list, by the id of the parent, which is in the column `parent`."""
         key = (model, page)
@@ -113,7 +114,7 @@ class Loaders:
             async def load(ids: list[int]) -> list[Page[T]]:
                 pages = await self._db.read_page(
                     str(model.__tablename__),
-                    lambda session: fetch_pages(session, model, parent, ids, found, page),
+                    lambda session: fetch_pages(session, model, parent, ids, found, page, fields=fields),
                 )
                 return [pages[i] for i in ids]
 

@@ -9,6 +9,8 @@ from sqlmodel import col
 from strawberry import UNSET, argument
 
 from app.access import visibility
+from app.access.field_access import AccessContext
+from app.access.list_fields import contact_fields, lead_fields, offer_fields
 from app.commands import preview
 from app.db import models
 from app.domain.alert_channels import unserved
@@ -20,7 +22,7 @@ from app.figures import lead_figures, member_figures
 from app.graphql.context import Info
 from app.graphql.declarations import RootPage, Viewer
 from app.graphql.enums import FigureGroup
-from app.graphql.fields import lookup, resolved, root_page
+from app.graphql.fields import lookup, resolved, root_counts, root_page
 from app.graphql.inputs.fields import ContactId, LeadId, LeadOfferId, TeamId
 from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
 from app.graphql.inputs.sort import (
@@ -48,14 +50,14 @@ from app.graphql.types.api_keys import ApiKey
 from app.graphql.types.contacts import Contact
 from app.graphql.types.figures import LeadFigures, MemberFigures
 from app.graphql.types.leads import Lead
-from app.graphql.types.offers import LeadOffer
+from app.graphql.types.offers import LeadOffer, LeadOfferCount
 from app.graphql.types.page import Page
 from app.graphql.types.preview import LeadOfferPlan
 from app.graphql.types.routes import LeadRoute, LeadSource
 from app.graphql.types.teams import Team, TeamMember
 from app.graphql.types.users import User
 from app.lists import pagination
-from app.lists.pagination import T, Visible, fetch_page
+from app.lists.pagination import Visible, fetch_page
 
 
 def _me(info: Info) -> models.User:
@@ -75,7 +77,12 @@ async def _lead_offers(
     visible: Visible = visibility.offer_parts(info.context.viewer.id)
     if lead_id is not None and lead_id is not UNSET:
         visible = and_(visibility.offers(info.context.viewer.id), _is(col(models.LeadOffer.lead_id), lead_id))
-    return await _page(info, models.LeadOffer, visible, where, sort, limit, skip)
+    page, with_total = parse_page(where, sort, limit, skip), info.selects("total")
+    fields = offer_fields(info.context.access)
+    return await info.context.db.read_page(
+        "lead_offers",
+        lambda session: fetch_page(session, models.LeadOffer, visible, page, with_total=with_total, fields=fields),
+    )
 
 
 async def _preview_lead_offers(
@@ -126,7 +133,9 @@ async def _lead_figures(
     zone, group = known_zone(zone_name or context.viewer.user.timezone), by or None
     return await context.db.read_page(
         "leads",
-        lambda session: lead_figures(session, context.viewer.id, Span(from_, to), group, zone, matching),
+        lambda session: lead_figures(
+            session, context.viewer.id, Span(from_, to), group, zone, matching, fields=lead_fields(context.access)
+        ),
     )
 
 
@@ -144,11 +153,8 @@ async def _member_figures(
     )
 
 
-async def _page(info: Info, model: type[T], visible: Visible, *asked: Any) -> pagination.Page[T]:
-    page, with_total = parse_page(*asked), info.selects("total")
-    return await info.context.db.read_page(
-        str(model.__tablename__), lambda session: fetch_page(session, model, visible, page, with_total=with_total)
-    )
+def _visible_offers(access: AccessContext) -> Visible:
+    return visibility.offer_parts(access.viewer_id)
 
 
 def _is(column: Any, sent_id: str) -> ColumnElement[bool]:
@@ -166,7 +172,17 @@ class Query:
         _lead_offers,
         "The offers made to you, and the offers made to members of teams that you created, due or not. Empty if you "
         "cannot access the lead of leadId.",
-        RootPage(models.LeadOffer, lambda access: visibility.offer_parts(access.viewer_id), within="lead_id"),
+        RootPage(models.LeadOffer, _visible_offers, within="lead_id", fields=offer_fields),
+    )
+    lead_offer_counts: list[LeadOfferCount] = root_counts(
+        models.LeadOffer,
+        "status",
+        _visible_offers,
+        LeadOfferWhere,
+        LeadOfferCount,
+        "How many of the lead offers that you can see have each status; statuses without any are left out. In the "
+        "order of LeadOfferStatus.",
+        fields=offer_fields,
     )
     lead_offer: LeadOffer | None = lookup(
         models.LeadOffer,
@@ -192,6 +208,7 @@ class Query:
         LeadWhere,
         LeadSort,
         "The leads that you created, hold, or have a due offer of that is not CANCELLED.",
+        fields=lead_fields,
     )
     team: Team | None = lookup(
         models.Team,
@@ -226,6 +243,7 @@ class Query:
         ContactWhere,
         ContactSort,
         "The contacts that you created.",
+        fields=contact_fields,
     )
     lead_routes: Page[LeadRoute] = root_page(
         models.LeadRoute,

@@ -5,19 +5,20 @@ type of their column. Rules for null:
 
 - `eq` null matches null, and `ne` null matches everything else.
 - `ne` and `nin` match rows whose value is null. `lt`, `lte`, `gt` and `gte` never do.
+- `contains` and `startsWith` never match null. An empty text is in every text.
 - A negation matches exactly the rows that its condition does not match.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Column, ColumnElement, UnaryExpression, and_, bindparam, false, or_, true
-from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy import ColumnElement, UnaryExpression, and_, bindparam, exists, false, literal_column, or_, select, true
 
-from app.db.functions import member_of, set_parameter
+from app.db.functions import folded, member_of, position_in, set_parameter
+from app.db.list_fields import FilteredRow, Flag, RelatedRow
 from app.errors import ApiError, Code
 
 MAX_CONDITIONS = 250
@@ -32,8 +33,11 @@ MAX_SORTS = 5
 IN_REQUEST = " in one request"
 """Ends the message of a limit that counts over all lists of a request."""
 
-Columns = Mapping[str, ColumnElement[Any]] | ReadOnlyColumnCollection[str, Column[Any]]
-"""The columns of a list by the names that its filters and sorts use: a mapping, or the columns of a table."""
+
+class Columns(Protocol):
+    """The values that filters and sorts use, by name: a mapping, the columns of a table, or a FilteredRow."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
 
 
 class Operator(StrEnum):
@@ -45,10 +49,14 @@ class Operator(StrEnum):
     LTE = "lte"
     GT = "gt"
     GTE = "gte"
+    CONTAINS = "contains"
+    STARTS_WITH = "startsWith"
 
 
 RANGES = frozenset({Operator.LT, Operator.LTE, Operator.GT, Operator.GTE})
 LISTS = frozenset({Operator.IN, Operator.NIN})
+SEARCHES = frozenset({Operator.CONTAINS, Operator.STARTS_WITH})
+"""Operators for text alone, which they compare without regard to case."""
 
 
 class NoMatch:
@@ -93,7 +101,23 @@ class Negation:
     part: "Where"
 
 
-Where = Condition | AllOf | AnyOf | Negation
+@dataclass(frozen=True, slots=True)
+class FlagCondition:
+    """Matches rows that answer a question this way. The value is part of the statement's text, for partial indexes."""
+
+    field: str
+    value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedCondition:
+    """Matches rows that refer to a row of another table, by the field, that matches the part."""
+
+    field: str
+    part: "Where"
+
+
+Where = Condition | AllOf | AnyOf | Negation | FlagCondition | RelatedCondition
 EVERYTHING = AllOf()
 
 
@@ -113,13 +137,36 @@ def matches(where: Where, columns: Columns) -> ColumnElement[bool]:
     """Return the SQL of a condition."""
     match where:
         case Condition(field, operator, value):
-            return _SQL[operator](columns[field], _operand(columns[field], operator, value))
+            column = folded(columns[field]) if operator in SEARCHES else columns[field]
+            return _SQL[operator](column, _operand(column, operator, value))
         case AllOf(parts):
             return and_(true(), *(matches(part, columns) for part in parts))
         case AnyOf(parts):
             return or_(false(), *(matches(part, columns) for part in parts))
         case Negation(part):
             return matches(part, columns).is_not(true())
+        case FlagCondition(field, value):
+            flag: Flag = columns[field]
+            return flag.yes if value else flag.no
+        case RelatedCondition(field, part):
+            return _matches_related(columns[field], part)
+
+
+def _matches_related(related: RelatedRow, part: Where) -> ColumnElement[bool]:
+    row = related.table.alias()
+    is_found = matches(part, FilteredRow(row.c, related.fields))
+    found: Any = select(literal_column("1")).where(row.c.id == related.id, is_found)
+    return exists(found.correlate_except(row))
+
+
+def required_flags(where: Where) -> Iterator[FlagCondition]:
+    """Yield the questions that every matching row answers in the given way."""
+    match where:
+        case FlagCondition():
+            yield where
+        case AllOf(parts):
+            for part in parts:
+                yield from required_flags(part)
 
 
 def bounded(where: Where, sort: Sequence[Sort]) -> Where:
@@ -167,7 +214,7 @@ def parametrize(where: Where, prefix: str = "") -> tuple[Where, dict[str, Any]]:
     return _parametrize(where, values, prefix), values
 
 
-def _parametrize(where: Where, values: dict[str, Any], prefix: str) -> Where:
+def _parametrize(where: Where, values: dict[str, Any], prefix: str) -> Where:  # noqa: PLR0911  one kind a line
     match where:
         case Condition(_, _, None | NoMatch()):
             return where
@@ -181,6 +228,10 @@ def _parametrize(where: Where, values: dict[str, Any], prefix: str) -> Where:
             return AnyOf(tuple(_parametrize(part, values, prefix) for part in parts))
         case Negation(part):
             return Negation(_parametrize(part, values, prefix))
+        case FlagCondition():
+            return where
+        case RelatedCondition(field, part):
+            return RelatedCondition(field, _parametrize(part, values, prefix))
 
 
 def ordering(sort: Iterable[Sort], columns: Columns) -> list[UnaryExpression[Any]]:
@@ -200,7 +251,7 @@ def _operand(column: ColumnElement[Any], operator: Operator, value: Any) -> Any:
             return set_parameter(name, column) if operator in LISTS else bindparam(name, type_=column.type)
         case tuple():
             return _without_no_match(value)
-    return value
+    return bindparam(None, value, type_=column.type) if operator in SEARCHES else value
 
 
 def _without_no_match(values: tuple[Any, ...]) -> list[Any]:
@@ -233,4 +284,6 @@ _SQL: Mapping[Operator, Callable[[Any, Any], ColumnElement[bool]]] = {
     Operator.LTE: lambda column, value: column <= value,
     Operator.GT: lambda column, value: column > value,
     Operator.GTE: lambda column, value: column >= value,
+    Operator.CONTAINS: lambda column, value: position_in(column, value) > 0,
+    Operator.STARTS_WITH: lambda column, value: position_in(column, value) == 1,
 }

@@ -1,17 +1,21 @@
 """Pagination: filters, sorts, limits and counts a list in one statement, so that page and total share a snapshot."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ColumnElement,
     Integer,
     Select,
+    String,
     Table,
     and_,
+    case,
+    cast,
     column,
     func,
     inspect,
@@ -31,6 +35,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.functions import member_of
 from app.db.indexed_parts import IndexedPart
+from app.db.list_fields import NO_FIELDS, Fields, FilteredRow
 from app.db.sqlalchemy_internals import as_core
 from app.lists import filters
 
@@ -87,16 +92,22 @@ async def fetch_page(
     page: PageRequest,
     *,
     with_total: bool,
+    fields: Fields = NO_FIELDS,
 ) -> Page[T]:
-    """Read a page of the visible rows of `model`, and their total if requested, in one statement."""
+    """Read a page of the visible rows of `model`, and their total if requested, in one statement.
+
+    `fields` are those that its filter and sort may use beyond the columns.
+    """
     where = filters.bounded(page.where, page.sort)
-    total = count_rows(model, visible, where) if with_total else literal(0)
+    total = count_rows(model, visible, where, fields) if with_total else literal(0)
     extent = Extent(page.limit, page.skip, scan_limit_for(page.limit + page.skip))
-    rows = aliased(model, page_rows(model, visible, where, page.sort, extent).subquery(), adapt_on_names=True)
+    found = page_rows(model, visible, where, page.sort, extent, fields=fields).subquery()
+    rows = aliased(model, found, adapt_on_names=True)
 
     one = select(literal(1).label("one")).subquery()  # a row that carries the total of an empty page
     statement = select(total, rows).select_from(one).outerjoin(rows, true())
-    ordered = statement.order_by(*filters.ordering(page.sort, columns_of(rows)))
+    columns = {**columns_of(rows), **{each.field: found.c[each.field] for each in page.sort if each.field in fields}}
+    ordered = statement.order_by(*filters.ordering(page.sort, columns))
     result = (await session.exec(ordered)).all()
     return Page(result[0][0], page.limit, page.skip, [row for _, row in result if row is not None])
 
@@ -108,31 +119,47 @@ def page_rows(
     sort: Sequence[filters.Sort],
     extent: Extent,
     names: Collection[str] | None = None,
+    *,
+    fields: Fields = NO_FIELDS,
 ) -> Select[Any]:
-    """Return the rows of a page, with at least the columns of these names or with all.
+    """Return the rows of a page, with at least the columns of these names or with all, and the fields it is sorted by.
 
     Each part of `visible` is read on its own, in the order of an index and no further than the page reaches, and then
     they are merged. Joined with OR, the database would read and sort every row that they match.
     """
-    table, parts = table_of(model), _parts(visible)
+    table, parts = table_of(model), _parts(visible, where)
+    row = FilteredRow(table.c, fields)
+    added = {each.field: row[each.field] for each in sort if each.field in fields}
     if len(parts) == 1:  # its rows have the same owner
         sort = [each for each in sort if each.field != parts[0].owner]
-    needed = table.c.keys() if names is None else {*names, *(name for part in parts for name in part.earlier)}
-    selected = select_columns(*(table.c[name] for name in sorted(needed))).where(filters.matches(where, table.c))
-    read = [rows for part in parts for rows in _part_of_page(table, part, sort, selected, extent)]
+    needed = {*added, *(table.c.keys() if names is None else (*names, *(n for part in parts for n in part.earlier)))}
+    selected = select_columns(
+        *(added[name].label(name) if name in added else table.c[name] for name in sorted(needed))
+    ).where(filters.matches(where, row))
+    columns = {**_read_columns(table), **{name: column(name, field.type) for name, field in added.items()}}
+    read = [
+        rows for part in parts for rows in _part_of_page(table, part, sort, selected, extent, row=row, columns=columns)
+    ]
     if len(read) == 1:
         return read[0].limit(extent.limit).offset(extent.skip)  # in place of the limit of a part
-    columns, merged = _read_columns(table), union_all(*(_rows_of(rows) for rows in read))
+    merged = union_all(*(_rows_of(rows) for rows in read))
     page = select_columns(*(columns[name] for name in sorted(needed))).select_from(merged.subquery())
     return page.order_by(*filters.ordering(sort, columns)).limit(extent.limit).offset(extent.skip)
 
 
 def _part_of_page(
-    table: Table, part: IndexedPart, sort: Sequence[filters.Sort], selected: Select[Any], extent: Extent
+    table: Table,
+    part: IndexedPart,
+    sort: Sequence[filters.Sort],
+    selected: Select[Any],
+    extent: Extent,
+    *,
+    row: FilteredRow,
+    columns: Mapping[str, ColumnElement[Any]],
 ) -> Iterator[Select[Any]]:
-    """Yield the rows of a part in the order of an index, in one or two pieces."""
+    """Yield the rows of a part in the order of an index, in one or two pieces. `columns` are those of rows read."""
     first = sort[0] if sort else filters.Sort("id")
-    key, columns, rest = table.c[first.field], _read_columns(table), filters.ordering(sort[1:], table.c)
+    key, rest = row[first.field], filters.ordering(sort[1:], row)
     descends = part.is_descending_in_index(table, first.field)
     matching = as_core(selected.where(part.rows))
 
@@ -140,7 +167,7 @@ def _part_of_page(
         # Otherwise PostgreSQL might read an index that has this order, but of the rows of all users.
         found = _rows_of(matching.offset(literal_column("0")))
         pieces = [found.order_by(*filters.ordering(sort, columns)).limit(_ScanLimit(extent))]
-    elif key.nullable and descends is not None and descends is not first.descending:
+    elif descends is not None and key.nullable and descends is not first.descending:
         # The index has nulls at the wrong end for this direction.
         backwards = key.asc().nulls_first() if descends else key.desc().nulls_first()
         onwards = key.desc().nulls_last() if descends else key.asc().nulls_last()
@@ -150,7 +177,7 @@ def _part_of_page(
         ]
         pieces = [_rows_of(piece).limit(_End(extent)) for piece in pieces]
     else:
-        pieces = [matching.order_by(*filters.ordering(sort, table.c)).limit(_ScanLimit(extent))]
+        pieces = [matching.order_by(*filters.ordering(sort, row)).limit(_ScanLimit(extent))]
 
     for piece in pieces:
         if part.earlier:  # PostgreSQL keeps the order of the rows only if it is stated again
@@ -215,16 +242,39 @@ def _scan_limit(element: _ScanLimit, compiler: SQLCompiler, **options: Any) -> s
     return compiler.process(scan_limit, **options)
 
 
-def count_rows(model: type[SQLModel], visible: Visible, where: filters.Where) -> ColumnElement[int]:
+def count_rows(
+    model: type[SQLModel], visible: Visible, where: filters.Where, fields: Fields = NO_FIELDS
+) -> ColumnElement[int]:
     """Count the matching rows, each part of `visible` on its own so that an index alone can serve it."""
     table = table_of(model)
-    count = select_columns(func.count()).select_from(table).where(filters.matches(where, table.c))
-    counts = [as_core(count.where(part.rows, part.is_new(table.c))).scalar_subquery() for part in _parts(visible)]
+    count = select_columns(func.count()).select_from(table).where(filters.matches(where, FilteredRow(table.c, fields)))
+    parts = _parts(visible, where)
+    counts = [as_core(count.where(part.rows, part.is_new(table.c))).scalar_subquery() for part in parts]
     return sum(counts[1:], start=counts[0])
 
 
-def _parts(visible: Visible) -> tuple[IndexedPart, ...]:
-    return visible if isinstance(visible, tuple) else (IndexedPart(visible, 0),)
+def counts_by(
+    name: str, model: type[SQLModel], visible: Visible, where: filters.Where, fields: Fields = NO_FIELDS
+) -> Select[Any]:
+    """Count the matching rows by the value of an enum column: `value`, `count`, in the order of the enum's members."""
+    table, value = table_of(model), column("value", table_of(model).c[name].type)
+    group = select_columns(table.c[name].label("value"), func.count().label("count"))
+    group = group.where(filters.matches(where, FilteredRow(table.c, fields))).group_by(table.c[name])
+    groups = [as_core(group.where(part.rows, part.is_new(table.c))) for part in _parts(visible, where)]
+    total = func.sum(column("count", BigInteger)).cast(BigInteger).label("count")
+    kind = table.c[name].type.enum_class  # type: ignore[attr-defined]
+    place = case({member.name: number for number, member in enumerate(kind)}, value=cast(value, String))
+    counts = select_columns(value, total, place.label("place")).select_from(union_all(*groups).subquery())
+    return counts.group_by(value).order_by("place")
+
+
+def _parts(visible: Visible, where: filters.Where) -> tuple[IndexedPart, ...]:
+    """Return the parts that may have matching rows, at least one."""
+    if not isinstance(visible, tuple):
+        return (IndexedPart(visible, 0),)
+    required = [*filters.required_flags(where)]
+    left = [part for part in visible if all(dict(part.flags).get(r.field, r.value) is r.value for r in required)]
+    return tuple(left) or visible[:1]
 
 
 async def fetch_pages(
@@ -234,12 +284,14 @@ async def fetch_pages(
     parent_ids: Collection[int],
     visible: ColumnElement[bool],
     page: PageRequest,
+    *,
+    fields: Fields = NO_FIELDS,
 ) -> dict[int, Page[T]]:
     """Read a page of each parent's rows in one statement; return the pages by the parent's id.
 
     The first row of each parent is read even if the page skips it, because it carries the total.
     """
-    columns = columns_of(model)
+    columns = FilteredRow(columns_of(model), fields)
     order = filters.ordering(page.sort, columns)
     numbered = (
         select(

@@ -10,7 +10,7 @@ from app.domain.bounds import LARGEST_ID, LARGEST_INT
 from app.domain.enums import LeadOfferStatus
 from app.domain.identifiers import parse_id
 from app.domain.timestamps import parse_instant
-from app.lists.filters import NO_MATCH, RANGES, NoMatch, Operator
+from app.lists.filters import NO_MATCH, RANGES, SEARCHES, NoMatch, Operator
 
 _WHOLE = re.compile(r"-?[0-9]+", re.ASCII)
 
@@ -91,7 +91,7 @@ class ValueType:
     bounds: Mapping[str, Any] = field(default_factory=dict)
 
 
-_ALL = frozenset(Operator)
+_ALL = frozenset(Operator) - SEARCHES
 _ID = ValueType(_parse_id, _ALL, {"type": "integer"}, {"minimum": 1, "maximum": LARGEST_ID})
 _INTEGER = ValueType(_parse_integer, _ALL, {"type": "integer", "minimum": -LARGEST_INT - 1, "maximum": LARGEST_INT})
 _BOOLEAN = ValueType(_parse_boolean, _ALL - RANGES, {"type": "boolean"})

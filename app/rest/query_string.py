@@ -17,14 +17,14 @@ from qs_codec.utils.decode_utils import DecodeUtils
 
 from app.errors import ApiError, Code, Problem, bad_input
 from app.lists import filters
-from app.lists.filters import EVERYTHING, LISTS, AllOf, AnyOf, Condition, Operator, Sort, Where, allow
+from app.lists.filters import EVERYTHING, LISTS, SEARCHES, AllOf, AnyOf, Condition, Operator, Sort, Where, allow
 from app.lists.pagination import DEFAULT_LIMIT, PageRequest, clamp
 from app.rest.filter_fields import FILTER_FIELDS, LEAD_FIELDS, ValueType, is_null, quoted, whole_number
 
 MAX_PARAMETERS = 1_500
 """Allows for the longest list, written as one parameter per value, and the largest number of conditions."""
 
-OPERATORS: Mapping[str, Operator] = {f"${operator}": operator for operator in Operator if operator != Operator.EQ}
+OPERATORS: Mapping[str, Operator] = {f"${each}": each for each in Operator if each not in {Operator.EQ, *SEARCHES}}
 
 _EQUALITY = "="
 _EQUATED = re.compile(rf"(?:\$(?:and|or)\[.*\[)?(?:{'|'.join({**FILTER_FIELDS, **LEAD_FIELDS})})\]?", re.DOTALL)

@@ -2,44 +2,74 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from sqlalchemy import text, update
 from sqlmodel import col
 
 from app.commands.submit import submit_lead_offers
-from app.db.change_feed import CHANNEL, OfferChange, read_notice
+from app.db.change_feed import (
+    CHANNEL,
+    LEAD_CHANNEL,
+    Change,
+    LeadChange,
+    OfferChange,
+    read_lead_notice,
+    read_notice,
+)
 from app.db.engine import Database, connect
 from app.db.listener import Listener
-from app.db.models import LeadOffer
+from app.db.models import Lead, LeadOffer
 from app.domain.enums import LeadOfferStatus
 from app.main import create_app
 from app.sample_data import Size, fill
 from tests.support.api import Api, settings_for
 from tests.support.graphql_ws import Watchers, signed_in, submit
 from tests.support.live_server import live_server
-from tests.support.world import NOW, Cast, World
+from tests.support.world import NOW, Cast, World, unsaved_lead
 
-Heard = list[Sequence[OfferChange] | None]
+Heard = list[Sequence[Change] | None]
 
 
-@pytest.fixture
-async def heard(database_url: str) -> AsyncIterator[tuple[Database, Heard]]:
-    """A database, and the notifications that its process has received."""
+@asynccontextmanager
+async def hearing(database_url: str, kind: type[Change]) -> AsyncIterator[tuple[Database, Heard]]:
+    """A database, and the notifications of changes of this kind that its process receives."""
     notices: Heard = []
-    database = connect(database_url, announce=notices.append)
+
+    def announce(changes: Sequence[Change] | None) -> None:
+        if of_kind := [change for change in changes or () if isinstance(change, kind)]:
+            notices.append(of_kind)
+
+    database = connect(database_url, announce=announce)
     if not database.is_postgresql:
         yield database, notices
     else:
-        listener = Listener(database_url, CHANNEL, lambda notice: notices.append(read_notice(notice)), lambda: None)
+        offers = {CHANNEL: lambda notice: notices.append(read_notice(notice))}
+        leads = {LEAD_CHANNEL: lambda notice: notices.append(read_lead_notice(notice))}
+        listener = Listener(database_url, offers if kind is OfferChange else leads, lambda: None)
         listening = asyncio.create_task(listener.run())
         await listener.listening.wait()
         yield database, notices
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
     await database.close()
+
+
+@pytest.fixture
+async def heard(database_url: str) -> AsyncIterator[tuple[Database, Heard]]:
+    """A database, and the notifications of offers that its process has received."""
+    async with hearing(database_url, OfferChange) as database_and_notices:
+        yield database_and_notices
+
+
+@pytest.fixture
+async def heard_of_leads(database_url: str) -> AsyncIterator[tuple[Database, Heard]]:
+    """The same for leads."""
+    async with hearing(database_url, LeadChange) as database_and_notices:
+        yield database_and_notices
 
 
 async def settled(notices: Heard, count: int) -> Heard:
@@ -51,9 +81,18 @@ async def settled(notices: Heard, count: int) -> Heard:
     return notices
 
 
-def brief(changes: Sequence[OfferChange] | None) -> list[tuple[int, str | None]]:
+def offers_in(changes: Sequence[Change] | None) -> list[OfferChange]:
     assert changes is not None
-    return [(change.offer_id, change.previous_status and change.previous_status.name) for change in changes]
+    return [change for change in changes if isinstance(change, OfferChange)]
+
+
+def brief(changes: Sequence[Change] | None) -> list[tuple[int, str | None]]:
+    return [(one.offer_id, one.previous_status and one.previous_status.name) for one in offers_in(changes)]
+
+
+def brief_of_leads(changes: Sequence[Change] | None) -> list[tuple[int, bool]]:
+    assert changes is not None
+    return [(change.lead_id, change.is_new) for change in changes if isinstance(change, LeadChange)]
 
 
 async def test_a_submit_sends_one_notification_of_all_its_offers(
@@ -68,7 +107,7 @@ async def test_a_submit_sends_one_notification_of_all_its_offers(
         made = await submit_lead_offers(session, cast.alice.id, lead.id, NOW)
     (changes,) = await settled(notices, 1)
     assert brief(changes) == [(offer.id, None) for offer in sorted(made.offers, key=lambda offer: offer.id)]
-    assert {change.lead_id for change in changes or ()} == {lead.id}
+    assert {change.lead_id for change in offers_in(changes)} == {lead.id}
     for change in changes or ():
         assert abs((change.changed_at - before).total_seconds()) < 5
 
@@ -89,6 +128,39 @@ async def test_an_update_lists_only_offers_whose_status_changed(
         await session.exec(update(LeadOffer).values(rank=3))
     (changes,) = await settled(notices, 1)
     assert brief(changes) == [(sent.id, "SENT"), (scheduled.id, "SCHEDULED")]
+
+
+async def test_new_and_changed_leads_are_listed_and_unchanged_ones_are_not(
+    heard_of_leads: tuple[Database, Heard], cast: Cast, world: World
+) -> None:
+    database, notices = heard_of_leads
+    old, other = [await world.lead(cast.alice, cast.team) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    notices.clear()
+
+    async with database.write() as session:
+        await session.exec(update(Lead).where(col(Lead.id) == old.id).values(city="Boston"))
+    async with database.write() as session:
+        await session.exec(update(Lead).values(city="Boston"))
+    async with database.write() as session:
+        await session.exec(update(Lead).values(city="Boston"))
+    first, second = await settled(notices, 2)
+    assert (brief_of_leads(first), brief_of_leads(second)) == ([(old.id, False)], [(other.id, False)])
+
+    notices.clear()
+    async with database.write() as session:
+        made = unsaved_lead(id=None, contact_id=old.contact_id, creator_id=cast.alice.id)
+        session.add(made)
+    (changes,) = await settled(notices, 1)
+    assert brief_of_leads(changes) == [(made.id, True)]
+    for change in changes or ():
+        assert abs((change.changed_at - datetime.now(UTC)).total_seconds()) < 5
+
+    notices.clear()
+    async with database.write() as session:
+        await session.exec(update(Lead).values(city=None))
+    (changes,) = await settled(notices, 1)
+    assert brief_of_leads(changes) == [(lead, False) for lead in (old.id, other.id)]
 
 
 async def test_a_rolled_back_change_sends_nothing(heard: tuple[Database, Heard], cast: Cast, world: World) -> None:
@@ -140,6 +212,33 @@ async def test_a_notification_lists_a_hundred_offers_and_none_if_there_are_over_
     async with database.write() as session:
         for status in (LeadOfferStatus.EXPIRED, LeadOfferStatus.DECLINED):
             await session.exec(update(LeadOffer).values(status=status))
+    assert await settled(notices, 1) == [None]
+
+
+LEADS = """
+INSERT INTO leads (contact_id, creator_id, distribution_target, created_at)
+SELECT :contact_id, :creator_id, 'MYSELF', now() FROM generate_series(1, :count)
+"""
+
+
+@pytest.mark.usefixtures("postgresql_only")
+async def test_a_notification_lists_a_hundred_leads_and_none_if_there_are_over_a_thousand(
+    heard_of_leads: tuple[Database, Heard], cast: Cast, world: World
+) -> None:
+    database, notices = heard_of_leads
+    large = 2**63 - 2_000
+    lead = await world.lead(cast.alice, cast.team, id=large)
+    values: dict[str, Any] = {"contact_id": lead.contact_id, "creator_id": cast.alice.id}
+    await settled(notices, 1)
+    notices.clear()
+    async with database.write() as session:
+        connection = await session.connection()
+        await connection.execute(text("SELECT setval('leads_id_seq', :last)"), {"last": large})
+        await connection.execute(text(LEADS), values | {"count": 250})
+    assert sorted(len(changes or ()) for changes in await settled(notices, 3)) == [50, 100, 100]
+    notices.clear()
+    async with database.write() as session:
+        await (await session.connection()).execute(text(LEADS), values | {"count": 1_001})
     assert await settled(notices, 1) == [None]
 
 

@@ -503,7 +503,8 @@ def _arguments(draw: st.DrawFn, kind: GraphQLObjectType, name: str) -> str:
     if "id" in known:
         return f"(id: {draw(IDS.filter(lambda value: value != 'null'))})"
     if "limit" not in known:
-        return ""
+        counts = draw(st.sampled_from(["", "(where: {mine: true})", "(where: {status: {ne: SENT}})"]))
+        return counts if name == "leadOfferCounts" else ""
     wheres, sorts = LISTS[known["where"].type.name.removesuffix("Where")]
     given = {
         "limit": draw(st.sampled_from(["0", "1", "3", "$few"])),
@@ -516,7 +517,7 @@ def _arguments(draw: st.DrawFn, kind: GraphQLObjectType, name: str) -> str:
 
 LISTS: dict[str, tuple[list[str], list[str]]] = {
     "LeadOffer": (
-        ['{rank: {gte: 1}, userId: {ne: "x"}}', "{notifyAt: {eq: null}}"],
+        ['{rank: {gte: 1}, userId: {ne: "x"}}', "{notifyAt: {eq: null}}", "{mine: true}", "{not: {mine: true}}"],
         ["[{field: NOTIFY_AT}, {field: RANK}]"],
     ),
     "Lead": (
@@ -524,18 +525,23 @@ LISTS: dict[str, tuple[list[str], list[str]]] = {
             "{zipcode: {eq: null}}",
             '{externalId: {gte: "2"}, city: {ne: "Austin"}}',
             '{or: [{sourceId: {in: ["1"]}}, {listingPrice: {eq: null}}]}',
+            '{contact: {firstName: {contains: "AR"}, email: {ne: null}}, claimed: false}',
+            '{not: {contact: {mobilePhone: {startsWith: "+"}}}}',
+            '{or: [{submitted: true}, {exhausted: false}, {rolloutTeamId: {in: ["1"]}}, {source: {}}]}',
         ],
         [
             "{field: CREATED_AT, direction: DESC}",
             "{field: CLAIMED_AT}",
             "{field: LISTING_PRICE}",
+            "{field: CONTACT_LAST_NAME}",
+            "[{field: CLAIMED_AT}, {field: CONTACT_LAST_NAME, direction: DESC}]",
             "{field: LISTING_PRICE, direction: DESC}",
         ],
     ),
     "Team": (['{name: {gt: "A"}}'], ["{field: NAME}"]),
     "TeamMember": (["{requestStatus: {eq: ACCEPTED}}"], ["{field: USER_ID}"]),
     "DistributionOption": ([], []),
-    "Contact": (["{email: {ne: null}}"], ["{field: LAST_NAME}"]),
+    "Contact": (["{email: {ne: null}}", '{email: {eq: "MARY@example.com"}}'], ["{field: LAST_NAME}"]),
     "LeadRoute": ([], []),
     "LeadSource": ([], []),
     "ApiKey": (["{revokedAt: {eq: null}}"], ["{field: NAME}"]),

@@ -51,7 +51,7 @@ UNORDERED = {"assign_automatically", "has_call_alert", "status"}
 @st.composite
 def conditions(draw: st.DrawFn) -> Where:
     field = draw(st.sampled_from(sorted(VALUES)))
-    operator = draw(st.sampled_from([o for o in Operator if o not in RANGES or field not in UNORDERED]))
+    operator = draw(st.sampled_from([o for o in COMPARE if o not in RANGES or field not in UNORDERED]))
     values = [v for v in VALUES[field] if operator not in RANGES or v is not NO_MATCH]
     if operator in LISTS:
         return Condition(field, operator, tuple(draw(st.lists(st.sampled_from(values), max_size=3))))
@@ -89,6 +89,7 @@ def _holds(where: Where, row: LeadOffer) -> bool:
             return any(_holds(part, row) for part in parts)
         case Negation(part):
             return not _holds(part, row)
+    assert isinstance(where, Condition)
     return COMPARE[where.operator](getattr(row, where.field), where.value)
 
 

@@ -120,3 +120,28 @@ async def test_the_total_of_the_inbox_comes_from_its_indexes_alone(
     else:
         used = await indexes_used(database, statement, values)
         assert all("COVERING INDEX" in detail for detail in used), used
+
+
+@pytest.mark.usefixtures("many_offers")
+@pytest.mark.parametrize(("where", "indexes"), [("", 2), ("(where: {mine: true})", 1), ("(where: {mine: false})", 1)])
+async def test_counts_by_status_read_each_part_once_from_an_index_alone(
+    api: Api, cast: Cast, database: Database, fetched: list[tuple[str, Sequence[Any]]], where: str, indexes: int
+) -> None:
+    query = f"{{ leadOfferCounts{where} {{ status count }} }}"
+    counted = (await api.user(cast.alice).ask(query))["leadOfferCounts"]
+    made = {"": [{"status": "SENT", "count": 2 * LEADS}], "(where: {mine: true})": []}
+    assert counted == made.get(where, made[""])
+    ((statement, values),) = fetched
+    if database.is_postgresql:
+        plan = await explain(database, statement, values, analyze=False)
+        reads = [node for node in nodes(plan) if node.get("Relation Name") == "lead_offers"]
+        assert [node["Node Type"] for node in reads] == ["Index Only Scan"] * indexes
+        assert {node["Index Name"] for node in reads} <= {
+            "ix_lead_offers_made_to_by_status",
+            "ix_lead_offers_made_by_by_status",
+        }
+    else:
+        steps = await database.fetch(f"EXPLAIN QUERY PLAN {statement}", values)
+        used = [detail for *_, detail in steps if " lead_offers " in detail]
+        assert len(used) == indexes
+        assert all("COVERING INDEX" in detail and "by_status" in detail for detail in used), used

@@ -51,9 +51,10 @@ INSERT INTO lead_routes (id, creator_id, lead_source_id, distribution_target, le
 INSERT INTO api_keys (id, user_id, name, prefix, hash, created_at)
   SELECT i, owner, 'Key ' || i, 'lo_' || i, i::text, time FROM owned;
 INSERT INTO leads (id, contact_id, creator_id, distribution_target, created_at, claimed_by_id, claimed_at,
-                   source_id, external_id, city, listing_price)
+                   source_id, external_id, city, listing_price, first_team_id, exhausted_at)
   SELECT i, i, owner, 'TEAM_ROLLOUT', time, holder, CASE WHEN holder IS NOT NULL THEN time END,
-         i % 10 + 1, 'web-' || i, 'City ' || i % 10, CASE WHEN i % 5 > 0 THEN i % 1000 END
+         i % 10 + 1, 'web-' || i, 'City ' || i % 10, CASE WHEN i % 5 > 0 THEN i % 1000 END,
+         CASE WHEN i % 20 > 0 THEN 1 END, CASE WHEN i % 20 = 7 THEN time END
   FROM (SELECT *, CASE WHEN owner = {LEADER} AND i % 2 = 0 THEN {ALICE} WHEN i % 3 = 0 THEN owner + 1 END AS holder
         FROM owned) AS held;
 INSERT INTO lead_offers (lead_id, user_id, offered_by_id, notify_at, assign_automatically, status)
@@ -112,7 +113,12 @@ WITHIN = {
 OFFERS = ["TEAM_ID", "RANK", "ASSIGN_AUTOMATICALLY", "HAS_CALL_ALERT", "HAS_TEXT_ALERT", "HAS_EMAIL_ALERT", "STATUS"]
 OWN_ROWS = {
     "Query.leadOffers": ["LEAD_ID", "USER_ID", *OFFERS],
-    "Query.leads": ["CREATED_AT", "CLAIMED_AT", "LISTING_PRICE"],  # those that the user was offered, or holds
+    "Query.leads": [
+        "CREATED_AT",
+        "CLAIMED_AT",
+        "LISTING_PRICE",
+        "CONTACT_LAST_NAME",
+    ],  # those that the user was offered, or holds
     "Query.teams": ["NAME", "CREATED_AT"],  # those that the user joined
     "Query.teamMemberships": ["REQUEST_STATUS"],
     "Query.leadRoutes": ["LEAD_TYPE"],
@@ -193,6 +199,21 @@ async def test_a_filter_reads_no_leads_of_others(crowded: str, fetched: Fetched,
     data, rows = await read(crowded, f"{{ leads(where: {where}{order}) {{ total data {{ id }} }} }}", fetched)
     assert 0 < len(data["leads"]["data"]) <= data["leads"]["total"] <= 2 * MINE
     assert sum(rows.values()) <= 6 * MINE, rows
+
+
+@pytest.mark.parametrize("where", ["{submitted: false}", "{exhausted: true}", "{exhausted: true, claimed: false}"])
+async def test_a_board_of_a_rare_state_reads_no_other_leads(crowded: str, fetched: Fetched, where: str) -> None:
+    """Those that Alice holds or was offered are not read either: others created them."""
+    page = f"leads(where: {where}, limit: {LIMIT}, sort: {{field: CREATED_AT, direction: DESC}}) {{ data {{ id }} }}"
+    data, rows = await read(crowded, f"{{ {page} }}", fetched)
+    assert len(data["leads"]["data"]) == LIMIT
+    assert sum(rows.values()) <= 2 * LIMIT, rows
+
+
+async def test_own_offers_are_read_without_those_made_to_others(crowded: str, fetched: Fetched) -> None:
+    page = f"leadOffers(where: {{mine: true}}, limit: {LIMIT}, sort: {{field: NOTIFY_AT}}) {{ data {{ id }} }}"
+    _, rows = await read(crowded, f"{{ {page} }}", fetched)
+    assert sum(rows.values()) <= 4 * LIMIT, rows
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,8 @@ class Client:
         message = await self.receive()
         assert message["type"] == "next", message
         assert "errors" not in message["payload"], message
-        change: dict[str, Any] = message["payload"]["data"]["leadOfferChanged"]
+        (change,) = message["payload"]["data"].values()
+        assert isinstance(change, dict)
         return change
 
     async def is_silent(self, seconds: float) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import strawberry
 from strawberry import ID, UNSET
 
-from app.graphql.enums import LeadOfferStatus, RequestStatus
+from app.graphql.enums import DistributionTarget, LeadOfferStatus, RequestStatus
 from app.graphql.inputs.fields import optional
 
 NOT_NULL = "Passing null is BAD_USER_INPUT."
@@ -25,6 +25,11 @@ LT = f"Matches values less than this one; never null. {NOT_NULL}"
 LTE = f"Matches values less than or equal to this one; never null. {NOT_NULL}"
 GT = f"Matches values greater than this one; never null. {NOT_NULL}"
 GTE = f"Matches values greater than or equal to this one; never null. {NOT_NULL}"
+
+SEARCH = (
+    "Every character stands for itself, also %, _ and \\. Never matches null; an empty text matches every other value. "
+    f"{NOT_NULL}"
+)
 
 
 def _in() -> Any:
@@ -60,7 +65,7 @@ class IntFilter:
 
 @strawberry.input(
     description="Conditions on text. A row must satisfy all of them. Text compares by Unicode code point, so it is "
-    "case-sensitive. The character NUL is BAD_USER_INPUT."
+    "case-sensitive, except in contains and startsWith and in e-mail addresses. The character NUL is BAD_USER_INPUT."
 )
 class StringFilter:
     eq: str | None = optional(EQ)
@@ -71,6 +76,8 @@ class StringFilter:
     lte: str | None = optional(LTE)
     gt: str | None = optional(GT)
     gte: str | None = optional(GTE)
+    contains: str | None = optional(f"Anywhere in the text, without regard to case. {SEARCH}")
+    starts_with: str | None = optional(f"At the beginning of the text, without regard to case. {SEARCH}")
 
 
 @strawberry.input(description="Conditions on a Boolean. A row must satisfy all of them.")
@@ -99,6 +106,14 @@ class LeadOfferStatusFilter:
     ne: LeadOfferStatus | None = optional(NE)
     in_: list[LeadOfferStatus] | None = _in()
     nin: list[LeadOfferStatus] | None = optional(NIN)
+
+
+@strawberry.input(description="Conditions on a distribution target. A row must satisfy all of them.")
+class DistributionTargetFilter:
+    eq: DistributionTarget | None = optional(EQ)
+    ne: DistributionTarget | None = optional(NE)
+    in_: list[DistributionTarget] | None = _in()
+    nin: list[DistributionTarget] | None = optional(NIN)
 
 
 @strawberry.input(description="Conditions on the status of a membership. A row must satisfy all of them.")

@@ -20,6 +20,10 @@ def _direction() -> Any:
     return defaulted(SortDirection.ASC, "The direction to sort in. Null values come last in both directions.")
 
 
+_OTHER_ROWS = {"contact_last_name": "Sort by the last name of the contact."}
+"""Descriptions of sort fields that belong to another object."""
+
+
 def _sort_fields(plural: str) -> Callable[[type[F]], type[F]]:
     """Make an enum of columns the GraphQL enum of the fields to sort by."""
 
@@ -28,7 +32,7 @@ def _sort_fields(plural: str) -> Callable[[type[F]], type[F]]:
             kind, description=f"Fields to sort {plural} by. Enums sort by name, and false sorts before true."
         )
         for value in kind.__strawberry_definition__.values:  # type: ignore[attr-defined]
-            value.description = f"Sort by {to_camel_case(value.value)}."
+            value.description = _OTHER_ROWS.get(value.value, f"Sort by {to_camel_case(value.value)}.")
         return kind
 
     return decorate
@@ -61,6 +65,7 @@ class LeadSortField(Enum):
     CREATED_AT = "created_at"
     CLAIMED_AT = "claimed_at"
     LISTING_PRICE = "listing_price"
+    CONTACT_LAST_NAME = "contact_last_name"
 
 
 @strawberry.input(description="One sort criterion for leads.")

@@ -17,13 +17,26 @@ from app.graphql.inputs.fields import optional
 from app.graphql.inputs.filters import (
     BooleanFilter,
     DateTimeFilter,
+    DistributionTargetFilter,
     IDFilter,
     IntFilter,
     LeadOfferStatusFilter,
     RequestStatusFilter,
     StringFilter,
 )
-from app.lists.filters import LISTS, NO_MATCH, RANGES, AllOf, AnyOf, Condition, Negation, Operator, Where
+from app.lists.filters import (
+    LISTS,
+    NO_MATCH,
+    RANGES,
+    AllOf,
+    AnyOf,
+    Condition,
+    FlagCondition,
+    Negation,
+    Operator,
+    RelatedCondition,
+    Where,
+)
 
 COMBINED = "A row must match every field that is given; a field that is left out or null matches all rows."
 
@@ -63,6 +76,7 @@ class LeadOfferWhere:
     has_text_alert: BooleanFilter | None = optional("Condition on whether the user is notified by text message.")
     has_email_alert: BooleanFilter | None = optional("Condition on whether the user is notified by e-mail.")
     status: LeadOfferStatusFilter | None = optional("Condition on the offer's status.")
+    mine: bool | None = optional("Whether the offer was made to you.")
     and_: list["LeadOfferWhere"] | None = _and()
     or_: list["LeadOfferWhere"] | None = _or()
     not_: "LeadOfferWhere | None" = _not()
@@ -85,6 +99,24 @@ class LeadWhere:
     created_at: DateTimeFilter | None = optional("Condition on the time at which the lead was created.")
     claimed_at: DateTimeFilter | None = optional(
         "Condition on the time at which the lead was claimed; null while nobody holds it."
+    )
+    claimed: bool | None = optional("Whether somebody holds the lead.")
+    submitted: bool | None = optional(
+        "Whether the lead was ever offered to a team. Neither true nor false matches leads that others created."
+    )
+    exhausted: bool | None = optional(
+        "Whether you were notified that nobody claimed the lead, and it was neither claimed nor submitted again since. "
+        "Neither true nor false matches leads that others created."
+    )
+    distribution_target: DistributionTargetFilter | None = optional("Condition on the lead's distributionTarget.")
+    rollout_team_id: IDFilter | None = optional(
+        "The team of the last step. As in rolloutTeam, it is null before a submit, and unless you created the lead."
+    )
+    contact: "ContactWhere | None" = optional(
+        "Filter that the lead's contact must match. An e-mail address or phone number that you cannot see is null."
+    )
+    source: "LeadSourceWhere | None" = optional(
+        "Filter that the lead's source must match. A lead without a source does not match."
     )
     and_: list["LeadWhere"] | None = _and()
     or_: list["LeadWhere"] | None = _or()
@@ -131,7 +163,7 @@ class ContactWhere:
     id: IDFilter | None = optional("Condition on the contact's id.")
     first_name: StringFilter | None = optional("Condition on the contact's first name.")
     last_name: StringFilter | None = optional("Condition on the contact's last name.")
-    email: StringFilter | None = optional("Condition on the contact's e-mail address.")
+    email: StringFilter | None = optional("Condition on the contact's e-mail address, without regard to case.")
     mobile_phone: StringFilter | None = optional("Condition on the contact's phone number, in the format +12025550142.")
     and_: list["ContactWhere"] | None = _and()
     or_: list["ContactWhere"] | None = _or()
@@ -170,6 +202,9 @@ class ApiKeyWhere:
     not_: "ApiKeyWhere | None" = _not()
 
 
+RELATED = {"contact", "source"}
+"""The fields of filters that are filters of another row."""
+
 Report = Callable[[Problem], None]
 
 
@@ -186,7 +221,12 @@ def _part(name: str, value: Any, path: str, report: Report) -> Where:
             return AnyOf(_each(value, f"{path}.or", report))
         case "not_":
             return Negation(parse_where(value, f"{path}.not", report))
-    return AllOf(tuple(_conditions(name, value, f"{path}.{to_camel_case(name)}", report)))
+    path = f"{path}.{to_camel_case(name)}"
+    if name in RELATED:
+        return RelatedCondition(name, parse_where(value, path, report))
+    if isinstance(value, bool):
+        return FlagCondition(name, value)
+    return AllOf(tuple(_conditions(name, value, path, report)))
 
 
 def _each(wheres: Sequence[Any], path: str, report: Report) -> tuple[Where, ...]:
@@ -206,7 +246,7 @@ def _conditions(field: str, operators: Any, path: str, report: Report) -> Iterab
         value = getattr(operators, attribute.name)
         if value is UNSET:
             continue
-        operator = Operator(attribute.name.rstrip("_"))
+        operator = Operator(to_camel_case(attribute.name.rstrip("_")))
         yield Condition(field, operator, _value(operators, operator, value, f"{path}.{operator}", report))
 
 

@@ -40,6 +40,7 @@ from app.graphql.plans.arguments import Shape
 from app.graphql.plans.spelling import Kind, Part, Sql, Template
 from app.graphql.plans.tree import (
     Constant,
+    Counts,
     Data,
     Inlined,
     Limit,
@@ -58,7 +59,7 @@ from app.graphql.plans.tree import (
     Total,
 )
 from app.lists import filters
-from app.lists.pagination import Extent, Visible, columns_of, count_rows, page_rows, table_of
+from app.lists.pagination import Extent, Visible, columns_of, count_rows, counts_by, page_rows, table_of
 
 VIEWER = "viewer_id"
 ADDRESS = "address"
@@ -180,6 +181,16 @@ class _Writer:
                 return self.lookup(root)
             case Page():
                 return self.page(root, None)
+            case Counts():
+                return self.counts(root)
+
+    def counts(self, counts: Counts) -> list[Part]:
+        source, where = counts.source, self.shapes[counts.number].where
+        visible, fields = source.visible(self.access), source.fields(self.access)
+        grouped = counts_by(source.column, source.model, visible, where, fields)
+        rows = self.rows_of(source.model, Sql("(", grouped, ")"))
+        item = self.object(counts.members, rows, optional=False)
+        return self.array(item, rows, f" ORDER BY {rows['place']}")
 
     def lookup(self, lookup: Lookup) -> list[Part]:
         model = lookup.lookup.model
@@ -280,7 +291,9 @@ class _Writer:
             case Constant():
                 return [member.text]
             case Total():
-                total: ColumnElement[int] = count_rows(page.source.model, visible, shape.where)
+                total: ColumnElement[int] = count_rows(
+                    page.source.model, visible, shape.where, page.source.fields(self.access)
+                )
                 return self.number(Sql("(", total, ")"))
             case Limit():
                 return self.number(_parameter(page.number, "limit"))
@@ -297,7 +310,9 @@ class _Writer:
         limit, skip = _parameter(page.number, "limit"), _parameter(page.number, "skip")
         names = frozenset({"id", *(sort.field for sort in shape.sort), *_columns_read(data.members, model)})
         extent = Extent(limit, skip, shape.scan_limit)
-        rows = self.rows_of(model, Sql("(", page_rows(model, visible, shape.where, shape.sort, extent, names), ")"))
+        fields = page.source.fields(self.access)
+        found = page_rows(model, visible, shape.where, shape.sort, extent, names, fields=fields)
+        rows = self.rows_of(model, Sql("(", found, ")"))
         item = self.object(data.members, rows, optional=False)
         return self.array(item, rows, f" ORDER BY {', '.join(_order(shape.sort, rows, model))}")
 
@@ -311,7 +326,8 @@ class _Writer:
 def _order(sort: Sequence[filters.Sort], rows: _Rows, model: type[SQLModel]) -> Iterator[str]:
     """The order of a page, as `filters.ordering` has it."""
     for each in sort:
-        nulls = " NULLS LAST" if table_of(model).c[each.field].nullable else ""
+        column = table_of(model).c.get(each.field)
+        nulls = " NULLS LAST" if column is None or column.nullable else ""
         yield f"{rows[each.field]} {'DESC' if each.descending else 'ASC'}{nulls}"
     yield rows["id"]
 

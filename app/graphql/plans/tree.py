@@ -28,6 +28,7 @@ from app.graphql.declarations import (
     Embedded,
     NestedPage,
     Reference,
+    RootCounts,
     RootPage,
     Viewer,
 )
@@ -100,6 +101,16 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """The numbers of rows with each value of a column. The members have the column or `count`."""
+
+    name: str
+    number: int
+    source: RootCounts
+    members: tuple[Constant | Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Total:
     name: str
 
@@ -140,7 +151,7 @@ class Me:
 
 Member = Constant | Scalar | Object | Inlined | List | Page
 PageMember = Constant | Total | Limit | Skip | Data
-Root = Constant | Page | Lookup | Me
+Root = Constant | Page | Counts | Lookup | Me
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,6 +190,8 @@ class _Builder:
             match _declared(core):
                 case RootPage() as page:
                     yield self._page(name, core, page, details)
+                case RootCounts() as counts:
+                    yield self._counts(name, core, counts, details)
                 case declarations.Lookup() as lookup:
                     number = self._number(core, details)
                     yield Lookup(name, number, lookup, self.members(_object_type(core), lookup.model, details))
@@ -242,6 +255,18 @@ class _Builder:
         fields = _at_once(self.scope.fields_below(page, details))
         below = tuple(self._page_member(key, page, source.model, found) for key, found in fields.items())
         return Page(name, number, source, below)
+
+    def _counts(self, name: str, core: GraphQLField, source: RootCounts, details: list[FieldDetails]) -> Counts:
+        number, type_ = self._number(core, details), _object_type(core)
+        members: list[Constant | Scalar] = []
+        for key, found in _at_once(self.scope.fields_below(type_, details)).items():
+            if _field_name(found) == "__typename":
+                members.append(Constant(key, f'"{type_.name}"'))
+            else:
+                field = _field(type_, found)
+                column = "count" if _field_name(found) == "count" else "value"
+                members.append(Scalar(key, _kind(field), False, column, None))
+        return Counts(name, number, source, tuple(members))
 
     def _page_member(
         self, name: str, page: GraphQLObjectType, model: type[SQLModel], details: list[FieldDetails]

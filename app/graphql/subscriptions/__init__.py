@@ -16,10 +16,12 @@ from app.access import visibility
 from app.db import models
 from app.db.engine import Database
 from app.domain.identifiers import NO_ID, parse_id
+from app.errors import ApiError, Code
 from app.graphql.context import Info
 from app.graphql.enums import LeadOfferStatus
 from app.graphql.fields import payload
 from app.graphql.subscriptions.session import SubscriptionContext
+from app.graphql.types.leads import Lead
 from app.graphql.types.offers import LeadOffer
 
 
@@ -45,7 +47,7 @@ async def _lead_offer_changed(
     lead = None if lead_id is None or lead_id is UNSET else parse_id(lead_id) or NO_ID
 
     # Nothing is awaited before this line, so that no change is missed after the client's request was read.
-    with session.services.hub.subscribe(context.viewer.id, lead, session.close) as subscriber:
+    with session.services.hub.offers.subscribe(context.viewer.id, lead, session.close) as subscriber:
         while True:
             change = await subscriber.next()
             reads = subscriber.reads
@@ -68,6 +70,64 @@ async def _find_offer(db: Database, viewer_id: int, offer_id: int) -> models.Lea
 
 
 @strawberry.type(
+    description="A new lead, or a change of a lead or of an offer of it. Changes in quick succession may arrive as one."
+)
+class LeadChange:
+    lead: Lead = strawberry.field(description="The lead, as it is when the event is sent.")
+    is_new: bool = strawberry.field(description="Whether the lead was created.")
+    changed_at: datetime = strawberry.field(description="When the lead was created or last changed.")
+
+
+async def _lead_changed(
+    info: Info,
+    team_id: Annotated[
+        strawberry.ID | None,
+        argument(
+            description="Sends only leads of this team: the leads whose team it is, and those that it was offered "
+            "last. NOT_FOUND if you cannot see the team. Null counts as left out."
+        ),
+    ] = UNSET,
+) -> AsyncGenerator[LeadChange, None]:
+    team = None if team_id is None or team_id is UNSET else parse_id(team_id) or NO_ID
+    changes = _lead_changes(cast(SubscriptionContext, info.context), team)
+    await anext(changes)
+    return cast(AsyncGenerator[LeadChange, None], changes)
+
+
+async def _lead_changes(context: SubscriptionContext, team: int | None) -> AsyncGenerator[LeadChange | None, None]:
+    """Yield None once the subscription has begun, then the events. Raise NOT_FOUND before the first one."""
+    session = context.session
+
+    # Nothing is awaited before this line, so that no change is missed after the client's request was read.
+    with session.services.hub.leads.subscribe(context.viewer.id, team, session.close) as subscriber:
+        if team is not None:
+            await _require_team(context.db, context.viewer.id, team)
+        yield None
+        while True:
+            change = await subscriber.next()
+            reads = subscriber.reads
+            await context.refresh(reads)
+            find = partial(_find_lead, context.db, context.viewer.id, change.lead_id, context.now)
+            lead = await reads.once("lead", find)
+            if lead is not None:
+                await session.services.hub.turns.wait()
+                yield payload(LeadChange, lead=lead, is_new=change.is_new, changed_at=change.changed_at)
+
+
+async def _require_team(db: Database, viewer_id: int, team_id: int) -> None:
+    query = select(models.Team.id).where(col(models.Team.id) == team_id, visibility.teams(viewer_id))
+    async with db.read() as session:
+        if (await session.exec(query)).one_or_none() is None:
+            raise ApiError(Code.NOT_FOUND, "There is no team with this id.")
+
+
+async def _find_lead(db: Database, viewer_id: int, lead_id: int, now: datetime) -> models.Lead | None:
+    query = select(models.Lead).where(col(models.Lead.id) == lead_id, visibility.leads(viewer_id, now))
+    async with db.read() as session:
+        return (await session.exec(query)).one_or_none()
+
+
+@strawberry.type(
     description="Subscriptions send events over a WebSocket (graphql-transport-ws) or as server-sent events."
 )
 class Subscription:
@@ -76,4 +136,9 @@ class Subscription:
         description="Sends each offer that you can see when it is made and whenever its status changes. Changes that "
         "happen while you are not connected are not replayed: query leadOffers after every connection. Needs a token "
         "with the scope read.",
+    )
+    lead_changed: AsyncGenerator[LeadChange, None] = strawberry.subscription(
+        resolver=_lead_changed,
+        description="A lead that you can see was created or changed, or an offer of it did. State, not a log: changes "
+        "that happen while you are not connected are not replayed. Needs a token with the scope read.",
     )

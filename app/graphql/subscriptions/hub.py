@@ -1,40 +1,48 @@
-"""The hub delivers the changes of offers that a process receives to those of its subscribers who can see them.
+"""The hub delivers the changes that a process receives to those of its subscribers who can see what has changed.
 
-One statement finds the recipients of all pending changes. A subscriber has at most one pending change per offer,
-however often the offer changes, and reads the offer when the event is sent. All subscribers of one user share these
-reads. No subscriber waits until another has received an event, but they take turns to prepare theirs: one in each round
-of the event loop, so that other requests are served in between.
+There is one topic for offers and one for leads. In each, one statement finds the recipients of all pending changes. A
+subscriber has at most one pending change per offer or lead, however often it changes, and reads the offer or lead when
+the event is sent. All subscribers of one user share these reads. No subscriber waits until another has received an
+event, but they take turns to prepare theirs: one in each round of the event loop, so that other requests are served in
+between.
 """
 
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
+from datetime import datetime
+from typing import Generic, TypeVar
 
-from sqlmodel import col, select
-
-from app.access import visibility
-from app.db.change_feed import CHANNEL, OfferChange, read_notice
+from app.db.change_feed import (
+    CHANNEL,
+    LEAD_CHANNEL,
+    Change,
+    LeadChange,
+    OfferChange,
+    read_lead_notice,
+    read_notice,
+)
 from app.db.engine import Database
-from app.db.functions import member_of
 from app.db.listener import Listener
-from app.db.models import LeadOffer, User
 from app.errors import ApiError, Code
 from app.graphql.subscriptions.close_codes import CloseCode
+from app.graphql.subscriptions.recipients import Recipients, lead_recipients, offer_recipients, teams_of_leads
 from app.graphql.subscriptions.shared_reads import SharedReads
 
 logger = logging.getLogger(__name__)
 
 MAX_PENDING = 1_000
-"""Changed offers that may wait to be sent to one subscriber."""
+"""Changed offers, or leads, that may wait to be sent to one subscriber."""
 LISTEN_SECONDS = 5.0
 """How long a new subscriber waits until PostgreSQL's notifications arrive."""
 RETRY_SECONDS = 2
 """After how many seconds a client that cannot subscribe may try again."""
 
 RESUBSCRIBE = "Subscribe again, then query for the current state."
+MISSED = f"Changes may have been missed. {RESUBSCRIBE}"
 
 Close = Callable[[int, str], None]
 """Ends a subscriber's connection with a close code and a reason."""
@@ -67,29 +75,35 @@ class Turns:
         self._schedule()
 
 
-class Subscriber:
-    """One subscription and the changes that are still to be sent to it."""
+C = TypeVar("C", OfferChange, LeadChange)
 
-    def __init__(self, viewer_id: int, lead_id: int | None, close: Close, turns: Turns | None = None) -> None:
+
+class Subscriber(Generic[C]):
+    """One subscription and the changes that are still to be sent to it.
+
+    `only` limits it: to the offers of a lead, or to the leads of a team.
+    """
+
+    def __init__(self, viewer_id: int, only: int | None, close: Close, turns: Turns | None = None) -> None:
         self.viewer_id = viewer_id
-        self.lead_id = lead_id
+        self.only = only
         self.close = close
         self.reads = SharedReads()
         """The lookups for the change that `next` returned last, shared with the user's other subscribers."""
         self._turns = turns or Turns()
-        self._pending: dict[int, tuple[OfferChange, SharedReads]] = {}
+        self._pending: dict[int, tuple[C, SharedReads]] = {}
         self._has_pending = asyncio.Event()
 
-    def put(self, change: OfferChange, reads: SharedReads | None = None) -> None:
+    def put(self, change: C, reads: SharedReads | None = None) -> None:
         """Add a pending change. Close the connection if there are too many."""
-        earlier, _ = self._pending.get(change.offer_id, (None, None))
-        self._pending[change.offer_id] = change.since(earlier), reads or SharedReads()
+        earlier, _ = self._pending.get(change.key, (None, None))
+        self._pending[change.key] = change.since(earlier), reads or SharedReads()
         self._has_pending.set()
         if len(self._pending) > MAX_PENDING:
             reason = f"More than {MAX_PENDING:,} changes wait to be sent. {RESUBSCRIBE}"
             self.close(CloseCode.TRY_AGAIN_LATER, reason)
 
-    async def next(self) -> OfferChange:
+    async def next(self) -> C:
         """Remove and return the oldest pending change when it is the subscriber's turn; wait if there is none."""
         while not self._pending:
             self._has_pending.clear()
@@ -100,23 +114,99 @@ class Subscriber:
         return change
 
 
+Subscribers = Mapping[int, Sequence[Subscriber[C]]]
+"""Subscribers by the id of their user."""
+
+Groups = Mapping[int, Collection[int]]
+"""The leads of changed offers, or the teams of changed leads, by the id of the offer or lead."""
+
+Route = Callable[[Mapping[int, C], Subscribers[C]], Awaitable[tuple[Recipients, Groups]]]
+"""Returns who can see the changed rows and what those belong to, for some changes by the ids of their rows."""
+
+
+class Topic(Generic[C]):
+    """The subscribers to changes of one kind, and the changes that are not delivered yet."""
+
+    def __init__(self, route: Route[C], turns: Turns) -> None:
+        self._route: Route[C] = route
+        self._turns = turns
+        self._subscribers: set[Subscriber[C]] = set()
+        self._undelivered: dict[int, C] = {}
+        self._has_undelivered = asyncio.Event()
+
+    @contextmanager
+    def subscribe(self, viewer_id: int, only: int | None, close: Close) -> Iterator[Subscriber[C]]:
+        """Subscribe to the changes of all rows that the viewer can see, or of those that belong to `only`."""
+        subscriber: Subscriber[C] = Subscriber(viewer_id, only, close, self._turns)
+        self._subscribers.add(subscriber)
+        try:
+            yield subscriber
+        finally:
+            self._subscribers.discard(subscriber)
+
+    def publish(self, changes: Iterable[C]) -> None:
+        """Deliver committed changes."""
+        if not self._subscribers:
+            return
+        for change in changes:
+            self._undelivered[change.key] = change.since(self._undelivered.get(change.key))
+            self._has_undelivered.set()
+
+    def close_subscribers(self, reason: str) -> None:
+        """End all subscriptions; the clients are to subscribe again."""
+        for subscriber in list(self._subscribers):
+            subscriber.close(CloseCode.SERVICE_RESTART, reason)
+
+    async def deliver_forever(self) -> None:
+        """Deliver changes until the task is cancelled."""
+        while True:
+            await self._has_undelivered.wait()
+            self._has_undelivered.clear()
+            changes, self._undelivered = self._undelivered, {}
+            try:
+                await self._deliver(changes)
+            except Exception:
+                logger.exception("Changes could not be delivered; all subscriptions to them are closed")
+                self.close_subscribers(MISSED)
+
+    async def _deliver(self, changes: Mapping[int, C]) -> None:
+        subscribers: dict[int, list[Subscriber[C]]] = defaultdict(list)
+        for one in self._subscribers:
+            subscribers[one.viewer_id].append(one)
+        recipients, groups = await self._route(changes, subscribers)
+
+        for key, change in changes.items():
+            for user_id in recipients.get(key, ()):
+                if user_id not in subscribers:
+                    continue
+                reads = SharedReads()
+                for one in subscribers[user_id]:
+                    if one.only is None or one.only in groups.get(key, ()):
+                        one.put(change, reads)
+                await self._turns.wait()
+
+
 class Hub:
     """The subscribers of one process. The hub starts to listen when the first one subscribes."""
 
-    def __init__(self, db: Database, listen_url: str) -> None:
+    def __init__(self, db: Database, listen_url: str, now: Callable[[], datetime]) -> None:
         self._db = db
-        self._listener = Listener(listen_url, CHANNEL, self._hear, self._close_after_gap) if db.is_postgresql else None
-        self._subscribers: set[Subscriber] = set()
+        self._now = now
+        heard = {CHANNEL: self._hear_of_offers, LEAD_CHANNEL: self._hear_of_leads}
+        self._listener = Listener(listen_url, heard, self._close_after_gap) if db.is_postgresql else None
         self.turns = Turns()
-        self._undelivered: dict[int, OfferChange] = {}
-        self._has_undelivered = asyncio.Event()
+        self.offers: Topic[OfferChange] = Topic(self._route_offers, self.turns)
+        """Subscribers may be limited to a lead."""
+        self.leads: Topic[LeadChange] = Topic(self._route_leads, self.turns)
+        """Subscribers may be limited to a team."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Return once the changes of every later commit will be received. Raise UNAVAILABLE if that takes too long."""
         if not self._tasks:
             # Their reads are no part of the request that happens to be the first.
-            self._tasks = [asyncio.create_task(self._deliver_forever(), context=Context())]
+            for topic in (self.offers, self.leads):
+                self._tasks.append(asyncio.create_task(topic.deliver_forever(), context=Context()))
             if self._listener:
                 self._tasks.append(asyncio.create_task(self._listener.run(), context=Context()))
         if self._listener:
@@ -137,70 +227,52 @@ class Hub:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    @contextmanager
-    def subscribe(self, viewer_id: int, lead_id: int | None, close: Close) -> Iterator[Subscriber]:
-        """Subscribe to the changes of all offers that the viewer can see, or of those of one lead."""
-        subscriber = Subscriber(viewer_id, lead_id, close, self.turns)
-        self._subscribers.add(subscriber)
-        try:
-            yield subscriber
-        finally:
-            self._subscribers.discard(subscriber)
+    def publish(self, changes: Sequence[Change] | None) -> None:
+        """Deliver committed changes. None stands for more changes than can be listed: subscribers must query.
 
-    def publish(self, changes: Sequence[OfferChange] | None) -> None:
-        """Deliver committed changes. None stands for more changes than can be listed: subscribers must query."""
+        A change of an offer is one of its lead too.
+        """
         if changes is None:
             self._close_after_gap()
-        elif self._subscribers:
-            for change in changes:
-                self._undelivered[change.offer_id] = change.since(self._undelivered.get(change.offer_id))
-            self._has_undelivered.set()
+            return
+        of_offers = [change for change in changes if isinstance(change, OfferChange)]
+        self.offers.publish(of_offers)
+        self.leads.publish(LeadChange(change.lead_id, False, change.changed_at) for change in of_offers)
+        self.leads.publish(change for change in changes if isinstance(change, LeadChange))
 
-    def _hear(self, notice: str) -> None:
+    def _hear_of_offers(self, notice: str) -> None:
         self.publish(read_notice(notice))
 
+    def _hear_of_leads(self, notice: str) -> None:
+        self.publish(read_lead_notice(notice))
+
     def _close_after_gap(self) -> None:
-        self._close_all(f"Changes may have been missed. {RESUBSCRIBE}")
+        self._close_all(MISSED)
 
     def _close_all(self, reason: str) -> None:
-        for subscriber in list(self._subscribers):
-            subscriber.close(CloseCode.SERVICE_RESTART, reason)
+        self.offers.close_subscribers(reason)
+        self.leads.close_subscribers(reason)
 
-    async def _deliver_forever(self) -> None:
-        while True:
-            await self._has_undelivered.wait()
-            self._has_undelivered.clear()
-            changes, self._undelivered = self._undelivered, {}
-            try:
-                await self._deliver(changes)
-            except Exception:
-                logger.exception("Changes of offers could not be delivered; all subscriptions are closed")
-                self._close_after_gap()
-
-    async def _deliver(self, changes: Mapping[int, OfferChange]) -> None:
+    async def _route_offers(
+        self, changes: Mapping[int, OfferChange], subscribers: Subscribers[OfferChange]
+    ) -> tuple[Recipients, Groups]:
+        groups = {offer_id: (change.lead_id,) for offer_id, change in changes.items()}
         leads = {change.lead_id for change in changes.values()}
-        subscribers: dict[int, list[Subscriber]] = defaultdict(list)
-        for one in self._subscribers:
-            if one.lead_id is None or one.lead_id in leads:
-                subscribers[one.viewer_id].append(one)
+        users = [
+            user_id
+            for user_id, theirs in subscribers.items()
+            if any(one.only is None or one.only in leads for one in theirs)
+        ]
+        if not users:
+            return {}, groups
+        return await offer_recipients(self._db, list(changes), users), groups
+
+    async def _route_leads(
+        self, changes: Mapping[int, LeadChange], subscribers: Subscribers[LeadChange]
+    ) -> tuple[Recipients, Groups]:
         if not subscribers:
-            return
-
-        recipients = (
-            select(col(LeadOffer.id), col(User.id))
-            .join(User, visibility.offers(col(User.id)))
-            .where(member_of(col(LeadOffer.id), list(changes)))
-            .where(member_of(col(User.id), list(subscribers)))
-        )
-        async with self._db.read() as session:
-            found: dict[int, list[int]] = defaultdict(list)
-            for offer_id, user_id in (await session.exec(recipients)).all():
-                found[offer_id].append(user_id)
-
-        for change in changes.values():
-            for user_id in found[change.offer_id]:
-                reads = SharedReads()
-                for one in subscribers[user_id]:
-                    if one.lead_id in (None, change.lead_id):
-                        one.put(change, reads)
-                await self.turns.wait()
+            return {}, {}
+        groups: Groups = {}
+        if any(one.only is not None for theirs in subscribers.values() for one in theirs):
+            groups = await teams_of_leads(self._db, list(changes))
+        return await lead_recipients(self._db, list(changes), self._now()), groups

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 
 from app.access import visibility
 from app.access.field_access import CLAIMS, MESSAGE, ROLLOUTS, AccessContext
+from app.access.list_fields import offer_fields, rollout_team_id
 from app.commands.chains import following_team
 from app.db import models
 from app.db.functions import seconds_between
@@ -156,6 +157,13 @@ class Lead:
         visible=lambda access: visibility.offers(access.viewer_id),
         where_type=LeadOfferWhere,
         sort_type=LeadOfferSort,
+        fields=offer_fields,
+    )
+    rollout_team: Team | None = reference_by(
+        models.Lead,
+        rollout_team_id,
+        models.Team,
+        "The team that was offered the lead last. Null before a submit, and unless you created the lead.",
     )
     rollouts: list[LeadRollout] | None = children(
         models.LeadRollout,

@@ -43,6 +43,12 @@ class Delivery:
     )
 
 
+@strawberry.type(description="The number of lead offers with a status.")
+class LeadOfferCount:
+    status: LeadOfferStatus = column("The status.")
+    count: int = column("Number of lead offers that have it, at least 1.")
+
+
 @strawberry.type(
     description="A lead offered to a user: the user is notified at notifyAt and may claim the lead from then on. A "
     "user has at most one offer of a lead."

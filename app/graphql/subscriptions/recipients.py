@@ -1,0 +1,55 @@
+"""Recipients: which users can see what has changed, found by one statement for all changes and all users."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlmodel import col, select
+
+from app.access import visibility
+from app.db.engine import Database
+from app.db.functions import member_of
+from app.db.models import Lead, LeadOffer, LeadRollout, User
+
+Recipients = Mapping[int, Collection[int]]
+"""The ids of the users who can see a row, by the id of the row."""
+
+
+async def offer_recipients(db: Database, offer_ids: Collection[int], user_ids: Collection[int]) -> Recipients:
+    """Return which of these users can see which of these offers."""
+    statement = (
+        select(col(LeadOffer.id), col(User.id))
+        .join(User, visibility.offers(col(User.id)))
+        .where(member_of(col(LeadOffer.id), offer_ids))
+        .where(member_of(col(User.id), user_ids))
+    )
+    found: dict[int, list[int]] = defaultdict(list)
+    async with db.read() as session:
+        for offer_id, user_id in (await session.exec(statement)).all():
+            found[offer_id].append(user_id)
+    return found
+
+
+async def lead_recipients(db: Database, lead_ids: Collection[int], now: datetime) -> Recipients:
+    """Return who can see which of these leads."""
+    found: dict[int, list[int]] = defaultdict(list)
+    async with db.read() as session:
+        for lead_id, user_id in (await session.exec(visibility.lead_viewers(lead_ids, now))).all():
+            found[lead_id].append(user_id)
+    return found
+
+
+async def teams_of_leads(db: Database, lead_ids: Collection[int]) -> Mapping[int, Collection[int]]:
+    """Return the teams that each of these leads belongs to: the named one, and the one that was offered it last."""
+    last = (
+        select(col(LeadRollout.team_id))
+        .where(col(LeadRollout.lead_id) == col(Lead.id))
+        .order_by(col(LeadRollout.id).desc())
+        .limit(1)
+        .correlate(Lead)
+        .scalar_subquery()
+    )
+    statement = select(col(Lead.id), col(Lead.team_id), last).where(member_of(col(Lead.id), lead_ids))
+    async with db.read() as session:
+        rows = (await session.exec(statement)).all()
+    return {lead_id: {team_id for team_id in teams if team_id is not None} for lead_id, *teams in rows}
