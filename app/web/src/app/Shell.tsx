@@ -14,6 +14,7 @@ import { useEffect, useRef } from "react";
 
 import { signOut } from "../auth/signOut";
 import { ViewerDocument } from "../gql/graphql";
+import { InboxUpdates } from "../screens/inbox/InboxUpdates";
 import { ColorSchemeToggle } from "./ColorSchemeToggle";
 import { ConnectionBanner } from "./ConnectionBanner";
 
@@ -28,8 +29,10 @@ const SCREENS = [
 /** The frame of every screen: a side bar on wide screens, and a bar at the bottom on phones. */
 export function Shell() {
   const main = useFocusOnNavigation();
+  const { data } = useQuery(ViewerDocument);
   return (
     <>
+      {data && <InboxUpdates viewerId={data.me.id} />}
       <a className="skip-link" href="#main">
         Skip to the content
       </a>

@@ -1,4 +1,4 @@
-import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
+import { createTheme, Notification, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
 
 const teal: MantineColorsTuple = [
   "#e6f7f5",
@@ -21,6 +21,14 @@ export const theme = createTheme({
   autoContrast: true,
   cursorType: "pointer",
   respectReducedMotion: true,
+  components: {
+    Notification: Notification.extend({
+      defaultProps: {
+        closeButtonProps: { "aria-label": "Close" },
+        styles: { description: { color: "var(--mantine-color-text)" } },
+      },
+    }),
+  },
 });
 
 const TINTED = ["red", "orange", "green", "teal", "blue", "gray", "violet"];

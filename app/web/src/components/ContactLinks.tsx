@@ -2,7 +2,7 @@ import { Anchor, Group } from "@mantine/core";
 import { IconMail, IconPhone } from "@tabler/icons-react";
 
 /** Links that call, and write to, a contact. Shows nothing for what is unknown. */
-export function ContactLinks({ phone, email }: { phone?: string | null; email?: string | null }) {
+export function ContactLinks({ phone, email }: { phone: string | null | undefined; email: string | null | undefined }) {
   return (
     <Group gap="md">
       {phone && (

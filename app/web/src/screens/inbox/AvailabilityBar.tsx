@@ -24,7 +24,9 @@ export function AvailabilityBar({ me }: { me: InboxQuery["me"] }) {
     <Paper withBorder p="sm" mb="lg" component="section" aria-label="My availability">
       <Group justify="space-between">
         <Text size="sm" role="status">
-          {awayUntil ? `You are away until ${formatMoment(awayUntil)}, and get no new offers. ` : "You get new offers. "}
+          {awayUntil
+            ? `You are away until ${formatMoment(awayUntil)}, and get no new offers. `
+            : "You get new offers. "}
           {quietHours && `Quiet from ${quietHours.start} to ${quietHours.end}. `}
           <Anchor component={Link} to="/settings" underline="always" size="sm">
             Change
@@ -38,7 +40,7 @@ export function AvailabilityBar({ me }: { me: InboxQuery["me"] }) {
           <Menu position="bottom-end">
             <Menu.Target>
               <Button variant="default" size="sm">
-                Go away
+                I am away
               </Button>
             </Menu.Target>
             <Menu.Dropdown>

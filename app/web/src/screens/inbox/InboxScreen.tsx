@@ -30,7 +30,9 @@ export function InboxScreen() {
               </Cards>
             ) : (
               <EmptyState title="No leads to claim right now">
-                <Text size="sm">New leads appear here by themselves, and you are notified as your team has set it up.</Text>
+                <Text size="sm">
+                  New leads appear here by themselves, and you are notified as your team has set it up.
+                </Text>
               </EmptyState>
             )}
           </Section>
@@ -52,7 +54,9 @@ export function InboxScreen() {
               </Cards>
             ) : (
               <EmptyState title="You hold no leads">
-                <Text size="sm">Leads that you claim stay here, with the contact’s phone number and e-mail address.</Text>
+                <Text size="sm">
+                  Leads that you claim stay here, with the contact’s phone number and e-mail address.
+                </Text>
               </EmptyState>
             )}
           </Section>
@@ -66,7 +70,10 @@ function Section({ title, count, children }: { title: string; count: number; chi
   return (
     <section aria-label={title}>
       <Title order={2} size="h3" mb="sm">
-        {title} <Text span c="dimmed" inherit>{count > 0 && `(${String(count)})`}</Text>
+        {title}{" "}
+        <Text span c="dimmed" inherit>
+          {count > 0 && `(${String(count)})`}
+        </Text>
       </Title>
       {children}
     </section>

@@ -2,8 +2,13 @@ import type { InboxLeadFragment } from "../../gql/graphql";
 
 const price = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 
+interface Named {
+  firstName?: string | null;
+  lastName?: string | null;
+}
+
 /** The name of a user or contact, as far as it is known. */
-export function nameOf({ firstName, lastName }: { firstName: string | null; lastName: string | null }): string {
+export function nameOf({ firstName, lastName }: Named): string {
   return [firstName, lastName].filter(Boolean).join(" ") || "Unknown name";
 }
 
@@ -15,5 +20,5 @@ export function titleOf({ type, city, state, zipcode }: InboxLeadFragment): stri
 
 /** The price of the listing, such as "450,000". The API knows no currency. */
 export function priceOf({ listingPrice }: InboxLeadFragment): string | null {
-  return listingPrice === null ? null : price.format(listingPrice);
+  return listingPrice == null ? null : price.format(listingPrice);
 }

@@ -27,7 +27,10 @@ export function useOfferActions(offer: InboxOfferFragment) {
           if (data?.claimLeadOffer) place(cache, data.claimLeadOffer.leadOffer);
         },
       });
-      notifications.show({ title: "The lead is yours", message: `Get in touch with ${nameOf(offer.lead.contact)} now.` });
+      notifications.show({
+        title: "The lead is yours",
+        message: `Get in touch with ${nameOf(offer.lead.contact)} now.`,
+      });
     } catch (error) {
       notifications.show({ color: "red", ...wordsOf(error) });
     }
@@ -65,7 +68,7 @@ export function useRelease(lead: InboxLeadFragment) {
 }
 
 function asClaimed(offer: InboxOfferFragment): InboxOfferFragment {
-  const claimedBy = offer.user && { firstName: "", lastName: "", ...offer.user };
+  const claimedBy = offer.user ? { firstName: "", lastName: "", ...offer.user } : null;
   return {
     ...offer,
     status: "CLAIMED",
