@@ -132,6 +132,11 @@ class Settings(BaseSettings):
         min_length=1,
         description="The claim that identifies the user, by their id here or by their e-mail address.",
     )
+    sign_up: bool = Field(
+        default=False,
+        description="Creates an account for a verified e-mail address that has none: `on` or `off`. Needs "
+        "`LEAD_OFFERS_JWKS_URL`. See [Accounts](deploying.md#accounts).",
+    )
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -447,6 +452,7 @@ class Settings(BaseSettings):
             (self.public_url, "jwt_secret", f"it signs the links to claim under {PREFIX}PUBLIC_URL"),
             (self.smtp_url, "email_from", "it is the sender address of e-mails"),
             (self.webhook_url, "webhook_secret", f"it signs what is sent to {PREFIX}WEBHOOK_URL"),
+            (self.sign_up, "jwks_url", f"{PREFIX}SIGN_UP needs the keys of an identity provider"),
         )
         for given, name, reason in needs:
             if given and not getattr(self, name):

@@ -10,6 +10,7 @@ from sqlmodel import col, select
 
 from app.access.api_keys import ApiKeys, KeyOfViewer, invalid_key, is_active
 from app.access.rate_limits import RateLimits
+from app.access.sign_up import sign_up
 from app.access.tokens import Identity, Tokens, bearer_token
 from app.config import Settings
 from app.db.compiled import Statement
@@ -149,7 +150,7 @@ _BY_KEY = Statement(
 
 
 async def find_viewer(db: Database, identity: Identity, now: datetime) -> Viewer:
-    """Return the user that a token or key identifies.
+    """Return the user that a token or key identifies. A newcomer's account is created.
 
     Raises UNAUTHENTICATED unless it is an active user, and the key neither revoked nor expired.
     """
@@ -159,6 +160,8 @@ async def find_viewer(db: Database, identity: Identity, now: datetime) -> Viewer
         users = await _BY_EMAIL.read(db, email=identity.email)
     else:
         users = await _BY_ID.read(db, id=identity.user_id)
+    if not users and identity.newcomer is not None:
+        users = await sign_up(db, identity.newcomer)
     if not users:
         if identity.key is not None:
             raise invalid_key()

@@ -11,6 +11,7 @@ null unless a rule below grants them. The answer depends on the viewer and the o
 | Team    | distributionZipcodes, members             | its creator and its accepted members                |
 | Team    | distributionOptions                       | its creator: all; accepted members: their own       |
 | Team    | warnings, nextTeam, minsUntilNextTeam     | its creator                                         |
+| Team    | waitingInvitations                        | its creator                                         |
 | Team    | turns                                     | its creator, if it is a Round Robin team            |
 | Lead    | message                                   | its creator, and the user who holds it              |
 | Lead    | rollouts, nextStep, claims                | its creator                                         |
@@ -103,6 +104,7 @@ ABSENCE = AccessRule(User, owner="id", until="away_until")
 TEAM_DETAILS = AccessRule(Team, owner="creator_id", or_else=_has_accepted)
 TEAM_WARNINGS = AccessRule(Team, owner="creator_id")
 NEXT_TEAM = AccessRule(Team, owner="creator_id")
+WAITING_INVITATIONS = AccessRule(Team, owner="creator_id")
 TURNS = AccessRule(Team, owner="creator_id", only=("order_method", OrderMethod.ROUND_ROBIN))
 MESSAGE = AccessRule(Lead, owner="creator_id", or_else=_holds)
 ROLLOUTS = AccessRule(Lead, owner="creator_id")

@@ -16,6 +16,7 @@ from cachetools import LRUCache
 
 from app.access.api_keys import KeyOfViewer
 from app.access.jwks import ALGORITHMS, KeySet
+from app.access.sign_up import Newcomer, newcomer_of
 from app.config import PREFIX, Settings
 from app.domain.enums import ApiScope
 from app.domain.identifiers import parse_id
@@ -48,6 +49,8 @@ class Identity:
     """Seconds since the epoch; infinite for a key that never expires."""
     key: KeyOfViewer | None = None
     """The API key; None for a token."""
+    newcomer: Newcomer | None = None
+    """The person behind the address, who may get an account; None if an unknown address gets none."""
 
 
 class Tokens:
@@ -77,7 +80,9 @@ class Tokens:
 
     async def _verify(self, token: str) -> Identity:
         try:
-            identity = self._identity(await self._claims(token))
+            claims = await self._claims(token)
+            is_ours = jwt.get_unverified_header(token)["alg"] == SECRET_ALGORITHM
+            identity = self._identity(claims, may_sign_up=self._settings.sign_up and not is_ours)
         except jwt.ExpiredSignatureError as error:
             raise _unauthenticated("The access token has expired.") from error
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -114,17 +119,19 @@ class Tokens:
                 return key.key
         raise jwt.InvalidTokenError("no matching key")
 
-    def _identity(self, claims: Mapping[str, Any]) -> Identity:
+    def _identity(self, claims: Mapping[str, Any], *, may_sign_up: bool) -> Identity:
         claim = claims[self._settings.jwt_user_claim]
         user = str(int(claim) if isinstance(claim, float) and claim.is_integer() else claim)  # 2.0 is 2 in JSON
         by_address = "@" in user
         if by_address and claims.get("email_verified", True) not in (True, "true"):
             raise jwt.InvalidTokenError("the address is not verified")
+        email = fold_email(user) if by_address else None
         return Identity(
             None if by_address else parse_id(user),
-            fold_email(user) if by_address else None,
+            email,
             _scopes(claims.get("scope", claims.get("scp"))),
             float(claims["exp"]),
+            newcomer=newcomer_of(email, claims) if may_sign_up and email else None,
         )
 
 

@@ -88,6 +88,7 @@ async def try_all(settings: Settings) -> Sequence[Finding]:
         f"webhook{_place(settings.webhook_url)}": _webhook,
         "tokens": _tokens,
         f"identity provider{_place(settings.jwks_url)}": _identity_provider,
+        "sign-up": _sign_up,
         f"rate limits{_place(settings.rate_limit_storage)}": _rate_limits,
     }
     return [database, *await asyncio.gather(*(_try(name, check, settings) for name, check in checks.items()))]
@@ -253,6 +254,22 @@ async def _identity_provider(settings: Settings) -> str | None:
     if not keys:
         raise Failed("it publishes no key for RS256 or ES256")
     return f"{len(keys)} keys, for {' and '.join(sorted({key.algorithm_name for key in keys}))}"
+
+
+async def _sign_up(settings: Settings) -> str | None:
+    """Say whose tokens create accounts, and what keeps their invitations from being useful."""
+    if not settings.sign_up:
+        return None
+    if settings.smtp_url is None and settings.fallback is None:
+        raise Failed(f"invitations cannot be sent: {PREFIX}SMTP_URL is missing")
+    text = f"on, for verified addresses in the claim {settings.jwt_user_claim}"
+    missing = {
+        "any audience": settings.jwt_audience is None,
+        "any issuer": settings.jwt_issuer is None,
+    }
+    if any(missing.values()):
+        text += f"; tokens of {' and '.join(name for name, is_so in missing.items() if is_so)} create accounts"
+    return text if settings.public_url else f"{text}; invitations have no link without {PREFIX}PUBLIC_URL"
 
 
 async def _rate_limits(settings: Settings) -> str | None:

@@ -33,7 +33,8 @@ def prune_(
 
     A lead has ended if somebody has had it, or it was reported to its creator as unclaimed, for that long, and none of
     its offers is scheduled or was due since. The lead, its contact and its offers stay, and it can still be released
-    and submitted. Webhook events that are older are deleted, too, unless they are still to be sent.
+    and submitted. Older webhook events that are not still to be sent are deleted, too, and so are invitations that were
+    removed before their address had an account.
 
     Servers and workers can run in the meantime. The rows are deleted in small transactions: the command can be stopped
     at any time, and run again.

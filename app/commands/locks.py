@@ -3,14 +3,16 @@
 A lock holds until the transaction ends. Two transactions that take locks in different orders can wait for each other
 for ever: a deadlock, which PostgreSQL ends by failing one of them. All commands therefore lock in this order:
 
+0. the **e-mail address** of somebody without an account, by `lock_address` (app/access/sign_up.py).
 1. **contacts**, one at most, and then **contact keys**, by value. A command that changes a contact locks it; one that
    writes a key waits for others that write the same key of the same owner (app/commands/contact_keys.py). No command
    that locks an existing lead does either. The external id of a new lead, which may have to wait too, comes next.
 2. **leads**, by id. The lock of a lead guards its offers and their deliveries: a command that creates, changes or ends
    them locks the lead, exclusively.
 3. **lead routes**: all those of one user, by id, to change one.
-4. **teams**, by id. The lock of a team guards its zipcodes, members and distribution options: a command that changes
-   them locks the team exclusively; a command that decides by them, such as a submit, shares its lock.
+4. **teams**, by id. The lock of a team guards its zipcodes, members, waiting invitations and distribution options: a
+   command that changes them locks the team exclusively; a command that decides by them, such as a submit, shares its
+   lock.
    Its marks of turns come after it: the lock of the team guards its rows of `turns`, too.
 5. **users**, by id. A command that changes when a user may be offered leads (absence, quiet hours, deactivation) locks
    the user exclusively, one user at most; a command that decides by that shares its lock. The lock of a user also
@@ -40,7 +42,7 @@ from app.access import visibility
 from app.db.compiled import Statement
 from app.db.driver_errors import TransactionConflict
 from app.db.functions import member_of, set_parameter
-from app.db.models import ApiKey, Contact, Lead, LeadOffer, LeadRoute, Team, TextOptOut, User
+from app.db.models import ApiKey, Contact, Lead, LeadOffer, LeadRoute, Team, TextOptOut, User, WaitingInvitation
 from app.db.sqlalchemy_internals import detached
 from app.db.types import Id, UTCDateTime
 from app.errors import ApiError, Code
@@ -217,6 +219,11 @@ async def lock_users_of_phone(session: AsyncSession, phone: str) -> Sequence[int
     return [user_id for user_id, current in users if current == phone]
 
 
+async def lock_invitations_by(session: AsyncSession, user_id: int) -> None:
+    """Lock the set of a user's waiting invitations, to count them. The lock is that of their API keys."""
+    await lock_keys_of_user(session, user_id)
+
+
 async def lock_keys_of_user(session: AsyncSession, user_id: int) -> None:
     """Lock the set of a user's API keys. Their names are unique while they are active, which no index can express.
 
@@ -227,6 +234,15 @@ async def lock_keys_of_user(session: AsyncSession, user_id: int) -> None:
 
 
 # 6. Other rows
+
+
+async def lock_waiting_invitation(session: AsyncSession, invitation_id: int) -> WaitingInvitation:
+    """Lock a waiting invitation, so that no worker begins to send its e-mail, and return its current row.
+
+    The caller has locked its team, which guards it.
+    """
+    one = select(WaitingInvitation).where(col(WaitingInvitation.id) == invitation_id).with_for_update()
+    return (await session.exec(one, execution_options=_FRESH)).one()
 
 
 async def lock_api_key(session: AsyncSession, viewer_id: int, key_id: int) -> ApiKey | None:

@@ -7,27 +7,37 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
+from app.access.sign_up import lock_address
 from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_team
 from app.commands.offer_standing import IS_OPEN
 from app.commands.teams import own_team
 from app.commands.users import find_user
+from app.commands.waiting_invitations import invite_address
 from app.commands.withdrawal import withdraw_open
-from app.db.models import LeadOffer, Team, TeamMember
+from app.db.models import LeadOffer, Team, TeamMember, WaitingInvitation
 from app.domain.enums import EndReason, RequestStatus
 from app.domain.validation import checking
 from app.errors import ApiError, Code, Problem, bad_input
 
 
-async def invite_team_member(session: AsyncSession, viewer_id: int, team_id: int, email: str) -> TeamMember:
+async def invite_team_member(
+    session: AsyncSession, viewer_id: int, team_id: int, email: str, now: datetime, *, can_sign_up: bool
+) -> TeamMember | WaitingInvitation:
     """Invite the user with this address, and return the membership.
 
-    A declined invitation is pending again; any other stays as it is. Raises NOT_FOUND for the team and for the user,
+    A declined invitation is pending again; any other stays as it is. If nobody has the address but accounts are
+    created on sign-up, the invitation waits, see `invite_address`. Raises NOT_FOUND for the team and for the user,
     FORBIDDEN, and BAD_USER_INPUT for the creator's own address.
     """
-    await own_team(session, viewer_id, team_id)
+    await own_team(session, viewer_id, team_id, lock=False)
     with checking() as check:
         email = check.user_email("email", email)
+    if can_sign_up:
+        await lock_address(session, email)
+    await own_team(session, viewer_id, team_id)
     user = await find_user(session, email)
+    if user is None and can_sign_up:
+        return await invite_address(session, viewer_id, team_id, email, now)
     if user is None:
         raise ApiError(Code.NOT_FOUND, "There is no user with this e-mail address.")
     if user.id == viewer_id:

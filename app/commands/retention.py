@@ -1,4 +1,4 @@
-"""Retention: deletes what is stored about leads that ended long ago, and old webhook events.
+"""Retention: deletes what is stored about leads that ended long ago, old webhook events, and removed invitations.
 
 A lead ended before a time if
 
@@ -31,7 +31,18 @@ from app.commands.chains import following_team
 from app.commands.locks import lock_leads
 from app.db.engine import Database
 from app.db.functions import member_of
-from app.db.models import Delivery, Event, Lead, LeadOffer, LeadRollout, Notice, RolloutOffer, RolloutSkip, TextReply
+from app.db.models import (
+    Delivery,
+    Event,
+    Lead,
+    LeadOffer,
+    LeadRollout,
+    Notice,
+    RolloutOffer,
+    RolloutSkip,
+    TextReply,
+    WaitingInvitation,
+)
 from app.domain.enums import LeadOfferStatus
 
 WINDOW = 5_000
@@ -189,6 +200,14 @@ def _events(before: datetime) -> Any:
     )
 
 
+def _removed_invitations(before: datetime) -> Any:
+    return (
+        select(WaitingInvitation.id, null(), literal(True))
+        .where(col(WaitingInvitation.next_attempt_at).is_(None), col(WaitingInvitation.removed_at) < before)
+        .order_by(col(WaitingInvitation.id))
+    )
+
+
 # Deletion
 
 
@@ -237,7 +256,11 @@ PRUNABLE = (
     _plain(Notice, Notice.id, _notices),
     _plain(TextReply, TextReply.id, _text_replies),
     _plain(Event, Event.id, _events),
+    _plain(WaitingInvitation, WaitingInvitation.id, _removed_invitations),
 )
 """Everything that a prune deletes, table by table."""
 
-TABLES = ("deliveries", "rollout_offers", "rollout_skips", "lead_rollouts", "notices", "text_replies", "events")
+TABLES = (
+    *("deliveries", "rollout_offers", "rollout_skips", "lead_rollouts", "notices", "text_replies", "events"),
+    "waiting_invitations",
+)

@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_team, share_teams
 from app.commands.offer_standing import IS_OPEN
+from app.commands.waiting_invitations import end_waiting_invitations
 from app.commands.withdrawal import withdraw_open
 from app.db.functions import member_of
 from app.db.models import DistributionOption, LeadOffer, LeadRoute, Team, TeamZipcode
@@ -112,6 +113,7 @@ async def delete_team(session: AsyncSession, viewer_id: int, team_id: int, now: 
         message = f"The next team of the team {name} is the team {team.name}. Change or delete the team {name} first."
         raise ApiError(Code.CONFLICT, message)
     team.deleted_at = now
+    await end_waiting_invitations(session, team_id, now)
     await session.flush()
     await withdraw_open(session, leads, offers, EndReason.TEAM_DELETED, now)
 

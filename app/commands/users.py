@@ -8,6 +8,7 @@ from sqlalchemy import and_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.access.sign_up import lock_address, turn_into_memberships
 from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_user
 from app.commands.offer_standing import IS_OPEN
 from app.commands.withdrawal import withdraw_open
@@ -28,17 +29,22 @@ class HeldLead:
 async def create_user(
     session: AsyncSession, *, email: str, first_name: str, last_name: str, timezone: str, phone: str | None = None
 ) -> User:
-    """Create an active user. Raises BAD_USER_INPUT, and CONFLICT if a user has the address already."""
+    """Create an active user, with the invitations that wait for their address.
+
+    Raises BAD_USER_INPUT, and CONFLICT if a user has the address already.
+    """
     with checking() as check:
         email = check.user_email("email", email)
         first_name, last_name = check.name("first_name", first_name), check.name("last_name", last_name)
         phone = check.phone("phone", phone)
         timezone = check.timezone("timezone", timezone)
+    await lock_address(session, email)
     if await find_user(session, email) is not None:
         raise ApiError(Code.CONFLICT, f"A user with the e-mail address {email} already exists.")
     user = User(email=email, first_name=first_name, last_name=last_name, timezone=timezone, phone=phone)
     session.add(user)
     await session.flush()
+    await turn_into_memberships(session, [email])
     return user
 
 

@@ -559,7 +559,7 @@ class Claim(SQLModel, table=True):
 
 
 class Attempts(SQLModel):
-    """The columns of every row that the worker sends: deliveries, notices and events."""
+    """The columns of every row that the worker sends: deliveries, notices, invitations and events."""
 
     status: DeliveryStatus = Field(sa_type=enum_type(DeliveryStatus))
     attempts: int = 0
@@ -598,6 +598,42 @@ class Notice(Attempts, table=True):
 
     id: int = _id()
     lead_id: int = _reference("leads.id", index=True)
+
+
+IS_WAITING = "removed_at IS NULL"
+
+
+class WaitingInvitation(Attempts, table=True):
+    """An invitation to a team that waits until its address has an account, and the e-mail that tells about it.
+
+    The creator of the account then gets a membership in its place. An invitation that was removed is kept, because it
+    tells when its address got the last e-mail.
+    """
+
+    __tablename__ = "waiting_invitations"
+    __table_args__ = (
+        Index(
+            "uq_waiting_invitations_waiting",
+            "team_id",
+            "email",
+            unique=True,
+            postgresql_where=text(IS_WAITING),
+            sqlite_where=text(IS_WAITING),
+        ),
+        Index("ix_waiting_invitations_inviter_by_time", "inviter_id", "invited_at"),
+        _pending_index("ix_waiting_invitations_due"),
+        NEVER_REUSE_IDS,
+    )
+
+    id: int = _id()
+    team_id: int = _reference("teams.id", index=True)
+    inviter_id: int = _reference("users.id")
+    email: str = Field(sa_type=Text, index=True)
+    """As in users, by which the account is recognized."""
+    invited_at: datetime = Field(sa_type=UTCDateTime)
+    mail_at: datetime = Field(sa_type=UTCDateTime)
+    """When the e-mail was or is due for the first time."""
+    removed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
 
 
 class TextReply(SQLModel, table=True):

@@ -28,6 +28,10 @@ LONGEST_MESSAGE = 10_000
 """Characters of what somebody wrote in an enquiry."""
 MOST_API_KEYS = 50
 """Active API keys of a user."""
+MOST_INVITATIONS = 200
+"""Invitations of a team that wait for people without an account."""
+MOST_INVITATIONS_PER_DAY = 100
+"""Such invitations by one user within 24 hours."""
 MOST_OPTIONS = 200
 """Distribution options of a team."""
 MOST_ZIPCODES = 5_000

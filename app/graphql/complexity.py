@@ -90,6 +90,7 @@ ASSUMED_ITEMS = {
     "SkippedMember": 25,
     "TeamWarning": 25,
     "Turn": 25,
+    "WaitingInvitation": 25,
     "String": 100,
 }
 """The assumed length of a list that is not a page, by the type of its items: as long as for a large team."""

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from app.access.sign_up import turn_into_memberships
 from app.commands import outbox
 from app.commands.claim_ledger import open_claims
 from app.commands.contact_keys import add_keys_in_bulk
@@ -24,7 +25,9 @@ async def lock(connection: AsyncConnection) -> None:
     SQLite never has two writers.
     """
     if connection.dialect.name == "postgresql":
-        names = ", ".join(dict.fromkeys([*(kind.table for kind in LISTS), "team_zipcodes", "contact_keys"]))
+        names = ", ".join(
+            dict.fromkeys([*(kind.table for kind in LISTS), "team_zipcodes", "contact_keys", "waiting_invitations"])
+        )
         await connection.exec_driver_sql(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE")
 
 
@@ -54,6 +57,10 @@ async def write(session: AsyncSession, rows: Rows, advance: Advance) -> None:
     held = [row.values["id"] for row in rows["leads"] if row.values["claimed_by_id"] is not None]
     for start in range(0, len(held), CHUNK):
         await open_claims(session, held[start : start + CHUNK])
+
+    await turn_into_memberships(
+        session, [row.values["email"] for row in rows["users"] if row.values["email"] is not None]
+    )
 
     offers = [row.values for row in rows["lead_offers"]]
     announcements = [

@@ -16,7 +16,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.functions import member_of
-from app.db.models import Delivery, Event, Notice
+from app.db.models import Delivery, Event, Notice, WaitingInvitation
 from app.domain.enums import DeliveryStatus
 from app.worker.channels.base import DeliveryError
 
@@ -49,7 +49,7 @@ NEW_WORK = "lead_offers_work"
 NEW_EVENTS = "events"
 """The payload of a notification that concerns webhook events only."""
 
-Table = type[Delivery] | type[Notice] | type[Event]
+Table = type[Delivery] | type[Notice] | type[WaitingInvitation] | type[Event]
 
 _UNSYNCHRONIZED = {"synchronize_session": False}
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from app.commands.replies import Choice
-from app.db.models import Contact, Lead, User
+from app.db.models import Contact, Lead, Team, User
 from app.domain.time_zones import find_zone
 from app.worker.typed_text import presentable
 
@@ -70,6 +70,21 @@ def exhausted(creator: User, lead: Lead, contact: Contact) -> Words:
         f"{_enquiry(creator, lead, contact)}\n\n"
         "Nobody has claimed this lead, and nobody else is left to offer it to. Submit it again to offer it to members "
         "who have joined or returned since, or assign it to someone.\n"
+    )
+
+
+def invited(inviter: User, team: Team, url: str | None) -> Words:
+    """Return the e-mail to somebody without an account who is invited to a team. `url` is that of the application."""
+    names = filter(None, (presentable(inviter.first_name, None), presentable(inviter.last_name, None)))
+    who, named = " ".join(names) or "Somebody", presentable(team.name, None)
+    what = f"the team {named}" if named else "a team"
+    where = f" here: {url}" if url else " to the app."
+    return f"Invitation to {what}", (
+        "Hello,\n\n"
+        f"{who} has invited you to {what}, which shares leads.\n\n"
+        "You have no account yet. It is created when you first sign in. Accept or decline the invitation there. Sign "
+        f"in with this e-mail address{where}\n\n"
+        "If you do not expect an invitation, ignore this e-mail.\n"
     )
 
 

@@ -25,9 +25,10 @@ _IP_ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
 _LINK = re.compile(r"(?<=[^\W\d]):(?=\S)|(?<=[^\W\d])[.\u3002](?=\w)|(?<=\w)[.\u3002](?=[^\W\d])")
 
 
-def presentable(text: str | None, contact: Contact) -> str:
+def presentable(text: str | None, contact: Contact | None) -> str:
     """Return the text as one line of at most MAX_LENGTH characters, which may be empty.
 
+    `contact` is the person whom the message is about, if it is about one.
     E-mail addresses and phone numbers are left out, and so is everything if the contact's own remain in another
     spelling, such as `mary (at) example.com`. Links become text that mail programs do not open: `evil. example`.
     """
@@ -35,7 +36,7 @@ def presentable(text: str | None, contact: Contact) -> str:
     line = "".join(each for each in line if unicodedata.category(each) != "Cf" or each in "\u200c\u200d")
     line = _JOINERS.sub("", _NOT_IN_XML.sub(" ", line))
     shown = _PHONE.sub(" ", _ADDRESS.sub(" ", line))
-    if _reveals(shown, contact):
+    if contact is not None and _reveals(shown, contact):
         return ""
     shown = _IP_ADDRESS.sub(lambda address: address[0].replace(".", ". "), shown)
     shown = " ".join(_LINK.sub(lambda link: f"{link[0]} ", shown).split())

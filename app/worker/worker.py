@@ -23,7 +23,7 @@ from app.commands.step_end import leads_to_end, next_step_end
 from app.config import Settings
 from app.db.engine import Database
 from app.db.listener import Listener
-from app.db.models import Delivery, Event, Notice
+from app.db.models import Delivery, Event, Notice, WaitingInvitation
 from app.domain.enums import Channel
 from app.observability import metrics
 from app.worker.batch import Batch, Queue, send_batch
@@ -31,6 +31,7 @@ from app.worker.channels.base import Channels
 from app.worker.channels.webhook import Webhook
 from app.worker.creator_notices import notice_queue
 from app.worker.failing_leads import FailingLeads
+from app.worker.invitations import invitation_queue
 from app.worker.isolation import isolate_failures
 from app.worker.leases import NEW_EVENTS, NEW_WORK, next_attempt
 from app.worker.offer_deliveries import delivery_queue
@@ -132,7 +133,7 @@ class Worker:
         busy = True
         while busy and not self._stopping:
             processed = await self._process_due_offers(now) + await self._end_steps(now)
-            noticed = await self._notify_creators(now)
+            noticed = await self._send_notices(now)
             sent = [await self._send_deliveries(queue, now) for queue in queues]
             emitted = await self._send_events(self.webhook, now) if self.webhook else 0
             leads, notices, events, batches = leads + processed, notices + noticed, events + emitted, batches + sent
@@ -192,13 +193,14 @@ class Worker:
         await self._process_due_offers(now)
         if await self._end_steps(now):
             await self._process_due_offers(now)  # those of the next teams
-        await self._notify_creators(now)
+        await self._send_notices(now)
         self._processed_until = now
         async with self.db.read() as session:
             first = await next_attempt(session, Delivery)
             upcoming = [
                 await next_attempt(session, Delivery, after=now),
                 await next_attempt(session, Notice, after=now),
+                await next_attempt(session, WaitingInvitation, after=now),
                 await next_due_offer(session, after=now),
                 await next_step_end(session, after=now),
                 self._failing_due.next_attempt(after=now),
@@ -259,12 +261,13 @@ class Worker:
                     failing.succeeded(lead_id)
                     yield lead_id
 
-    async def _notify_creators(self, now: datetime) -> int:
-        """Send the notices that are due. Return the number of notices attempted."""
+    async def _send_notices(self, now: datetime) -> int:
+        """Send the notices to creators and the invitations that are due. Return the number of them attempted."""
         attempted = 0
-        queue = notice_queue(self.channels[Channel.EMAIL])
-        while not self._stopping and (batch := await self._send(queue, now)).leased:
-            attempted += batch.leased
+        email = self.channels[Channel.EMAIL]
+        for queue in (notice_queue(email), invitation_queue(email, self.settings.public_url)):
+            while not self._stopping and (batch := await self._send(queue, now)).leased:
+                attempted += batch.leased
         return attempted
 
     # Deliveries

@@ -3,19 +3,13 @@
 import base64
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from app.access.jwks import MAX_AGE, PAUSE, KeySet
 from app.access.tokens import issue_token
@@ -23,44 +17,11 @@ from app.config import Settings
 from app.db.compiled import CompiledQuery
 from app.db.models import User
 from tests.support.api import SECRET, Api, serving, settings_for
-from tests.support.live_server import live_server
+from tests.support.identity_provider import EC, OTHER_RSA, RSA, Provider, as_jwk
 from tests.support.world import Cast, World
 
 ISSUER, AUDIENCE = "https://login.example.com/", "lead-offers"
 ME = {"query": "{ me { id } }"}
-
-RSA = rsa.generate_private_key(65537, 2048)
-OTHER_RSA = rsa.generate_private_key(65537, 2048)
-EC = ec.generate_private_key(ec.SECP256R1())
-
-
-def as_jwk(key: Any, kid: str, **more: str) -> dict[str, Any]:
-    algorithm: Any = (
-        jwt.algorithms.ECAlgorithm if isinstance(key, ec.EllipticCurvePrivateKey) else jwt.algorithms.RSAAlgorithm
-    )
-    return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig", **more}
-
-
-@dataclass
-class Provider:
-    """An identity provider: the keys that it publishes, and how often they were fetched."""
-
-    keys: list[dict[str, Any]] = field(default_factory=list)
-    status: int = 200
-    fetched: int = 0
-    url: str = ""
-
-    async def answer(self, _request: Request) -> Response:
-        self.fetched += 1
-        return JSONResponse({"keys": self.keys}, self.status)
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    provider = Provider([as_jwk(RSA, "r1", alg="RS256"), as_jwk(EC, "e1"), as_jwk(RSA, "enc", use="enc")])
-    with live_server(Starlette(routes=[Route("/jwks", provider.answer)])) as url:
-        provider.url = f"{url}/jwks"
-        yield provider
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ from app.db.models import (
     RolloutSkip,
     TextReply,
     User,
+    WaitingInvitation,
 )
 from app.domain.enums import Channel, ClaimedVia, DeliveryStatus, EventKind, LeadOfferStatus, OrderMethod
 from app.domain.timestamps import utc_now
@@ -39,7 +40,8 @@ from tests.worker.test_worker import Office, Recorder
 DAY = timedelta(days=1)
 INSTANT = timedelta(milliseconds=1)
 GROWING: dict[str, Any] = {
-    table.__tablename__: table for table in (Delivery, RolloutOffer, RolloutSkip, LeadRollout, Notice, TextReply, Event)
+    table.__tablename__: table
+    for table in (Delivery, RolloutOffer, RolloutSkip, LeadRollout, Notice, TextReply, Event, WaitingInvitation)
 }
 
 
@@ -375,6 +377,30 @@ async def test_a_prune_that_is_stopped_can_be_repeated(office: Office, world: Wo
     await pruned(office.database, NOW + DAY)
     assert before.total() > 0
     assert (await rows(office.database)).total() == 0
+
+
+async def test_removed_invitations_go_and_waiting_ones_stay(office: Office, world: World, cast: Cast) -> None:
+    invitation: dict[str, Any] = {
+        "team_id": cast.team.id,
+        "inviter_id": cast.alice.id,
+        "invited_at": NOW,
+        "mail_at": NOW,
+    }
+    sent: dict[str, Any] = {"status": DeliveryStatus.SENT, "sent_at": NOW}
+    await world.add(
+        WaitingInvitation(email="gone@example.com", removed_at=NOW, **invitation, **sent),
+        WaitingInvitation(email="waiting@example.com", **invitation, **sent),
+        WaitingInvitation(
+            email="sending@example.com",
+            removed_at=NOW,
+            next_attempt_at=NOW,
+            status=DeliveryStatus.PENDING,
+            **invitation,
+        ),
+    )
+    assert await pruned(office.database, NOW) == Counter()
+    assert await pruned(office.database, NOW + INSTANT) == Counter(waiting_invitations=1)
+    assert (await rows(office.database))["waiting_invitations"] == 2
 
 
 # The command

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphql import GraphQLObjectType, get_named_type, is_object_type
 
-from app.db.models import Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip, Turn
+from app.db.models import Delivery, Lead, LeadRollout, RolloutOffer, RolloutSkip, Turn, WaitingInvitation
 from app.domain.enums import (
     ApiScope,
     Channel,
@@ -46,6 +46,7 @@ PLACES = {
     "TeamMember": TEAMS.replace("{}", "members { data { {} } }"),
     "TeamWarning": TEAMS.replace("{}", "warnings { {} }"),
     "Turn": TEAMS.replace("{}", "turns { {} }"),
+    "WaitingInvitation": TEAMS.replace("{}", "waitingInvitations { {} }"),
     "User": OFFERS.replace("{}", "user { {} }"),
 }
 
@@ -88,6 +89,17 @@ async def furnish(world: World, cast: Cast) -> dict[int, int]:
         await world.member(team, user, RequestStatus.PENDING, has_email_alert=False)
         await world.option(team, cast.alice)
         await world.add(Turn(team_id=team.id, user_id=cast.alice.id, mark=1, taken=1, last_taken_at=NOW))
+        for j in range(MANY):
+            await world.add(
+                WaitingInvitation(
+                    team_id=team.id,
+                    inviter_id=cast.alice.id,
+                    email=f"{j}@example.com",
+                    invited_at=NOW,
+                    mail_at=NOW,
+                    status=DeliveryStatus.PENDING,
+                )
+            )
         source = await world.source(cast.alice, f"Source {i}")
         await world.route(source, team)
         await world.api_key(cast.alice, ApiScope.READ, ApiScope.WRITE, source_id=source.id)

@@ -15,9 +15,9 @@ from starlette.routing import Route
 from typer.testing import CliRunner, Result
 
 from app.cli import app
-from tests.access.test_identity import EC, RSA, as_jwk
 from tests.support.api import SECRET
 from tests.support.certificates import Certificate, make_certificate
+from tests.support.identity_provider import EC, RSA, as_jwk
 from tests.support.live_server import live_server
 from tests.support.processes import free_port
 from tests.support.smtp_server import mailbox
@@ -61,13 +61,14 @@ def test_only_the_database_is_needed(run: Run, database_url: str) -> None:
     else:
         assert "ok      notifications of the database: a notification has arrived\n" in result.stdout
     assert ", tables up to date\n" in result.stdout
-    assert lines(result, "channels", "e-mail", "texts", "webhook", "tokens", "identity", "rate") == [
+    assert lines(result, "channels", "e-mail", "texts", "webhook", "tokens", "identity", "sign-up", "rate") == [
         "ok      channels in use: no distribution option alerts by call, text, email",
         "-       e-mail: not configured",
         "-       texts and calls: not configured",
         "-       webhook: not configured",
         "ok      tokens: the signing key is set",
         "-       identity provider: not configured",
+        "-       sign-up: not configured",
         "-       rate limits: not configured",
     ]
 

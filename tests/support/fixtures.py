@@ -16,6 +16,7 @@ from app.main import create_app
 from tests.support.api import Api, serving, settings_for
 from tests.support.databases import Clone, statements_of, template
 from tests.support.graphql_ws import Watchers
+from tests.support.identity_provider import Provider, identity_provider
 from tests.support.live_server import live_server
 from tests.support.processes import ending_processes
 from tests.support.world import Cast, World
@@ -33,6 +34,13 @@ async def database_url(clone: Clone) -> AsyncIterator[str]:
     async with clone() as url:
         with ending_processes():
             yield url
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """An identity provider that publishes its keys on a real socket."""
+    with identity_provider() as provider:
+        yield provider
 
 
 @pytest.fixture

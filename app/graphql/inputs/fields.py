@@ -16,6 +16,7 @@ LeadOfferId = Annotated[strawberry.ID, argument(description="Id of the offer.")]
 LeadRouteId = Annotated[strawberry.ID, argument(description="Id of the lead route.")]
 TeamId = Annotated[strawberry.ID, argument(description="Id of the team.")]
 TeamMemberId = Annotated[strawberry.ID, argument(description="Id of the membership.")]
+WaitingInvitationId = Annotated[strawberry.ID, argument(description="Id of the waiting invitation.")]
 UserId = Annotated[strawberry.ID, argument(description="Id of the user.")]
 
 

@@ -5,22 +5,21 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import argument
 
-from app.commands import distribution_options, members, teams
-from app.domain.bounds import MOST_OPTIONS
+from app.commands import distribution_options, members, teams, waiting_invitations
+from app.db import models
+from app.domain.bounds import MOST_INVITATIONS, MOST_INVITATIONS_PER_DAY, MOST_OPTIONS
 from app.graphql.context import Info
 from app.graphql.enums import InvitationAnswer, RequestStatus
 from app.graphql.fields import column, payload, resolved
-from app.graphql.inputs.fields import DistributionOptionId, Input, TeamId, TeamMemberId
+from app.graphql.inputs.fields import DistributionOptionId, Input, TeamId, TeamMemberId, WaitingInvitationId
 from app.graphql.inputs.teams import CreateTeamInput, DistributionOptionInput, UpdateTeamInput
 from app.graphql.inputs.writing import filled, given
 from app.graphql.mutations.transaction import known_id, write
-from app.graphql.types.teams import DistributionOption, Team, TeamMember
+from app.graphql.types.teams import DistributionOption, Team, TeamMember, WaitingInvitation
 
 Email = Annotated[
     str,
-    argument(
-        description="E-mail address of an existing user; another address is NOT_FOUND. Your own is BAD_USER_INPUT."
-    ),
+    argument(description="E-mail address of the person. Your own is BAD_USER_INPUT."),
 ]
 Answer = Annotated[InvitationAnswer, argument(description="Your answer to the invitation.")]
 
@@ -42,7 +41,18 @@ class DeleteTeamPayload:
 
 @strawberry.type(description="Result of inviteTeamMember.")
 class InviteTeamMemberPayload:
-    team_member: TeamMember = column("The membership, as it is now.")
+    team_member: TeamMember | None = column(
+        "The membership, as it is now. Null if the address has no account and accounts are created on sign-up."
+    )
+    waiting_invitation: WaitingInvitation | None = column(
+        "The invitation that waits until the address has an account. Null if there is a membership."
+    )
+
+
+@strawberry.type(description="Result of removeWaitingInvitation.")
+class RemoveWaitingInvitationPayload:
+    removed_waiting_invitation_id: strawberry.ID = column("Id of the removed invitation.")
+    team: Team = column("The team, as it is now.")
 
 
 @strawberry.type(description="Result of respondToInvitation.")
@@ -93,11 +103,31 @@ async def _delete_team(info: Info, id: TeamId) -> Any:  # noqa: A002
 
 
 async def _invite_team_member(info: Info, team_id: TeamId, email: Email) -> Any:
-    member = await write(
+    invited = await write(
         info,
-        lambda session: members.invite_team_member(session, info.context.viewer.id, known_id(team_id, "team"), email),
+        lambda session: members.invite_team_member(
+            session,
+            info.context.viewer.id,
+            known_id(team_id, "team"),
+            email,
+            info.context.now,
+            can_sign_up=info.context.settings.sign_up,
+        ),
     )
-    return payload(InviteTeamMemberPayload, team_member=member)
+    if isinstance(invited, models.WaitingInvitation):
+        return payload(InviteTeamMemberPayload, team_member=None, waiting_invitation=invited)
+    return payload(InviteTeamMemberPayload, team_member=invited, waiting_invitation=None)
+
+
+async def _remove_waiting_invitation(info: Info, id: WaitingInvitationId) -> Any:  # noqa: A002
+    invitation_id = known_id(id, "waiting invitation")
+    team = await write(
+        info,
+        lambda session: waiting_invitations.remove_waiting_invitation(
+            session, info.context.viewer.id, invitation_id, info.context.now
+        ),
+    )
+    return payload(RemoveWaitingInvitationPayload, removed_waiting_invitation_id=invitation_id, team=team)
 
 
 async def _respond_to_invitation(info: Info, team_member_id: TeamMemberId, answer: Answer) -> Any:
@@ -170,8 +200,17 @@ class TeamMutations:
     invite_team_member: InviteTeamMemberPayload | None = resolved(
         _invite_team_member,
         "Invites a user to a team that you created. The user finds the invitation in teamMemberships. A declined "
-        "invitation becomes PENDING again; any other stays as it is. Idempotent. Errors: NOT_FOUND (no such team, or "
-        "no user with this address), FORBIDDEN (you did not create the team), BAD_USER_INPUT.",
+        "invitation becomes PENDING again; any other stays as it is. If the server creates accounts on sign-up, an "
+        "address without an account gets an e-mail, and the invitation waits for it. Idempotent: no second e-mail is "
+        "sent, unless the first one FAILED. Errors: NOT_FOUND (no such team, or no user with this address), FORBIDDEN "
+        "(you did not create the team), BAD_USER_INPUT, CONFLICT if the team already has "
+        f"{MOST_INVITATIONS} waiting invitations, and RATE_LIMITED after {MOST_INVITATIONS_PER_DAY} of them by you "
+        "within 24 hours.",
+    )
+    remove_waiting_invitation: RemoveWaitingInvitationPayload | None = resolved(
+        _remove_waiting_invitation,
+        "Removes an invitation that waits for an account, from a team that you created. Its e-mail is not sent if it "
+        "is still PENDING. Errors: NOT_FOUND, also when repeated and once the person has an account.",
     )
     respond_to_invitation: RespondToInvitationPayload | None = resolved(
         _respond_to_invitation,

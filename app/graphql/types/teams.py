@@ -8,11 +8,18 @@ import strawberry
 from sqlalchemy import ColumnElement, true
 
 from app.access import field_access
-from app.access.field_access import NEXT_TEAM, TEAM_DETAILS, TEAM_WARNINGS, TURNS, AccessContext
+from app.access.field_access import (
+    NEXT_TEAM,
+    TEAM_DETAILS,
+    TEAM_WARNINGS,
+    TURNS,
+    WAITING_INVITATIONS,
+    AccessContext,
+)
 from app.db import models, turn_line
 from app.domain.team_warnings import TeamWarning as TeamWarningRow
 from app.graphql.context import Info
-from app.graphql.enums import OrderMethod, RequestStatus, TeamWarningCode
+from app.graphql.enums import DeliveryStatus, OrderMethod, RequestStatus, TeamWarningCode
 from app.graphql.fields import children, column, computed, nested_page, reference, resolved, restricted
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
@@ -49,6 +56,11 @@ def _waits_longest(option: Any, _access: AccessContext) -> ColumnElement[Any]:
 
 def _taken(option: Any, _access: AccessContext) -> ColumnElement[int]:
     return turn_line.taken(option)
+
+
+def _is_waiting(invitation: Any, _access: AccessContext) -> ColumnElement[bool]:
+    is_waiting: ColumnElement[bool] = invitation.removed_at.is_(None)
+    return is_waiting
 
 
 def _last_taken_at(option: Any, _access: AccessContext) -> ColumnElement[Any]:
@@ -128,6 +140,14 @@ class Team:
         order=(_stands_first, _waits_longest, "user_id"),
         rule=TURNS,
     )
+    waiting_invitations: "list[WaitingInvitation] | None" = children(
+        models.WaitingInvitation,
+        "The invitations of people who have no account yet, oldest first. Null unless you created the team.",
+        parent="team_id",
+        only=_is_waiting,
+        order=("id",),
+        rule=WAITING_INVITATIONS,
+    )
     warnings: "list[TeamWarning] | None" = resolved(
         _warnings, "Problems in the team's settings. Null unless you created the team."
     )
@@ -162,6 +182,21 @@ class TeamMember:
     team: Team = reference("team_id", models.Team, "The team.")
     user: User = reference("user_id", models.User, "The invited user.")
     request_status: RequestStatus = column("State of the invitation.")
+
+
+@strawberry.type(
+    description="An invitation to a team for an e-mail address that has no account yet. Once somebody has signed up "
+    "with the address, they are a member whose requestStatus is PENDING, and this invitation is gone."
+)
+class WaitingInvitation:
+    id: strawberry.ID = column("Unique id of the waiting invitation.")
+    team: Team = reference("team_id", models.Team, "The team.")
+    email: str = column("The invited e-mail address, in lower case.")
+    invited_at: datetime = column("When the address was invited.")
+    status: DeliveryStatus = column(
+        "State of the e-mail that tells the person about it. PENDING until it is sent: an address gets at most one "
+        "invitation e-mail a day. FAILED if it could not be sent; invite the address again to retry."
+    )
 
 
 @strawberry.type(description="How a team offers leads to one member, or to its creator.")
