@@ -136,7 +136,7 @@ class Dice:
         target = DistributionTarget.TEAM_ROLLOUT if self.chance(0.95) else DistributionTarget.MYSELF
         zones = self.random.choice(ZONES)
         method = TeamSelectionMethod.ZIPCODE if by_zipcode else TeamSelectionMethod.SPECIFIC_TEAM
-        holder = {
+        holder: dict[str, Any] = {
             "claimed_by_id": self.random.randint(1, USERS),
             "claimed_at": day_start(zones, self.now) + self.random.choice([-1, 0, 1]) * timedelta(milliseconds=1),
             "claimed_via": ClaimedVia.APP,

@@ -1,4 +1,4 @@
-"""What the viewer can do with a lead, over HTTP: each field says what the mutation then does."""
+"""Fields that say whether the viewer can act on a lead, over HTTP: each agrees with the mutation."""
 
 from typing import Any
 
@@ -52,7 +52,9 @@ async def test_a_submit_succeeds_where_the_field_says_so(api: Api, world: World,
         "without a zipcode": (await world.zipcode_lead(cast.alice, None), "ZIPCODE_MISSING"),
         "for me": (await world.lead(cast.alice), "NOT_TEAM_ROLLOUT"),
     }
-    alice, said, told = api.user(cast.alice), {}, {}
+    alice = api.user(cast.alice)
+    said: dict[str, bool] = {}
+    told: dict[str, str | None] = {}
     for name, (lead, _) in cases.items():
         said[name] = (await actions(alice, lead))["viewerCanSubmit"]
         response = await alice.send(SUBMIT, id=lead.id)
@@ -103,7 +105,8 @@ async def test_assignable_users_are_those_whom_an_assignment_accepts(api: Api, w
     people.append(await world.user("Option"))
     await world.option(second, people[-1])
 
-    lead, alice, accepted = await world.lead(cast.alice, cast.team), api.user(cast.alice), []
+    lead, alice = await world.lead(cast.alice, cast.team), api.user(cast.alice)
+    accepted: list[dict[str, str]] = []
     shown = (await actions(alice, lead))["assignableUsers"]
     for user in people:
         response = await alice.send(ASSIGN, id=lead.id, user=user.id)
