@@ -380,8 +380,8 @@ async def test_an_update_changes_the_fields_of_an_option_that_it_names(api: Api,
 async def test_an_update_of_an_option_is_checked_as_a_new_option_is(api: Api, world: World, cast: Cast) -> None:
     option = await world.option(cast.team, cast.alice, rank=3)
     alice = api.user(cast.alice)
-    for field, values in {
-        "rank": [-1, 2**31 - 1 + 1],
+    refusals: dict[str, list[Any]] = {
+        "rank": [-1, 2**31],
         "minsUntilLeadOffer": [None, -1, 1, 525_601],
         "weight": [None, 0, 101],
         "maxLeadsPerDay": [-1, 1001],
@@ -389,13 +389,14 @@ async def test_an_update_of_an_option_is_checked_as_a_new_option_is(api: Api, wo
         "hasCallAlert": [None],
         "hasTextAlert": [None],
         "hasEmailAlert": [None],
-    }.items():
+    }
+    for field, values in refusals.items():
         for value in values:
             told = await refused(alice, UPDATE_OPTION, id=option.id, input={field: value})
             assert told == f"BAD_USER_INPUT input.{field}"
     bad = {"rank": -1, "minsUntilLeadOffer": 5, "weight": 0}
-    told = await alice.refusal(UPDATE_OPTION, id=option.id, input=bad)
-    assert [problem["field"] for problem in told["problems"]] == [f"input.{field}" for field in bad]
+    extensions = await alice.refusal(UPDATE_OPTION, id=option.id, input=bad)
+    assert {problem["field"] for problem in extensions["problems"]} == {f"input.{field}" for field in bad}
 
 
 async def test_only_the_creator_updates_options(api: Api, world: World, cast: Cast) -> None:
