@@ -13,8 +13,11 @@ null unless a rule below grants them. The answer depends on the viewer and the o
 | Team    | warnings, nextTeam, minsUntilNextTeam     | its creator                                         |
 | Team    | waitingInvitations                        | its creator                                         |
 | Team    | turns                                     | its creator, if it is a Round Robin team            |
+| Member  | isActive, awayUntil                       | the creator of the team                             |
+| Member  | distributionOption                        | the creator of the team, and the member             |
 | Lead    | message                                   | its creator, and the user who holds it              |
 | Lead    | rollouts, rolloutTeam, nextStep, claims   | its creator                                         |
+| Lead    | assignableUsers                           | its creator                                         |
 | Lead    | offers                                    | everyone, as far as `visibility.offers` goes        |
 
 Every other field is shown to whoever reaches the object.
@@ -111,6 +114,7 @@ TURNS = AccessRule(Team, owner="creator_id", only=("order_method", OrderMethod.R
 MESSAGE = AccessRule(Lead, owner="creator_id", or_else=_holds)
 ROLLOUTS = AccessRule(Lead, owner="creator_id")
 CLAIMS = AccessRule(Lead, owner="creator_id")
+ASSIGNABLE_USERS = AccessRule(Lead, owner="creator_id")
 
 
 def distribution_options(viewer_id: IdValue) -> ColumnElement[bool]:
@@ -122,6 +126,24 @@ def distribution_options(viewer_id: IdValue) -> ColumnElement[bool]:
         select(1).where(col(Team.id) == col(DistributionOption.team_id), col(Team.creator_id) == viewer_id)
     )
     return or_(col(DistributionOption.user_id) == viewer_id, is_creator)
+
+
+def option_of(member: Any, viewer_id: IdValue) -> ColumnElement[int | None]:
+    """The id of the member's distribution option in the team, if there is one and the viewer may see it."""
+    found = select(DistributionOption.id).where(  # type: ignore[call-overload]
+        col(DistributionOption.team_id) == member.team_id,
+        col(DistributionOption.user_id) == member.user_id,
+        distribution_options(viewer_id),
+    )
+    return found.correlate_except(DistributionOption).scalar_subquery()  # type: ignore[no-any-return]
+
+
+def state_of(member: Any, value: Any, viewer_id: IdValue) -> ColumnElement[Any]:
+    """The value, which is made of the member's user, if the viewer created the team; otherwise null."""
+    found = select(value).where(
+        col(User.id) == member.user_id, col(Team.id) == member.team_id, col(Team.creator_id) == viewer_id
+    )
+    return found.correlate_except(User, Team).scalar_subquery()
 
 
 def is_in_line(option: Any) -> ColumnElement[bool]:

@@ -72,7 +72,7 @@ def _text(claims: Mapping[str, Any], name: str, parse: Callable[[str], str]) -> 
 async def sign_up(db: Database, newcomer: Newcomer) -> list[User]:
     """Create the account unless the address has one, and return the active user with the address, if there is one.
 
-    Of simultaneous calls for one address, one creates the account and all return it.
+    If several calls for one address run at the same time, exactly one creates the account, and all of them return it.
     """
 
     async def create(session: AsyncSession) -> User:

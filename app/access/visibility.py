@@ -130,7 +130,12 @@ def has_accepted(team_id: IdValue, user_id: IdValue) -> ColumnElement[bool]:
 
 def _is_accepted_by(user_id: IdValue) -> ColumnElement[bool]:
     """The user has accepted the invitation."""
-    return and_(col(TeamMember.user_id) == user_id, col(TeamMember.request_status) == RequestStatus.ACCEPTED)
+    return and_(col(TeamMember.user_id) == user_id, is_accepted())
+
+
+def is_accepted() -> ColumnElement[bool]:
+    """The invitation was accepted, by whomever it is to."""
+    return col(TeamMember.request_status) == RequestStatus.ACCEPTED
 
 
 def is_in_team(team_id: IdValue, user_id: IdValue) -> ColumnElement[bool]:

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, or_
+from sqlalchemy import ColumnElement, and_, union
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -13,7 +14,7 @@ from app.commands.claim import end_offers
 from app.commands.claim_ledger import end_claim, open_claim
 from app.commands.locks import lock_own_lead
 from app.db.alert_columns import alerts_of
-from app.db.models import DistributionOption, Lead, LeadOffer, Team, User
+from app.db.models import DistributionOption, Lead, LeadOffer, Team, TeamMember, User
 from app.domain.alert_channels import Alerts
 from app.domain.enums import ClaimedVia, ClaimEnd, LeadOfferStatus
 from app.domain.timestamps import seconds_between
@@ -50,13 +51,20 @@ async def assign_lead(session: AsyncSession, viewer_id: int, lead_id: int, user_
     return lead
 
 
+def assignable_users(viewer_id: visibility.ViewerId) -> ColumnElement[bool]:
+    """The users to whom the viewer may assign leads: active, accepted members of the viewer's teams, and the viewer."""
+    me = aliased(User)
+    members = (
+        select(TeamMember.user_id)
+        .join(Team, col(Team.id) == col(TeamMember.team_id))
+        .where(visibility.usable_teams(viewer_id), visibility.is_accepted())
+    )
+    either = union(select(me.id).where(col(me.id) == viewer_id), members)
+    return and_(col(User.is_active), col(User.id).in_(either))
+
+
 async def _check_assignee(session: AsyncSession, viewer_id: int, user_id: int) -> None:
-    in_my_team = exists(
-        select(Team.id).where(visibility.usable_teams(viewer_id), visibility.has_accepted(col(Team.id), user_id))
-    )
-    found = select(User.id).where(
-        col(User.id) == user_id, col(User.is_active), or_(col(User.id) == viewer_id, in_my_team)
-    )
+    found = select(User.id).where(col(User.id) == user_id, assignable_users(viewer_id))
     if (await session.exec(found)).one_or_none() is None:
         raise ApiError(Code.NOT_FOUND, "There is no active member with this id in any of your teams.")
 

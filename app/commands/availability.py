@@ -1,6 +1,8 @@
 """Availability of a user: away until a time, and daily quiet hours."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import and_, or_, update
 from sqlmodel import col, select
@@ -14,6 +16,9 @@ from app.db.models import Delivery, LeadOffer, User
 from app.domain.enums import DeliveryStatus, EndReason, LeadOfferStatus
 from app.domain.timestamps import format_instant
 from app.domain.validation import checking
+
+_QUIET_HOURS = {"quiet_hours_start", "quiet_hours_end", "timezone"}
+"""The columns that decide when quiet hours are."""
 
 
 async def set_away(session: AsyncSession, viewer_id: int, until: datetime, now: datetime) -> User:
@@ -57,27 +62,30 @@ async def set_quiet_hours(session: AsyncSession, viewer_id: int, start: str, end
         check.time_of_day("end", end)
         if start == end and not check.problems:
             check.refuse("end", "must differ from start")
-    return await _change_quiet_hours(session, viewer_id, start, end, now)
+    return await change_user(session, viewer_id, {"quiet_hours_start": start, "quiet_hours_end": end}, now)
 
 
 async def clear_quiet_hours(session: AsyncSession, viewer_id: int, now: datetime) -> User:
     """Remove the viewer's quiet hours, and release what they hold back."""
-    return await _change_quiet_hours(session, viewer_id, None, None, now)
+    return await change_user(session, viewer_id, {"quiet_hours_start": None, "quiet_hours_end": None}, now)
 
 
-async def _change_quiet_hours(
-    session: AsyncSession, viewer_id: int, start: str | None, end: str | None, now: datetime
-) -> User:
+async def change_user(session: AsyncSession, user_id: int, values: Mapping[str, Any], now: datetime) -> User:
+    """Set columns of a user, and return the user. If their quiet hours move, release what the old ones held back."""
     # The leads of all offers that the worker may be holding back at this moment, whether it has recorded that or not.
     may_wait = or_(IS_OPEN, has_pending_delivery())
-    may_be_held = and_(col(LeadOffer.user_id) == viewer_id, col(LeadOffer.notify_at) <= now, may_wait)
-    leads = await lock_leads_of_offers(session, may_be_held)
-    user = await lock_user(session, viewer_id)
-    if (user.quiet_hours_start, user.quiet_hours_end) != (start, end):
+    may_be_held = and_(col(LeadOffer.user_id) == user_id, col(LeadOffer.notify_at) <= now, may_wait)
+    moves = not _QUIET_HOURS.isdisjoint(values)
+    leads = await lock_leads_of_offers(session, may_be_held) if moves else ()
+    user = await lock_user(session, user_id)
+    moves = any(getattr(user, name) != values[name] for name in _QUIET_HOURS & values.keys())
+    if moves:
         await lock_late_leads(session, may_be_held, leads)
-        user.quiet_hours_start, user.quiet_hours_end = start, end
-        await session.flush()
-        await _release_held(session, viewer_id, now)
+    for name, value in values.items():
+        setattr(user, name, value)
+    await session.flush()
+    if moves:
+        await _release_held(session, user_id, now)
     return user
 
 

@@ -61,6 +61,17 @@ async def count_leads(session: AsyncSession, team_id: int, since: Sequence[tuple
     return dict(await _LEADS_SINCE.all(session, team_id=team_id, capped=since))
 
 
+def has_got(user_id: Any, since: Any, team_id: Any) -> ColumnElement[bool]:
+    """The user holds the lead, and got it since then by an offer of the team: a condition on leads and their offers."""
+    return and_(
+        col(Lead.claimed_by_id) == user_id,
+        col(Lead.claimed_at) >= since,
+        col(LeadOffer.lead_id) == col(Lead.id),
+        col(LeadOffer.user_id) == user_id,
+        col(LeadOffer.team_id) == team_id,
+    )
+
+
 class _Row(NamedTuple):
     candidate: Candidate
     timezone: str
@@ -121,12 +132,7 @@ def _pair(*columns: Any) -> tuple[Any, ...]:
 _CAPPED = rows_parameter("capped", User.__table__.c.id, Lead.__table__.c.claimed_at)  # type: ignore[attr-defined]
 _USER_ID: Any = _CAPPED.c.id
 _LEADS_SINCE = Statement[Any](
-    select(_USER_ID, func.count())
-    .join(Lead, and_(col(Lead.claimed_by_id) == _USER_ID, col(Lead.claimed_at) >= _CAPPED.c.claimed_at))
-    .join(LeadOffer, and_(col(LeadOffer.lead_id) == col(Lead.id), col(LeadOffer.user_id) == _USER_ID))
-    .where(col(LeadOffer.team_id) == _TEAM_ID)
-    .group_by(_USER_ID),
-    _pair,
+    select(_USER_ID, func.count()).where(has_got(_USER_ID, _CAPPED.c.claimed_at, _TEAM_ID)).group_by(_USER_ID), _pair
 )
 
 _HOLDER: Any = col(Lead.claimed_by_id)

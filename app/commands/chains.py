@@ -87,19 +87,9 @@ def following_team(lead: Any) -> ColumnElement[int | None]:
     It equals `next_team_id` (app/commands/steps.py) of the running steps. The subqueries name the tables that are their
     own, because by itself SQLAlchemy takes the lead from the statement directly around a subquery only.
     """
-    step, asked, submit = aliased(LeadRollout), aliased(LeadRollout), aliased(LeadRollout)
+    step, asked = aliased(LeadRollout), aliased(LeadRollout)
     team, following = aliased(Team), aliased(Team)
-    last_submit = (
-        select(func.max(submit.id))
-        .where(col(submit.lead_id) == lead.id, col(submit.cause) == stored(RolloutCause.SUBMITTED))
-        .correlate_except(submit)
-        .scalar_subquery()
-    )
-    is_running = and_(
-        col(asked.lead_id) == lead.id,
-        col(asked.id) > func.coalesce(lead.ended_step_id, 0),
-        col(asked.id) >= func.coalesce(last_submit, 0),
-    )
+    is_running = _is_running(lead, asked)
     last_step = select(func.max(asked.id)).where(is_running).correlate_except(asked).scalar_subquery()
     count = select(func.count()).select_from(asked).where(is_running).correlate_except(asked).scalar_subquery()
     was_asked = exists(select(1).where(is_running, col(asked.team_id) == col(following.id)).correlate_except(asked))
@@ -110,3 +100,34 @@ def following_team(lead: Any) -> ColumnElement[int | None]:
         .where(col(step.id) == last_step, visibility.is_live(following), ~was_asked, count < LONGEST_CHAIN)
     )
     return found.correlate_except(step, team, following).scalar_subquery()  # type: ignore[no-any-return]
+
+
+def has_gone_on(lead: Any, team_id: Any) -> ColumnElement[bool]:
+    """Return whether the lead has gone on from the team to another one since its last submit, as an expression."""
+    step, later = aliased(LeadRollout), aliased(LeadRollout)
+    return exists(
+        select(1)
+        .where(
+            _is_running(lead, step),
+            col(step.team_id) == team_id,
+            col(later.lead_id) == lead.id,
+            col(later.id) > col(step.id),
+        )
+        .correlate_except(step, later)
+    )
+
+
+def _is_running(lead: Any, step: type[LeadRollout]) -> ColumnElement[bool]:
+    """The step is one since the lead's last submit, as in `running_steps` (app/commands/passing_on.py)."""
+    submit = aliased(LeadRollout)
+    last_submit = (
+        select(func.max(submit.id))
+        .where(col(submit.lead_id) == lead.id, col(submit.cause) == stored(RolloutCause.SUBMITTED))
+        .correlate_except(submit)
+        .scalar_subquery()
+    )
+    return and_(
+        col(step.lead_id) == lead.id,
+        col(step.id) > func.coalesce(lead.ended_step_id, 0),
+        col(step.id) >= func.coalesce(last_submit, 0),
+    )

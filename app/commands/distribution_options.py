@@ -44,16 +44,28 @@ async def set_distribution_option(
             raise bad_input(Problem("team_id", "is not the id of a team that you can see")) from error
         raise
     option = await _option_of(session, team_id, user_id)
-    checked = await _checked(session, team, user_id, values)
+    with checking() as check:
+        if user_id != team.creator_id and not await _has_membership(session, team_id, user_id):
+            check.refuse("user_id", "is not the id of a member or of the creator of this team")
+        checked = _checked(check, team, values)
     if option is None:
         await _check_room(session, team)
         option = DistributionOption(team_id=team_id, user_id=user_id)
         session.add(option)
-    for name, value in checked.items():
-        setattr(option, name, value)
-    await session.flush()
-    await lower_marks(session, {(team_id, user_id): option.weight})
-    return option
+    return await _write(session, option, checked)
+
+
+async def update_distribution_option(
+    session: AsyncSession, viewer_id: int, option_id: int, changes: Mapping[str, Any]
+) -> DistributionOption:
+    """Change the fields of an option that `changes` names, in one of the viewer's teams; also of a former member.
+
+    A new weight counts as in `set_distribution_option`. Raises NOT_FOUND, FORBIDDEN and BAD_USER_INPUT.
+    """
+    team, option = await _own_option(session, viewer_id, option_id)
+    with checking() as check:
+        checked = _checked(check, team, changes)
+    return await _write(session, option, checked)
 
 
 async def remove_distribution_option(session: AsyncSession, viewer_id: int, option_id: int) -> Team:
@@ -61,16 +73,7 @@ async def remove_distribution_option(session: AsyncSession, viewer_id: int, opti
 
     Raises NOT_FOUND, and FORBIDDEN if somebody else created the team.
     """
-    found = select(DistributionOption).where(
-        col(DistributionOption.id) == option_id, visibility.distribution_options(viewer_id)
-    )
-    asked = (await session.exec(found)).one_or_none()
-    if asked is None:
-        raise _not_found()
-    team = await own_team(session, viewer_id, asked.team_id)
-    option = await _option_of(session, team.id, asked.user_id)
-    if option is None or option.id != option_id:
-        raise _not_found()
+    team, option = await _own_option(session, viewer_id, option_id)
     await session.delete(option)
     await session.flush()
     return team
@@ -93,6 +96,21 @@ async def lower_marks(session: AsyncSession, weights: Mapping[tuple[int, int], i
     await session.flush()
 
 
+async def _own_option(session: AsyncSession, viewer_id: int, option_id: int) -> tuple[Team, DistributionOption]:
+    """Lock one of the viewer's teams by one of its options; return both. Raises NOT_FOUND and FORBIDDEN."""
+    found = select(DistributionOption).where(
+        col(DistributionOption.id) == option_id, visibility.distribution_options(viewer_id)
+    )
+    asked = (await session.exec(found)).one_or_none()
+    if asked is None:
+        raise _not_found()
+    team = await own_team(session, viewer_id, asked.team_id)
+    option = await _option_of(session, team.id, asked.user_id)
+    if option is None or option.id != option_id:
+        raise _not_found()
+    return team, option
+
+
 async def _option_of(session: AsyncSession, team_id: int, user_id: int) -> DistributionOption | None:
     """Return the user's current option. The caller has locked the team."""
     found = select(DistributionOption).where(
@@ -101,15 +119,24 @@ async def _option_of(session: AsyncSession, team_id: int, user_id: int) -> Distr
     return (await session.exec(found, execution_options={"populate_existing": True})).one_or_none()
 
 
-async def _checked(session: AsyncSession, team: Team, user_id: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    is_member = exists(select(1).where(col(TeamMember.team_id) == team.id, col(TeamMember.user_id) == user_id))
-    with checking() as check:
-        if user_id != team.creator_id and not (await session.exec(select(is_member))).one():
-            check.refuse("user_id", "is not the id of a member or of the creator of this team")
-        checked = check.each(_RULES, values)
-        if team.order_method is not OrderMethod.TIME and checked["mins_until_lead_offer"]:
-            check.refuse("mins_until_lead_offer", "must be 0 in a team that does not order its members by time")
+async def _has_membership(session: AsyncSession, team_id: int, user_id: int) -> bool:
+    found = exists(select(1).where(col(TeamMember.team_id) == team_id, col(TeamMember.user_id) == user_id))
+    return (await session.exec(select(found))).one()
+
+
+def _checked(check: Check, team: Team, values: Mapping[str, Any]) -> dict[str, Any]:
+    checked = check.each(_RULES, values)
+    if team.order_method is not OrderMethod.TIME and checked.get("mins_until_lead_offer"):
+        check.refuse("mins_until_lead_offer", "must be 0 in a team that does not order its members by time")
     return checked
+
+
+async def _write(session: AsyncSession, option: DistributionOption, values: Mapping[str, Any]) -> DistributionOption:
+    for name, value in values.items():
+        setattr(option, name, value)
+    await session.flush()
+    await lower_marks(session, {(option.team_id, option.user_id): option.weight})
+    return option
 
 
 async def _check_room(session: AsyncSession, team: Team) -> None:

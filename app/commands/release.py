@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import ColumnElement, and_, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -36,6 +38,12 @@ async def release_lead(session: AsyncSession, viewer_id: int, lead_id: int, now:
         raise ApiError(Code.FORBIDDEN, "Only the holder and the creator of a lead may release it.")
     await _release(session, lead, now)
     return lead
+
+
+def can_release(lead: Any, viewer_id: visibility.IdValue) -> ColumnElement[bool]:
+    """Return whether the viewer's release of the lead would succeed. `lead` has the columns of its row."""
+    holder_id = lead.claimed_by_id
+    return and_(holder_id.is_not(None), or_(holder_id == viewer_id, lead.creator_id == viewer_id))
 
 
 async def release_leads(session: AsyncSession, holder_id: int, lead_ids: Sequence[int], now: datetime) -> None:

@@ -20,6 +20,7 @@ from app.commands.locks import lock_lead, lock_visible_lead, require_creator, sh
 from app.commands.passing_on import running_steps
 from app.commands.step_end import set_gives_up_at
 from app.commands.steps import KnownOffer, Step, known_offers, open_teams, plan_step, wait_minutes, write_step
+from app.commands.submittable import named_team, team_with_zipcode
 from app.db.compiled import Statement
 from app.db.models import Lead, LeadOffer, Team, TeamZipcode
 from app.db.sqlalchemy_internals import detached
@@ -185,14 +186,9 @@ async def _submittable_lead(session: AsyncSession, viewer_id: int, lead_id: int,
     return lead
 
 
-_USABLE = ASKABLE.where(visibility.usable_teams(bindparam("creator_id", type_=Id)))
-_SPECIFIC = _USABLE.where(col(Team.id) == bindparam("team_id"))
-_OLDEST_WITH_ZIPCODE = (
-    _USABLE.join(TeamZipcode, col(TeamZipcode.team_id) == col(Team.id))
-    .where(col(TeamZipcode.zipcode) == bindparam("zipcode"))
-    .order_by(col(Team.created_at), col(Team.id))
-    .limit(1)
-)
+_CREATOR_ID = bindparam("creator_id", type_=Id)
+_SPECIFIC = named_team(ASKABLE, _CREATOR_ID, bindparam("team_id"))
+_OLDEST_WITH_ZIPCODE = team_with_zipcode(ASKABLE, _CREATOR_ID, bindparam("zipcode"))
 _BY_ID = {False: Statement(_SPECIFIC, askable), True: Statement(share(_SPECIFIC, Team), askable)}
 _BY_ZIPCODE = {
     False: Statement(_OLDEST_WITH_ZIPCODE, askable),

@@ -1,21 +1,30 @@
-"""User accounts, which an operator creates, deactivates and activates from the command line."""
+"""User accounts: an operator creates, deactivates and activates them, and users change their own profiles."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import and_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access.sign_up import lock_address, turn_into_memberships
+from app.commands.availability import change_user
 from app.commands.locks import lock_late_leads, lock_leads_of_offers, lock_user
 from app.commands.offer_standing import IS_OPEN
 from app.commands.withdrawal import withdraw_open
 from app.db.models import Contact, Lead, LeadOffer, User
 from app.domain.enums import EndReason
-from app.domain.validation import checking, fold_email
+from app.domain.validation import Check, Rules, checking, fold_email
 from app.errors import ApiError, Code, Problem, bad_input
+
+_PROFILE: Rules = {
+    "first_name": Check.name,
+    "last_name": Check.name,
+    "phone": Check.phone,
+    "timezone": Check.timezone,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +42,25 @@ async def create_user(
 
     Raises BAD_USER_INPUT, and CONFLICT if a user has the address already.
     """
+    profile = {"first_name": first_name, "last_name": last_name, "phone": phone, "timezone": timezone}
     with checking() as check:
         email = check.user_email("email", email)
-        first_name, last_name = check.name("first_name", first_name), check.name("last_name", last_name)
-        phone = check.phone("phone", phone)
-        timezone = check.timezone("timezone", timezone)
+        checked = check.each(_PROFILE, profile)
     await lock_address(session, email)
     if await find_user(session, email) is not None:
         raise ApiError(Code.CONFLICT, f"A user with the e-mail address {email} already exists.")
-    user = User(email=email, first_name=first_name, last_name=last_name, timezone=timezone, phone=phone)
+    user = User(email=email, **checked)
     session.add(user)
     await session.flush()
     await turn_into_memberships(session, [email])
     return user
+
+
+async def update_user(session: AsyncSession, user_id: int, changes: Mapping[str, Any], now: datetime) -> User:
+    """Change the fields of a profile that `changes` names. Quiet hours follow the time zone. Raises BAD_USER_INPUT."""
+    with checking() as check:
+        checked = check.each(_PROFILE, changes)
+    return await change_user(session, user_id, checked, now)
 
 
 async def find_user(session: AsyncSession, email: str) -> User | None:

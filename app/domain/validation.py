@@ -325,8 +325,8 @@ class Check:
         """Return a phone number in E.164, or null."""
         return self._parsed(field, self.text(field, value), parse_phone)
 
-    def timezone(self, field: str, value: str) -> str:
-        return self._parsed(field, value, parse_timezone) or ""
+    def timezone(self, field: str, value: str | None) -> str:
+        return self._parsed(field, self.given(field, value), parse_timezone) or ""
 
     def time_of_day(self, field: str, value: str) -> str:
         return self._parsed(field, value, parse_time_of_day) or ""

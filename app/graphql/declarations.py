@@ -78,10 +78,13 @@ class Children:
 
 @dataclass(frozen=True, slots=True)
 class NestedPage:
-    """A page of the rows of `model` that belong to this row and that the viewer can see. Null where not granted."""
+    """A page of the rows of `model` that belong to this row and that the viewer can see. Null where not granted.
+
+    `parent` names their column with the id of this row. If it is None, the rows are the same for every row.
+    """
 
     model: type[SQLModel]
-    parent: str
+    parent: str | None
     visible: VisibleRow
     rule: AccessRule | None = None
     fields: ListFields = no_fields

@@ -9,6 +9,7 @@
 | `computed`         | a condition on the row and the viewer                             | an expression         |
 | `children`         | all rows that belong to the row, or the values of a column        | a subquery            |
 | `nested_page`      | a page of the rows that belong to the row                         | a subquery            |
+| `same_page`        | a page of rows that do not depend on the row                      | a subquery            |
 | `embedded`         | an object made of columns of the row                              | columns               |
 | `root_page`        | a page of all rows that the viewer can see                        | a subquery            |
 | `root_counts`      | how many rows that the viewer can see have each value of a column | a subquery            |
@@ -166,6 +167,18 @@ def nested_page(  # noqa: PLR0913  one for each attribute of NestedPage, and the
         return await info.context.loaders.pages(model, parent, visible(access), page, fields(access)).load(root.id)
 
     return resolved(resolve, description, NestedPage(model, parent, visible, rule, fields))
+
+
+def same_page(model: type[SQLModel], description: str, *, visible: VisibleRow, rule: AccessRule) -> Any:
+    """Declare a field that shows a page of rows of `model`, by id, which are the same for every row that grants it."""
+
+    async def resolve(root: Any, info: Info, limit: LimitArgument = 10, skip: SkipArgument = 0) -> Any:
+        page = parse_page(None, None, limit, skip)
+        if not await info.context.can_read(root, rule):
+            return None
+        return await info.context.loaders.same_pages(model, visible).load(page)
+
+    return resolved(resolve, description, NestedPage(model, None, visible, rule))
 
 
 def embedded(kind: Callable[..., Any], columns: dict[str, str], rule: AccessRule, description: str) -> Any:

@@ -28,8 +28,8 @@ from app.db.list_fields import Fields
 from app.db.models import Team
 from app.domain.alert_channels import unserved
 from app.domain.team_warnings import TeamWarning
-from app.graphql.declarations import Children, Expression
-from app.lists.pagination import Page, PageRequest, columns_of, fetch_pages, table_of
+from app.graphql.declarations import Children, Expression, VisibleRow
+from app.lists.pagination import Page, PageRequest, columns_of, fetch_page, fetch_pages, table_of
 
 if TYPE_CHECKING:
     from app.graphql.context import Context
@@ -59,7 +59,8 @@ class Loaders:
         self._children: dict[Children, DataLoader[int, list[Any]]] = {}
         self._object_texts: dict[Hashable, DataLoader[int, orjson.Fragment | None]] = {}
         self._pages: dict[Hashable, DataLoader[int, Any]] = {}
-        self._make: type[DataLoader[int, Any]] = DataLoader
+        self._same_pages: dict[Hashable, DataLoader[PageRequest, Any]] = {}
+        self._make: type[DataLoader[Any, Any]] = DataLoader
 
     def share(self) -> None:
         """Prepare for use by several tasks, before any of them loads anything."""
@@ -120,6 +121,20 @@ class Loaders:
 
             self._pages[key] = self._make(load)
         return self._pages[key]
+
+    def same_pages(self, model: type[T], visible: VisibleRow) -> DataLoader[PageRequest, Page[T]]:
+        """Pages of the rows that the viewer can see of `model`, read once for all parents."""
+        key = (model, visible)
+        if key not in self._same_pages:
+
+            async def load(pages: list[PageRequest]) -> list[Page[T]]:
+                rows = visible(self._access)
+                name = str(model.__tablename__)
+                reads = [partial(fetch_page, model=model, visible=rows, page=page, with_total=True) for page in pages]
+                return [await self._db.read_page(name, read) for read in reads]
+
+            self._same_pages[key] = self._make(load)
+        return self._same_pages[key]
 
     def children(self, read: Children) -> DataLoader[int, list[Any]]:
         """The rows that belong to a row, by its id and in the order that the declaration names."""

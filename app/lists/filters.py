@@ -130,7 +130,8 @@ class Sort:
 def allow(counted: int, allowed: int, what: str, within: str = "") -> None:
     """Raise QUERY_TOO_COMPLEX if a request has more than `allowed` of something. `within` says where it is counted."""
     if counted > allowed:
-        raise ApiError(Code.QUERY_TOO_COMPLEX, f"Too many {what}: {counted}. At most {allowed} are allowed{within}.")
+        message = f"Too many {what}: {counted}. At most {allowed} are allowed{within}."
+        raise ApiError(Code.QUERY_TOO_COMPLEX, message, {"counted": counted, "allowed": allowed, "what": what})
 
 
 def matches(where: Where, columns: Columns) -> ColumnElement[bool]:

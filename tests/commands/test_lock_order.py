@@ -155,7 +155,9 @@ MUTATIONS = {
     "set option": Mutation(
         ALICE, 'setDistributionOption(input: {teamId: "1", userId: "3", rank: 1, assignAutomatically: true})'
     ),
+    "update option": Mutation(ALICE, 'updateDistributionOption(id: "2", input: {rank: 4, weight: 3})'),
     "remove option": Mutation(ALICE, 'removeDistributionOption(id: "2")'),
+    "move to another time zone": Mutation(CARL, 'updateMe(input: {timezone: "Asia/Tokyo", phone: "+12025550142"})'),
     "set away": Mutation(CARL, 'setAway(until: "2026-03-02T12:00:00Z")'),
     "clear away": Mutation(GUS, "clearAway"),
     "set quiet hours": Mutation(CARL, 'setQuietHours(start: "00:00", end: "23:59")'),

@@ -505,13 +505,11 @@ def _arguments(draw: st.DrawFn, kind: GraphQLObjectType, name: str) -> str:
     if "limit" not in known:
         counts = draw(st.sampled_from(["", "(where: {mine: true})", "(where: {status: {ne: SENT}})"]))
         return counts if name == "leadOfferCounts" else ""
-    wheres, sorts = LISTS[known["where"].type.name.removesuffix("Where")]
-    given = {
-        "limit": draw(st.sampled_from(["0", "1", "3", "$few"])),
-        "skip": draw(st.sampled_from(["0", "1"])),
-        "where": draw(st.sampled_from(["null", "{}", '{not: {id: {eq: "1"}}}', *wheres])),
-        "sort": draw(st.sampled_from(["null", "{field: ID, direction: DESC}", *sorts])),
-    }
+    given = {"limit": draw(st.sampled_from(["0", "1", "3", "$few"])), "skip": draw(st.sampled_from(["0", "1"]))}
+    if "where" in known:
+        wheres, sorts = LISTS[known["where"].type.name.removesuffix("Where")]
+        given["where"] = draw(st.sampled_from(["null", "{}", '{not: {id: {eq: "1"}}}', *wheres]))
+        given["sort"] = draw(st.sampled_from(["null", "{field: ID, direction: DESC}", *sorts]))
     return f"({', '.join(f'{key}: {value}' for key, value in given.items())})"
 
 

@@ -1,5 +1,6 @@
 """schema.graphql matches the code, and the documents of front ends stay valid."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,8 @@ def test_everything_is_described() -> None:
                 described |= {f"{name}.{field}({arg}:)": argument for arg, argument in definition.args.items()}
         undescribed += [path for path, definition in described.items() if not definition.description]
     assert undescribed == []
+
+
+def test_every_deprecation_has_a_date() -> None:
+    reasons = re.findall(r'@deprecated(?:\(reason: "([^"]*)"\))?', Path("schema.graphql").read_text())
+    assert [reason for reason in reasons if not re.search(r"\b\d{4}-\d{2}-\d{2}\b", reason)] == []

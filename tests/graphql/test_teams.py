@@ -9,7 +9,7 @@ from app.db.engine import Database
 from app.db.models import DistributionOption, Team, TeamMember, TeamZipcode, User
 from app.domain.enums import OrderMethod, RequestStatus
 from tests.support.api import Api
-from tests.support.world import Cast, World
+from tests.support.world import NOW, Cast, World, at
 
 TEAM = "team { id name orderMethod minsUntilNextAlert distributionZipcodes creator { id } createdAt }"
 CREATE = f"mutation ($input: CreateTeamInput!) {{ createTeam(input: $input) {{ {TEAM} }} }}"
@@ -27,6 +27,9 @@ OPTION = """
 """
 SET = f"""mutation ($input: DistributionOptionInput!) {{
   setDistributionOption(input: $input) {{ distributionOption {{ {OPTION} }} }}
+}}"""
+UPDATE_OPTION = f"""mutation ($id: ID!, $input: UpdateDistributionOptionInput!) {{
+  updateDistributionOption(id: $id, input: $input) {{ distributionOption {{ {OPTION} }} }}
 }}"""
 REMOVE_OPTION = """mutation ($id: ID!) {
   removeDistributionOption(id: $id) { removedDistributionOptionId team { distributionOptions { total } } }
@@ -347,3 +350,104 @@ async def test_a_team_by_time_takes_minutes_to_a_year(api: Api, world: World, ca
         told = await refused(alice, SET, input=sent | {"minsUntilLeadOffer": minutes})
         assert told == "BAD_USER_INPUT input.minsUntilLeadOffer"
     assert await alice.ask(SET, input=sent | {"minsUntilLeadOffer": 525_600})
+
+
+async def test_an_update_changes_the_fields_of_an_option_that_it_names(api: Api, world: World, cast: Cast) -> None:
+    team, alice = await world.team(cast.alice, OrderMethod.TIME), api.user(cast.alice)
+    option = await world.member(team, cast.bob, rank=3, mins_until_lead_offer=7, weight=2, max_leads_per_day=4)
+    fields = f"{OPTION} weight maxLeadsPerDay"
+    update = UPDATE_OPTION.replace(OPTION, fields)
+    read = f"query ($id: ID!) {{ team(id: $id) {{ distributionOptions {{ data {{ {fields} }} }} }} }}"
+    (expected,) = (await alice.ask(read, id=team.id))["team"]["distributionOptions"]["data"]
+    for sent in (
+        {},
+        {"rank": 1},
+        {"rank": None},
+        {"minsUntilLeadOffer": 0},
+        {"minsUntilLeadOffer": 525_600, "weight": 100},
+        {"maxLeadsPerDay": 0},
+        {"maxLeadsPerDay": None},
+        {"assignAutomatically": True},
+        {"hasCallAlert": True, "hasTextAlert": True, "hasEmailAlert": False},
+    ):
+        expected |= sent
+        for _ in range(2):
+            updated = (await alice.ask(update, id=option.id, input=sent))["updateDistributionOption"]
+            assert updated == {"distributionOption": expected}
+        assert (await alice.ask(read, id=team.id))["team"]["distributionOptions"]["data"] == [expected]
+
+
+async def test_an_update_of_an_option_is_checked_as_a_new_option_is(api: Api, world: World, cast: Cast) -> None:
+    option = await world.option(cast.team, cast.alice, rank=3)
+    alice = api.user(cast.alice)
+    refusals: dict[str, list[Any]] = {
+        "rank": [-1, 2**31],
+        "minsUntilLeadOffer": [None, -1, 1, 525_601],
+        "weight": [None, 0, 101],
+        "maxLeadsPerDay": [-1, 1001],
+        "assignAutomatically": [None, "yes"],
+        "hasCallAlert": [None],
+        "hasTextAlert": [None],
+        "hasEmailAlert": [None],
+    }
+    for field, values in refusals.items():
+        for value in values:
+            told = await refused(alice, UPDATE_OPTION, id=option.id, input={field: value})
+            assert told == f"BAD_USER_INPUT input.{field}"
+    bad = {"rank": -1, "minsUntilLeadOffer": 5, "weight": 0}
+    extensions = await alice.refusal(UPDATE_OPTION, id=option.id, input=bad)
+    assert {problem["field"] for problem in extensions["problems"]} == {f"input.{field}" for field in bad}
+
+
+async def test_only_the_creator_updates_options(api: Api, world: World, cast: Cast) -> None:
+    mine = (await api.user(cast.alice).ask(SET, input={"teamId": cast.team.id, "userId": cast.bob.id}))[
+        "setDistributionOption"
+    ]["distributionOption"]
+    sent: dict[str, Any] = {"id": mine["id"], "input": {"rank": 2}}
+    assert await refused(api.user(cast.bob), UPDATE_OPTION, **sent) == "FORBIDDEN"
+    assert await refused(api.user(cast.charlie), UPDATE_OPTION, **sent) == "NOT_FOUND"
+    assert await refused(api.user(cast.alice, scope="read"), UPDATE_OPTION, **sent) == "FORBIDDEN"
+    for unknown in ("999", "x", "0"):
+        assert await refused(api.user(cast.alice), UPDATE_OPTION, **sent | {"id": unknown}) == "NOT_FOUND"
+    assert await api.user(cast.alice).ask(UPDATE_OPTION, **sent)
+    assert await api.user(cast.alice).ask(REMOVE, id=(await membership(world, cast)).id)
+    assert await api.user(cast.alice).ask(UPDATE_OPTION, **sent), "a former member may come back"
+    assert await refused(api.user(cast.bob), UPDATE_OPTION, **sent) == "NOT_FOUND"
+
+
+MEMBERS = """query ($id: ID!) {
+  team(id: $id) { members { data { user { firstName } isActive awayUntil distributionOption { rank } } } }
+}"""
+
+
+async def test_a_member_shows_their_option_and_state_to_the_creator(api: Api, world: World, cast: Cast) -> None:
+    team = await world.team(cast.alice)
+    await world.membership(team, cast.bob)
+    await world.member_user(team, "Away", rank=2, away_until=at(1))
+    await world.member_user(team, "Back", rank=3, away_until=NOW, is_active=False)
+    await world.member(team, await world.user("Asked"), RequestStatus.PENDING, rank=4)
+    await world.member(await world.team(cast.alice), cast.bob, rank=9)
+    shown = [
+        ("Bob", True, None, None),
+        ("Away", True, "2026-03-02T09:01:00.000Z", {"rank": 2}),
+        ("Back", False, None, {"rank": 3}),
+        ("Asked", True, None, {"rank": 4}),
+    ]
+
+    async def members(viewer: User) -> list[tuple[Any, ...]]:
+        data = (await api.user(viewer).ask(MEMBERS, id=team.id))["team"]["members"]["data"]
+        return [(m["user"]["firstName"], m["isActive"], m["awayUntil"], m["distributionOption"]) for m in data]
+
+    assert await members(cast.alice) == shown
+    await world.option(team, cast.bob, rank=1)
+    assert await members(cast.alice) == [("Bob", True, None, {"rank": 1}), *shown[1:]]
+    assert await members(cast.bob) == [
+        ("Bob", None, None, {"rank": 1}),
+        *((name, None, None, None) for name, *_ in shown[1:]),
+    ]
+
+
+async def test_an_invited_user_sees_their_option_in_their_memberships(api: Api, world: World, cast: Cast) -> None:
+    await world.member(cast.team, cast.charlie, RequestStatus.PENDING, rank=5)
+    data = await api.user(cast.charlie).ask("{ teamMemberships { data { isActive distributionOption { rank } } } }")
+    assert data["teamMemberships"]["data"] == [{"isActive": None, "distributionOption": {"rank": 5}}]

@@ -38,6 +38,25 @@ NEXT_TEAM_AFTER = (
     "year). Needs nextTeamId, and is null without it."
 )
 
+RANK = f"Rank from 0 to {HIGHEST_RANK:,}. Lower ranks are offered leads first, and equal ranks at the same time."
+ONLY_BY_RANK = "Has no effect unless the team's orderMethod is RANK."
+MINUTES = (
+    f"Minutes from the submit until the member is offered a lead, from 0 to {YEAR_IN_MINUTES:,} (one year). Must be 0 "
+    "unless the team's orderMethod is TIME."
+)
+AUTOMATICALLY = "Whether the lead, if still unclaimed, is assigned to the member when their offer is due."
+CALL_ALERT = "Whether to notify the member by a phone call."
+TEXT_ALERT = "Whether to notify the member by text message."
+EMAIL_ALERT = "Whether to notify the member by e-mail."
+WEIGHT = (
+    f"The member's share of the turns, from 1 to {HEAVIEST_WEIGHT}: a member of weight 2 gets twice as many turns as "
+    "one of weight 1. Has no effect unless the team's orderMethod is ROUND_ROBIN."
+)
+CAP = (
+    f"Number of leads, from 0 to {MOST_LEADS_PER_DAY:,}, that the member can get by offers of this team on one day in "
+    "their time zone. Once it is reached, a submit skips the member until the next day."
+)
+
 
 @strawberry.input(description="A new team. A field that is left out or null takes its default.")
 class CreateTeamInput:
@@ -75,28 +94,23 @@ class UpdateTeamInput:
 class DistributionOptionInput:
     team_id: strawberry.ID = required("Id of a team that you created.")
     user_id: strawberry.ID = required("Id of a member of the team, whatever their status, or of its creator.")
-    rank: int | None = optional(
-        f"Rank from 0 to {HIGHEST_RANK:,}. Lower ranks are offered leads first, and equal ranks at the same time. "
-        "Members without a rank (null, the default) come last. Has no effect unless the team's orderMethod is RANK."
-    )
-    mins_until_lead_offer: int | None = defaulted(
-        0,
-        f"Minutes from the submit until the member is offered a lead, from 0 to {YEAR_IN_MINUTES:,} (one year). Must "
-        "be 0 unless the team's orderMethod is TIME.",
-    )
-    assign_automatically: bool | None = defaulted(
-        False, "Whether the lead, if still unclaimed, is assigned to the member when their offer is due."
-    )
-    has_call_alert: bool | None = defaulted(False, "Whether to notify the member by a phone call.")
-    has_text_alert: bool | None = defaulted(False, "Whether to notify the member by text message.")
-    has_email_alert: bool | None = defaulted(True, "Whether to notify the member by e-mail.")
-    weight: int | None = defaulted(
-        1,
-        f"The member's share of the turns, from 1 to {HEAVIEST_WEIGHT}: a member of weight 2 gets twice as many turns "
-        "as one of weight 1. Has no effect unless the team's orderMethod is ROUND_ROBIN.",
-    )
-    max_leads_per_day: int | None = optional(
-        f"Number of leads, from 0 to {MOST_LEADS_PER_DAY:,}, that the member can get by offers of this team on one day "
-        "in their time zone. Once it is reached, a submit skips the member until the next day. Null (the default): any "
-        "number."
-    )
+    rank: int | None = optional(f"{RANK} Members without a rank (null, the default) come last. {ONLY_BY_RANK}")
+    mins_until_lead_offer: int | None = defaulted(0, MINUTES)
+    assign_automatically: bool | None = defaulted(False, AUTOMATICALLY)
+    has_call_alert: bool | None = defaulted(False, CALL_ALERT)
+    has_text_alert: bool | None = defaulted(False, TEXT_ALERT)
+    has_email_alert: bool | None = defaulted(True, EMAIL_ALERT)
+    weight: int | None = defaulted(1, WEIGHT)
+    max_leads_per_day: int | None = optional(f"{CAP} Null (the default): any number.")
+
+
+@strawberry.input(description=f"Changes to a distribution option. {PATCH}")
+class UpdateDistributionOptionInput:
+    rank: int | None = optional(f"{RANK} Members without a rank (null) come last. {ONLY_BY_RANK}")
+    mins_until_lead_offer: int | None = optional(f"{MINUTES} {NOT_NULL}")
+    assign_automatically: bool | None = optional(f"{AUTOMATICALLY} {NOT_NULL}")
+    has_call_alert: bool | None = optional(f"{CALL_ALERT} {NOT_NULL}")
+    has_text_alert: bool | None = optional(f"{TEXT_ALERT} {NOT_NULL}")
+    has_email_alert: bool | None = optional(f"{EMAIL_ALERT} {NOT_NULL}")
+    weight: int | None = optional(f"{WEIGHT} {NOT_NULL}")
+    max_leads_per_day: int | None = optional(f"{CAP} Null: any number.")

@@ -12,6 +12,7 @@ from app.graphql.mutations.offers import OfferMutations
 from app.graphql.mutations.receive import ReceiveMutations
 from app.graphql.mutations.routes import RouteMutations
 from app.graphql.mutations.teams import TeamMutations
+from app.graphql.mutations.users import UserMutations
 
 
 @strawberry.type(
@@ -25,5 +26,6 @@ class Mutation(
     LeadMutations,
     ReceiveMutations,
     AvailabilityMutations,
+    UserMutations,
     ApiKeyMutations,
 ): ...

@@ -12,7 +12,12 @@ from app.graphql.context import Info
 from app.graphql.enums import InvitationAnswer, RequestStatus
 from app.graphql.fields import column, payload, resolved
 from app.graphql.inputs.fields import DistributionOptionId, Input, TeamId, TeamMemberId, WaitingInvitationId
-from app.graphql.inputs.teams import CreateTeamInput, DistributionOptionInput, UpdateTeamInput
+from app.graphql.inputs.teams import (
+    CreateTeamInput,
+    DistributionOptionInput,
+    UpdateDistributionOptionInput,
+    UpdateTeamInput,
+)
 from app.graphql.inputs.writing import filled, given
 from app.graphql.mutations.transaction import known_id, write
 from app.graphql.types.teams import DistributionOption, Team, TeamMember, WaitingInvitation
@@ -68,6 +73,11 @@ class RemoveTeamMemberPayload:
 
 @strawberry.type(description="Result of setDistributionOption.")
 class SetDistributionOptionPayload:
+    distribution_option: DistributionOption = column("The option, as it is now.")
+
+
+@strawberry.type(description="Result of updateDistributionOption.")
+class UpdateDistributionOptionPayload:
     distribution_option: DistributionOption = column("The option, as it is now.")
 
 
@@ -167,6 +177,21 @@ async def _set_distribution_option(info: Info, input: Input[DistributionOptionIn
     return payload(SetDistributionOptionPayload, distribution_option=option)
 
 
+async def _update_distribution_option(
+    info: Info,
+    id: DistributionOptionId,  # noqa: A002
+    input: Input[UpdateDistributionOptionInput],  # noqa: A002
+) -> Any:
+    option = await write(
+        info,
+        lambda session: distribution_options.update_distribution_option(
+            session, info.context.viewer.id, known_id(id, "distribution option"), given(input)
+        ),
+        "input",
+    )
+    return payload(UpdateDistributionOptionPayload, distribution_option=option)
+
+
 async def _remove_distribution_option(info: Info, id: DistributionOptionId) -> Any:  # noqa: A002
     team = await write(
         info,
@@ -230,6 +255,12 @@ class TeamMutations:
         "its values: a field that is left out takes its default. Offers that exist stay as they are. Idempotent. "
         "Errors: FORBIDDEN (you did not create the team), BAD_USER_INPUT, and CONFLICT if the team already has "
         f"{MOST_OPTIONS} options.",
+    )
+    update_distribution_option: UpdateDistributionOptionPayload | None = resolved(
+        _update_distribution_option,
+        "Changes fields of an option and leaves the others as they are. The team must be one that you created; the "
+        "option may be of a user who is no member any more. Offers that exist stay as they are. Idempotent. Errors: "
+        "NOT_FOUND, FORBIDDEN (you did not create the team), BAD_USER_INPUT.",
     )
     remove_distribution_option: RemoveDistributionOptionPayload | None = resolved(
         _remove_distribution_option,

@@ -43,6 +43,7 @@ from sqlmodel import SQLModel
 from app.access.auth import find_viewer
 from app.access.tokens import Identity
 from app.db.compiled import CompiledQuery
+from app.db.day_starts import DAY_STARTS
 from app.db.driver_errors import DRIVER_ERRORS, is_too_deep
 from app.db.engine import Database
 from app.domain.enums import ApiScope
@@ -90,6 +91,7 @@ class Plans:
             ADDRESS: identity.email,
             KEY: identity.key and identity.key.id,
             NOW: now,
+            DAY_STARTS: now,
             MAY_WRITE: ApiScope.WRITE in identity.scopes,
         }
         try:
@@ -143,7 +145,13 @@ class Plans:
     ) -> list[orjson.Fragment | None]:
         """Return the JSON texts of the objects of rows, by the rows' ids; None if the resolvers have to answer."""
         scopes = context.viewer.scopes
-        values = {VIEWER: context.viewer.id, NOW: context.now, MAY_WRITE: ApiScope.WRITE in scopes, IDS: ids}
+        values = {
+            VIEWER: context.viewer.id,
+            NOW: context.now,
+            DAY_STARTS: context.now,
+            MAY_WRITE: ApiScope.WRITE in scopes,
+            IDS: ids,
+        }
         statement = self._evaluate(tree, variables, values)
         texts = {row[0]: orjson.Fragment(row[1]) for row in await self._rows(statement, values)}
         return [texts.get(row_id) for row_id in ids]

@@ -275,11 +275,13 @@ class _Writer:
         columns = columns_of(page.source.model)
         visible = page.source.visible(self.access)
         match page.source:
-            case NestedPage() as nested:
+            case NestedPage(parent=None):
+                return visible
+            case NestedPage(parent=str() as key):
                 assert parent is not None
-                of_parent = columns[nested.parent] == literal_column(parent["id"], Id)
-                rows = and_(of_parent, nested.visible(self.access))
-                return (IndexedPart(rows, self.access.viewer_id, nested.parent),)
+                of_parent = columns[key] == literal_column(parent["id"], Id)
+                rows = and_(of_parent, page.source.visible(self.access))
+                return (IndexedPart(rows, self.access.viewer_id, key),)
             case RootPage(within=str() as within) if self.shapes[page.number].has_id:
                 at_once = or_(*(part.rows for part in visible)) if isinstance(visible, tuple) else visible
                 return and_(at_once, columns[within] == _parameter(page.number, "id"))

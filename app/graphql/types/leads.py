@@ -8,15 +8,18 @@ from sqlalchemy import ColumnElement, and_, case, func
 from sqlmodel import col, select
 
 from app.access import visibility
-from app.access.field_access import CLAIMS, MESSAGE, ROLLOUTS, AccessContext
+from app.access.field_access import ASSIGNABLE_USERS, CLAIMS, MESSAGE, ROLLOUTS, AccessContext
 from app.access.list_fields import offer_fields, rollout_team_id
+from app.commands.assign import assignable_users
 from app.commands.chains import following_team
+from app.commands.release import can_release
+from app.commands.submittable import submit_succeeds
 from app.db import models
 from app.db.functions import seconds_between
 from app.domain.bounds import LARGEST_INT
 from app.graphql.declarations import Via
 from app.graphql.enums import ClaimedVia, ClaimEnd, DistributionTarget, RolloutCause, SkipReason, TeamSelectionMethod
-from app.graphql.fields import children, column, computed, nested_page, reference, reference_by, restricted
+from app.graphql.fields import children, column, computed, nested_page, reference, reference_by, restricted, same_page
 from app.graphql.inputs.sort import LeadOfferSort
 from app.graphql.inputs.where import LeadOfferWhere
 from app.graphql.types.contacts import Contact
@@ -76,6 +79,18 @@ class NextStep:
 def _waiting_lead(lead: Any, context: AccessContext) -> ColumnElement[Any]:
     """The lead itself, if it has a next step that the viewer may see."""
     return case((and_(ROLLOUTS.sql(lead, context), lead.gives_up_at.is_not(None)), lead.id))
+
+
+def _viewer_can_submit(lead: Any, context: AccessContext) -> ColumnElement[bool]:
+    return and_(context.may_write, submit_succeeds(lead, context.viewer_id, context.now))
+
+
+def _viewer_can_assign(lead: Any, context: AccessContext) -> ColumnElement[bool]:
+    return and_(context.may_write, lead.creator_id == context.viewer_id)
+
+
+def _viewer_can_release(lead: Any, context: AccessContext) -> ColumnElement[bool]:
+    return and_(context.may_write, can_release(lead, context.viewer_id))
 
 
 def _claimed_at(claim: Any, _context: AccessContext) -> ColumnElement[Any]:
@@ -186,4 +201,22 @@ class Lead:
         models.Lead,
         "The next step, taken if nobody claims the lead. Null while somebody holds it, once its creator was notified, "
         "and unless you created it.",
+    )
+    viewer_can_submit: bool = computed(
+        models.Lead, _viewer_can_submit, "Whether submitLeadOffers would succeed for you now."
+    )
+    viewer_can_assign: bool = computed(
+        models.Lead,
+        _viewer_can_assign,
+        "Whether assignLead would succeed for you now, for a user of assignableUsers.",
+    )
+    viewer_can_release: bool = computed(
+        models.Lead, _viewer_can_release, "Whether releaseLead would succeed for you now."
+    )
+    assignable_users: Page[User] | None = same_page(
+        models.User,
+        "Users whom assignLead would accept from you, ordered by id: you, and the active, accepted members of your "
+        "teams. Null unless you created the lead.",
+        visible=lambda access: assignable_users(access.viewer_id),
+        rule=ASSIGNABLE_USERS,
     )

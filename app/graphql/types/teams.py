@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import ColumnElement, true
+from sqlalchemy import ColumnElement, case, true
 
 from app.access import field_access
 from app.access.field_access import (
@@ -20,7 +20,7 @@ from app.db import models, turn_line
 from app.domain.team_warnings import TeamWarning as TeamWarningRow
 from app.graphql.context import Info
 from app.graphql.enums import DeliveryStatus, OrderMethod, RequestStatus, TeamWarningCode
-from app.graphql.fields import children, column, computed, nested_page, reference, resolved, restricted
+from app.graphql.fields import children, column, computed, nested_page, reference, reference_by, resolved, restricted
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
 from app.graphql.types.page import Page
@@ -65,6 +65,11 @@ def _is_waiting(invitation: Any, _access: AccessContext) -> ColumnElement[bool]:
 
 def _last_taken_at(option: Any, _access: AccessContext) -> ColumnElement[Any]:
     return turn_line.last_taken_at(option)
+
+
+def _away_until(member: Any, access: AccessContext) -> ColumnElement[Any]:
+    until: Any = models.User.away_until
+    return field_access.state_of(member, case((until > access.now, until)), access.viewer_id)
 
 
 ONLY_MEMBERS = "Null unless you created the team or accepted an invitation to it."
@@ -182,6 +187,23 @@ class TeamMember:
     team: Team = reference("team_id", models.Team, "The team.")
     user: User = reference("user_id", models.User, "The invited user.")
     request_status: RequestStatus = column("State of the invitation.")
+    distribution_option: "DistributionOption | None" = reference_by(
+        models.TeamMember,
+        lambda member, access: field_access.option_of(member, access.viewer_id),
+        models.DistributionOption,
+        "How the team offers leads to the member. Null unless you created the team or are the member, and where there "
+        "is none. Team.distributionOptions has those of users who are no members, too.",
+    )
+    is_active: bool | None = computed(
+        models.TeamMember,
+        lambda member, access: field_access.state_of(member, models.User.is_active, access.viewer_id),
+        "Whether the member's account is active. A submit skips inactive users. Null unless you created the team.",
+    )
+    away_until: datetime | None = computed(
+        models.TeamMember,
+        _away_until,
+        "Until when the member is away. Null unless you created the team, and when not away.",
+    )
 
 
 @strawberry.type(
