@@ -1,4 +1,6 @@
-import { Button, Group, Modal, Text } from "@mantine/core";
+import { Button, Group, Text } from "@mantine/core";
+
+import { Dialog } from "./Dialog";
 
 interface ConfirmDialogProps {
   opened: boolean;
@@ -13,14 +15,14 @@ interface ConfirmDialogProps {
 /** Asks before something that cannot be undone. Closed by Escape, by the other button, and once it is confirmed. */
 export function ConfirmDialog({ opened, title, text, confirm, onConfirm, onClose }: ConfirmDialogProps) {
   return (
-    <Modal opened={opened} onClose={onClose} title={title} centered closeButtonProps={{ "aria-label": "Close" }}>
+    <Dialog opened={opened} onClose={onClose} title={title}>
       <Text>{text}</Text>
       <Group mt="lg" justify="flex-end">
         <Button variant="default" onClick={onClose}>
           Cancel
         </Button>
         <Button
-          color="red"
+          color="red.9"
           data-autofocus
           onClick={() => {
             onClose();
@@ -30,6 +32,6 @@ export function ConfirmDialog({ opened, title, text, confirm, onConfirm, onClose
           {confirm}
         </Button>
       </Group>
-    </Modal>
+    </Dialog>
   );
 }
