@@ -165,7 +165,8 @@ class Settings(BaseSettings):
     rate_limit_storage: SecretStr | None = Field(
         default=None,
         description="Where several processes count requests together: `async+redis://[USER:PASSWORD@]HOST[:PORT]`, "
-        "which needs version 5 of the package coredis. By default each process counts for itself.",
+        "which needs the extra `redis`. By default each process counts for itself. While Redis fails or takes longer "
+        "than 0.25 s, requests are not limited.",
     )
     request_seconds: TimeLimit = Field(
         default=30.0,

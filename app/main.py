@@ -12,8 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from app.access.api_keys import ApiKeys
-from app.access.auth import make_authenticator
+from app.access.auth import Authenticator, make_authenticator
 from app.config import Settings, read_settings
 from app.db.change_feed import OfferChange
 from app.db.clock import DatabaseClock
@@ -97,7 +96,7 @@ def create_app(
     app = Starlette(
         routes=routes,
         middleware=middleware,
-        lifespan=_make_lifespan(db, database_clock if clock is None else None, hub, worker, authenticator.keys),
+        lifespan=_make_lifespan(db, database_clock if clock is None else None, hub, worker, authenticator),
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.database = db
@@ -105,7 +104,7 @@ def create_app(
 
 
 def _make_lifespan(
-    db: Database, clock: DatabaseClock | None, hub: Hub, worker: Worker | None, keys: ApiKeys
+    db: Database, clock: DatabaseClock | None, hub: Hub, worker: Worker | None, authenticator: Authenticator
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     def begin_shutdown() -> None:
         """End subscriptions, for which the server would wait indefinitely, and stop the worker at the same time."""
@@ -129,7 +128,7 @@ def _make_lifespan(
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await hub.close()
-                    await keys.close()
+                    await authenticator.close()
                     await db.close()
 
     return lifespan
