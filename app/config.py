@@ -173,6 +173,13 @@ class Settings(BaseSettings):
         description="The time limit of a GraphQL operation or REST request, in seconds. Longer ones are stopped with "
         "TIMEOUT.",
     )
+    drain_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=HOUR_IN_SECONDS,
+        description="How long a server still accepts requests after SIGTERM, in seconds, while `/readyz` answers 503. "
+        "Needed only for load balancers that do not try another server if one refuses the connection.",
+    )
     statement_seconds: TimeLimit = Field(
         default=10.0,
         description="The time limit of one SQL statement, in seconds. Longer ones are stopped with TIMEOUT.",
