@@ -17,6 +17,7 @@ import os
 import signal
 import socket
 import struct
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ def let_no_connection_in(ports: Iterable[int]) -> None:
     Clients repeat them after a second. Connections that are already established stay in the queue, to be accepted: if
     they did not, closing the port would reset them. Does nothing on other systems than Linux.
     """
+    if sys.platform != "linux":
+        return
     program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in _DROP_SYN))
     for port in ports:
         with suppress(OSError), socket.socket(fileno=os.dup(port)) as listening:

@@ -205,7 +205,7 @@ async def test_no_request_fails_and_subscribers_connect_again(
             task.cancel()
         watched = await asyncio.gather(*watching, return_exceptions=True)
     with capsys.disabled():
-        print(f"\nrolling restart: {dict(load.outcomes)}, {dict(subscribers.ended)}")  # noqa: T201  the figures
+        print(f"\nrolling restart: {dict(load.outcomes)}, slowest {load.slowest:.2f} s, {dict(subscribers.ended)}")  # noqa: T201  the figures
     assert not load.failures
     assert not load.outcomes["refused"]
     assert load.outcomes["200"] > FEWEST

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ class Load:
     context: ssl.SSLContext | None = None
     outcomes: Counter[str] = field(default_factory=Counter)
     """How often it happened: `200` and other statuses, `closed` by `Connection: close`, `refused`, or a failure."""
+    slowest: float = 0.0
+    """The longest time that a request or an attempt to connect took, in seconds."""
 
     @property
     def failures(self) -> dict[str, int]:
@@ -31,6 +34,7 @@ class Load:
     async def client(self, requests_per_connection: int | None, pause: float = 0.0) -> None:
         """Open one connection after the other, each for this number of requests, or until the server closes it."""
         while True:
+            began = time.monotonic()
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.context)
             except ConnectionRefusedError:
@@ -40,6 +44,8 @@ class Load:
             except OSError as error:
                 self.outcomes[f"connecting: {type(error).__name__}"] += 1
                 continue
+            finally:
+                self.slowest = max(self.slowest, time.monotonic() - began)
             try:
                 await self._use(reader, writer, requests_per_connection, pause)
             except (OSError, EOFError) as error:
@@ -52,9 +58,11 @@ class Load:
     ) -> None:
         sent = 0
         while limit is None or sent < limit:
+            began = time.monotonic()
             writer.write(self.requests[sent % len(self.requests)])
             sent += 1
             status, headers = await read_response(reader)
+            self.slowest = max(self.slowest, time.monotonic() - began)
             self.outcomes[status] += 1
             if headers.get("connection") == "close":
                 self.outcomes["closed"] += 1
