@@ -17,12 +17,16 @@ from app.errors import ApiError, Code
 from app.observability.metrics import RATE_LIMITS_SKIPPED
 
 if TYPE_CHECKING:
-    from redis.asyncio import BlockingConnectionPool
+    from redis.asyncio import ConnectionPool
 
 logger = logging.getLogger(__name__)
 
 REDIS_SECONDS = 0.25
 """How long a request waits for Redis, connecting included, before it goes on without being limited."""
+
+CONNECTIONS = 20
+"""Connections of a process to Redis. A burst of requests waits for them in turn: otherwise, the server would be busy
+with the others while a response waits, and take that for a delay of Redis."""
 
 PAUSE_SECONDS = 1.0
 """How long Redis is left alone after a failure."""
@@ -52,6 +56,7 @@ class RateLimits:
             else MemoryStorage()
         )
         self._limiter = SlidingWindowCounterRateLimiter(storage)
+        self._turns = asyncio.Semaphore(CONNECTIONS)
         self._breaker = CircuitBreaker(PAUSE_SECONDS)
         self._next_log = 0.0
 
@@ -92,6 +97,19 @@ class RateLimits:
 
     async def _hit_redis(self, limit: RateLimitItem, kind: str, key: str) -> int | None:
         """Count a request as `_hit` does. Return None as well if Redis fails, is too slow, or has just failed."""
+        try:
+            async with asyncio.timeout(REDIS_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            RATE_LIMITS_SKIPPED.inc()
+            self._log(f"no connection was free within {REDIS_SECONDS} s")
+            return None
+        try:
+            return await self._call_redis(limit, kind, key)
+        finally:
+            self._turns.release()
+
+    async def _call_redis(self, limit: RateLimitItem, kind: str, key: str) -> int | None:
         if not self._breaker.allows_call():
             RATE_LIMITS_SKIPPED.inc()
             return None
@@ -101,24 +119,24 @@ class RateLimits:
         except Exception as error:  # of the network, of Redis, or of its client
             self._breaker.failed()
             RATE_LIMITS_SKIPPED.inc()
-            self._log(error)
+            is_slow = isinstance(error, TimeoutError)
+            self._log(f"no response within {REDIS_SECONDS} s" if is_slow else f"{type(error).__name__}: {error}")
             return None
         self._breaker.succeeded()
         return seconds
 
-    def _log(self, error: Exception) -> None:
+    def _log(self, reason: str) -> None:
         if time.monotonic() < self._next_log:
             return
         self._next_log = time.monotonic() + LOG_SECONDS
-        reason = f"no response within {REDIS_SECONDS} s" if isinstance(error, TimeoutError) else error
-        logger.warning("Requests are not limited, because Redis fails: %s: %s", type(error).__name__, reason)
+        logger.warning("Requests are not limited, because Redis fails: %s", reason)
 
 
-def connection_pool(url: str) -> "BlockingConnectionPool":
+def connection_pool(url: str) -> "ConnectionPool":
     """Return a pool of connections to Redis. Raises ValueError, naming the setting, if the URL cannot be used here."""
     name = f"{PREFIX}RATE_LIMIT_STORAGE"
     try:
-        from redis.asyncio import BlockingConnectionPool  # noqa: PLC0415  an extra, which not every installation has
+        from redis.asyncio import ConnectionPool  # noqa: PLC0415  an extra, which not every installation has
         from redis.asyncio.retry import Retry  # noqa: PLC0415
         from redis.backoff import NoBackoff  # noqa: PLC0415
     except ImportError as error:
@@ -126,7 +144,7 @@ def connection_pool(url: str) -> "BlockingConnectionPool":
     try:
         # Retried once, for a connection that Redis or a firewall has closed. The time limit is ours.
         retry = Retry(NoBackoff(), 1)
-        pool = BlockingConnectionPool.from_url(url.removeprefix("async+"), timeout=None, retry=retry)
+        pool = ConnectionPool.from_url(url.removeprefix("async+"), retry=retry)
         pool.make_connection()  # type: ignore[no-untyped-call]  # reads the options; connects later
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} has options after the ? that the package redis does not know") from error
