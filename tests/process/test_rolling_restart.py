@@ -84,6 +84,16 @@ def haproxy(folder: Path, certificate: Certificate, port: int, servers: list[int
     return ["haproxy", "-q", "-f", str(folder / "haproxy.cfg")]
 
 
+def only_checking(folder: Path, certificate: Certificate, port: int, servers: list[int]) -> list[str]:
+    """Configure HAProxy as a load balancer that tries no other server and needs two failed checks, a second apart."""
+    command = haproxy(folder, certificate, port, servers)
+    file = folder / "haproxy.cfg"
+    file.write_text(
+        replaced(file.read_text(), ("retries 3", "retries 0"), ("option redispatch 1", "no option redispatch"))
+    )
+    return command
+
+
 @contextmanager
 def proxying(command: list[str], port: int) -> Iterator[None]:
     process = subprocess.Popen(command)
@@ -100,13 +110,14 @@ def proxying(command: list[str], port: int) -> Iterator[None]:
 class Servers:
     """Two servers on ports of their own, which keep their ports when they are restarted."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, **settings: str) -> None:
         self.database_url = database_url
+        self.settings = settings
         self.ports = [free_port(), free_port()]
         self.processes = [self._start(port) for port in self.ports]
 
     def _start(self, port: int) -> subprocess.Popen[bytes]:
-        return start(self.database_url, "serve", "--port", str(port))
+        return start(self.database_url, "serve", "--port", str(port), **self.settings)
 
     async def are_ready(self) -> None:
         for port in self.ports:
@@ -186,17 +197,19 @@ class Subscribers:
                 self.ended[f"events {lines[-1][:6]}"] += 1
 
 
+def requests_of(token: str) -> list[bytes]:
+    """Return a query as a POST request, which no proxy repeats, and a GET request."""
+    head = f"Host: leads.example.com\r\nAuthorization: Bearer {token}\r\n"
+    body = json.dumps({"query": "{ me { id } }"})
+    content = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return [f"POST /graphql HTTP/1.1\r\n{head}{content}\r\n{body}".encode(), f"GET /me HTTP/1.1\r\n{head}\r\n".encode()]
+
+
 async def test_no_request_fails_and_subscribers_connect_again(
     servers: Servers, proxy_port: int, token: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    head = f"Host: leads.example.com\r\nAuthorization: Bearer {token}\r\n"
-    body = json.dumps({"query": "{ me { id } }"})
-    post = (
-        f"POST /graphql HTTP/1.1\r\n{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-    )
-    requests = [post.encode(), f"GET /me HTTP/1.1\r\n{head}\r\n".encode()]
     subscribers = Subscribers(f"https://127.0.0.1:{proxy_port}", token)
-    async with load_on(Load(proxy_port, requests, ssl.create_default_context()), new=1, kept=KEPT) as load:
+    async with load_on(Load(proxy_port, requests_of(token), ssl.create_default_context()), new=1, kept=KEPT) as load:
         watching = [asyncio.create_task(watch()) for watch in (subscribers.by_websocket, subscribers.by_events) * 2]
         await asyncio.sleep(2)
         for number in range(2):
@@ -211,6 +224,21 @@ async def test_no_request_fails_and_subscribers_connect_again(
     assert load.outcomes["200"] > FEWEST
     assert [type(each) for each in watched] == [asyncio.CancelledError] * 4, watched
     assert set(subscribers.ended) == {"WebSocket 1012", "events : 1012"}
+
+
+async def test_no_request_fails_behind_a_load_balancer_that_only_checks(
+    database_url: str, tmp_path: Path, certificate: Certificate, token: str
+) -> None:
+    """It notices within three seconds that /readyz answers 503, and the server accepts requests for longer."""
+    servers = Servers(database_url, drain_seconds="4")
+    await servers.are_ready()
+    port = free_port()
+    with proxying(only_checking(tmp_path, certificate, port, servers.ports), port):
+        async with load_on(Load(port, requests_of(token), ssl.create_default_context()), new=1, kept=KEPT) as load:
+            await asyncio.sleep(1)
+            await servers.restart(0)
+        assert not load.failures
+        assert load.outcomes["200"] > FEWEST
 
 
 async def test_what_machines_ask_for_is_not_exposed(proxy_port: int) -> None:
