@@ -184,12 +184,20 @@ class Settings(BaseSettings):
     rate_limit_storage: SecretStr | None = Field(
         default=None,
         description="Where several processes count requests together: `async+redis://[USER:PASSWORD@]HOST[:PORT]`, "
-        "which needs version 5 of the package coredis. By default each process counts for itself.",
+        "which needs the extra `redis`. By default each process counts for itself. While Redis fails or takes longer "
+        "than 0.25 s, requests are not limited.",
     )
     request_seconds: TimeLimit = Field(
         default=30.0,
         description="The time limit of a GraphQL operation or REST request, in seconds. Longer ones are stopped with "
         "TIMEOUT.",
+    )
+    drain_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=HOUR_IN_SECONDS,
+        description="How long a server still accepts requests after SIGTERM, in seconds, while `/readyz` answers 503. "
+        "Needed only for load balancers that do not try another server if one refuses the connection.",
     )
     statement_seconds: TimeLimit = Field(
         default=10.0,

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, suppress
 from datetime import datetime
 
 from starlette.applications import Starlette
@@ -12,8 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from app.access.api_keys import ApiKeys
-from app.access.auth import make_authenticator
+from app.access.auth import Authenticator, make_authenticator
 from app.config import Settings, read_settings
 from app.db.change_feed import Change
 from app.db.clock import DatabaseClock
@@ -23,6 +22,7 @@ from app.graphql.http import GraphQLEndpoint
 from app.graphql.subscriptions.hub import Hub
 from app.graphql.subscriptions.websocket import WebSocketEndpoint
 from app.http.claim_page import claim_page_routes
+from app.http.draining import Draining, draining_on_signal
 from app.http.error_responses import EXCEPTION_HANDLERS
 from app.http.health import health_routes
 from app.http.middleware import (
@@ -31,7 +31,6 @@ from app.http.middleware import (
     ObservabilityMiddleware,
     SecurityHeadersMiddleware,
 )
-from app.http.shutdown import before_server_shutdown
 from app.http.twilio_callbacks import twilio_routes
 from app.http.web_app import web_app_routes
 from app.observability.logs import configure_logging, request_logger
@@ -71,8 +70,9 @@ def create_app(
     if worker is not None and clock is None:
         worker.synchronize = database_clock.synchronize
 
+    draining = Draining()
     middleware = [
-        Middleware(ObservabilityMiddleware, log=request_logger(settings)),
+        Middleware(ObservabilityMiddleware, log=request_logger(settings), draining=draining),
         Middleware(SecurityHeadersMiddleware),
         Middleware(
             AllowedOriginsMiddleware,
@@ -88,7 +88,7 @@ def create_app(
         Route("/graphql", endpoint),
         WebSocketRoute("/graphql", WebSocketEndpoint(endpoint.services)),
         *rest_routes(authenticator, settings, now),
-        *health_routes(db, now),
+        *health_routes(db, now, draining),
         *web_app_routes(settings, db, now),
     ]
     if settings.graphiql:
@@ -99,7 +99,14 @@ def create_app(
     app = Starlette(
         routes=routes,
         middleware=middleware,
-        lifespan=_make_lifespan(db, database_clock if clock is None else None, hub, worker, authenticator.keys),
+        lifespan=_make_lifespan(
+            db,
+            database_clock if clock is None else None,
+            authenticator,
+            lambda stop: draining_on_signal(draining, settings.drain_seconds, stop),
+            hub,
+            worker,
+        ),
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.database = db
@@ -107,9 +114,14 @@ def create_app(
 
 
 def _make_lifespan(
-    db: Database, clock: DatabaseClock | None, hub: Hub, worker: Worker | None, keys: ApiKeys
+    db: Database,
+    clock: DatabaseClock | None,
+    authenticator: Authenticator,
+    drain: Callable[[Callable[[], None]], AbstractContextManager[None]],
+    hub: Hub,
+    worker: Worker | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    def begin_shutdown() -> None:
+    def stop() -> None:
         """End subscriptions, for which the server would wait indefinitely, and stop the worker at the same time."""
         hub.close_subscribers()
         if worker is not None:
@@ -120,7 +132,7 @@ def _make_lifespan(
         following = asyncio.create_task(clock.follow()) if clock else None
         try:
             working = asyncio.create_task(worker.run()) if worker else None
-            with before_server_shutdown(begin_shutdown):
+            with drain(stop):
                 yield
             if worker is not None and working is not None:
                 worker.stop()
@@ -131,7 +143,7 @@ def _make_lifespan(
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await hub.close()
-                    await keys.close()
+                    await authenticator.close()
                     await db.close()
 
     return lifespan

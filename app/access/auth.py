@@ -106,6 +106,11 @@ class Authenticator:
             raise ApiError(Code.FORBIDDEN, "Only an API key with the scope INTAKE alone may stand in an address.")
         return viewer
 
+    async def close(self) -> None:
+        """Write what is noted about API keys, and close the connections of the rate limits."""
+        await self.keys.close()
+        await self.limits.close()
+
     async def _identify(self, authorization: str | None, address: str | None) -> Identity:
         await self.limits.count_address(address)
         identity = await self._verify(authorization)

@@ -276,10 +276,16 @@ async def _rate_limits(settings: Settings) -> str | None:
     if settings.rate_limit_storage is None:
         return None
     try:
+        limits = RateLimits(settings)
+    except ValueError as error:
+        raise Failed(str(error)) from error
+    try:
         async with asyncio.timeout(SECONDS):
-            await RateLimits(settings).check()
+            await limits.check()
     except TimeoutError as error:
         raise Failed("the storage did not respond in time") from error
     except Exception as error:  # each storage has errors of its own
         raise Failed(f"the storage failed: {type(error).__name__}: {error}") from error
+    finally:
+        await limits.close()
     return "the storage responds"

@@ -4,19 +4,24 @@ import logging
 import os
 import signal
 import sys
+import time
 from tempfile import TemporaryDirectory
+from threading import Thread
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
 import uvicorn
 import uvloop
 from prometheus_client import start_http_server
+from uvicorn.supervisors import Multiprocess
 
 from app.cli.running import expected_errors, fail, in_transaction, settings_or_exit
 from app.config import PREFIX, Settings
 from app.db.clock import DatabaseClock
 from app.db.engine import connect_as_configured, limits_of
-from app.http.shutdown import on_shutdown_signal
+from app.http.draining import let_no_connection_in
+from app.http.shutdown import SIGNALS, on_shutdown_signal
 from app.main import create_app, from_environment, from_environment_with_worker, tune_gc
 from app.observability import metrics
 from app.observability.logs import configure_logging
@@ -33,9 +38,9 @@ UVICORN: dict[str, Any] = {
     "log_config": None,
     "access_log": False,
     "server_header": False,
-    "timeout_keep_alive": 75,  # seconds; longer than proxies keep an idle connection, so that they end it
+    "timeout_keep_alive": 620,  # seconds; longer than proxies, Google's too (600), so that they end idle connections
     "timeout_worker_healthcheck": 300,  # seconds; a process does not answer while it loads its modules
-    "timeout_graceful_shutdown": 7,  # seconds; service managers kill a process after 10
+    "timeout_graceful_shutdown": 6,  # seconds, after a second of draining; service managers kill a process after 10
 }
 
 
@@ -77,7 +82,35 @@ def serve(
     factory = from_environment_with_worker if dispatch else from_environment
     with TemporaryDirectory(prefix="lead-offers-metrics-") as folder:
         os.environ[metrics.FOLDER_VARIABLE] = folder
-        uvicorn.run(f"{factory.__module__}:{factory.__name__}", factory=True, workers=workers, **options)
+        config = uvicorn.Config(f"{factory.__module__}:{factory.__name__}", factory=True, workers=workers, **options)
+        Supervisor(config, settings.drain_seconds).run()
+
+
+class Supervisor(Multiprocess):
+    """Starts server processes that share a port, and replaces those that die. Ends them without a reset connection."""
+
+    def __init__(self, config: uvicorn.Config, drain_seconds: float) -> None:
+        super().__init__(config, [config.bind_socket()])
+        self._drain_seconds = drain_seconds
+        self._drained = 0.0
+        """When the processes close the port, by the monotonic clock."""
+        for number in SIGNALS:
+            signal.signal(number, self._begin)
+
+    def _begin(self, _number: int, _frame: FrameType | None) -> None:
+        """Leave the loop at once: uvicorn looks for signals only twice a second."""
+        self._drained = time.monotonic() + self._drain_seconds
+        if not self._drain_seconds:
+            let_no_connection_in(listening.fileno() for listening in self.sockets)
+        Thread(target=self.should_exit.set).start()  # this thread may hold the lock of the event
+
+    def terminate_all(self) -> None:
+        """Make the processes drain, and give up the port when they do."""
+        super().terminate_all()
+        time.sleep(max(0, self._drained - time.monotonic()))
+        let_no_connection_in(listening.fileno() for listening in self.sockets)
+        for listening in self.sockets:
+            listening.close()
 
 
 def dispatch(

@@ -23,6 +23,7 @@ from app.db.models import Delivery, Event
 from app.domain.enums import DeliveryStatus
 from app.domain.timestamps import seconds_between
 from app.errors import ApiError
+from app.http.draining import Draining
 from app.observability.metrics import exposition
 from app.observability.requests import current
 
@@ -32,14 +33,14 @@ DATABASE_SECONDS = 2.0
 FAILURES = (ApiError, *DRIVER_ERRORS, TimeoutError)
 
 
-def health_routes(db: Database, clock: Callable[[], datetime]) -> list[BaseRoute]:
-    """Return `/healthz` (this process), `/readyz` (database and migrations) and `/metrics` (Prometheus)."""
+def health_routes(db: Database, clock: Callable[[], datetime], draining: Draining) -> list[BaseRoute]:
+    """Return `/healthz` (this process), `/readyz` (shutdown, database, migrations) and `/metrics` (Prometheus)."""
 
     async def live(_request: Request) -> Response:
         return _json(200, {"status": "ok"})
 
     async def ready(_request: Request) -> Response:
-        reason = await _not_ready_reason(db)
+        reason = "The server is shutting down." if draining.has_begun else await _not_ready_reason(db)
         return _json(503, {"status": "unavailable", "reason": reason}) if reason else _json(200, {"status": "ok"})
 
     async def metrics(_request: Request) -> Response:

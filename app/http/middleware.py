@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import ApiError, Code
+from app.http.draining import Draining
 from app.http.error_responses import error_response
 from app.observability.logs import WriteLine
 from app.observability.metrics import observe
@@ -49,12 +50,14 @@ LOGGED = ("method", "status", "operation", "path", "user_id", "key", "statements
 class ObservabilityMiddleware:
     """Writes a log line and metrics for each request.
 
-    Every response has an `X-Request-ID`: the request's own if it has a valid one, else a new random id.
+    Every response has an `X-Request-ID`: the request's own if it has a valid one, else a new random id. While the
+    server drains, responses close their connections.
     """
 
-    def __init__(self, app: ASGIApp, log: WriteLine) -> None:
+    def __init__(self, app: ASGIApp, log: WriteLine, draining: Draining) -> None:
         self.app = app
         self.log = log
+        self.draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -67,6 +70,8 @@ class ObservabilityMiddleware:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
                 message["headers"] = [*message["headers"], (b"x-request-id", record.id.encode())]
+                if self.draining.closes_connections:
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         started = perf_counter()

@@ -76,6 +76,11 @@ EVENT_FAILURES = Counter(
     "lead_offers_event_failures", "Failed attempts to send events, whether retried or not.", registry=registry
 )
 EVENTS_FAILED = Counter("lead_offers_events_failed", "Events that have failed for good.", registry=registry)
+RATE_LIMITS_SKIPPED = Counter(
+    "lead_offers_rate_limits_skipped",
+    "Rate limits that were not applied to a request because Redis failed or was too slow.",
+    registry=registry,
+)
 CLAIMS = Counter("lead_offers_claims", "Claimed leads, by the way they were claimed.", ["via"], registry=registry)
 SPEED_TO_LEAD = Histogram(
     "lead_offers_speed_to_lead_seconds",

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ TEST = ROOT / "tests" / "requirements.lock"
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 NEEDED_TO_RUN = PROJECT["project"]["dependencies"] + PROJECT["build-system"]["requires"]
-NEEDED_TO_TEST = NEEDED_TO_RUN + PROJECT["project"]["optional-dependencies"]["test"]
+NEEDED_TO_TEST = [*NEEDED_TO_RUN, *chain.from_iterable(PROJECT["project"]["optional-dependencies"].values())]
 
 PIN = re.compile(
     r"(?P<name>[\w.-]+)==(?P<version>[^ ]+)( ; [^\\]+)?(?P<hashes>( \\\n    --hash=sha256:[0-9a-f]{64})+)\n"

@@ -51,10 +51,10 @@ def test_settings() -> None:
 
 
 def test_defaults_of_settings() -> None:
-    spelled = {None: "", True: "`on`", False: "`off`", (): "`[]`"}
+    spelled = {"None": "", "True": "`on`", "False": "`off`", "()": "`[]`"}
     defaults = {f"`{PREFIX}{name.upper()}`": field.default for name, field in Settings.model_fields.items()}
     for setting, default, _meaning in table(DOCS["settings"], "setting"):
-        assert default == spelled.get(defaults[setting], f"`{defaults[setting]}`")
+        assert default == spelled.get(str(defaults[setting]), f"`{defaults[setting]}`")
 
 
 def test_settings_outside_of_their_table() -> None:

@@ -215,11 +215,19 @@ def test_every_form_of_a_database_url_is_accepted(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_storage_of_rate_limits_that_cannot_be_used_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "coredis", None)  # as if the package were not installed
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)  # as if the package were not installed
     monkeypatch.setenv("LEAD_OFFERS_RATE_LIMIT_STORAGE", "async+redis://127.0.0.1:1")
     result = run("serve", "--port", "0")
     assert result.exit_code == 1
-    assert result.stderr.startswith("LEAD_OFFERS_RATE_LIMIT_STORAGE: needs version 5 of the package coredis")
+    assert result.stderr.startswith("LEAD_OFFERS_RATE_LIMIT_STORAGE needs the package redis, version 7: pip install")
+
+
+def test_an_option_of_redis_that_does_not_exist_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAD_OFFERS_RATE_LIMIT_STORAGE", "async+redis://:hunter2@127.0.0.1:1?wrong=hunter2")
+    result = run("serve", "--port", "0")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("LEAD_OFFERS_RATE_LIMIT_STORAGE has options after the ? that")
+    assert "hunter2" not in result.stderr
 
 
 def test_a_missing_secret_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

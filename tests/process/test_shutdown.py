@@ -1,6 +1,7 @@
 """Shutdown after SIGTERM: work in progress ends or is left to other workers, within ten seconds in any case."""
 
 import asyncio
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from app.domain.timestamps import utc_now
 from tests.process.test_workers import due_mails, until
 from tests.support.api import settings_for
 from tests.support.graphql_ws import signed_in
+from tests.support.http_load import Load, load_on
 from tests.support.processes import free_port, listens, serve, start
 from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import Cast, World
@@ -199,3 +201,82 @@ async def test_a_subscription_and_a_worker_end_together(
                 assert (await client.end())[0] == 1012
                 assert await ending == 0
         assert {one.lease for one in await deliveries(database)} == {None}
+
+
+PAUSES = (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+"""Seconds between the requests on a connection, below those that an idle connection is still served."""
+
+
+def processes_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """Return the ids of a process and of its children."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
+    return [process.pid, *map(int, children.split())]
+
+
+@pytest.mark.parametrize("workers", ["1", "2", "2, all signalled"])
+async def test_no_connection_is_reset(database: Database, database_url: str, workers: str) -> None:
+    """The port answers or refuses. Responses on connections that are kept alive announce that they are closed."""
+    if workers != "1" and not database.is_postgresql:
+        pytest.xfail("SQLite has one process")
+    process, url = serve(database_url, "--workers", workers[0])
+    with running(process):
+        async with httpx2.AsyncClient(base_url=url) as client:
+            assert (await client.get("/readyz", timeout=60)).status_code == 200
+        async with load_on(Load(int(url.rpartition(":")[2])), new=4, kept=PAUSES) as load:
+            await asyncio.sleep(1)
+            assert load.outcomes["200"] > 100
+            before = dict(load.outcomes)
+            for pid in processes_of(process) if "all" in workers else [process.pid]:
+                os.kill(pid, signal.SIGTERM)
+            assert await asyncio.to_thread(process.wait, SECONDS) == 0
+            await asyncio.sleep(1)
+    assert not load.failures
+    assert "refused" not in before
+    assert load.outcomes["refused"] > 0
+    assert load.outcomes["closed"] == len(PAUSES)
+
+
+@pytest.mark.slow
+async def test_processes_are_replaced_without_a_reset_connection(database: Database, database_url: str) -> None:
+    """On SIGHUP, one process after the other drains, while the others accept connections on the same port."""
+    if not database.is_postgresql:
+        pytest.xfail("SQLite has one process")
+    process, url = serve(database_url, "--workers", "2")
+    with running(process):
+        async with httpx2.AsyncClient(base_url=url) as client:
+            assert (await client.get("/readyz", timeout=60)).status_code == 200
+        replaced = {pid for pid in processes_of(process) if "spawn_main" in command_of(pid)}
+        assert len(replaced) == 2
+        async with load_on(Load(int(url.rpartition(":")[2])), new=1, kept=PAUSES[3:]) as load:
+            process.send_signal(signal.SIGHUP)
+
+            async def all_replaced() -> bool:
+                return not replaced & set(processes_of(process))
+
+            await until(all_replaced, 120)
+            await asyncio.sleep(1)
+        assert set(load.outcomes) == {"200", "closed"}
+        assert await end(process) == 0
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8")
+
+
+async def test_a_load_balancer_can_be_told_before_the_port_is_closed(database_url: str) -> None:
+    process, url = serve(database_url, drain_seconds="1.5")
+    with running(process):
+        async with httpx2.AsyncClient(base_url=url) as client:
+            assert (await client.get("/readyz", timeout=60)).status_code == 200
+            process.terminate()
+            await asyncio.sleep(0.3)
+            ready = await client.get("/readyz")
+            assert (ready.status_code, ready.json()["reason"]) == (503, "The server is shutting down.")
+            async with httpx2.AsyncClient(base_url=url) as other:
+                assert (await other.get("/healthz")).status_code == 200
+            process.terminate()  # a second time, as service managers and parents do: it changes nothing
+            await asyncio.sleep(0.3)
+            kept = await client.get("/healthz")
+            assert (kept.status_code, kept.headers.get("connection")) == (200, None)
+        assert await asyncio.to_thread(process.wait, SECONDS) == 0
+        assert not listens(int(url.rpartition(":")[2]))

@@ -70,9 +70,9 @@ class Client:
     async def nothing(self, seconds: float = 0.3) -> None:
         assert await self.is_silent(seconds), self._early
 
-    async def end(self) -> tuple[int, str]:
+    async def end(self, seconds: float | None = SECONDS) -> tuple[int, str]:
         """Return the code and reason with which the server closes the connection. Earlier messages are skipped."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(seconds):
             with suppress(ConnectionClosed):
                 while True:
                     await self.socket.recv()

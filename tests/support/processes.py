@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from tests.support.api import SECRET
@@ -18,8 +18,8 @@ FULL = os.environ.get("LEAD_OFFERS_TEST_FULL") == "1"
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def start(database_url: str, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
-    """Start `lead-offers ARGUMENTS` on the database; settings as `fallback="console"`. It logs to stderr."""
+def start(database_url: str, *arguments: str, log_file: str | None = None, **settings: str) -> subprocess.Popen[bytes]:
+    """Start `lead-offers ARGUMENTS` on the database; settings as `fallback="console"`. It logs to stderr or a file."""
     given = {f"LEAD_OFFERS_{name.upper()}": value for name, value in settings.items()}
     environment = os.environ | {
         "LEAD_OFFERS_DATABASE_URL": database_url,
@@ -28,7 +28,8 @@ def start(database_url: str, *arguments: str, **settings: str) -> subprocess.Pop
         **given,
     }
     command = [sys.executable, "-c", "from app.cli import app; app()", *arguments]
-    process = subprocess.Popen(command, env=environment)
+    with Path(log_file).open("ab") if log_file else nullcontext() as log:
+        process = subprocess.Popen(command, env=environment, stderr=log)
     _started.append(process)
     return process
 
@@ -53,10 +54,12 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(timeout=20)
 
 
-def serve(database_url: str, *arguments: str, **settings: str) -> tuple[subprocess.Popen[bytes], str]:
+def serve(
+    database_url: str, *arguments: str, log_file: str | None = None, **settings: str
+) -> tuple[subprocess.Popen[bytes], str]:
     """Start `lead-offers serve` on a free port of 127.0.0.1. Returns the process and its URL without a final slash."""
     port = free_port()
-    process = start(database_url, "serve", "--port", str(port), *arguments, **settings)
+    process = start(database_url, "serve", "--port", str(port), *arguments, log_file=log_file, **settings)
     while not listens(port):
         assert process.poll() is None, "the server ended before it listened"
         time.sleep(0.05)
@@ -64,9 +67,9 @@ def serve(database_url: str, *arguments: str, **settings: str) -> tuple[subproce
 
 
 @contextmanager
-def server(database_url: str, *arguments: str, **settings: str) -> Iterator[str]:
+def server(database_url: str, *arguments: str, log_file: str | None = None, **settings: str) -> Iterator[str]:
     """Run `lead-offers serve`, and stop it at the end. Gives its URL without a final slash."""
-    process, url = serve(database_url, *arguments, **settings)
+    process, url = serve(database_url, *arguments, log_file=log_file, **settings)
     try:
         yield url
     finally:
