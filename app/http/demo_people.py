@@ -1,5 +1,6 @@
 """The users of the demo, with an access token each."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,15 +10,15 @@ from sqlmodel import col, select
 from app.access.tokens import TOKEN_SCOPES, issue_token
 from app.config import Settings
 from app.db.engine import Database
-from app.db.models import Team, TeamMember, User
-from app.domain.enums import RequestStatus
+from app.db.models import LeadOffer, Team, TeamMember, User
+from app.domain.enums import LeadOfferStatus, RequestStatus
 
 MOST_PEOPLE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class DemoPerson:
-    """A user, and what they are in the demo's teams."""
+    """A user, what they are in the demo's teams, and how many leads they can claim now."""
 
     id: str
     name: str
@@ -35,19 +36,21 @@ async def demo_people(settings: Settings, db: Database, hours: float, now: datet
         members = (await session.exec(select(TeamMember).where(col(TeamMember.user_id).in_(ids)))).all()
         led = col(Team.creator_id).in_(ids) | col(Team.id).in_([member.team_id for member in members])
         teams = (await session.exec(select(Team).where(led).order_by(col(Team.id)))).all()
+        sent = col(LeadOffer.user_id).in_(ids), col(LeadOffer.status) == LeadOfferStatus.SENT
+        to_claim = Counter((await session.exec(select(LeadOffer.user_id).where(*sent))).all())
     return [
         DemoPerson(
             id=str(user.id),
             name=f"{user.first_name} {user.last_name}",
             email=user.email,
-            description=_describe(user, teams, members),
+            description=_describe(user, teams, members, to_claim[user.id]),
             token=issue_token(settings, user.id, " ".join(TOKEN_SCOPES), hours, now),
         )
         for user in users
     ]
 
 
-def _describe(user: User, teams: Sequence[Team], members: Sequence[TeamMember]) -> str:
+def _describe(user: User, teams: Sequence[Team], members: Sequence[TeamMember], to_claim: int) -> str:
     names = {team.id: team.name for team in teams}
     own = [member for member in members if member.user_id == user.id]
     roles = {
@@ -55,4 +58,7 @@ def _describe(user: User, teams: Sequence[Team], members: Sequence[TeamMember]) 
         "member of": [names[member.team_id] for member in own if member.request_status is RequestStatus.ACCEPTED],
         "invited to": [names[member.team_id] for member in own if member.request_status is RequestStatus.PENDING],
     }
-    return "; ".join(f"{role} {', '.join(teams)}" for role, teams in roles.items() if teams) or "in no team"
+    described = [f"{role} {', '.join(teams)}" for role, teams in roles.items() if teams] or ["in no team"]
+    if to_claim:
+        described.append(f"can claim {to_claim} {'lead' if to_claim == 1 else 'leads'} now")
+    return "; ".join(described)
