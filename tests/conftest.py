@@ -17,7 +17,7 @@ time.tzset()
 settings.register_profile("quick", max_examples=5, deadline=None)
 
 ON_POSTGRESQL = [
-    *("process/test_faults.py", "process/test_pgbouncer.py", "process/test_standby.py"),
+    *("process/test_faults.py", "process/test_pgbouncer.py"),
     *("commands/test_lock_order.py", "lists/test_page_reads.py"),
 ]
 collect_ignore = [] if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ON_POSTGRESQL
