@@ -56,6 +56,9 @@ ASYNCPG_OPTIONS = frozenset(
 )
 """The options that may follow the ? of a PostgreSQL URL: those of asyncpg that are text. Numbers cannot be given."""
 
+NO_STATEMENT_CACHE = "prepared_statement_cache_size=0"
+"""The option of a PostgreSQL URL whose connections a pooler shares between clients."""
+
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 Address = TypeVar("Address", str | None, SecretStr | None)
@@ -87,8 +90,8 @@ class Settings(BaseSettings):
     )
     listen_url: str | None = Field(
         default=None,
-        description="A direct URL of the same PostgreSQL database, used for LISTEN. Needed if "
-        "`LEAD_OFFERS_DATABASE_URL` leads to a connection pooler.",
+        description="A direct URL of the same PostgreSQL database, used for LISTEN. Required if "
+        "`LEAD_OFFERS_DATABASE_URL` leads to a [pooler](deploying.md#pgbouncer) in transaction mode.",
     )
     pool_size: int = Field(
         default=10,
@@ -355,7 +358,9 @@ class Settings(BaseSettings):
     @field_validator("listen_url")
     @classmethod
     def _check_listen_url(cls, url: str | None) -> str | None:
-        return None if url is None else _checked_postgresql_url(url)
+        if url is not None and shares_connections(_checked_postgresql_url(url)):
+            raise ValueError(f"must lead to PostgreSQL itself, and not have {NO_STATEMENT_CACHE} after ?")
+        return url
 
     @field_validator("jwt_secret")
     @classmethod
@@ -477,6 +482,12 @@ class Settings(BaseSettings):
             (self.oidc_client_id, "jwt_issuer", f"people sign in there with {PREFIX}OIDC_CLIENT_ID"),
             (self.webhook_url, "webhook_secret", f"it signs what is sent to {PREFIX}WEBHOOK_URL"),
             (self.sign_up, "jwks_url", f"{PREFIX}SIGN_UP needs the keys of an identity provider"),
+            (
+                shares_connections(self.database_url),
+                "listen_url",
+                f"LISTEN does not work through the pooler to which {PREFIX}DATABASE_URL leads with "
+                f"{NO_STATEMENT_CACHE}. It must be the address of PostgreSQL itself",
+            ),
         )
         for given, name, reason in needs:
             if given and not getattr(self, name):
@@ -528,6 +539,11 @@ def _checked_postgresql_url(url: str) -> str:
     if options.get("ssl", "prefer") not in SSL_MODES:
         raise ValueError(f"must have one of {', '.join(SSL_MODES)} as ssl after ?")
     return url
+
+
+def shares_connections(url: str) -> bool:
+    """Return whether a valid database URL says that a pooler shares its connections between clients."""
+    return int(str(make_url(url).query.get(NO_STATEMENT_CACHE.partition("=")[0], "100"))) == 0
 
 
 def _is_e164(number: str) -> bool:

@@ -93,6 +93,33 @@ install_chromium() {
   fi
 }
 
+# Installs the proxies, the pooler and Redis that tests run on ports of their own, if this user may install packages.
+install_components() {
+  local component package missing=() as_root=()
+  for component in nginx=nginx-light haproxy=haproxy pgbouncer=pgbouncer redis-server=redis-server; do
+    package=${component#*=}
+    PATH=$PATH:/usr/sbin command -v "${component%=*}" >/dev/null || missing+=("$package")
+  done
+  [ ${#missing[@]} = 0 ] && return
+  [ "$(id -u)" = 0 ] || as_root=(sudo -n)
+  if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+    say "NOT FOUND: ${missing[*]}: their tests will fail in CI and be skipped elsewhere (on Debian: apt-get install ${missing[*]})"
+    return
+  fi
+  say "Installing ${missing[*]} for the tests with real components"
+  "${as_root[@]}" bash -s -- "${missing[@]}" >/dev/null <<'END'
+set -e
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then # Debian starts what it installs, unless this file says no
+  trap 'rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod +x "$policy"
+fi
+apt-get update -qq
+DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"
+END
+}
+
 # Installs the JavaScript clients and checkers of the tests, pinned by tests/support/node/package-lock.json.
 install_clients() {
   local source stamp=tests/support/node/node_modules/made-by

@@ -16,7 +16,10 @@ time.tzset()
 
 settings.register_profile("quick", max_examples=5, deadline=None)
 
-ON_POSTGRESQL = ["process/test_faults.py", "commands/test_lock_order.py", "lists/test_page_reads.py"]
+ON_POSTGRESQL = [
+    *("process/test_faults.py", "process/test_pgbouncer.py"),
+    *("commands/test_lock_order.py", "lists/test_page_reads.py"),
+]
 ON_SQLITE = ["process/test_redis.py", "process/test_rolling_restart.py"]
 """Tests that take seconds and have nothing to do with the database."""
 collect_ignore = ON_SQLITE if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ON_POSTGRESQL

@@ -1,5 +1,6 @@
 """Commands that run until they are stopped: the server and the worker."""
 
+import asyncio
 import logging
 import os
 import signal
@@ -19,7 +20,10 @@ from uvicorn.supervisors import Multiprocess
 from app.cli.running import expected_errors, fail, in_transaction, settings_or_exit
 from app.config import PREFIX, Settings
 from app.db.clock import DatabaseClock
-from app.db.engine import connect_as_configured, limits_of
+from app.db.driver_errors import DRIVER_ERRORS
+from app.db.engine import Limits, connect_as_configured, limits_of
+from app.db.pooler import SharedConnectionError
+from app.errors import ApiError
 from app.http.draining import let_no_connection_in
 from app.http.shutdown import SIGNALS, on_shutdown_signal
 from app.main import create_app, from_environment, from_environment_with_worker, tune_gc
@@ -30,6 +34,9 @@ from app.worker.channels.registry import check_channels, make_channels, make_web
 from app.worker.worker import Worker
 
 logger = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 2.0
+"""How long a server or a worker waits for the database before it starts without this test."""
 
 UVICORN: dict[str, Any] = {
     "loop": "uvloop",
@@ -72,6 +79,7 @@ def serve(
     except ValueError as error:
         fail(str(error))
 
+    _refuse_shared_connections(settings)
     signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())  # uvicorn raises the signal again after its shutdown
     options = {"host": host, "port": port, "ws_max_size": settings.max_body_bytes, **UVICORN}
     if workers == 1:
@@ -131,6 +139,7 @@ def dispatch(
     """
     settings = settings_or_exit()
     configure_logging(settings)
+    _refuse_shared_connections(settings)
     channels = _configured_channels(settings)
 
     if metrics_port is not None:
@@ -152,6 +161,27 @@ def dispatch(
 
     with expected_errors():
         uvloop.run(run())
+
+
+def _refuse_shared_connections(settings: Settings) -> None:
+    """End the command if a pooler shares its connections and the URL does not say so.
+
+    Does nothing while the database is unavailable: a server starts without it, and tests its first connection later.
+    """
+
+    async def try_to_connect() -> None:
+        db = connect_as_configured(settings, Limits(pool_size=2, pool_seconds=CONNECT_SECONDS))
+        try:
+            async with db.read() as session:
+                await session.connection()
+        finally:
+            await db.close()
+
+    try:
+        asyncio.run(try_to_connect())
+    except (ApiError, *DRIVER_ERRORS) as error:
+        if isinstance(error.__cause__, SharedConnectionError):
+            fail(str(error.__cause__))
 
 
 def _configured_channels(settings: Settings) -> Channels:

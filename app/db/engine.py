@@ -8,7 +8,7 @@ otherwise fail, instead of waiting, if another one has written in between.
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -22,10 +22,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async
 from sqlalchemy.pool import QueuePool
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.config import Settings
+from app.config import Settings, shares_connections
 from app.db.change_feed import WATCH_ON_SQLITE, Announce, Change, take_changes
 from app.db.driver_errors import DRIVER_ERRORS, TransactionConflict, is_broken, to_api_error, translate_errors
 from app.db.functions import SQLITE_FUNCTIONS
+from app.db.pooler import require_own_session
 from app.db.read_pool import ReadPool, StoppedError, is_open
 from app.db.sqlite_reads import STEPS_PER_CHECK, SQLiteReads
 from app.errors import ApiError
@@ -237,15 +238,20 @@ def _sessions(engine: AsyncEngine, info: dict[str, Any]) -> async_sessionmaker[A
 
 
 def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
-    server, driver = {}, {"timeout": limits.pool_seconds}
+    shared = shares_connections(url)
+    session = PLANNING_WRITES | KEEPS_LEDGER if writes else PLANNING_READS
+    driver: dict[str, Any] = {"timeout": limits.pool_seconds}
     if limits.statement_seconds is not None:
-        server["statement_timeout"] = str(max(1, int(limits.statement_seconds * 1000)))
+        session = {"statement_timeout": str(max(1, int(limits.statement_seconds * 1000))), **session}
         driver["command_timeout"] = limits.statement_seconds + GRACE_SECONDS
+    elif shared:
+        session = {"statement_timeout": "0", **session}  # not that of the pooler
+    if shared:
+        driver["statement_cache_size"] = 0
     options: dict[str, Any] = {} if writes else {"isolation_level": "AUTOCOMMIT"}
-    server |= PLANNING_WRITES | KEEPS_LEDGER if writes else PLANNING_READS
     engine = create_async_engine(
         url,
-        connect_args={"server_settings": server, **driver},
+        connect_args=driver,
         hide_parameters=True,
         json_serializer=orjson.dumps,
         max_overflow=0,
@@ -253,16 +259,14 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
         pool_timeout=limits.pool_seconds,
         **options,
     )
+    _open_connections(engine, None if shared else session)
+    if shared and writes:
+        _set_for_transactions(engine, session)
 
     @event.listens_for(engine.sync_engine, "checkout")
     def require_open(connection: Any, *_rest: Any) -> None:
         if not is_open(connection):
             raise DisconnectionError
-
-    @event.listens_for(engine.sync_engine, "do_connect")
-    def open_connection(dialect: Dialect, _record: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        with translate_errors(OSError):
-            return dialect.connect(*arguments, **options)
 
     @event.listens_for(engine.sync_engine, "handle_error")
     def drop_connection(context: ExceptionContext) -> ApiError | None:
@@ -276,6 +280,43 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
         return to_api_error(context.original_exception)
 
     return engine
+
+
+def _open_connections(engine: AsyncEngine, settings: Mapping[str, str] | None) -> None:
+    """Set parameters of PostgreSQL on each new connection, and test the first one. None: a pooler shares connections.
+
+    The parameters are not sent as start-up parameters, because poolers refuse most of these.
+    """
+    statements = "; ".join(f"SET {name} = '{value}'" for name, value in (settings or {}).items())
+    is_tested = settings is None
+
+    @event.listens_for(engine.sync_engine, "do_connect")
+    def open_connection(dialect: Dialect, _record: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        nonlocal is_tested
+        with translate_errors(*DRIVER_ERRORS, OSError):
+            connection: Any = dialect.connect(*arguments, **options)
+            try:
+                if not is_tested:
+                    require_own_session(connection, lambda: dialect.connect(*arguments, **options))
+                    is_tested = True
+                if statements:
+                    connection.run_async(lambda driver: driver.execute(statements))
+            except BaseException:
+                connection.terminate()
+                raise
+            return connection
+
+
+def _set_for_transactions(engine: AsyncEngine, settings: Mapping[str, str]) -> None:
+    """Set parameters of PostgreSQL in each transaction, for a pooler that shares its connections.
+
+    Reads run in autocommit and have those of the pooler's `connect_query`; see docs/deploying.md.
+    """
+    values = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in settings.items())
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql(f"SELECT {values}")
 
 
 def _count(engine: AsyncEngine, name: str, idle: Callable[[], int] = lambda: 0) -> None:

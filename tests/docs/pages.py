@@ -23,6 +23,16 @@ def table(page: str, header: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.strip("|\n").split("|")] for row in found[1].splitlines()]
 
 
+def blocks(page: str, heading: str, language: str) -> list[str]:
+    """Return the contents of the code blocks in a language, in the part of the page under this heading."""
+    text = page.partition(f"\n{heading}\n")[2]
+    level = heading.partition(" ")[0]
+    part = re.split(rf"^#{{1,{len(level)}}} ", text, maxsplit=1, flags=re.MULTILINE)[0]
+    found = re.findall(rf"^```{language}\n(.*?)^```$", part, re.DOTALL | re.MULTILINE)
+    assert found, f"there is no block in {language} under {heading}"
+    return found
+
+
 def named(page: str, header: str) -> list[str]:
     """Return the names in backticks in the first column of a table."""
     return list(chain.from_iterable(re.findall(r"`([^`]+)`", row[0]) for row in table(page, header)))

@@ -159,6 +159,7 @@ def test_user_create_rejects_an_invalid_phone_number(run: Run) -> None:
         ("LEAD_OFFERS_DATABASE_URL", "sqlite+aiosqlite://hunter2.db", "must name a file after three slashes"),
         ("LEAD_OFFERS_DATABASE_URL", "sqlite+aiosqlite://", "must name a file after three slashes"),
         ("LEAD_OFFERS_LISTEN_URL", "postgresql+asyncpg://u:hunter2@h:99999/d", "must have a port from 1 to 65535"),
+        ("LEAD_OFFERS_LISTEN_URL", "postgresql+asyncpg://u:hunter2@h/d?prepared_statement_cache_size=00", "itself"),
         ("LEAD_OFFERS_LISTEN_URL", "sqlite+aiosqlite:///hunter2.db", "must be a URL that begins with postgresql+"),
         ("LEAD_OFFERS_SMTP_URL", "smtp://user:hunter2#@HOST", "# as %23"),
         ("LEAD_OFFERS_SMTP_URL", "smtp://HOST:99999", "must have a port from 1 to 65535"),
@@ -242,6 +243,11 @@ def test_a_missing_secret_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     [
         ("SMTP_URL", "smtp://mail.example.com", "LEAD_OFFERS_EMAIL_FROM is missing"),
         ("PUBLIC_URL", "https://leads.example.com", "LEAD_OFFERS_JWT_SECRET is missing"),
+        (
+            "DATABASE_URL",
+            "postgresql+asyncpg://h/d?prepared_statement_cache_size=0",
+            "LEAD_OFFERS_LISTEN_URL is missing",
+        ),
     ],
 )
 def test_a_setting_that_another_needs_is_named(
