@@ -18,7 +18,7 @@ from app.db.clock import DatabaseClock
 from app.db.engine import connect_as_configured, limits_of
 from app.http.shutdown import on_shutdown_signal
 from app.main import create_app, from_environment, from_environment_with_worker, tune_gc
-from app.observability import metrics
+from app.observability import metrics, tracing
 from app.observability.logs import configure_logging
 from app.worker.channels.base import Channels
 from app.worker.channels.registry import check_channels, make_channels, make_webhook
@@ -63,6 +63,7 @@ def serve(
             "with it, a process is not notified of the changes that other processes make"
         )
     try:
+        tracing.start(settings)
         server = create_app(settings, channels=channels)
     except ValueError as error:
         fail(str(error))
@@ -104,6 +105,11 @@ def dispatch(
         with expected_errors():
             start_http_server(metrics_port, "127.0.0.1", metrics.registry)
 
+    try:
+        tracing.start(settings)
+    except ValueError as error:
+        fail(str(error))
+
     async def run() -> None:
         db = connect_as_configured(settings, limits_of(settings))
         clock = DatabaseClock(db)
@@ -116,6 +122,7 @@ def dispatch(
                     await worker.run()
         finally:
             await db.close()
+            tracing.stop()
 
     with expected_errors():
         uvloop.run(run())

@@ -1,0 +1,13 @@
+"""Keep with deliveries and events which request has caused them, for traces."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0019"
+down_revision = "0016"
+
+
+def upgrade() -> None:
+    """Add the columns, which stay empty while tracing is off."""
+    for table in ("deliveries", "events"):
+        op.add_column(table, sa.Column("trace_context", sa.Text(), nullable=True))
