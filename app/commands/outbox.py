@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import orjson
-from sqlalchemy import ColumnElement, Text, Update, bindparam, exists, func, insert, literal, or_, text, update
+from sqlalchemy import ColumnElement, Update, bindparam, exists, func, insert, literal, or_, text, update
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -20,7 +20,7 @@ from app.db.compiled import Statement
 from app.db.engine import HAS_WEBHOOK
 from app.db.functions import member_of, rows_parameter
 from app.db.models import IS_SCHEDULED, Delivery, Lead, LeadOffer
-from app.db.types import stored
+from app.db.types import Text, stored
 from app.domain.alert_channels import Alerts
 from app.domain.enums import ClaimedVia, DeliveryStatus, EventKind, LeadOfferStatus
 from app.domain.timestamps import format_instant, whole_seconds_between

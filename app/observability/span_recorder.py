@@ -123,7 +123,8 @@ class SpanRecorder:
         Statements outside of other spans are not recorded: they are health checks, and polls of the worker.
         `began_at` is when the statement began, in nanoseconds; None means now.
         """
-        if not get_current_span().is_recording():
+        parent = get_current_span().get_span_context()  # it may have ended: asyncpg reports a statement a moment later
+        if parent.is_remote or not parent.trace_flags.sampled:
             return None
         summary = summarize(text)
         attributes = {
@@ -191,7 +192,10 @@ class SpanRecorder:
     def _span(
         self, name: str, kind: SpanKind, attributes: Attributes, parent: context.Context | None = None
     ) -> Iterator[Span]:
-        """Record a span while the block runs, and the exception with which the block ends."""
+        """Record a span while the block runs, and the exception with which the block ends.
+
+        A cancellation is no failure: the client has gone, or the server stops.
+        """
         started = self._tracer.start_as_current_span(
             name,
             parent,
@@ -203,7 +207,7 @@ class SpanRecorder:
         with started as span:
             try:
                 yield span
-            except BaseException as error:
+            except Exception as error:
                 _record_error(span, error)
                 raise
 

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+
 revision = "0019"
 down_revision = "0016"
 
@@ -10,4 +12,4 @@ down_revision = "0016"
 def upgrade() -> None:
     """Add the columns, which stay empty while tracing is off."""
     for table in ("deliveries", "events"):
-        op.add_column(table, sa.Column("trace_context", sa.Text(), nullable=True))
+        op.add_column(table, sa.Column("trace_context", TEXT, nullable=True))
