@@ -56,6 +56,7 @@ def serve(
     """
     settings = settings_or_exit()
     configure_logging(settings)
+    _start_tracing(settings)
     channels = _configured_channels(settings) if dispatch else None
     if workers > 1 and settings.has_sqlite:
         fail(
@@ -63,7 +64,6 @@ def serve(
             "with it, a process is not notified of the changes that other processes make"
         )
     try:
-        tracing.start(settings)
         server = create_app(settings, channels=channels)
     except ValueError as error:
         fail(str(error))
@@ -99,16 +99,12 @@ def dispatch(
     """
     settings = settings_or_exit()
     configure_logging(settings)
+    _start_tracing(settings)
     channels = _configured_channels(settings)
 
     if metrics_port is not None:
         with expected_errors():
             start_http_server(metrics_port, "127.0.0.1", metrics.registry)
-
-    try:
-        tracing.start(settings)
-    except ValueError as error:
-        fail(str(error))
 
     async def run() -> None:
         db = connect_as_configured(settings, limits_of(settings))
@@ -126,6 +122,14 @@ def dispatch(
 
     with expected_errors():
         uvloop.run(run())
+
+
+def _start_tracing(settings: Settings) -> None:
+    """Start tracing if it is on, before the channels and the database are made. Ends the command if it cannot."""
+    try:
+        tracing.start(settings)
+    except ValueError as error:
+        fail(str(error))
 
 
 def _configured_channels(settings: Settings) -> Channels:
