@@ -240,6 +240,11 @@ class Settings(BaseSettings):
         description="Logs the document of each GraphQL request, including literal values: `on` or `off`. Variables "
         "and tokens are never logged.",
     )
+    tracing: bool = Field(
+        default=False,
+        description="Records [traces](deploying.md#traces) with OpenTelemetry: `on` or `off`. Needs the extra `otel`. "
+        "The standard variables `OTEL_…` say where they are sent.",
+    )
 
     public_url: str | None = Field(
         default=None,

@@ -33,6 +33,7 @@ from app.http.middleware import (
 )
 from app.http.twilio_callbacks import twilio_routes
 from app.http.web_app import web_app_routes
+from app.observability import tracing
 from app.observability.logs import configure_logging, request_logger
 from app.rest.intake import INTAKE_PATH
 from app.rest.routes import LeadingSlashesMiddleware, rest_routes
@@ -73,6 +74,7 @@ def create_app(
     draining = Draining()
     middleware = [
         Middleware(ObservabilityMiddleware, log=request_logger(settings), draining=draining),
+        *_tracing_middleware(),
         Middleware(SecurityHeadersMiddleware),
         Middleware(
             AllowedOriginsMiddleware,
@@ -113,6 +115,15 @@ def create_app(
     return app
 
 
+def _tracing_middleware() -> list[Middleware]:
+    recorder = tracing.recorder()
+    if recorder is None:
+        return []
+    from app.http.request_spans import TracingMiddleware  # noqa: PLC0415  it imports OpenTelemetry
+
+    return [Middleware(TracingMiddleware, recorder=recorder, direct={"/graphql"})]
+
+
 def _make_lifespan(
     db: Database,
     clock: DatabaseClock | None,
@@ -145,6 +156,7 @@ def _make_lifespan(
                     await hub.close()
                     await authenticator.close()
                     await db.close()
+            tracing.stop()
 
     return lifespan
 
@@ -153,6 +165,7 @@ def from_environment() -> Starlette:
     """Create the server in one of several processes (`serve --workers`), with the settings in the environment."""
     settings = read_settings()
     configure_logging(settings)
+    tracing.start(settings)
     app = create_app(settings)
     tune_gc()
     return app
@@ -162,6 +175,7 @@ def from_environment_with_worker() -> Starlette:
     """Create the server with a worker in one of several processes (`serve --workers --dispatch`)."""
     settings = read_settings()
     configure_logging(settings)
+    tracing.start(settings)
     app = create_app(settings, channels=make_channels(settings))
     tune_gc()
     return app

@@ -27,7 +27,7 @@ from app.errors import ApiError
 from app.http.draining import let_no_connection_in
 from app.http.shutdown import SIGNALS, on_shutdown_signal
 from app.main import create_app, from_environment, from_environment_with_worker, tune_gc
-from app.observability import metrics
+from app.observability import metrics, tracing
 from app.observability.logs import configure_logging
 from app.worker.channels.base import Channels
 from app.worker.channels.registry import check_channels, make_channels, make_webhook
@@ -68,6 +68,7 @@ def serve(
     """
     settings = settings_or_exit()
     configure_logging(settings)
+    _start_tracing(settings)
     channels = _configured_channels(settings) if dispatch else None
     if workers > 1 and settings.has_sqlite:
         fail(
@@ -139,6 +140,7 @@ def dispatch(
     """
     settings = settings_or_exit()
     configure_logging(settings)
+    _start_tracing(settings)
     _refuse_shared_connections(settings)
     channels = _configured_channels(settings)
 
@@ -158,6 +160,7 @@ def dispatch(
                     await worker.run()
         finally:
             await db.close()
+            tracing.stop()
 
     with expected_errors():
         uvloop.run(run())
@@ -182,6 +185,14 @@ def _refuse_shared_connections(settings: Settings) -> None:
     except (ApiError, *DRIVER_ERRORS) as error:
         if isinstance(error.__cause__, SharedConnectionError):
             fail(str(error.__cause__))
+
+
+def _start_tracing(settings: Settings) -> None:
+    """Start tracing if it is on, before the channels and the database are made. Ends the command if it cannot."""
+    try:
+        tracing.start(settings)
+    except ValueError as error:
+        fail(str(error))
 
 
 def _configured_channels(settings: Settings) -> Channels:

@@ -20,16 +20,19 @@ from app.db.compiled import Statement
 from app.db.engine import HAS_WEBHOOK
 from app.db.functions import member_of, rows_parameter
 from app.db.models import IS_SCHEDULED, Delivery, Lead, LeadOffer
-from app.db.types import stored
+from app.db.types import Text, stored
 from app.domain.alert_channels import Alerts
 from app.domain.enums import ClaimedVia, DeliveryStatus, EventKind, LeadOfferStatus
 from app.domain.timestamps import format_instant, whole_seconds_between
+from app.observability import tracing
 
 # Deliveries
 
 _DELIVERIES = SQLModel.metadata.tables["deliveries"]
 _DUE = rows_parameter("due", _DELIVERIES.c.offer_id, _DELIVERIES.c.channel, _DELIVERIES.c.next_attempt_at)
-_NEW: dict[str, Any] = {**_DUE.c, "status": stored(DeliveryStatus.PENDING), "attempts": literal(0)}
+_NEW: dict[str, Any] = {**_DUE.c, "status": stored(DeliveryStatus.PENDING), "attempts": literal(0)} | {
+    "trace_context": bindparam("trace_context", type_=Text)
+}
 _SCHEDULE = Statement[None](insert(_DELIVERIES).from_select(list(_NEW), select(*_NEW.values())))
 
 
@@ -47,7 +50,7 @@ async def schedule_deliveries(session: AsyncSession, announcements: Iterable[Ann
     Everything that creates or reopens an offer calls this function; no other one writes pending deliveries.
     """
     if rows := [(each.offer_id, channel, each.at) for each in announcements for channel in each.alerts.channels]:
-        await _SCHEDULE.run(session, due=rows)
+        await _SCHEDULE.run(session, due=rows, trace_context=tracing.trace_context())
 
 
 def has_pending_delivery() -> ColumnElement[bool]:
@@ -120,6 +123,7 @@ _NEW_EVENTS: dict[str, Any] = {
     "status": stored(DeliveryStatus.PENDING),
     "attempts": literal(0),
     "next_attempt_at": _HAPPENED.c.happened_at,
+    "trace_context": bindparam("trace_context", type_=Text),
 }
 _EMIT = Statement[None](insert(_EVENTS).from_select(list(_NEW_EVENTS), select(*_NEW_EVENTS.values())))
 _OFFER_OF_HOLDER = select(LeadOffer.id, LeadOffer.team_id).where(
@@ -195,4 +199,5 @@ async def _emit(session: AsyncSession, kind: EventKind, data: Sequence[Mapping[s
     if not data or not session.info.get(HAS_WEBHOOK):
         return
     payloads = [orjson.dumps({"type": kind, "timestamp": format_instant(now), "data": each}).decode() for each in data]
-    await _EMIT.run(session, happened=[(f"evt_{uuid4().hex}", kind, payload, now) for payload in payloads])
+    happened = [(f"evt_{uuid4().hex}", kind, payload, now) for payload in payloads]
+    await _EMIT.run(session, happened=happened, trace_context=tracing.trace_context())

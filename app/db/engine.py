@@ -30,7 +30,7 @@ from app.db.pooler import require_own_session
 from app.db.read_pool import ReadPool, StoppedError, is_open
 from app.db.sqlite_reads import STEPS_PER_CHECK, SQLiteReads
 from app.errors import ApiError
-from app.observability import metrics, requests
+from app.observability import metrics, requests, tracing
 
 logger = logging.getLogger(__name__)
 
@@ -226,6 +226,11 @@ def connect(
         read_pool = ReadPool(read, limits.statement_seconds)
     _count(read, "read", lambda: read_pool.idle)
     _count(write, "write")
+    if (recorder := tracing.recorder()) is not None:
+        from app.db.statement_spans import record_statements  # noqa: PLC0415  it imports OpenTelemetry
+
+        for engine in (read, write):
+            record_statements(engine, recorder)
     info = {HAS_WEBHOOK: has_webhook, UNCLAIMED_MINUTES: unclaimed_minutes}
     database = Database(read, write, _sessions(read, info), _sessions(write, info), read_pool, announce)
     if announce and not database.is_postgresql:

@@ -596,6 +596,8 @@ class Delivery(Attempts, table=True):
     id: int = _id()
     offer_id: int = _reference("lead_offers.id", index=True)
     channel: Channel = Field(sa_type=enum_type(Channel))
+    trace_context: str | None = Field(default=None, sa_type=Text)
+    """The span of the request that has caused the message, if tracing is on, see app/observability/tracing.py."""
 
 
 class Notice(Attempts, table=True):
@@ -674,3 +676,5 @@ class Event(Attempts, table=True):
     payload: str = Field(sa_type=Text)
     """The request body as of the event, so that every attempt sends the same bytes."""
     happened_at: datetime = Field(sa_type=UTCDateTime)
+    trace_context: str | None = Field(default=None, sa_type=Text)
+    """As that of a delivery."""

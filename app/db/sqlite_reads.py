@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 from app.db.functions import SQLITE_FUNCTIONS
+from app.observability import tracing
 
 THREADS = 4
 """Reads that run at the same time. SQLite releases Python's lock while it works."""
@@ -41,7 +42,8 @@ class SQLiteReads:
 
     async def fetch(self, statement: str, values: Sequence[Any]) -> Sequence[Any]:
         """Return the rows. Raise sqlite3.OperationalError if the statement takes too long or the file is locked."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, statement, values)
+        with tracing.statement_span(statement, "sqlite"):
+            return await asyncio.get_running_loop().run_in_executor(self._executor, self._run, statement, values)
 
     async def close(self) -> None:
         """Close the connections, once running reads have ended."""

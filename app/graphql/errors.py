@@ -10,6 +10,7 @@ from app.graphql.complexity import MAX_ERRORS
 from app.graphql.core_internals import is_null_in_non_null_field
 from app.graphql.strawberry_internals import core_schema
 from app.graphql.validation_rules import invalid_variables, shortened
+from app.observability import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,8 @@ def translate(errors: list[GraphQLError], execution: ExecutionContext | None) ->
         if not (error.extensions and "code" in error.extensions):
             _set_error(error, _client_error(error) or _unexpected(error))
         error.message = shortened(error.message)
+    if errors:
+        tracing.record_outcome((errors[0].extensions or {})["code"])
     if execution is not None:
         _cut(errors)
     _list_problems([error for error in errors if error.extensions and "field" in error.extensions])

@@ -28,7 +28,7 @@ from app.graphql.context import Context
 from app.graphql.document_cache import DocumentCache
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
-from app.graphql.request import GraphQLRequest, is_subscription, read_request
+from app.graphql.request import GraphQLRequest, is_subscription, name_span, read_request
 from app.graphql.responses import execution_response, request_error_response
 from app.graphql.schema import schema
 from app.graphql.strawberry_internals import CannotGetOperationTypeError, InvalidOperationTypeError, core_schema
@@ -100,6 +100,7 @@ class GraphQLEndpoint:
         note = requests.current()
         note.operation = asked.operation_name or (first[1] if first else "anonymous")
         note.query = asked.query if self.settings.log_queries else None
+        name_span(self.services.documents, asked.query, asked.variables, asked.operation_name)
 
         if takes_events and request.method == "POST" and self._is_subscription(asked):
             return await open_event_stream(self.services, asked, authorization)

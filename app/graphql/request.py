@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import GraphQLError, OperationType, get_operation_ast
+from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_operation_ast
 from starlette.requests import Request
 
 from app.config import Settings
@@ -12,6 +12,7 @@ from app.errors import ApiError, Code
 from app.graphql.document_cache import DocumentCache
 from app.graphql.persisted import PersistedDocuments
 from app.http.request_body import parse_json, read_json
+from app.observability import tracing
 
 JSON_PARAMETERS = frozenset({"variables", "extensions"})
 """The query parameters that contain JSON."""
@@ -54,16 +55,34 @@ async def read_request(request: Request, settings: Settings, persisted: Persiste
     )
 
 
-def is_subscription(
+def find_operation(
     documents: DocumentCache, query: str, variables: Mapping[str, Any] | None, operation_name: str | None
-) -> bool:
-    """Whether the request is a subscription. False if the document is refused: executing it reports the error."""
+) -> OperationDefinitionNode | None:
+    """Return the operation to execute. None if the document is refused: executing it reports the error."""
     try:
         document = documents.load(query, variables or {})
     except (ApiError, GraphQLError):
-        return False
-    operation = get_operation_ast(document.ast, operation_name)
+        return None
+    return get_operation_ast(document.ast, operation_name)
+
+
+def is_subscription(
+    documents: DocumentCache, query: str, variables: Mapping[str, Any] | None, operation_name: str | None
+) -> bool:
+    """Whether the request is a subscription. False if the document is refused."""
+    operation = find_operation(documents, query, variables, operation_name)
     return operation is not None and operation.operation is OperationType.SUBSCRIPTION
+
+
+def name_span(
+    documents: DocumentCache, query: str, variables: Mapping[str, Any] | None, operation_name: str | None
+) -> None:
+    """Name the current span after the operation if tracing is on."""
+    if (recorder := tracing.recorder()) is None:
+        return
+    operation = find_operation(documents, query, variables, operation_name)
+    if operation is not None:
+        recorder.name_operation(operation.operation.value, operation.name.value if operation.name else None)
 
 
 def _typed(sent: Mapping[str, Any], name: str, type_: type, expected: str) -> Any:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 OK = "OK"
 
+NO_ID = "-"
+"""The id of what is done outside of any request."""
+
 READS_AT_ONCE = 2
 """Connections on which one request, or one WebSocket connection, reads at the same time."""
 
@@ -42,7 +45,7 @@ class RequestRecord:
 
 _current: ContextVar[RequestRecord] = ContextVar("request")
 
-_no_request = RequestRecord("-", "-", reading=Semaphore(1_000_000))
+_no_request = RequestRecord(NO_ID, "-", reading=Semaphore(1_000_000))
 """Takes what commands and workers record outside of any request. Their reads do not wait for each other."""
 
 

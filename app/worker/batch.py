@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.db.engine import Database
 from app.domain.timestamps import seconds_between
+from app.observability import tracing
 from app.worker.channels.base import DeliveryError
 from app.worker.isolation import isolate_failures
 from app.worker.leases import MESSAGES, Lease, Outcome, RetrySchedule, Table
@@ -87,19 +88,35 @@ async def send_batch(
     if not due:
         return Batch(0)
 
+    with tracing.work_span(f"send batch: {queue.name}"):
+        outcomes, done_at = await _send_due(db, queue, lease, [*due], now, clock, abandon=abandon)
+
+    lags = [seconds_between(due[outcome.row_id], done_at) for outcome in outcomes if outcome.failure is None]
+    return Batch(len(due), len(outcomes) - len(lags), lags)
+
+
+async def _send_due(
+    db: Database,
+    queue: Queue,
+    lease: Lease,
+    due: Sequence[int],
+    now: datetime,
+    clock: Callable[[], datetime],
+    *,
+    abandon: asyncio.Event,
+) -> tuple[Sequence[Outcome], datetime]:
+    """Send the leased rows. Return their outcomes, and when they were recorded."""
     attempts: dict[int, asyncio.Task[Outcome]] = {}
     outcomes: list[Outcome] = []
     try:
-        outcomes += await _begin(db, queue, lease, [*due], now, attempts)
+        outcomes += await _begin(db, queue, lease, due, now, attempts)
     finally:
         outcomes += await _finished(attempts.values(), abandon)
         done_at = clock()
         await _record(db, queue, lease, outcomes, done_at)
         if unfinished := attempts.keys() - {outcome.row_id for outcome in outcomes}:
             await _release(db, queue, lease, sorted(unfinished), done_at)
-
-    lags = [seconds_between(due[outcome.row_id], done_at) for outcome in outcomes if outcome.failure is None]
-    return Batch(len(due), len(outcomes) - len(lags), lags)
+    return outcomes, done_at
 
 
 async def _begin(

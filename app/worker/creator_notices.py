@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.db.functions import member_of
 from app.db.models import Contact, Lead, Notice, User
 from app.domain.quiet_hours import quiet_until
+from app.observability import tracing
 from app.worker import messages
 from app.worker.batch import Queue, Send
 from app.worker.channels.base import DeliveryChannel, DeliveryError, Message
@@ -51,6 +52,8 @@ async def _select(session: AsyncSession, notice_ids: Sequence[int]) -> Sequence[
 
 
 async def _send(email: DeliveryChannel, notice_id: int, lead: Lead, creator: User, contact: Contact) -> None:
-    if not creator.email:
-        raise DeliveryError("The user has no e-mail address.", permanent=True)
-    await email.send(Message(f"notice-{notice_id}", creator.email, *messages.exhausted(creator, lead, contact)))
+    message_id = f"notice-{notice_id}"
+    with tracing.message_span("email", message_id):
+        if not creator.email:
+            raise DeliveryError("The user has no e-mail address.", permanent=True)
+        await email.send(Message(message_id, creator.email, *messages.exhausted(creator, lead, contact)))

@@ -23,6 +23,7 @@ from app.db.functions import member_of
 from app.db.models import Contact, Delivery, Lead, LeadOffer, User
 from app.domain.enums import OPEN_STATUSES, Channel, ClaimedVia, DeliveryStatus, EndReason
 from app.domain.quiet_hours import quiet_until
+from app.observability import tracing
 from app.worker import messages
 from app.worker.batch import Queue, Send
 from app.worker.channels.base import DeliveryChannel, DeliveryError, Message
@@ -118,7 +119,13 @@ async def _cancel(session: AsyncSession, lease: Lease, unwanted: Sequence[DueDel
 
 
 async def _send(channel: DeliveryChannel, due: DueDelivery, settings: Settings, now: datetime) -> None:
-    await channel.send(_compose(due, settings, now, accepts_replies=channel.accepts_replies))
+    delivery = due.delivery
+    with tracing.message_span(delivery.channel.lower(), _message_id(due), delivery.trace_context):
+        await channel.send(_compose(due, settings, now, accepts_replies=channel.accepts_replies))
+
+
+def _message_id(due: DueDelivery) -> str:
+    return f"delivery-{due.delivery.id}"
 
 
 def _compose(due: DueDelivery, settings: Settings, now: datetime, *, accepts_replies: bool) -> Message:
@@ -145,7 +152,7 @@ def _compose(due: DueDelivery, settings: Settings, now: datetime, *, accepts_rep
             words = messages.offered(*facts, link)
 
     asks_for_keypress = kind is Channel.CALL and accepts_replies and not is_claimed
-    return Message(f"delivery-{due.delivery.id}", to, *words, keypress_url=link if asks_for_keypress else None)
+    return Message(_message_id(due), to, *words, keypress_url=link if asks_for_keypress else None)
 
 
 async def _record(lease: Lease, session: AsyncSession, outcomes: Sequence[Outcome], now: datetime) -> None:

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.db.functions import member_of
 from app.db.models import Event
 from app.domain.enums import DeliveryStatus
-from app.observability import metrics
+from app.observability import metrics, tracing
 from app.worker.batch import Queue, Send
 from app.worker.channels.webhook import Webhook
 from app.worker.leases import Lease, Outcome, RetrySchedule
@@ -43,9 +43,14 @@ def event_queue(webhook: Webhook) -> Queue:
         session: AsyncSession, _lease: Lease, event_ids: Sequence[int], _now: datetime
     ) -> dict[int, Send]:
         events = await session.exec(select(Event).where(member_of(col(Event.id), event_ids)))
-        return {event.id: partial(webhook.send, event.key, event.payload) for event in events}
+        return {event.id: partial(_send, webhook, event.key, event.payload, event.trace_context) for event in events}
 
     return Queue("Events", Event, true(), webhook.max_concurrent, prepare, _record, retries=RETRIES)
+
+
+async def _send(webhook: Webhook, key: str, payload: str, cause: str | None) -> None:
+    with tracing.message_span("webhook", key, cause):
+        await webhook.send(key, payload)
 
 
 async def _record(lease: Lease, session: AsyncSession, outcomes: Sequence[Outcome], now: datetime) -> None:

@@ -25,7 +25,7 @@ from app.db.engine import Database
 from app.db.listener import Listener
 from app.db.models import Delivery, Event, Notice, WaitingInvitation
 from app.domain.enums import Channel
-from app.observability import metrics
+from app.observability import metrics, tracing
 from app.worker.batch import Batch, Queue, send_batch
 from app.worker.channels.base import Channels
 from app.worker.channels.webhook import Webhook
@@ -255,7 +255,9 @@ class Worker:
             for lead_id in lead_ids:
                 if self._stopping:
                     return
-                if await isolate_failures(self.db, each, [lead_id], "Lead"):
+                with tracing.work_span("process lead"):
+                    failed = await isolate_failures(self.db, each, [lead_id], "Lead")
+                if failed:
                     failing.failed(lead_id, now)
                 else:
                     failing.succeeded(lead_id)

@@ -21,7 +21,7 @@ from strawberry import UNSET
 
 from app.errors import ApiError, Code
 from app.graphql.errors import translate
-from app.graphql.request import is_subscription
+from app.graphql.request import is_subscription, name_span
 from app.graphql.responses import as_graphql
 from app.graphql.schema import schema
 from app.graphql.strawberry_internals import (
@@ -38,6 +38,7 @@ from app.graphql.subscriptions.close_codes import CloseCode
 from app.graphql.subscriptions.hub import RESUBSCRIBE
 from app.graphql.subscriptions.session import Services, Session
 from app.http.time_limits import time_limit
+from app.observability import tracing
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +155,12 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         A query or mutation is authenticated, counted and limited in time as over HTTP. A subscription relies on the
         session: it receives changes from the start, and its user is authenticated before each event.
         """
+        with tracing.operation_span():
+            services = self._session.services
+            name_span(services.documents, operation.query, operation.variables, operation.operation_name)
+            await self._run_operation(operation)
+
+    async def _run_operation(self, operation: Operation[Any, None]) -> None:
         services = self._session.services
         try:
             subscribes = is_subscription(
@@ -181,6 +188,7 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
             pass
         except Exception:
             logger.exception("Unexpected failure of an operation over WebSocket")
+            tracing.record_outcome(Code.INTERNAL_SERVER_ERROR)
             self._session.close(CloseCode.INTERNAL_SERVER_ERROR, "Internal server error")
 
     @staticmethod
