@@ -231,7 +231,8 @@ async def test_no_address_shows_it_to_others(database_url: str, world: World, ca
         for route in routes:
             for name, client in clients.items():
                 offer = readers.offers.get(name, readers.offers["member"])
-                values = {"lead_id": readers.lead.id, "offer_id": offer.id, "rest": "x", "path": "x", "key": "x"}
+                ids = {"lead_id": readers.lead.id, "offer_id": offer.id, "team_id": cast.team.id}
+                values = {**ids, "rest": "x", "path": "x", "key": "x", "name": "x"}
                 path = route.path.replace(":path", "").format(**values)
                 if path == "/claim":
                     path = link.removeprefix(PUBLIC)

@@ -129,7 +129,7 @@ async def test_malformed_bodies_are_refused(api: Api, cast: Cast, body: bytes) -
         ("DELETE", "/graphql", 405),
         ("PATCH", "/graphql", 405),
         ("OPTIONS", "/graphql", 405),
-        ("GET", "/", 404),
+        ("POST", "/", 405),
         ("GET", "/graphql/x", 404),
         ("GET", "/.env", 404),
         ("GET", "/static/../config.py", 404),

@@ -242,7 +242,7 @@ def test_every_error_code_has_words() -> None:
 def test_the_pages_are_those_of_the_router() -> None:
     text = (WEB / "src" / "app" / "router.tsx").read_text(encoding="utf-8")
     paths = {f"/{path}" for path in re.findall(r'path: "([^"]+)"', text)}
-    assert {re.sub(r":(\w+)Id", r"{\1}", path) for path in paths} | {"/"} == set(PAGES)
+    assert {re.sub(r":(\w+)Id", r"{\1_id}", path) for path in paths} | {"/"} == set(PAGES)
 
 
 def test_the_first_load_is_small() -> None:

@@ -1,5 +1,6 @@
 """The inbox of an agent."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -96,17 +97,22 @@ async def test_two_browsers_race_and_one_wins(
     claims = [section(screen.page, "To claim now").get_by_role("button", name="Claim") for screen in screens]
     for claim in claims:
         await claim.wait_for()
-    bobs = claims[0].click()
-    await claims[1].evaluate("button => button.click()")
-    await bobs
-    held = [section(screen.page, "My leads").get_by_role("article") for screen in screens]
-    for screen in screens:
+    await asyncio.gather(*(claim.click() for claim in claims))
+    await asyncio.gather(
+        *(section(screen.page, "To claim now").get_by_text("No leads").wait_for() for screen in screens)
+    )
+    while True:
+        async with live.database.read() as session:
+            winner_id = (await session.get_one(Lead, lead.id)).claimed_by_id
+        if winner_id:
+            break
+        await asyncio.sleep(0.05)
+    won, lost = screens if winner_id == cast.bob.id else screens[::-1]
+    name = "Bob" if winner_id == cast.bob.id else "Carol"
+    await expect(lost.page.get_by_role("alert").filter(has_text=name).first).to_be_visible()
+    for screen, count in ((won, 1), (lost, 0)):
+        await expect(section(screen.page, "My leads").get_by_role("article")).to_have_count(count)
         await expect(section(screen.page, "To claim now").get_by_role("article")).to_have_count(0)
-    won = [await one.count() for one in held]
-    assert sorted(won) == [0, 1]
-    winner, loser = (screens[won.index(1)], screens[won.index(0)])
-    name = "Bob" if winner is screens[0] else "Carol"
-    await expect(loser.page.get_by_role("alert").filter(has_text=name).first).to_be_visible()
 
 
 async def test_the_screen_follows_what_others_do(
