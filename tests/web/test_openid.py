@@ -67,7 +67,8 @@ def site(database_url: str, token_life: int = 300, **settings: object) -> Iterat
             process.kill()
 
 
-async def sign_in(page: Page, email: str) -> None:
+async def sign_in(page: Page, email: str | None) -> None:
+    assert email
     await page.context.route(FONT, lambda route: route.fulfill(body="", content_type="text/css"))
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_placeholder("Enter any login").fill(email)
