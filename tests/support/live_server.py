@@ -10,9 +10,9 @@ from starlette.applications import Starlette
 
 
 @contextmanager
-def live_server(app: Starlette) -> Iterator[str]:
-    """Serve the application from a thread on a free port of 127.0.0.1. Gives its URL without a final slash."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+def live_server(app: Starlette, port: int = 0) -> Iterator[str]:
+    """Serve the application on 127.0.0.1; port 0 means a free one. Gives its URL without a final slash."""
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

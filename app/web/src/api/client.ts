@@ -1,4 +1,4 @@
-import { ApolloClient, InMemoryCache } from "@apollo/client";
+import { ApolloClient, InMemoryCache, type OperationVariables } from "@apollo/client";
 import { ApolloLink } from "@apollo/client/link";
 import { SetContextLink } from "@apollo/client/link/context";
 import { ErrorLink } from "@apollo/client/link/error";
@@ -30,14 +30,27 @@ export const client = new ApolloClient({
   cache: new InMemoryCache(),
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
-    makeLiveLink(refetchActive),
+    makeLiveLink(catchUp),
     ApolloLink.from([renewal, withToken, new HttpLink({ uri: "/graphql" })]),
   ),
 });
 
-/** Asks again for everything that is on the screen: while there was no connection, changes may have been missed. */
-function refetchActive(): void {
+/**
+ * Asks again for everything that is on the screen, and forgets the lists of other screens, which are asked for when
+ * somebody goes there: while there was no connection, changes may have been missed.
+ */
+function catchUp(): void {
+  const { cache } = client;
+  const shown = [...client.getObservableQueries("active").values()].map(({ query, variables }) => ({
+    query,
+    variables,
+    data: cache.readQuery<OperationVariables>({ query, variables }),
+  }));
+  cache.evict({ id: "ROOT_QUERY", broadcast: false });
+  for (const { query, variables, data } of shown) {
+    if (data) cache.writeQuery({ query, variables, data, broadcast: false }); // so that the screen stays as it is
+  }
   void client.refetchQueries({ include: "active" }).catch(() => undefined); // screens show their own errors
 }
 
-window.addEventListener("online", refetchActive);
+window.addEventListener("online", catchUp);

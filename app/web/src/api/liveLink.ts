@@ -71,7 +71,7 @@ function makeSockets({ connected, failed, shouldRetry }: SocketEvents): Client {
     lazyCloseTimeout: 10_000, // a change of the screen does not close the socket
     keepAlive: KEEP_ALIVE,
     retryAttempts: Infinity,
-    retryWait: (retries) => wait(Math.min(500 * 2 ** retries, 10_000) * (0.75 + Math.random() / 2)),
+    retryWait: backoff,
     shouldRetry,
     connectionParams: async () => {
       sentToken = await currentToken();
@@ -96,21 +96,39 @@ function makeSockets({ connected, failed, shouldRetry }: SocketEvents): Client {
         clearTimeout(pong);
         const { code, wasClean } = event as CloseEvent;
         if (wasClean && code === 1000) return;
+        if (code === Number(CloseCode.Forbidden)) {
+          // The server closes connections whose token has expired; the next one is opened with a fresh token.
+          renewToken(sentToken).catch(lost);
+          return;
+        }
         failed();
-        // The server closes connections whose token has expired; the next one is opened with a fresh token.
-        if (code === Number(CloseCode.Forbidden)) void renewToken(sentToken);
-        else setLiveConnectionLost(true);
+        lost();
       },
     },
   });
 }
 
 function makeStreamsLink(connected: (again: boolean) => void): ApolloLink {
+  let sentToken: string | null = null;
   const client = createStreams({
     url: "/graphql",
     retryAttempts: Infinity,
-    headers: async () => ({ Authorization: `Bearer ${(await currentToken()) ?? ""}` }),
-    on: { connected },
+    retry: backoff,
+    headers: async () => {
+      sentToken = await currentToken();
+      return { Authorization: `Bearer ${sentToken ?? ""}` };
+    },
+    fetchFn: async (...request: Parameters<typeof fetch>) => {
+      const response = await fetch(...request);
+      if (response.status === 401) renewToken(sentToken).catch(lost);
+      return response;
+    },
+    on: {
+      connecting: (again) => {
+        if (again) lost();
+      },
+      connected,
+    },
   });
   return new ApolloLink(
     ({ query, variables, operationName }) =>
@@ -133,6 +151,12 @@ function makeStreamsLink(connected: (again: boolean) => void): ApolloLink {
   );
 }
 
-function wait(milliseconds: number): Promise<void> {
+function lost(): void {
+  setLiveConnectionLost(true);
+}
+
+/** Waits before the next attempt: up to about 10 seconds, and not for the same time in all browsers. */
+function backoff(retries: number): Promise<void> {
+  const milliseconds = Math.min(500 * 2 ** retries, 10_000) * (0.75 + Math.random() / 2);
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

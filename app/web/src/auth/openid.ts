@@ -6,6 +6,8 @@ import { setSession } from "./session";
 const { signIn } = configuration;
 if (signIn.kind !== "openid") throw new Error("The server has no identity provider for this application.");
 
+const TEMPORARY = ["server_error", "temporarily_unavailable"]; // OAuth 2.0, section 4.1.2.1
+
 const store = new WebStorageStateStore({ store: sessionStorage });
 
 const manager = new UserManager({
@@ -39,21 +41,30 @@ export async function finish(): Promise<string> {
 /** Renews the token if it has expired. Does nothing if the identity provider cannot be reached. */
 export async function freshToken(): Promise<void> {
   const user = await manager.getUser();
-  if (user?.expired) await renew();
+  if (user?.expired) await renew().catch(() => undefined);
 }
 
 let renewing: Promise<boolean> | null = null;
 
-/** Returns whether there is a new token, or may be one later. False means that the person has to sign in again. */
+/**
+ * Returns whether there is a new token. False means that the person has to sign in again: the provider refuses, or
+ * gave no refresh token. Rejects if the provider cannot be reached or has a problem of its own; the session goes on.
+ */
 export function renew(): Promise<boolean> {
-  renewing ??= manager
-    .signinSilent()
-    .then((user) => user !== null)
-    .catch((error: unknown) => !(error instanceof ErrorResponse) && navigator.onLine === false)
-    .finally(() => {
-      renewing = null;
-    });
+  renewing ??= refresh().finally(() => {
+    renewing = null;
+  });
   return renewing;
+}
+
+async function refresh(): Promise<boolean> {
+  if (!(await manager.getUser())?.refresh_token) return false;
+  try {
+    return (await manager.signinSilent()) !== null;
+  } catch (error) {
+    if (error instanceof ErrorResponse && !TEMPORARY.includes(error.error ?? "")) return false;
+    throw error;
+  }
 }
 
 /** Forgets the tokens, and signs out at the identity provider if it has an address for that. */

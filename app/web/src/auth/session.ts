@@ -46,7 +46,10 @@ export async function currentToken(): Promise<string | null> {
   return session?.token ?? null;
 }
 
-/** Replaces a token that the server has refused. Ends the session, and returns false, if that is not possible. */
+/**
+ * Replaces a token that the server has refused. Ends the session, and returns false, if that is not possible.
+ * Rejects if the identity provider cannot be reached.
+ */
 export async function renewToken(old: string | null): Promise<boolean> {
   if (session && session.token !== old) return true;
   if (session?.kind === "openid") {
