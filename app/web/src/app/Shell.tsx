@@ -14,6 +14,7 @@ import { useEffect, useRef } from "react";
 
 import { signOut } from "../auth/signOut";
 import { ViewerDocument } from "../gql/graphql";
+import { BoardUpdates } from "../screens/board/BoardUpdates";
 import { InboxUpdates } from "../screens/inbox/InboxUpdates";
 import { ColorSchemeToggle } from "./ColorSchemeToggle";
 import { ConnectionBanner } from "./ConnectionBanner";
@@ -33,6 +34,7 @@ export function Shell() {
   return (
     <>
       {data && <InboxUpdates viewerId={data.me.id} />}
+      {data && <BoardUpdates viewerId={data.me.id} />}
       <a className="skip-link" href="#main">
         Skip to the content
       </a>

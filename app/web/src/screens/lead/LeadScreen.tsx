@@ -1,11 +1,94 @@
-import { EmptyState } from "../../components/EmptyState";
-import { PageTitle } from "../../components/PageTitle";
+import { useQuery } from "@apollo/client/react";
+import { Anchor, Group, Paper, Stack, Text, Title } from "@mantine/core";
+import { Link, useLocation, useParams } from "react-router";
 
+import { ContactLinks } from "../../components/ContactLinks";
+import { EmptyState } from "../../components/EmptyState";
+import { ErrorNotice } from "../../components/ErrorNotice";
+import { PageLoading } from "../../components/PageLoading";
+import { PageTitle } from "../../components/PageTitle";
+import { LeadDocument, type LeadDetailsFragment } from "../../gql/graphql";
+import { LeadStatusBadge } from "../board/LeadStatusBadge";
+import { Enquiry } from "../inbox/Enquiry";
+import { nameOf } from "../inbox/enquiry";
+import { ClaimHistory } from "./ClaimHistory";
+import { LeadActions } from "./LeadActions";
+import { RolloutTimeline } from "./RolloutTimeline";
+
+/** A lead with its rollout. `BoardUpdates` has it asked for again when it changes. */
 export function LeadScreen() {
+  const { leadId: id = "" } = useParams();
+  const { data, previousData, error, refetch } = useQuery(LeadDocument, { variables: { id } });
+  const known = data ?? (previousData?.lead?.id === id ? previousData : undefined);
+  const state = useLocation().state as { search?: string } | null;
   return (
     <>
-      <PageTitle title="Lead" />
-      <EmptyState title="This screen is not built yet" />
+      <Anchor component={Link} to={{ pathname: "/board", search: state?.search ?? "" }} size="sm">
+        Back to the board
+      </Anchor>
+      <PageTitle title="Lead">{known?.lead && <LeadActions lead={known.lead} />}</PageTitle>
+      {error && <ErrorNotice error={error} retry={refetch} />}
+      {!known && !error && <PageLoading />}
+      {known && !known.lead && (
+        <EmptyState title="There is no such lead">
+          <Text size="sm">It may have been deleted, or you may have lost access to it. Go back to the board.</Text>
+        </EmptyState>
+      )}
+      {known?.lead && <LeadContent lead={known.lead} />}
     </>
   );
+}
+
+function LeadContent({ lead }: { lead: LeadDetailsFragment }) {
+  return (
+    <Stack gap="lg">
+      <section aria-label="Enquiry">
+        <Title order={2} size="h3" mb="sm">
+          Enquiry
+        </Title>
+        <Paper withBorder p="md">
+          <Stack gap="sm">
+            <Group gap="sm" role="status">
+              {lead.rollouts && <LeadStatusBadge lead={lead} />}
+              {lead.claimedBy && (
+                <Text size="sm" className="any-word">
+                  Held by {nameOf(lead.claimedBy)}
+                </Text>
+              )}
+            </Group>
+            <Enquiry lead={lead} />
+            <ContactLinks phone={lead.contact.mobilePhone} email={lead.contact.email} />
+          </Stack>
+        </Paper>
+      </section>
+      {lead.rollouts && (
+        <section aria-label="Rollout">
+          <Title order={2} size="h3" mb="sm">
+            Rollout
+          </Title>
+          {lead.rollouts.length > 0 ? (
+            <RolloutTimeline lead={lead} />
+          ) : (
+            <EmptyState title="Nobody was offered this lead yet">
+              <Text size="sm">{firstStepOf(lead)}</Text>
+            </EmptyState>
+          )}
+        </section>
+      )}
+      {lead.claims && (
+        <section aria-label="History">
+          <Title order={2} size="h3" mb="sm">
+            History
+          </Title>
+          <ClaimHistory claims={lead.claims} />
+        </section>
+      )}
+    </Stack>
+  );
+}
+
+function firstStepOf({ distributionTarget, teamSelectionMethod, team, zipcode }: LeadDetailsFragment): string {
+  if (distributionTarget === "MYSELF") return "It stays with you. You can assign it.";
+  if (teamSelectionMethod !== "ZIPCODE") return `Submit it, and ${team ? team.name : "its team"} is offered it.`;
+  return `Submit it, and the team of ZIP code ${zipcode ?? "(none known)"} is offered it.`;
 }

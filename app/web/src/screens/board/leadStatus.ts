@@ -1,0 +1,28 @@
+import type { BoardLeadFragment, LeadWhere } from "../../gql/graphql";
+
+export type LeadStatus = "new" | "running" | "held" | "exhausted";
+
+interface StatusWords {
+  label: string;
+  color: string;
+  /** The leads that have the status. */
+  where: LeadWhere;
+}
+
+export const STATUSES: Record<LeadStatus, StatusWords> = {
+  new: { label: "Not submitted", color: "gray", where: { submitted: false, claimed: false } },
+  running: { label: "Running", color: "blue", where: { submitted: true, claimed: false, exhausted: false } },
+  held: { label: "Held", color: "green", where: { claimed: true } },
+  exhausted: { label: "Nobody took it", color: "red", where: { exhausted: true } },
+};
+
+/** The status of a lead for its creator. The API gives others neither the rollout's team nor the next step. */
+export function statusOf({
+  claimedBy,
+  rolloutTeam,
+  nextStep,
+}: Pick<BoardLeadFragment, "claimedBy" | "rolloutTeam" | "nextStep">): LeadStatus {
+  if (claimedBy) return "held";
+  if (!rolloutTeam) return "new";
+  return nextStep ? "running" : "exhausted";
+}

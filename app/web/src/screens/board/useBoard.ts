@@ -1,0 +1,27 @@
+import { useQuery } from "@apollo/client/react";
+
+import { BoardDocument, ViewerDocument, type BoardQuery } from "../../gql/graphql";
+import { type BoardView, variablesOf } from "./boardView";
+
+export interface Board {
+  /** Of the view before, while the view's own are loaded. */
+  data: BoardQuery | undefined;
+  isLoading: boolean;
+  error: Error | undefined;
+  refetch: () => unknown;
+}
+
+export function useBoard(view: BoardView): Board {
+  const viewer = useQuery(ViewerDocument);
+  const me = viewer.data?.me.id ?? "";
+  const { data, previousData, loading, error, refetch } = useQuery(BoardDocument, {
+    variables: variablesOf(view, me),
+    skip: !me,
+  });
+  return {
+    data: data ?? previousData,
+    isLoading: loading,
+    error: viewer.error ?? error,
+    refetch: viewer.error ? viewer.refetch : refetch,
+  };
+}

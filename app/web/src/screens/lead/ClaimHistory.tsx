@@ -1,0 +1,21 @@
+import { List, Text } from "@mantine/core";
+
+import type { LeadDetailsFragment } from "../../gql/graphql";
+import { formatMoment } from "../../time/format";
+import { nameOf } from "../inbox/enquiry";
+import { VIA } from "./words";
+
+export function ClaimHistory({ claims }: { claims: NonNullable<LeadDetailsFragment["claims"]> }) {
+  if (claims.length === 0) return <Text size="sm">Nobody has had this lead yet.</Text>;
+  return (
+    <List size="sm" spacing="xs">
+      {claims.map(({ user, claimedAt, via, endedAt, endReason }) => (
+        <List.Item key={`${user.id} ${claimedAt}`} className="any-word">
+          {nameOf(user)} {VIA[via]}, {formatMoment(claimedAt)}
+          {endedAt &&
+            `; ${endReason === "REASSIGNED" ? "it was assigned to somebody else" : "it was released"}, ${formatMoment(endedAt)}`}
+        </List.Item>
+      ))}
+    </List>
+  );
+}

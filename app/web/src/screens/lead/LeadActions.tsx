@@ -1,0 +1,92 @@
+import { useMutation } from "@apollo/client/react";
+import { Button, Group } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
+import { useState } from "react";
+
+import { describeError } from "../../api/errors";
+import { ConfirmDialog } from "../../components/ConfirmDialog";
+import {
+  AssignLeadDocument,
+  type LeadDetailsFragment,
+  ReleaseLeadDocument,
+  SubmitLeadDocument,
+} from "../../gql/graphql";
+import { AssignDialog } from "./AssignDialog";
+import { SubmitDialog } from "./SubmitDialog";
+
+/** What the viewer may do with the lead now, as the API says. */
+export function LeadActions({ lead }: { lead: LeadDetailsFragment }) {
+  const { id, viewerCanSubmit, viewerCanAssign, viewerCanRelease } = lead;
+  const [submit] = useMutation(SubmitLeadDocument);
+  const [assign] = useMutation(AssignLeadDocument);
+  const [release] = useMutation(ReleaseLeadDocument);
+  const [dialog, setDialog] = useState<"submit" | "assign" | "release" | null>(null);
+  const close = () => {
+    setDialog(null);
+  };
+  const run = async (title: string, action: () => Promise<unknown>) => {
+    close();
+    try {
+      await action();
+      notifications.show({ message: title });
+    } catch (error) {
+      const { title, text } = describeError(error);
+      notifications.show({ color: "red", title, message: text });
+    }
+  };
+  return (
+    <Group gap="sm">
+      {viewerCanSubmit && (
+        <Button
+          onClick={() => {
+            setDialog("submit");
+          }}
+        >
+          Submit
+        </Button>
+      )}
+      {viewerCanAssign && (
+        <Button
+          variant="default"
+          onClick={() => {
+            setDialog("assign");
+          }}
+        >
+          Assign
+        </Button>
+      )}
+      {viewerCanRelease && (
+        <Button
+          variant="default"
+          onClick={() => {
+            setDialog("release");
+          }}
+        >
+          Release
+        </Button>
+      )}
+      {dialog === "submit" && (
+        <SubmitDialog
+          id={id}
+          onClose={close}
+          onSubmit={() => void run("The lead is submitted", () => submit({ variables: { id } }))}
+        />
+      )}
+      {dialog === "assign" && (
+        <AssignDialog
+          id={id}
+          onClose={close}
+          onAssign={(userId) => void run("The lead is assigned", () => assign({ variables: { id, userId } }))}
+        />
+      )}
+      <ConfirmDialog
+        opened={dialog === "release"}
+        title="Release this lead?"
+        text="Its holder loses it, and it is offered to the others again."
+        confirm="Release"
+        onConfirm={() => void run("The lead is released", () => release({ variables: { id } }))}
+        onClose={close}
+      />
+    </Group>
+  );
+}

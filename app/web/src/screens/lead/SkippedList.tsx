@@ -1,0 +1,14 @@
+import { Text } from "@mantine/core";
+
+import type { LeadSkippedFragment } from "../../gql/graphql";
+import { nameOf } from "../inbox/enquiry";
+import { SKIPPED } from "./words";
+
+/** Who was not offered the lead, and why. */
+export function SkippedList({ skipped }: { skipped: LeadSkippedFragment[] }) {
+  return skipped.map(({ user, reason }) => (
+    <Text key={user.id} size="sm" c="dimmed" className="any-word">
+      Skipped: {nameOf(user)} {SKIPPED[reason]}
+    </Text>
+  ));
+}

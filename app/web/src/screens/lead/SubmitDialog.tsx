@@ -1,0 +1,63 @@
+import { useQuery } from "@apollo/client/react";
+import { Button, Group, Stack, Text } from "@mantine/core";
+
+import { Dialog } from "../../components/Dialog";
+import { ErrorNotice } from "../../components/ErrorNotice";
+import { PageLoading } from "../../components/PageLoading";
+import { type PlannedRowFragment, SubmitPreviewDocument } from "../../gql/graphql";
+import { formatMoment } from "../../time/format";
+import { nameOf } from "../inbox/enquiry";
+import { SkippedList } from "./SkippedList";
+
+/** Shows who would be offered the lead, when and how, before it is submitted. */
+export function SubmitDialog({ id, onSubmit, onClose }: { id: string; onSubmit: () => void; onClose: () => void }) {
+  const { data, error, refetch } = useQuery(SubmitPreviewDocument, { variables: { id }, fetchPolicy: "no-cache" });
+  const plan = data?.previewLeadOffers;
+  return (
+    <Dialog opened title="Submit this lead?" onClose={onClose}>
+      {error && <ErrorNotice error={error} retry={refetch} />}
+      {!plan && !error && <PageLoading rows={2} />}
+      {plan && (
+        <Stack gap="sm">
+          <Text fw={600} className="any-word">
+            {plan.team.name}
+          </Text>
+          <PlannedRows offers={plan.offers} />
+          {plan.offers.length === 0 && <Text size="sm">Nobody can be offered this lead now.</Text>}
+          <SkippedList skipped={plan.skipped} />
+          {plan.next.map((step) => (
+            <div key={step.team.id}>
+              <Text size="sm" fw={600} className="any-word">
+                If nobody takes it: {step.team.name}, {formatMoment(step.startsAt)}
+              </Text>
+              <PlannedRows offers={step.offers} />
+            </div>
+          ))}
+          <Text size="sm">If nobody takes it after that, you are told.</Text>
+        </Stack>
+      )}
+      <Group mt="lg" justify="flex-end">
+        <Button variant="default" onClick={onClose}>
+          Cancel
+        </Button>
+        <Button disabled={!plan || plan.offers.length === 0} onClick={onSubmit}>
+          Submit
+        </Button>
+      </Group>
+    </Dialog>
+  );
+}
+
+function PlannedRows({ offers }: { offers: PlannedRowFragment[] }) {
+  return offers.map((offer) => (
+    <Text key={offer.user.id} size="sm" className="any-word">
+      {formatMoment(offer.notifyAt)}: {nameOf(offer.user)}, {howOf(offer)}
+    </Text>
+  ));
+}
+
+function howOf({ hasCallAlert, hasEmailAlert, hasTextAlert, assignAutomatically }: PlannedRowFragment): string {
+  const channels = [hasCallAlert && "call", hasEmailAlert && "e-mail", hasTextAlert && "text message"].filter(Boolean);
+  const how = channels.join(", ") || "no message";
+  return assignAutomatically ? `${how}, assigned automatically` : how;
+}

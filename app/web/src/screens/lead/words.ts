@@ -1,0 +1,41 @@
+import type { Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus, SkipReason } from "../../gql/graphql";
+
+export const OFFER: Record<LeadOfferStatus, { label: string; color: string }> = {
+  SCHEDULED: { label: "To come", color: "gray" },
+  SENT: { label: "Offered", color: "blue" },
+  CLAIMED: { label: "Claimed", color: "green" },
+  DECLINED: { label: "Declined", color: "orange" },
+  EXPIRED: { label: "Somebody was faster", color: "gray" },
+  CANCELLED: { label: "Withdrawn", color: "gray" },
+};
+
+export const CHANNEL: Record<Channel, string> = { CALL: "Call", EMAIL: "E-mail", TEXT: "Text message" };
+
+export const DELIVERY: Record<DeliveryStatus, string> = {
+  PENDING: "waiting",
+  SENT: "sent",
+  DELIVERED: "delivered",
+  FAILED: "failed",
+  CANCELLED: "not sent",
+};
+
+export const SKIPPED: Record<SkipReason, string> = {
+  ALREADY_OFFERED: "already has an offer of this lead, or declined it",
+  BEYOND_LIMIT: "comes after as many members as the team offers a lead to",
+  CAP_REACHED: "has got as many leads today as their limit allows",
+  INVITATION_DECLINED: "declined the invitation to the team",
+  INVITATION_PENDING: "has not answered the invitation to the team",
+  NOT_A_MEMBER: "is not a member of the team",
+  NO_DISTRIBUTION_OPTION: "has no distribution option",
+  USER_AWAY: "is away",
+  USER_INACTIVE: "has an inactive account",
+};
+
+export const VIA: Record<ClaimedVia, string> = {
+  APP: "claimed it in the app",
+  ASSIGNED: "was assigned the lead",
+  AUTO: "was assigned the lead automatically",
+  EMAIL: "claimed it by e-mail",
+  PHONE: "claimed it by phone",
+  TEXT: "claimed it by text message",
+};

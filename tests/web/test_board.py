@@ -1,0 +1,104 @@
+"""The board of a leader."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.support.api import Api
+from tests.support.world import Cast, World
+from tests.web.conftest import Device, OpenApp, Scheme, axe
+
+pytestmark = pytest.mark.browser
+
+SUBMIT = "mutation ($id: ID!) { submitLeadOffers(leadId: $id) { offers { id } } }"
+CLAIM = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
+CREATE = """
+mutation ($team: ID!) {
+  createLead(input: {
+    city: "Dallas", type: "Seller", teamId: $team, distributionTarget: TEAM_ROLLOUT,
+    teamSelectionMethod: SPECIFIC_TEAM, contact: {firstName: "Grace"}
+  }) { lead { id } }
+}
+"""
+
+
+async def scroll_width(page: Page) -> int:
+    return int(await page.evaluate("document.documentElement.scrollWidth"))
+
+
+@pytest.mark.parametrize(("device", "scheme"), [("desktop", "light"), ("phone", "dark")])
+async def test_the_board_follows_a_lead(
+    world: World, cast: Cast, app_page: OpenApp, live: Api, device: Device, scheme: Scheme
+) -> None:
+    """From not submitted to held, and a lead that comes in, without a request but to show the new one."""
+    contact = await world.contact(cast.alice, first_name="Ada", last_name="Lovelace")
+    lead = await world.lead(cast.alice, cast.team, contact, created_at=datetime.now(UTC), city="Austin", type="Buyer")
+    screen = await app_page(cast.alice, "/board", device=device, scheme=scheme)
+    page = screen.page
+    row = page.get_by_role("row" if device == "desktop" else "article").filter(has_text="Buyer in Austin")
+    await expect(row).to_contain_text("Not submitted")
+    assert sorted(screen.operations) == ["Board", "Viewer"]
+    assert await axe(page) == []
+    await page.wait_for_timeout(500)  # until the subscription is open
+    screen.operations.clear()
+
+    submitted = await live.user(cast.alice).ask(SUBMIT, id=lead.id)
+    await expect(row).to_contain_text("Running")
+    await live.user(cast.bob).ask(CLAIM, id=submitted["submitLeadOffers"]["offers"][0]["id"])
+    await expect(row).to_contain_text("Bob")
+    await live.user(cast.alice).ask(CREATE, team=cast.team.id)
+    show = page.get_by_role("button", name="Show 1 new lead")
+    await show.wait_for()
+    assert screen.operations == []
+    await show.click()
+    await page.get_by_role("link", name="Seller in Dallas").wait_for()
+    await expect(show).to_have_count(0)
+    assert screen.operations == ["Board"]
+    if device == "phone":
+        await page.set_viewport_size({"width": 320, "height": 640})
+        assert await scroll_width(page) <= 320
+
+
+async def test_the_address_keeps_the_view(world: World, cast: Cast, app_page: OpenApp) -> None:
+    """A search and a page can be shared, and opening a lead and returning asks for nothing."""
+    now = datetime.now(UTC)
+    ada = await world.contact(cast.alice, first_name="Ada", last_name="Lovelace", mobile_phone="+12025550142")
+    grace = await world.contact(cast.alice, first_name="Grace", last_name="Hopper")
+    for number in range(30):
+        await world.lead(
+            cast.alice,
+            cast.team,
+            grace,
+            created_at=now - timedelta(minutes=number),
+            city=f"City {number}",
+            type="Buyer",
+        )
+    await world.lead(cast.alice, cast.team, ada, created_at=now - timedelta(days=1), city="Austin", type="Buyer")
+    screen = await app_page(cast.alice, "/board")
+    page = screen.page
+    await page.get_by_role("button", name="Page 2").click()
+    austin = page.get_by_role("link", name="Buyer in Austin")
+    await austin.wait_for()
+    assert page.url.endswith("/board?page=2")
+
+    search = page.get_by_role("textbox", name="Contact")
+    for text in ("lovelace ada", "(202) 555-0142"):
+        await search.fill(text)
+        await expect(page.get_by_role("status").filter(has_text="lead")).to_have_text("1 lead")
+    await austin.wait_for()
+    assert "search=" in page.url
+    assert "page=" not in page.url
+    other = await app_page(cast.alice, page.url.removeprefix(screen.url))
+    await expect(other.page.get_by_role("status").filter(has_text="lead")).to_have_text("1 lead")
+
+    screen.operations.clear()
+    await austin.click()
+    await page.wait_for_url("**/board/*")
+    await page.go_back()
+    await austin.wait_for()
+    await expect(search).to_have_value("(202) 555-0142")
+    assert "Board" not in screen.operations
+    await search.fill("nobody")
+    await page.get_by_text("No leads match").wait_for()
+    assert await axe(page) == []
