@@ -1,0 +1,62 @@
+import { useMutation } from "@apollo/client/react";
+import { Button, Group, TextInput } from "@mantine/core";
+import { notifications } from "@mantine/notifications";
+import { type FormEvent, useState } from "react";
+
+import { codeOf, describeError } from "../../api/errors";
+import { InviteMemberDocument, TeamDocument, TeamNotesDocument } from "../../gql/graphql";
+
+/** Invites a person by e-mail address. */
+export function InviteForm({ teamId }: { teamId: string }) {
+  const [inviteMember, { loading }] = useMutation(InviteMemberDocument, {
+    refetchQueries: [TeamDocument, TeamNotesDocument],
+    awaitRefetchQueries: true,
+  });
+  const [email, setEmail] = useState("");
+  const [problem, setProblem] = useState<string | null>(null);
+
+  const invite = async (event: FormEvent) => {
+    event.preventDefault();
+    try {
+      await inviteMember({ variables: { teamId, email: email.trim() } });
+      setEmail("");
+      notifications.show({ title: "Invited", message: email.trim() });
+    } catch (error) {
+      setProblem(wordsOf(error));
+    }
+  };
+
+  return (
+    <form onSubmit={(event) => void invite(event)} noValidate>
+      <Group align="flex-start">
+        <TextInput
+          label="Invite by e-mail"
+          type="email"
+          style={{ flex: "1 1 220px", maxWidth: 420 }}
+          value={email}
+          error={problem}
+          onChange={(event) => {
+            setEmail(event.currentTarget.value);
+            setProblem(null);
+          }}
+        />
+        <Button type="submit" loading={loading} mt={25}>
+          Invite
+        </Button>
+      </Group>
+    </form>
+  );
+}
+
+function wordsOf(error: unknown): string {
+  switch (codeOf(error)) {
+    case "BAD_USER_INPUT":
+      return "Enter an e-mail address, such as name@example.com.";
+    case "NOT_FOUND":
+      return "Nobody with this e-mail address has an account.";
+    case "CONFLICT":
+      return "The team already has 200 invitations that wait for an account. Remove some of them first.";
+    default:
+      return describeError(error).text;
+  }
+}

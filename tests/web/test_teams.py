@@ -1,0 +1,178 @@
+"""The screens of teams."""
+
+import pytest
+from playwright.async_api import Locator, Page, expect
+
+from app.domain.enums import OrderMethod
+from tests.support.world import Cast, World
+from tests.web.conftest import Device, OpenApp, Scheme, axe
+
+pytestmark = pytest.mark.browser
+
+
+def article(page: Page, name: str) -> Locator:
+    return page.get_by_role("article", name=name, exact=True)
+
+
+def names(page: Page) -> Locator:
+    return page.get_by_role("region", name="Offered leads", exact=True).get_by_role("heading", level=3)
+
+
+async def test_a_leader_creates_a_team_and_an_agent_joins(world: World, cast: Cast, app_page: OpenApp) -> None:
+    leader = await app_page(cast.alice, "/teams")
+    page = leader.page
+    await page.get_by_role("link", name=cast.team.name).wait_for()
+    assert sorted(leader.operations) == ["Teams", "Viewer"]
+    assert await axe(page) == []
+    await page.get_by_role("button", name="Create team").click()
+    dialog = page.get_by_role("dialog")
+    await dialog.get_by_role("button", name="Create").click()
+    await expect(dialog).to_contain_text("Enter a name")
+    await dialog.get_by_label("Name of the team").fill("Harbour <b>sales</b>")
+    await dialog.get_by_role("button", name="Create").click()
+    await page.get_by_role("heading", name="Harbour <b>sales</b>", level=1).wait_for()
+
+    invite = page.get_by_label("Invite by e-mail")
+    for wrong, words in (("charlie", "Enter an e-mail address"), ("nobody@example.com", "Nobody with this")):
+        await invite.fill(wrong)
+        await page.get_by_role("button", name="Invite", exact=True).click()
+        await page.get_by_text(words).wait_for()
+        await expect(invite).to_have_value(wrong)
+    leader.problems.clear()
+    await invite.fill(cast.charlie.email or "")
+    await page.get_by_role("button", name="Invite", exact=True).click()
+    charlie = article(page, "Charlie Example")
+    await expect(charlie).to_contain_text("Invited")
+    await charlie.get_by_role("switch").click()
+    await expect(charlie.get_by_role("note")).to_contain_text("until they accept")
+    call = charlie.get_by_label("Phone call: Charlie Example")
+    await call.check()
+    most = charlie.get_by_label("Most leads a day: Charlie Example")
+    await most.fill("5000")
+    await most.press("Enter")
+    await expect(charlie).to_contain_text("from 0 to 1,000")
+    await expect(most).to_have_value("5000")
+    await most.fill("7")
+    await most.press("Enter")
+
+    agent = await app_page(cast.charlie, "/teams", device="phone", scheme="dark")
+    accept = agent.page.get_by_role("button", name="Accept")
+    await accept.wait_for()
+    assert await axe(agent.page) == []
+    await accept.click()
+    await agent.page.get_by_role("link", name="Harbour").click()
+    await article(agent.page, "Charlie Example").wait_for()
+    await expect(agent.page.get_by_role("switch")).to_have_count(0)
+    await expect(article(agent.page, "Charlie Example")).to_contain_text("At most 7 a day")
+    assert await axe(agent.page) == []
+    await page.reload()
+    await expect(charlie).to_contain_text("Member")
+    await expect(call).to_be_checked()
+    await expect(most).to_have_value("7")
+
+
+@pytest.mark.parametrize(("device", "scheme"), [("desktop", "light"), ("phone", "dark")])
+async def test_a_leader_changes_the_order(
+    world: World, cast: Cast, app_page: OpenApp, device: Device, scheme: Scheme
+) -> None:
+    await world.member_user(cast.team, "Carol", rank=2)
+    await world.option(cast.team, await world.user("Nora"), rank=3)
+    screen = await app_page(cast.alice, f"/teams/{cast.team.id}", device=device, scheme=scheme)
+    page = screen.page
+    await expect(names(page)).to_have_text(["Bob Example", "Carol Example", "Nora Example"])
+    await expect(article(page, "Nora Example")).to_contain_text("Not a member")
+    await expect(article(page, "Bob Example").get_by_label("Rank: Bob Example")).to_have_value("1")
+    assert sorted(screen.operations) == ["Team", "TeamNotes", "Viewer"]
+    assert await axe(page) == []
+
+    handle = page.get_by_role("button", name="Move Bob Example")
+    await handle.focus()
+    await page.keyboard.press("Space")
+    await page.get_by_text("Bob Example is at place 1.").wait_for(state="attached")
+    await page.wait_for_timeout(100)
+    await page.keyboard.press("ArrowDown")
+    await page.get_by_text("Bob Example is at place 2.").wait_for(state="attached")
+    await page.keyboard.press("Space")
+    await expect(names(page)).to_have_text(["Carol Example", "Bob Example", "Nora Example"])
+    await expect(handle).to_be_focused()
+
+    if device == "desktop":
+        await page.get_by_role("button", name="Move Nora Example").drag_to(
+            page.get_by_role("button", name="Move Carol Example")
+        )
+        await expect(names(page)).to_have_text(["Nora Example", "Carol Example", "Bob Example"])
+    shown = await names(page).all_text_contents()
+    await page.wait_for_timeout(500)
+    await page.reload()
+    await expect(names(page)).to_have_text(shown)
+    if device == "phone":
+        await page.set_viewport_size({"width": 320, "height": 640})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def test_a_leader_changes_settings_and_zipcodes(world: World, cast: Cast, app_page: OpenApp) -> None:
+    await world.team(cast.alice, OrderMethod.RANK, name="Second line")
+    screen = await app_page(cast.alice, f"/teams/{cast.team.id}?tab=settings")
+    page = screen.page
+    zipcodes = page.get_by_label("ZIP codes of the team")
+    save = page.get_by_role("button", name="Save ZIP codes")
+    for typed, words in (
+        ("78701, 123", "Not a ZIP code of five digits: 123."),
+        ("78701 abcde", "Not a ZIP code of five digits: abcde."),
+        ("78701 78702-1234 78702", "Entered more than once: 78702."),
+    ):
+        await zipcodes.fill(typed)
+        await save.click()
+        await page.get_by_text(words).wait_for()
+        await expect(zipcodes).to_have_value(typed)
+    assert await axe(page) == []
+    await zipcodes.fill("78702-1234\n78701")
+    await save.click()
+    await expect(zipcodes).to_have_value("78701 78702")
+
+    await page.get_by_role("radio", name="By turns").check()
+    await page.get_by_label("Members per lead").fill("0")
+    await page.get_by_role("button", name="Save settings").click()
+    await page.get_by_text("from 1 to 200").wait_for()
+    await page.get_by_label("Members per lead").fill("1")
+    await page.get_by_role("button", name="Save settings").click()
+    await page.get_by_text("no next team follows").wait_for()
+    await page.get_by_role("textbox", name="Next team").click()
+    await page.get_by_role("option", name="Second line").click()
+    await page.get_by_role("button", name="Save settings").click()
+    await page.get_by_text("Nobody in the next team").wait_for()
+    await page.get_by_role("tab", name="Members").click()
+    await page.get_by_label("Weight: Bob Example").wait_for()
+
+    screen.operations.clear()
+    await page.get_by_role("link", name="All teams").click()
+    await page.get_by_role("link", name=cast.team.name).click()
+    await page.get_by_label("Weight: Bob Example").wait_for()
+    assert [name for name in screen.operations if name.startswith("Team")] == ["Teams"]
+
+
+async def test_a_leader_routes_leads(cast: Cast, app_page: OpenApp) -> None:
+    screen = await app_page(cast.alice, "/teams?tab=routes")
+    page = screen.page
+    await page.get_by_label("New lead source").fill("Website")
+    await page.get_by_role("button", name="Add source").click()
+    for _ in range(2):
+        await page.get_by_role("button", name="Add route").click()
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_label("Type of leads").fill("Buyer")
+        await dialog.get_by_role("textbox", name="Leads go to").click()
+        await page.get_by_role("option", name=cast.team.name).click()
+        await dialog.get_by_role("button", name="Save route").click()
+        await expect(article(page, "Website, Buyer")).to_contain_text(f"Offered to {cast.team.name}")
+    await expect(dialog).to_contain_text("already has a route for this type")
+    await expect(dialog.get_by_label("Type of leads")).to_have_value("Buyer")
+    await page.keyboard.press("Escape")
+    screen.problems.clear()
+    await page.get_by_role("button", name="Change: Website, Buyer").click()
+    await dialog.get_by_label("Type of leads").fill("")
+    await dialog.get_by_role("button", name="Save route").click()
+    await article(page, "Website, all types").wait_for()
+    assert await axe(page) == []
+    await page.get_by_role("button", name="Delete: Website, all types").click()
+    await dialog.get_by_role("button", name="Delete").click()
+    await page.get_by_text("No routes").wait_for()
