@@ -1,11 +1,114 @@
-import { EmptyState } from "../../components/EmptyState";
-import { PageTitle } from "../../components/PageTitle";
+import { useQuery } from "@apollo/client/react";
+import { Group, Select, Stack, Text } from "@mantine/core";
+import { useMemo } from "react";
+import { useSearchParams } from "react-router";
 
+import { EmptyState } from "../../components/EmptyState";
+import { ErrorNotice } from "../../components/ErrorNotice";
+import { PageLoading } from "../../components/PageLoading";
+import { PageTitle } from "../../components/PageTitle";
+import { FiguresDocument, type FiguresFragment } from "../../gql/graphql";
+import { type FigureRow, FiguresTable } from "./FiguresTable";
+import { spanOf, SPANS } from "./spans";
+
+const LEADS = ["Received", "Offered", "Claimed", "Nobody claimed"];
+const MEMBERS = ["Offers", "Claims", "Declined", "Missed"];
+
+/** Speed to claim over time, by source and by member. The span and the team are kept in the address. */
 export function FiguresScreen() {
+  const [params, setParams] = useSearchParams();
+  const asked = params.get("span");
+  const choice = SPANS.some(({ value }) => value === asked) && asked ? asked : "30";
+  const team = params.get("team");
+  const span = useMemo(() => spanOf(choice), [choice]);
+  const { data, error, refetch } = useQuery(FiguresDocument, {
+    variables: { ...span, team: team ?? "0", withTeam: team !== null },
+  });
+
+  const choose = (name: string, value: string | null) => {
+    setParams((current) => {
+      if (value) current.set(name, value);
+      else current.delete(name);
+      return current;
+    });
+  };
+  const teams = data?.teams.data.filter(({ creator }) => creator.id === data.me.id) ?? [];
+  const members = (data?.memberFigures ?? []).map(
+    ({ user, offers, claims, declines, missed, timeToClaim }): FigureRow => ({
+      id: user.id,
+      name: `${user.firstName} ${user.lastName}`,
+      cells: [offers, claims, declines, missed],
+      timeToClaim,
+    }),
+  );
+
   return (
     <>
-      <PageTitle title="Figures" />
-      <EmptyState title="This screen is not built yet" />
+      <PageTitle title="Figures">
+        <Select
+          aria-label="Span"
+          data={SPANS}
+          value={choice}
+          allowDeselect={false}
+          onChange={(value) => {
+            choose("span", value);
+          }}
+        />
+      </PageTitle>
+      {error && <ErrorNotice error={error} retry={refetch} />}
+      {!data && !error && <PageLoading />}
+      {data && (
+        <Stack>
+          {data.overTime.length === 0 ? (
+            <EmptyState title="No leads in this span">
+              <Text size="sm">Choose a longer span, or connect a source of leads under Teams.</Text>
+            </EmptyState>
+          ) : (
+            <>
+              <FiguresTable
+                title="Speed to claim over time"
+                nameHeader={span.by === "WEEK" ? "Week from" : "Day"}
+                headers={LEADS}
+                rows={data.overTime.map((group) => leadRow(group.day ?? "", group.day ?? "", group))}
+              />
+              <FiguresTable
+                title="By source"
+                nameHeader="Source"
+                headers={LEADS}
+                rows={data.bySource.map((group) =>
+                  leadRow(group.source?.id ?? "none", group.source?.name ?? "No source", group),
+                )}
+              />
+            </>
+          )}
+          <FiguresTable title="By member" nameHeader="Member" headers={MEMBERS} rows={members}>
+            <Group mb="sm">
+              <Select
+                label="Team"
+                placeholder="Choose a team"
+                disabled={teams.length === 0}
+                data={teams.map(({ id, name }) => ({ value: id, label: name }))}
+                value={team}
+                onChange={(value) => {
+                  choose("team", value);
+                }}
+              />
+            </Group>
+            {members.length === 0 && <Text size="sm">{withoutMembers(teams.length, team)}</Text>}
+          </FiguresTable>
+        </Stack>
+      )}
     </>
   );
+}
+
+function leadRow(id: string, name: string, figures: FiguresFragment): FigureRow {
+  const { received, offered, claimed, exhausted, timeToClaim } = figures;
+  return { id, name, cells: [received, offered, claimed, exhausted], timeToClaim };
+}
+
+function withoutMembers(teams: number, team: string | null): string {
+  if (teams === 0) return "You have created no team. Create one under Teams to see the figures of its members.";
+  if (team === null) return "Choose a team to see the figures of its members.";
+  return "No member was offered a lead in this span. Choose a longer span.";
 }

@@ -1,0 +1,66 @@
+import { Paper, Table, Title } from "@mantine/core";
+import { lazy, type ReactNode, Suspense } from "react";
+
+import { formatDuration } from "./formatDuration";
+
+const ClaimChart = lazy(async () => ({ default: (await import("./ClaimChart")).ClaimChart }));
+
+export interface FigureRow {
+  id: string;
+  name: string;
+  cells: (string | number)[];
+  timeToClaim: { median?: number | null; p90?: number | null; within5Minutes: number };
+}
+
+interface FiguresTableProps {
+  title: string;
+  nameHeader: string;
+  headers: string[];
+  rows: FigureRow[];
+  children?: ReactNode;
+}
+
+/** A chart of the medians, and all numbers below it as a table. `children` stand above, or instead of, the rows. */
+export function FiguresTable({ title, nameHeader, headers, rows, children }: FiguresTableProps) {
+  return (
+    <Paper withBorder p="md" component="section" aria-label={title}>
+      <Title order={2} size="h4" mb="sm">
+        {title}
+      </Title>
+      {children}
+      {rows.length > 0 && (
+        <>
+          <Suspense fallback={<div style={{ height: 220 }} />}>
+            <ClaimChart points={rows.map(({ name, timeToClaim }) => ({ name, seconds: timeToClaim.median ?? null }))} />
+          </Suspense>
+          <Table.ScrollContainer minWidth={560} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
+            <Table mt="sm">
+              <Table.Thead>
+                <Table.Tr>
+                  {[nameHeader, ...headers, "Median time to claim", "90% within", "Within 5 minutes"].map((header) => (
+                    <Table.Th key={header} scope="col">
+                      {header}
+                    </Table.Th>
+                  ))}
+                </Table.Tr>
+              </Table.Thead>
+              <Table.Tbody>
+                {rows.map(({ id, name, cells, timeToClaim }) => (
+                  <Table.Tr key={id}>
+                    <Table.Th scope="row">{name}</Table.Th>
+                    {cells.map((cell, index) => (
+                      <Table.Td key={headers[index]}>{cell}</Table.Td>
+                    ))}
+                    <Table.Td>{formatDuration(timeToClaim.median)}</Table.Td>
+                    <Table.Td>{formatDuration(timeToClaim.p90)}</Table.Td>
+                    <Table.Td>{timeToClaim.within5Minutes}</Table.Td>
+                  </Table.Tr>
+                ))}
+              </Table.Tbody>
+            </Table>
+          </Table.ScrollContainer>
+        </>
+      )}
+    </Paper>
+  );
+}
