@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
+from app.db.engine import Database
 from app.db.models import Lead, User
 from tests.support.api import Api
 from tests.support.world import Cast, World
@@ -88,7 +89,7 @@ async def test_an_agent_claims_and_releases(
 
 
 async def test_two_browsers_race_and_one_wins(
-    world: World, cast: Cast, carol: User, app_page: OpenApp, live: Api
+    world: World, cast: Cast, carol: User, app_page: OpenApp, database: Database
 ) -> None:
     lead = await enquiry(world, cast)
     for user in (cast.bob, carol):
@@ -102,7 +103,7 @@ async def test_two_browsers_race_and_one_wins(
         *(section(screen.page, "To claim now").get_by_text("No leads").wait_for() for screen in screens)
     )
     while True:
-        async with live.database.read() as session:
+        async with database.read() as session:
             winner_id = (await session.get_one(Lead, lead.id)).claimed_by_id
         if winner_id:
             break

@@ -26,7 +26,7 @@ from tests.web.conftest import OpenServer, Screen, axe
 pytestmark = [pytest.mark.browser, needs_node]
 
 FONT = "https://fonts.googleapis.com/**"
-"""What the provider's form asks for. The tests do not leave this machine."""
+"""Fonts of the provider's form. The tests do not leave this machine."""
 
 AUDIENCE = "https://leads.example.com/api"
 TOKEN = "JSON.parse(sessionStorage.session).token"
@@ -150,7 +150,7 @@ async def test_a_provider_that_is_away_and_one_that_refuses(
 async def test_a_new_person(
     database_url: str, database: Database, server_page: OpenServer, email: str, has_account: bool
 ) -> None:
-    """A verified person gets an account by signing in; others are told that they are not known."""
+    """A verified person gets an account by signing in; for others, the server refuses the token."""
     with site(database_url, sign_up=True) as here:
         screen = await server_page(here.url)
         page = screen.page
