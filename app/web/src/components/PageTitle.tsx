@@ -8,7 +8,7 @@ export function PageTitle({ title, children }: { title: string; children?: React
   }, [title]);
   return (
     <Group justify="space-between" mb="md">
-      <Title order={1} size="h2">
+      <Title order={1} size="h2" className="any-word">
         {title}
       </Title>
       {children}

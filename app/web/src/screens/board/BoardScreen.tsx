@@ -10,6 +10,7 @@ import { BoardFilters } from "./BoardFilters";
 import { addressOf, type BoardView, isFiltered, PAGE_SIZE, viewOf } from "./boardView";
 import { LeadCards } from "./LeadCards";
 import { LeadTable } from "./LeadTable";
+import { NewLead } from "./NewLead";
 import { newLeads, showNewLeads } from "./newLeads";
 import { useBoard } from "./useBoard";
 
@@ -17,7 +18,7 @@ import { useBoard } from "./useBoard";
 export function BoardScreen() {
   const [address, setAddress] = useSearchParams();
   const view = viewOf(address);
-  const { data, isLoading, error, refetch } = useBoard(view);
+  const { data, viewerId, isLoading, error, refetch } = useBoard(view);
   const change = (changed: Partial<BoardView>) => {
     setAddress((current) => addressOf({ ...viewOf(current), page: 1, ...changed }), {
       replace: changed.page === undefined,
@@ -26,7 +27,7 @@ export function BoardScreen() {
   const leads = data?.leads;
   return (
     <>
-      <PageTitle title="Board" />
+      <PageTitle title="Board">{data && <NewLead data={data} viewerId={viewerId} />}</PageTitle>
       <BoardFilters view={view} data={data} onChange={change} />
       <NewLeads />
       {error && <ErrorNotice error={error} retry={refetch} />}
@@ -120,7 +121,7 @@ function Empty({ view, total, onChange }: EmptyProps) {
   }
   return (
     <EmptyState title="You have no leads yet">
-      <Text size="sm">Leads that your sources send, or that you create with the API, appear here.</Text>
+      <Text size="sm">Leads that your sources send, or that you create with “New lead”, appear here.</Text>
     </EmptyState>
   );
 }

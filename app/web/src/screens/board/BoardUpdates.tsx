@@ -1,12 +1,13 @@
 import { useSubscription } from "@apollo/client/react";
 
 import { BoardChangedDocument } from "../../gql/graphql";
-import { newLeads } from "./newLeads";
+import { noteStaleLead } from "../lead/staleLeads";
+import { noteStatus } from "./changedStatuses";
+import { noteNewLead } from "./newLeads";
 
 /**
  * Keeps the board and the leads up to date while any screen is open, so that going back to them needs no request. The
- * cache takes the changed fields by itself. The rollout and the claims of a changed lead are dropped: the lead's
- * screen asks for them again at once if it is open, and otherwise when it is opened next.
+ * cache takes the changed fields by itself. The rollout and the claims of a changed lead are asked for by its screen.
  */
 export function BoardUpdates({ viewerId }: { viewerId: string }) {
   useSubscription(BoardChangedDocument, {
@@ -15,11 +16,11 @@ export function BoardUpdates({ viewerId }: { viewerId: string }) {
       const change = data?.leadChanged;
       if (!change) return;
       const { lead, isNew } = change;
-      if (isNew && lead.creator.id === viewerId && !newLeads().includes(lead.id)) newLeads([...newLeads(), lead.id]);
-      cache.modify({
-        id: `Lead:${lead.id}`,
-        fields: { rollouts: (_, { DELETE }) => DELETE, claims: (_, { DELETE }) => DELETE },
-      });
+      if (lead.creator.id === viewerId) {
+        if (isNew) noteNewLead(lead.id);
+        noteStatus(cache, lead);
+      }
+      noteStaleLead(lead.id);
     },
   });
   return null;

@@ -56,6 +56,11 @@ export function isFiltered({ search, status, source, team, city }: BoardView): b
   return Boolean(search.trim() || status || source || team || city.trim());
 }
 
+/** How many filters other than the search are in use. An order other than the default counts as one. */
+export function activeFilters({ status, source, team, city, sort }: BoardView): number {
+  return [status, source, team, city.trim(), sort !== "newest"].filter(Boolean).length;
+}
+
 /** The leads of a view: those that the viewer created. */
 export function variablesOf(view: BoardView, me: string): BoardQueryVariables {
   const { search, status, source, team, city, sort, page } = view;

@@ -1,5 +1,8 @@
 import type { BoardLeadFragment, LeadWhere } from "../../gql/graphql";
 
+/** What the status of a lead depends on. */
+export type StatusFields = Pick<BoardLeadFragment, "claimedBy" | "rolloutTeam" | "nextStep" | "openOffers">;
+
 export type LeadStatus = "new" | "running" | "held" | "exhausted";
 
 interface StatusWords {
@@ -16,13 +19,13 @@ export const STATUSES: Record<LeadStatus, StatusWords> = {
   exhausted: { label: "Nobody took it", color: "red", where: { exhausted: true } },
 };
 
-/** The status of a lead for its creator. The API gives others neither the rollout's team nor the next step. */
-export function statusOf({
-  claimedBy,
-  rolloutTeam,
-  nextStep,
-}: Pick<BoardLeadFragment, "claimedBy" | "rolloutTeam" | "nextStep">): LeadStatus {
+/**
+ * The status of a lead for its creator. The API gives others neither the rollout's team nor the next step. Imported
+ * offers belong to no rollout and have no next step, but while one is open, the lead is on offer.
+ */
+export function statusOf({ claimedBy, rolloutTeam, nextStep, openOffers }: StatusFields): LeadStatus {
   if (claimedBy) return "held";
+  if (openOffers.total > 0) return "running";
   if (!rolloutTeam) return "new";
   return nextStep ? "running" : "exhausted";
 }

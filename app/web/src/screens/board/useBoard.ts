@@ -6,6 +6,8 @@ import { type BoardView, variablesOf } from "./boardView";
 export interface Board {
   /** Of the view before, while the view's own are loaded. */
   data: BoardQuery | undefined;
+  /** Empty until it is known. */
+  viewerId: string;
   isLoading: boolean;
   error: Error | undefined;
   refetch: () => unknown;
@@ -20,6 +22,7 @@ export function useBoard(view: BoardView): Board {
   });
   return {
     data: data ?? previousData,
+    viewerId: me,
     isLoading: loading,
     error: viewer.error ?? error,
     refetch: viewer.error ? viewer.refetch : refetch,

@@ -2,6 +2,7 @@ import { useMutation } from "@apollo/client/react";
 import { Button, Group } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { useState } from "react";
+import { useNavigate } from "react-router";
 
 import { describeError } from "../../api/errors";
 import { ConfirmDialog } from "../../components/ConfirmDialog";
@@ -14,15 +15,17 @@ import {
 import { AssignDialog } from "./AssignDialog";
 import { SubmitDialog } from "./SubmitDialog";
 
-/** What the viewer may do with the lead now, as the API says. */
-export function LeadActions({ lead }: { lead: LeadDetailsFragment }) {
+/** What the viewer may do with the lead now, as the API says. `isSubmitting` opens the preview of a submit at once. */
+export function LeadActions({ lead, isSubmitting }: { lead: LeadDetailsFragment; isSubmitting: boolean }) {
   const { id, viewerCanSubmit, viewerCanAssign, viewerCanRelease } = lead;
   const [submit] = useMutation(SubmitLeadDocument);
   const [assign] = useMutation(AssignLeadDocument);
   const [release] = useMutation(ReleaseLeadDocument);
-  const [dialog, setDialog] = useState<"submit" | "assign" | "release" | null>(null);
+  const [dialog, setDialog] = useState<"submit" | "assign" | "release" | null>(isSubmitting ? "submit" : null);
+  const navigate = useNavigate();
   const close = () => {
     setDialog(null);
+    if (isSubmitting) void navigate(".", { replace: true, state: null }); // or it would open again with the page
   };
   const run = async (title: string, action: () => Promise<unknown>) => {
     close();

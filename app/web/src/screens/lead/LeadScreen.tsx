@@ -13,20 +13,31 @@ import { Enquiry } from "../inbox/Enquiry";
 import { nameOf } from "../inbox/enquiry";
 import { ClaimHistory } from "./ClaimHistory";
 import { LeadActions } from "./LeadActions";
+import { leadTitle } from "./leadTitle";
 import { RolloutTimeline } from "./RolloutTimeline";
+import { useFreshLead } from "./staleLeads";
 
-/** A lead with its rollout. `BoardUpdates` has it asked for again when it changes. */
+/** What a link to this screen may say: the board's view to go back to, and that the lead is to be submitted. */
+interface LeadState {
+  search?: string;
+  submit?: boolean;
+}
+
+/** A lead with its rollout. */
 export function LeadScreen() {
   const { leadId: id = "" } = useParams();
   const { data, previousData, error, refetch } = useQuery(LeadDocument, { variables: { id } });
   const known = data ?? (previousData?.lead?.id === id ? previousData : undefined);
-  const state = useLocation().state as { search?: string } | null;
+  useFreshLead(id, data !== undefined, refetch);
+  const state = useLocation().state as LeadState | null;
   return (
     <>
       <Anchor component={Link} to={{ pathname: "/board", search: state?.search ?? "" }} size="sm">
         Back to the board
       </Anchor>
-      <PageTitle title="Lead">{known?.lead && <LeadActions lead={known.lead} />}</PageTitle>
+      <PageTitle title={known?.lead ? leadTitle(known.lead) : "Lead"}>
+        {known?.lead && <LeadActions key={id} lead={known.lead} isSubmitting={state?.submit ?? false} />}
+      </PageTitle>
       {error && <ErrorNotice error={error} retry={refetch} />}
       {!known && !error && <PageLoading />}
       {known && !known.lead && (
@@ -66,7 +77,7 @@ function LeadContent({ lead }: { lead: LeadDetailsFragment }) {
           <Title order={2} size="h3" mb="sm">
             Rollout
           </Title>
-          {lead.rollouts.length > 0 ? (
+          {lead.rollouts.length + lead.offers.data.length > 0 ? (
             <RolloutTimeline lead={lead} />
           ) : (
             <EmptyState title="Nobody was offered this lead yet">

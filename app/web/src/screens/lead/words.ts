@@ -39,3 +39,20 @@ export const VIA: Record<ClaimedVia, string> = {
   PHONE: "claimed it by phone",
   TEXT: "claimed it by text message",
 };
+
+/** Why a message failed, by what the API's reason says. A later server may give reasons that are not known here. */
+const FAILURES: [RegExp, string][] = [
+  [/no e-mail address/, "their account has no e-mail address"],
+  [/no phone number/, "their account has no phone number"],
+  [/address is not valid/, "their e-mail address is not valid"],
+  [/opted out/, "they have opted out of text messages"],
+  [/not configured/, "this server does not send such messages"],
+  [/in time/, "the message service did not respond in time"],
+  [/connection|resolved/, "the message service could not be reached"],
+  [/login|account|internal address/, "the message service of this server is not set up correctly"],
+  [/reject|responded/, "the message service refused it"],
+];
+
+export function failureOf(error: string): string {
+  return FAILURES.find(([reason]) => reason.test(error))?.[1] ?? "something went wrong on the server";
+}

@@ -1,0 +1,43 @@
+import { Badge, Group, Stack, Text } from "@mantine/core";
+
+import type { TimelineOfferFragment } from "../../gql/graphql";
+import { formatMoment } from "../../time/format";
+import { nameOf } from "../inbox/enquiry";
+import { DeliveryLine } from "./DeliveryLine";
+import { OFFER } from "./words";
+
+/** Offers by the time at which they come due, with what became of them and of their messages. */
+export function OfferTiers({ offers }: { offers: TimelineOfferFragment[] }) {
+  return tiersOf(offers).map(([time, tier]) => (
+    <div key={time}>
+      <Text size="sm" fw={600}>
+        {time ? <time dateTime={time}>{formatMoment(time)}</time> : "Time not known"}
+      </Text>
+      {tier.map((offer) => (
+        <Stack key={offer.id} gap={0} mt={4}>
+          <Group gap="xs">
+            <Text size="sm" className="any-word">
+              {offer.user ? nameOf(offer.user) : "Unknown user"}
+            </Text>
+            <Badge variant="light" tt="none" color={OFFER[offer.status].color}>
+              {OFFER[offer.status].label}
+            </Badge>
+            {offer.assignAutomatically && <Text size="sm">Assigned automatically</Text>}
+          </Group>
+          {offer.deliveries.map((delivery) => (
+            <DeliveryLine key={delivery.id} delivery={delivery} />
+          ))}
+        </Stack>
+      ))}
+    </div>
+  ));
+}
+
+function tiersOf(offers: TimelineOfferFragment[]): [string, TimelineOfferFragment[]][] {
+  const tiers = new Map<string, TimelineOfferFragment[]>();
+  for (const offer of offers) {
+    const time = offer.notifyAt ?? "";
+    tiers.set(time, [...(tiers.get(time) ?? []), offer]);
+  }
+  return [...tiers];
+}

@@ -1,0 +1,7 @@
+import type { InboxLeadFragment } from "../../gql/graphql";
+import { nameOf } from "../inbox/enquiry";
+
+/** What the lead is and whose, such as "Seller · Radia Perlman". */
+export function leadTitle({ type, contact }: Pick<InboxLeadFragment, "type" | "contact">): string {
+  return `${type ?? "Enquiry"} · ${nameOf(contact)}`;
+}
