@@ -102,3 +102,49 @@ async def test_the_address_keeps_the_view(world: World, cast: Cast, app_page: Op
     await search.fill("nobody")
     await page.get_by_text("No leads match").wait_for()
     assert await axe(page) == []
+
+
+async def test_a_leader_enters_an_enquiry(cast: Cast, app_page: OpenApp) -> None:
+    """From the form on a phone, with errors beside its fields, to the offers; and the board has the lead."""
+    screen = await app_page(cast.alice, "/board", device="phone")
+    page = screen.page
+    filters = page.get_by_role("button", name="Filters")
+    status = page.get_by_role("textbox", name="Status")
+    await expect(status).to_be_hidden()
+    await filters.click()
+    await status.click()
+    await page.get_by_role("option", name="Running").click()
+    await expect(filters).to_have_text("Filters (1)")
+    await page.wait_for_url("**/board?status=running")
+
+    await page.get_by_role("button", name="New lead").click()
+    dialog = page.get_by_role("dialog", name="New lead")
+    create = dialog.get_by_role("button", name="Create and preview")
+    await create.click()
+    await dialog.get_by_text("Enter the name of the person who enquires.").wait_for()
+    assert await axe(page) == []
+    await dialog.get_by_label("First name").fill("Radia")
+    await dialog.get_by_label("E-mail").fill("radia")
+    await dialog.get_by_label("ZIP code", exact=True).fill("123")
+    await create.click()
+    await expect(dialog.get_by_label("E-mail")).to_have_accessible_error_message(
+        "Enter an e-mail address, for example ada@example.com."
+    )
+    await dialog.get_by_text("Enter a US ZIP code of five digits").wait_for()
+    screen.problems.clear()
+    await dialog.get_by_label("E-mail").fill("radia@example.com")
+    await dialog.get_by_label("ZIP code", exact=True).fill("")
+    await dialog.get_by_label("Type").fill("Seller")
+    await dialog.get_by_label("Price").fill("450000")
+    await create.click()
+    await page.get_by_role("heading", name="Seller · Radia").wait_for()
+    preview = page.get_by_role("dialog", name="Submit this lead?")
+    await expect(preview).to_contain_text("Bob Example")
+    await preview.get_by_role("button", name="Submit").click()
+    await expect(page.get_by_role("region", name="Enquiry")).to_contain_text("Running")
+
+    await page.get_by_role("link", name="Back to the board").click()
+    await page.get_by_role("article", name="Seller").wait_for()
+    await expect(page.get_by_role("button", name="Show 1 new lead")).to_have_count(0)
+    await page.set_viewport_size({"width": 320, "height": 640})
+    assert await scroll_width(page) <= 320

@@ -1,0 +1,152 @@
+"""The screen of one lead."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.async_api import Page, Request, expect
+
+from app.db.models import Delivery
+from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
+from tests.support.api import Api
+from tests.support.world import Cast, World
+from tests.web.conftest import Device, OpenApp, Scheme, axe
+
+pytestmark = pytest.mark.browser
+
+CREATE = """
+mutation ($team: ID!) {
+  createLead(input: {
+    city: "Dallas", type: "Seller", teamId: $team, distributionTarget: TEAM_ROLLOUT,
+    teamSelectionMethod: SPECIFIC_TEAM, contact: {firstName: "Grace", lastName: "Hopper", mobilePhone: "+12025550142"}
+  }) { lead { id } }
+}
+"""
+MINE = "{ leadOffers(where: {mine: true}) { data { id } } }"
+CLAIM = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
+RELEASE = "mutation ($id: ID!) { releaseLead(id: $id) { lead { id } } }"
+OFFERS = "query ($id: ID!) { lead(id: $id) { offers { total } nextStep { at } } }"
+
+
+class MostAtOnce:
+    """The largest number of requests for a lead that a page had under way at a time."""
+
+    def __init__(self, page: Page) -> None:
+        self.number = self._now = 0
+        page.on("request", lambda request: self._count(request, 1))
+        page.on("requestfinished", lambda request: self._count(request, -1))
+
+    def _count(self, request: Request, step: int) -> None:
+        if '"operationName":"Lead"' in (request.post_data or ""):
+            self._now += step
+            self.number = max(self.number, self._now)
+
+
+def statements_by_operation(log: str) -> dict[str, int]:
+    """Return how many SQL statements the request of each operation ran, from the server's log."""
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return {line["operation"]: line["statements"] for line in lines if "operation" in line and "statements" in line}
+
+
+@pytest.mark.parametrize(("device", "scheme"), [("desktop", "light"), ("phone", "dark")])
+async def test_a_leader_watches_a_rollout(
+    world: World,
+    cast: Cast,
+    app_page: OpenApp,
+    live: Api,
+    device: Device,
+    scheme: Scheme,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """From the preview to the claims of others, which the screen shows without being asked, and back to the leader."""
+    dora = await world.member_user(cast.team, "Dora", rank=2)
+    created = await live.user(cast.alice).ask(CREATE, team=cast.team.id)
+    lead_id = created["createLead"]["lead"]["id"]
+    capsys.readouterr()
+    screen = await app_page(cast.alice, f"/board/{lead_id}", device=device, scheme=scheme)
+    page = screen.page
+    most = MostAtOnce(page)
+    await page.get_by_role("heading", name="Seller · Grace Hopper").wait_for()
+    await page.get_by_text("Nobody was offered this lead yet").wait_for()
+    assert sorted(screen.operations) == ["Lead", "Viewer"]
+    await page.wait_for_timeout(500)  # until the subscriptions are open and the log is written
+    assert {name: n for name, n in statements_by_operation(capsys.readouterr().err).items() if name != "-"} == {
+        "Lead": 1,
+        "Viewer": 1,
+    }
+    assert await axe(page) == []
+
+    await page.get_by_role("button", name="Submit").click()
+    dialog = page.get_by_role("dialog", name="Submit this lead?")
+    await expect(dialog).to_contain_text("Bob Example, e-mail")
+    await expect(dialog).to_contain_text("Dora Example")
+    assert await axe(page) == []
+    await dialog.get_by_role("button", name="Submit").click()
+    rollout = page.get_by_role("region", name="Rollout")
+    await rollout.get_by_role("heading", name=f"Submitted to {cast.team.name}").wait_for()
+    await expect(rollout).to_contain_text("Bob Example")
+    await expect(rollout).to_contain_text("If nobody takes it, you are told")
+    enquiry = page.get_by_role("region", name="Enquiry")
+    await expect(enquiry).to_contain_text("Running")
+
+    bob = live.user(cast.bob)
+    offer_id = (await bob.ask(MINE))["leadOffers"]["data"][0]["id"]
+    screen.operations.clear()
+    await bob.ask(CLAIM, id=offer_id)
+    await expect(enquiry).to_contain_text("Held by Bob Example")
+    history = page.get_by_role("region", name="History")
+    await expect(history.get_by_role("listitem")).to_contain_text(["Bob Example claimed it in the app"])
+    assert {*screen.operations} == {"Lead"}
+    for _again in range(3):
+        await bob.ask(RELEASE, id=lead_id)
+        await bob.ask(CLAIM, id=offer_id)
+    await expect(history.get_by_role("listitem")).to_have_count(4)
+    assert most.number == 1
+
+    await page.get_by_role("button", name="Release").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Release").click()
+    await expect(enquiry).to_contain_text("Running")
+    await page.get_by_role("button", name="Assign").click()
+    await page.get_by_role("textbox", name="Person").click()
+    await page.get_by_role("option", name="Dora Example").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Assign").click()
+    await expect(enquiry).to_contain_text(f"Held by {dora.first_name} Example")
+    await expect(history.get_by_role("listitem").last).to_contain_text("Dora Example was assigned the lead")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert await axe(page) == []
+    if device == "phone":
+        await page.set_viewport_size({"width": 320, "height": 640})
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+async def test_imported_offers(world: World, cast: Cast, app_page: OpenApp, live: Api) -> None:
+    """A lead is running while an offer that was imported is open. Failed messages are explained in words."""
+    contact = await world.contact(cast.alice, first_name="Radia", last_name="Perlman")
+    lead = await world.lead(cast.alice, cast.team, contact, created_at=datetime.now(UTC), type="Seller")
+    now = datetime.now(UTC)
+    offer = await world.offer(lead, cast.bob, notify_at=now - timedelta(minutes=5))
+    await world.offer(lead, None, status=LeadOfferStatus.EXPIRED, notify_at=None)
+    await world.add(
+        Delivery(
+            offer_id=offer.id,
+            channel=Channel.TEXT,
+            status=DeliveryStatus.FAILED,
+            attempts=1,
+            due_at=now,
+            error="The user has no phone number.",
+        )
+    )
+    known = await live.user(cast.alice).ask(OFFERS, id=lead.id)
+    assert known["lead"] == {"offers": {"total": 2}, "nextStep": None}
+
+    screen = await app_page(cast.alice, "/board")
+    page = screen.page
+    await expect(page.get_by_role("row").filter(has_text="Radia Perlman")).to_contain_text("Running")
+    await page.get_by_role("link", name="Seller").click()
+    await page.get_by_role("heading", name="Seller · Radia Perlman").wait_for()
+    rollout = page.get_by_role("region", name="Rollout")
+    await rollout.get_by_role("heading", name="Imported offers").wait_for()
+    await expect(rollout).to_contain_text("Text message: failed after 1 attempt: their account has no phone number")
+    await expect(rollout).to_contain_text("If nobody takes it, nothing follows by itself")
+    await expect(page.get_by_role("region", name="Enquiry")).to_contain_text("Running")
+    assert await axe(page) == []
