@@ -105,6 +105,20 @@ async def test_the_address_keeps_the_view(world: World, cast: Cast, app_page: Op
     assert await axe(page) == []
 
 
+async def test_a_status_filter_follows_the_leads(world: World, cast: Cast, app_page: OpenApp, live: Api) -> None:
+    """A lead leaves a list when it has another status, and a list that was left is asked for again."""
+    lead = await world.lead(cast.alice, cast.team, created_at=datetime.now(UTC), city="Austin", type="Buyer")
+    screen = await app_page(cast.alice, "/board?status=new")
+    page = screen.page
+    austin = page.get_by_role("link", name="Buyer in Austin")
+    await austin.wait_for()
+    await page.wait_for_timeout(500)  # until the subscription is open
+    screen.operations.clear()
+    await live.user(cast.alice).ask(SUBMIT, id=lead.id)
+    await page.get_by_text("No leads match").wait_for()
+    assert screen.operations == ["Board"]
+
+
 async def test_a_leader_enters_an_enquiry(cast: Cast, app_page: OpenApp) -> None:
     """From the form on a phone, with errors beside its fields, to the offers; and the board has the lead."""
     screen = await app_page(cast.alice, "/board", device="phone")
@@ -123,6 +137,7 @@ async def test_a_leader_enters_an_enquiry(cast: Cast, app_page: OpenApp) -> None
     create = dialog.get_by_role("button", name="Create and preview")
     await create.click()
     await dialog.get_by_text("Enter the name of the person who enquires.").wait_for()
+    await expect(dialog.get_by_label("First name")).to_be_focused()
     assert await axe(page) == []
     await dialog.get_by_label("First name").fill("Radia")
     await dialog.get_by_label("E-mail").fill("radia")

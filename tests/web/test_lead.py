@@ -147,6 +147,6 @@ async def test_imported_offers(world: World, cast: Cast, app_page: OpenApp, live
     rollout = page.get_by_role("region", name="Rollout")
     await rollout.get_by_role("heading", name="Imported offers").wait_for()
     await expect(rollout).to_contain_text("Text message: failed after 1 attempt: their account has no phone number")
-    await expect(rollout).to_contain_text("If nobody takes it, nothing follows by itself")
+    await expect(rollout).to_contain_text("If nobody takes it, you are not told")
     await expect(page.get_by_role("region", name="Enquiry")).to_contain_text("Running")
     assert await axe(page) == []

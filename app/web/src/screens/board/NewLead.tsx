@@ -22,11 +22,10 @@ export function NewLead({ data, viewerId }: { data: BoardQuery; viewerId: string
       >
         New lead
       </Button>
-      <Dialog opened={isOpen} title="New lead" onClose={close}>
+      <Dialog opened={isOpen} title="New lead" onClose={close} closeOnClickOutside={false}>
         <NewLeadForm
           teams={data.teams.data.filter(({ creator }) => creator.id === viewerId)}
           sources={data.leadSources.data}
-          onClose={close}
         />
       </Dialog>
     </>

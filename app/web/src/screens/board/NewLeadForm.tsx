@@ -14,11 +14,10 @@ interface NewLeadFormProps {
   /** Those of the viewer, to which a lead can go. */
   teams: BoardQuery["teams"]["data"];
   sources: BoardQuery["leadSources"]["data"];
-  onClose: () => void;
 }
 
 /** Creates a lead from an enquiry, and goes to it: where it is to be submitted, with the preview open. */
-export function NewLeadForm({ teams, sources, onClose }: NewLeadFormProps) {
+export function NewLeadForm({ teams, sources }: NewLeadFormProps) {
   const [create, { loading }] = useMutation(CreateLeadDocument);
   const { cache } = useApolloClient();
   const navigate = useNavigate();
@@ -28,6 +27,11 @@ export function NewLeadForm({ teams, sources, onClose }: NewLeadFormProps) {
     validate: missingFrom,
   });
   const isOffered = form.values.target !== MYSELF;
+
+  const focusFirst = (errors: Record<string, unknown>) => {
+    const first = Object.keys(form.values).find((field) => errors[field]);
+    if (first) form.getInputNode(first)?.focus();
+  };
 
   const save = (isSubmitted: boolean) =>
     form.onSubmit(async (values) => {
@@ -40,10 +44,12 @@ export function NewLeadForm({ teams, sources, onClose }: NewLeadFormProps) {
         await navigate(`/board/${id}`, { state: { submit: isSubmitted } });
       } catch (problem) {
         const refused = fieldErrors(problem, REFUSED);
-        form.setErrors({ ...refused, target: refused["teamId"] });
+        const errors = { ...refused, target: refused["teamId"] };
+        form.setErrors(errors);
+        focusFirst(errors);
         if (Object.keys(refused).length === 0) setError(problem);
       }
-    });
+    }, focusFirst);
 
   return (
     <form onSubmit={save(isOffered)} noValidate>
@@ -53,7 +59,7 @@ export function NewLeadForm({ teams, sources, onClose }: NewLeadFormProps) {
           <TextInput label="Last name" {...form.getInputProps("lastName")} />
           <TextInput label="E-mail" type="email" {...form.getInputProps("email")} />
           <TextInput label="Phone" type="tel" {...form.getInputProps("mobilePhone")} />
-          <TextInput label="Type" placeholder="Buyer" {...form.getInputProps("type")} />
+          <TextInput label="Type" placeholder="For example Buyer" {...form.getInputProps("type")} />
           <NumberInput
             label="Price"
             hideControls
@@ -64,7 +70,7 @@ export function NewLeadForm({ teams, sources, onClose }: NewLeadFormProps) {
           />
           <TextInput label="Street and number" {...form.getInputProps("streetAddress")} />
           <TextInput label="City" {...form.getInputProps("city")} />
-          <TextInput label="State" placeholder="TX" {...form.getInputProps("state")} />
+          <TextInput label="State" {...form.getInputProps("state")} />
           <TextInput label="ZIP code" inputMode="numeric" {...form.getInputProps("zipcode")} />
         </SimpleGrid>
         <Textarea label="Message" autosize minRows={2} maxRows={8} {...form.getInputProps("message")} />
@@ -90,9 +96,6 @@ export function NewLeadForm({ teams, sources, onClose }: NewLeadFormProps) {
         />
         {error !== null && <ErrorNotice error={error} />}
         <Group justify="flex-end" mt="sm">
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
           {isOffered && (
             <Button
               variant="default"

@@ -10,7 +10,7 @@ type Delivery = TimelineOfferFragment["deliveries"][number];
 export function DeliveryLine({ delivery }: { delivery: Delivery }) {
   const { channel, status, sentAt } = delivery;
   return (
-    <Text size="sm" c={status === "FAILED" ? "error" : "dimmed"}>
+    <Text size="sm" c={status === "FAILED" ? "var(--mantine-color-error)" : "dimmed"}>
       {CHANNEL[channel]}: {DELIVERY[status]}
       {sentAt && `, ${formatMoment(sentAt)}`}
       {problemOf(delivery)}

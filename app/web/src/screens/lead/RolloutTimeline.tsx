@@ -51,7 +51,7 @@ export function RolloutTimeline({ lead }: { lead: LeadDetailsFragment }) {
       )}
       {!lead.nextStep && lead.openOffers.total > 0 && lead.rollouts?.length === 0 && (
         <Text size="sm">
-          If nobody takes it, nothing follows by itself{lead.viewerCanSubmit && ": submit it to offer it again"}.
+          If nobody takes it, you are not told.{lead.viewerCanSubmit && " Submit it to offer it again."}
         </Text>
       )}
     </Stack>
