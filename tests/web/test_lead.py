@@ -29,7 +29,7 @@ OFFERS = "query ($id: ID!) { lead(id: $id) { offers { total } nextStep { at } } 
 
 
 class MostAtOnce:
-    """The largest number of requests for a lead that a page had under way at a time."""
+    """The largest number of requests for a lead that a page had in flight at a time."""
 
     def __init__(self, page: Page) -> None:
         self.number = self._now = 0

@@ -13,12 +13,12 @@ export function noteStaleLead(id: string): void {
 
 /**
  * Asks for a loaded lead again after it has changed, also if that was before its screen was opened. There is one
- * request at a time: however many changes come while it is under way, one more follows. What is shown stays until then.
+ * request at a time: however many changes come while it is in flight, one more follows. What is shown stays until then.
  */
 export function useFreshLead(id: string, isLoaded: boolean, refetch: () => Promise<unknown>): void {
   useEffect(() => {
     if (!isLoaded) {
-      stale.delete(id); // the request that is under way asks for everything
+      stale.delete(id); // the request in flight asks for everything
       return undefined;
     }
     let isAsking = false;
