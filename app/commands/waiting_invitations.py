@@ -32,9 +32,11 @@ async def invite_address(
     locked the address and the team. Raises CONFLICT and RATE_LIMITED if there are too many.
     """
     of_team = (col(WaitingInvitation.team_id) == team_id, _IS_WAITING)
-    found = select(WaitingInvitation).where(*of_team, col(WaitingInvitation.email) == email)
-    invitation = (await session.exec(found.with_for_update())).one_or_none()
-    if invitation is None:
+    found = select(WaitingInvitation.id).where(*of_team, col(WaitingInvitation.email) == email)
+    invitation_id = (await session.exec(found)).one_or_none()
+    if invitation_id is not None:
+        invitation = await lock_waiting_invitation(session, invitation_id)
+    else:
         if (await session.exec(select(func.count()).where(*of_team))).one() >= MOST_INVITATIONS:
             raise ApiError(
                 Code.CONFLICT, f"The team already has {MOST_INVITATIONS} waiting invitations. Remove one first."

@@ -45,6 +45,7 @@ from app.db.models import (
     TeamZipcode,
     Turn,
     User,
+    WaitingInvitation,
 )
 from app.domain.enums import (
     ApiScope,
@@ -149,6 +150,7 @@ MUTATIONS = {
     ),
     "delete team": Mutation(ALICE, 'deleteTeam(id: "1")'),
     "invite": Mutation(ALICE, 'inviteTeamMember(teamId: "1", email: "eve@example.com")'),
+    "remove waiting invitation": Mutation(ALICE, 'removeWaitingInvitation(id: "1")'),
     "join": Mutation(DORA, 'respondToInvitation(teamMemberId: "3", answer: ACCEPTED)'),
     "leave": Mutation(CARL, 'respondToInvitation(teamMemberId: "2", answer: DECLINED)'),
     "remove member": Mutation(ALICE, 'removeTeamMember(id: "2")'),
@@ -248,6 +250,15 @@ def scene() -> list[SQLModel]:
                 ],
                 1,
             )
+        ),
+        WaitingInvitation(
+            id=1,
+            team_id=1,
+            inviter_id=ALICE,
+            email="ivy@example.com",
+            invited_at=NOW,
+            mail_at=NOW,
+            status=DeliveryStatus.PENDING,
         ),
         DistributionOption(id=1, team_id=1, user_id=BOB, rank=1, assign_automatically=True),
         DistributionOption(id=2, team_id=1, user_id=CARL, rank=2, mins_until_lead_offer=30),

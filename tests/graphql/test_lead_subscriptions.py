@@ -160,7 +160,8 @@ async def test_the_statements_of_an_event_do_not_depend_on_the_number_of_subscri
         for client in clients:
             await client.next()
             await client.nothing(0.05)
-        return sorted(" ".join(one.split()) for one in found)
+        texts = sorted(" ".join(one.split()) for one in found)
+        return [text for text in texts if not text.startswith("SELECT teams.id FROM teams")]  # as a subscription begins
 
     await watch(cast.charlie, query=CHANGED)  # hears nothing, so it costs nothing
     alone = [await watch(cast.alice, query=CHANGED, teamId=cast.team.id)]

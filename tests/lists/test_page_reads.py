@@ -130,12 +130,12 @@ OWN_ROWS = {
 
 
 def _pages() -> Iterator[tuple[str, str, list[str]]]:
-    """Yield each list of the schema: the type and the name of its field, and its sort fields."""
+    """Yield each list of the schema that can be sorted: the type and the name of its field, and its sort fields."""
     for kind in core_schema(schema).type_map.values():
         if not isinstance(kind, GraphQLObjectType):
             continue
         for name, field in kind.fields.items():
-            if not get_named_type(field.type).name.endswith("Page"):
+            if not get_named_type(field.type).name.endswith("Page") or "sort" not in field.args:
                 continue
             sort = get_named_type(field.args["sort"].type)
             assert isinstance(sort, GraphQLInputObjectType)
