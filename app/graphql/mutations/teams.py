@@ -20,7 +20,7 @@ from app.graphql.inputs.teams import (
 )
 from app.graphql.inputs.writing import filled, given
 from app.graphql.mutations.transaction import known_id, write
-from app.graphql.types.teams import DistributionOption, Team, TeamMember, WaitingInvitation
+from app.graphql.types.teams import DistributionOption, Team, TeamMember
 
 Email = Annotated[
     str,
@@ -46,12 +46,7 @@ class DeleteTeamPayload:
 
 @strawberry.type(description="Result of inviteTeamMember.")
 class InviteTeamMemberPayload:
-    team_member: TeamMember | None = column(
-        "The membership, as it is now. Null if the address has no account and accounts are created on sign-up."
-    )
-    waiting_invitation: WaitingInvitation | None = column(
-        "The invitation that waits until the address has an account. Null if there is a membership."
-    )
+    team_member: TeamMember = column("The membership, as it is now.")
 
 
 @strawberry.type(description="Result of removeWaitingInvitation.")
@@ -125,8 +120,8 @@ async def _invite_team_member(info: Info, team_id: TeamId, email: Email) -> Any:
         ),
     )
     if isinstance(invited, models.WaitingInvitation):
-        return payload(InviteTeamMemberPayload, team_member=None, waiting_invitation=invited)
-    return payload(InviteTeamMemberPayload, team_member=invited, waiting_invitation=None)
+        return None
+    return payload(InviteTeamMemberPayload, team_member=invited)
 
 
 async def _remove_waiting_invitation(info: Info, id: WaitingInvitationId) -> Any:  # noqa: A002
@@ -226,7 +221,8 @@ class TeamMutations:
         _invite_team_member,
         "Invites a user to a team that you created. The user finds the invitation in teamMemberships. A declined "
         "invitation becomes PENDING again; any other stays as it is. If the server creates accounts on sign-up, an "
-        "address without an account gets an e-mail, and the invitation waits for it. Idempotent: no second e-mail is "
+        "address without an account gets an e-mail, and the invitation waits for it in the team's waitingInvitations: "
+        "the result is then null, without an error. Idempotent: no second e-mail is "
         "sent, unless the first one FAILED. Errors: NOT_FOUND (no such team, or no user with this address), FORBIDDEN "
         "(you did not create the team), BAD_USER_INPUT, CONFLICT if the team already has "
         f"{MOST_INVITATIONS} waiting invitations, and RATE_LIMITED after {MOST_INVITATIONS_PER_DAY} of them by you "
