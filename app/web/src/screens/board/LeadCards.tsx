@@ -3,7 +3,7 @@ import { Link } from "react-router";
 
 import type { BoardLeadFragment } from "../../gql/graphql";
 import { RelativeTime } from "../../time/RelativeTime";
-import { nameOf, priceOf, titleOf } from "../inbox/enquiry";
+import { nameOf, priceOf, titleOf } from "../../components/enquiryWords";
 import { LeadStatusBadge } from "./LeadStatusBadge";
 
 export function LeadCards({ leads, search }: { leads: BoardLeadFragment[]; search: string }) {

@@ -1,9 +1,8 @@
 import { useMutation } from "@apollo/client/react";
 import { Anchor, Button, Group, Menu, Paper, Text } from "@mantine/core";
-import { notifications } from "@mantine/notifications";
 import { Link } from "react-router";
 
-import { describeError } from "../../api/errors";
+import { attempt } from "../../api/attempt";
 import { ComeBackDocument, GoAwayDocument, type InboxQuery } from "../../gql/graphql";
 import { formatMoment } from "../../time/format";
 
@@ -66,13 +65,4 @@ function morning(days: number): Date {
   date.setDate(date.getDate() + days);
   date.setHours(8, 0, 0, 0);
   return date;
-}
-
-async function attempt(change: Promise<unknown>): Promise<void> {
-  try {
-    await change;
-  } catch (error) {
-    const { title, text } = describeError(error);
-    notifications.show({ color: "red", title, message: text });
-  }
 }

@@ -1,18 +1,16 @@
-import { Button, Group, Paper, Stack, Text } from "@mantine/core";
-import { useState } from "react";
+import { Group, Paper, Stack, Text } from "@mantine/core";
 
-import { ConfirmDialog } from "../../components/ConfirmDialog";
+import { ConfirmButton } from "../../components/ConfirmButton";
 import { ContactLinks } from "../../components/ContactLinks";
 import type { InboxLeadFragment } from "../../gql/graphql";
 import { RelativeTime } from "../../time/RelativeTime";
-import { Enquiry } from "./Enquiry";
-import { titleOf } from "./enquiry";
+import { Enquiry } from "../../components/Enquiry";
+import { titleOf } from "../../components/enquiryWords";
 import { useRelease } from "./useOfferActions";
 
 /** A lead that the viewer holds, with the ways to reach its contact. */
 export function HeldLeadCard({ lead }: { lead: InboxLeadFragment }) {
   const release = useRelease(lead);
-  const [isReleasing, setReleasing] = useState(false);
   const title = titleOf(lead);
   const { mobilePhone, email } = lead.contact;
   return (
@@ -33,27 +31,17 @@ export function HeldLeadCard({ lead }: { lead: InboxLeadFragment }) {
               </>
             )}
           </Text>
-          <Button
-            variant="default"
-            onClick={() => {
-              setReleasing(true);
-            }}
+          <ConfirmButton
             aria-label={`Release: ${title}`}
+            title="Release this lead?"
+            text="You give it back, and it is offered to the others again."
+            confirm="Release"
+            onConfirm={() => void release()}
           >
             Release
-          </Button>
+          </ConfirmButton>
         </Group>
       </Stack>
-      <ConfirmDialog
-        opened={isReleasing}
-        title="Release this lead?"
-        text="You give it back, and it is offered to the others again."
-        confirm="Release"
-        onConfirm={() => void release()}
-        onClose={() => {
-          setReleasing(false);
-        }}
-      />
     </Paper>
   );
 }

@@ -2,7 +2,7 @@ import { useSubscription } from "@apollo/client/react";
 import { notifications } from "@mantine/notifications";
 
 import { InboxChangedDocument } from "../../gql/graphql";
-import { nameOf, titleOf } from "./enquiry";
+import { nameOf, titleOf } from "../../components/enquiryWords";
 import { place } from "./inboxLists";
 
 /**

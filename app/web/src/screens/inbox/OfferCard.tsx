@@ -1,17 +1,15 @@
 import { Button, Group, Paper, Stack, Text } from "@mantine/core";
-import { useState } from "react";
 
-import { ConfirmDialog } from "../../components/ConfirmDialog";
+import { ConfirmButton } from "../../components/ConfirmButton";
 import type { InboxOfferFragment } from "../../gql/graphql";
-import { Countdown } from "./Countdown";
-import { Enquiry } from "./Enquiry";
-import { titleOf } from "./enquiry";
+import { Countdown } from "../../components/Countdown";
+import { Enquiry } from "../../components/Enquiry";
+import { titleOf } from "../../components/enquiryWords";
 import { useOfferActions } from "./useOfferActions";
 
 /** An offer of a lead: to claim now, or to come. */
 export function OfferCard({ offer }: { offer: InboxOfferFragment }) {
   const { claim, decline } = useOfferActions(offer);
-  const [isDeclining, setDeclining] = useState(false);
   const { lead, team, viewerCanClaim, notifyAt, assignAutomatically } = offer;
   const title = titleOf(lead);
   return (
@@ -38,28 +36,18 @@ export function OfferCard({ offer }: { offer: InboxOfferFragment }) {
               Claim
             </Button>
           )}
-          <Button
+          <ConfirmButton
             size="md"
-            variant="default"
-            onClick={() => {
-              setDeclining(true);
-            }}
             aria-label={`Decline: ${title}`}
+            title="Decline this lead?"
+            text="It is offered to others, and you cannot take it back by yourself."
+            confirm="Decline"
+            onConfirm={() => void decline()}
           >
             Decline
-          </Button>
+          </ConfirmButton>
         </Group>
       </Stack>
-      <ConfirmDialog
-        opened={isDeclining}
-        title="Decline this lead?"
-        text="It is offered to others, and you cannot take it back by yourself."
-        confirm="Decline"
-        onConfirm={() => void decline()}
-        onClose={() => {
-          setDeclining(false);
-        }}
-      />
     </Paper>
   );
 }

@@ -2,6 +2,7 @@ import { CombinedGraphQLErrors } from "@apollo/client/errors";
 import { useMutation } from "@apollo/client/react";
 import { notifications } from "@mantine/notifications";
 
+import { attempt } from "../../api/attempt";
 import { codeOf, describeError } from "../../api/errors";
 import {
   ClaimOfferDocument,
@@ -10,7 +11,7 @@ import {
   type InboxOfferFragment,
   ReleaseHeldLeadDocument,
 } from "../../gql/graphql";
-import { nameOf } from "./enquiry";
+import { nameOf } from "../../components/enquiryWords";
 import { place } from "./inboxLists";
 
 /** Claims and declines an offer. The screen shows the result at once, and takes it back if the server refuses. */
@@ -19,35 +20,30 @@ export function useOfferActions(offer: InboxOfferFragment) {
   const [declineOffer] = useMutation(DeclineOfferDocument);
 
   const claim = async () => {
-    try {
-      await claimOffer({
-        variables: { id: offer.id },
-        optimisticResponse: { claimLeadOffer: { leadOffer: asClaimed(offer) } },
-        update: (cache, { data }) => {
-          if (data?.claimLeadOffer) place(cache, data.claimLeadOffer.leadOffer);
-        },
-      });
-      notifications.show({
-        title: "The lead is yours",
-        message: `Get in touch with ${nameOf(offer.lead.contact)} now.`,
-      });
-    } catch (error) {
-      notifications.show({ color: "red", ...wordsOf(error) });
-    }
+    const change = claimOffer({
+      variables: { id: offer.id },
+      optimisticResponse: { claimLeadOffer: { leadOffer: asClaimed(offer) } },
+      update: (cache, { data }) => {
+        if (data?.claimLeadOffer) place(cache, data.claimLeadOffer.leadOffer);
+      },
+    });
+    if (!(await attempt(change, wordsOf))) return;
+    notifications.show({
+      title: "The lead is yours",
+      message: `Get in touch with ${nameOf(offer.lead.contact)} now.`,
+    });
   };
 
-  const decline = async () => {
-    try {
-      await declineOffer({
+  const decline = () =>
+    attempt(
+      declineOffer({
         variables: { id: offer.id },
         optimisticResponse: {
           declineLeadOffer: { leadOffer: { ...offer, status: "DECLINED", viewerCanClaim: false } },
         },
-      });
-    } catch (error) {
-      notifications.show({ color: "red", ...wordsOf(error) });
-    }
-  };
+      }),
+      wordsOf,
+    );
 
   return { claim, decline };
 }
@@ -55,16 +51,13 @@ export function useOfferActions(offer: InboxOfferFragment) {
 /** Gives a held lead back. */
 export function useRelease(lead: InboxLeadFragment) {
   const [releaseLead] = useMutation(ReleaseHeldLeadDocument);
-  return async () => {
-    try {
-      await releaseLead({
+  return () =>
+    attempt(
+      releaseLead({
         variables: { id: lead.id },
         optimisticResponse: { releaseLead: { lead: { ...lead, claimedBy: null, claimedAt: null } } },
-      });
-    } catch (error) {
-      notifications.show({ color: "red", ...wordsOf(error) });
-    }
-  };
+      }),
+    );
 }
 
 function asClaimed(offer: InboxOfferFragment): InboxOfferFragment {
@@ -77,10 +70,10 @@ function asClaimed(offer: InboxOfferFragment): InboxOfferFragment {
 }
 
 /** Who was faster, if somebody was; otherwise what the error means. */
-function wordsOf(error: unknown): { title: string; message: string } {
+function wordsOf(error: unknown): { title: string; text: string } {
   const { title, text } = describeError(error);
   const winner = codeOf(error) === "ALREADY_CLAIMED" && CombinedGraphQLErrors.is(error) ? error : null;
   const claimedBy = winner?.errors[0]?.extensions?.["claimedBy"] as
     { firstName: string; lastName: string } | null | undefined;
-  return { title, message: claimedBy ? `${nameOf(claimedBy)} has claimed this lead.` : text };
+  return { title, text: claimedBy ? `${nameOf(claimedBy)} has claimed this lead.` : text };
 }

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { Dialog } from "../../components/Dialog";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { AssignableUsersDocument } from "../../gql/graphql";
-import { nameOf } from "../inbox/enquiry";
+import { nameOf } from "../../components/enquiryWords";
 
 interface AssignDialogProps {
   id: string;

@@ -2,7 +2,7 @@ import { List, Text } from "@mantine/core";
 
 import type { LeadDetailsFragment } from "../../gql/graphql";
 import { formatMoment } from "../../time/format";
-import { nameOf } from "../inbox/enquiry";
+import { nameOf } from "../../components/enquiryWords";
 import { VIA } from "./words";
 
 export function ClaimHistory({ claims }: { claims: NonNullable<LeadDetailsFragment["claims"]> }) {

@@ -4,7 +4,7 @@ import { notifications } from "@mantine/notifications";
 import { useState } from "react";
 import { useNavigate } from "react-router";
 
-import { describeError } from "../../api/errors";
+import { attempt } from "../../api/attempt";
 import { ConfirmDialog } from "../../components/ConfirmDialog";
 import {
   AssignLeadDocument,
@@ -29,13 +29,7 @@ export function LeadActions({ lead, isSubmitting }: { lead: LeadDetailsFragment;
   };
   const run = async (title: string, action: () => Promise<unknown>) => {
     close();
-    try {
-      await action();
-      notifications.show({ message: title });
-    } catch (error) {
-      const { title, text } = describeError(error);
-      notifications.show({ color: "red", title, message: text });
-    }
+    if (await attempt(action())) notifications.show({ message: title });
   };
   return (
     <Group gap="sm">

@@ -2,7 +2,7 @@ import { Badge, Group, Stack, Text } from "@mantine/core";
 
 import type { TimelineOfferFragment } from "../../gql/graphql";
 import { formatMoment } from "../../time/format";
-import { nameOf } from "../inbox/enquiry";
+import { nameOf } from "../../components/enquiryWords";
 import { DeliveryLine } from "./DeliveryLine";
 import { OFFER } from "./words";
 

@@ -2,7 +2,7 @@ import { Paper, Stack, Text, Title } from "@mantine/core";
 
 import type { LeadDetailsFragment } from "../../gql/graphql";
 import { formatMoment } from "../../time/format";
-import { Countdown } from "../inbox/Countdown";
+import { Countdown } from "../../components/Countdown";
 import { importedOffersOf } from "./importedOffers";
 import { OfferTiers } from "./OfferTiers";
 import { SkippedList } from "./SkippedList";

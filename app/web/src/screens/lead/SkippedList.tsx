@@ -1,7 +1,7 @@
 import { Text } from "@mantine/core";
 
 import type { LeadSkippedFragment } from "../../gql/graphql";
-import { nameOf } from "../inbox/enquiry";
+import { nameOf } from "../../components/enquiryWords";
 import { SKIPPED } from "./words";
 
 /** Who was not offered the lead, and why. */

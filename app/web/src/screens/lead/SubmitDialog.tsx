@@ -6,7 +6,7 @@ import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { type PlannedRowFragment, SubmitPreviewDocument } from "../../gql/graphql";
 import { formatMoment } from "../../time/format";
-import { nameOf } from "../inbox/enquiry";
+import { nameOf } from "../../components/enquiryWords";
 import { SkippedList } from "./SkippedList";
 
 /** Shows who would be offered the lead, when and how, before it is submitted. */

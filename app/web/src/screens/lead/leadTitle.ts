@@ -1,5 +1,5 @@
 import type { InboxLeadFragment } from "../../gql/graphql";
-import { nameOf } from "../inbox/enquiry";
+import { nameOf } from "../../components/enquiryWords";
 
 /** What the lead is and whose, such as "Seller · Radia Perlman". */
 export function leadTitle({ type, contact }: Pick<InboxLeadFragment, "type" | "contact">): string {

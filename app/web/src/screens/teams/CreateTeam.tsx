@@ -6,7 +6,7 @@ import { useNavigate } from "react-router";
 
 import { Dialog } from "../../components/Dialog";
 import { CreateTeamDocument, TeamsDocument } from "../../gql/graphql";
-import { attempt } from "./attempt";
+import { attempt } from "../../api/attempt";
 
 /** A button that asks for the name of a new team, and goes to the team. */
 export function CreateTeam() {

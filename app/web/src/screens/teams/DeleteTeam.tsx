@@ -1,11 +1,9 @@
 import { useMutation } from "@apollo/client/react";
-import { Button } from "@mantine/core";
-import { notifications } from "@mantine/notifications";
-import { useState } from "react";
 import { useNavigate } from "react-router";
 
+import { attempt } from "../../api/attempt";
 import { codeOf, describeError } from "../../api/errors";
-import { ConfirmDialog } from "../../components/ConfirmDialog";
+import { ConfirmButton } from "../../components/ConfirmButton";
 import { DeleteTeamDocument } from "../../gql/graphql";
 import { forgetTeam } from "./forgetTeam";
 
@@ -13,44 +11,28 @@ import { forgetTeam } from "./forgetTeam";
 export function DeleteTeam({ team }: { team: { id: string; name: string } }) {
   const [deleteTeam, { client }] = useMutation(DeleteTeamDocument);
   const navigate = useNavigate();
-  const [isAsking, setAsking] = useState(false);
 
   const remove = async () => {
-    try {
-      await deleteTeam({ variables: { id: team.id } });
-    } catch (error) {
-      const isUsed = codeOf(error) === "CONFLICT";
-      const { title, text } = isUsed ? USED : describeError(error);
-      notifications.show({ color: "red", title, message: text });
-      return;
-    }
+    if (!(await attempt(deleteTeam({ variables: { id: team.id } }), wordsOf))) return;
     await navigate("/teams");
     forgetTeam(client.cache, team.id);
   };
 
   return (
-    <>
-      <Button
-        mt="xl"
-        variant="default"
-        onClick={() => {
-          setAsking(true);
-        }}
-      >
-        Delete team
-      </Button>
-      <ConfirmDialog
-        opened={isAsking}
-        title="Delete this team?"
-        text="Its open offers end. Leads that are held stay with their holders."
-        confirm="Delete"
-        onConfirm={() => void remove()}
-        onClose={() => {
-          setAsking(false);
-        }}
-      />
-    </>
+    <ConfirmButton
+      mt="xl"
+      title="Delete this team?"
+      text="Its open offers end. Leads that are held stay with their holders."
+      confirm="Delete"
+      onConfirm={() => void remove()}
+    >
+      Delete team
+    </ConfirmButton>
   );
+}
+
+function wordsOf(error: unknown): { title: string; text: string } {
+  return codeOf(error) === "CONFLICT" ? USED : describeError(error);
 }
 
 const USED = {

@@ -2,7 +2,7 @@ import { useMutation } from "@apollo/client/react";
 import { Button, Group, Paper, Stack, Text, Title } from "@mantine/core";
 
 import { AnswerInvitationDocument, type InvitationAnswer, TeamsDocument, type TeamsQuery } from "../../gql/graphql";
-import { attempt } from "./attempt";
+import { attempt } from "../../api/attempt";
 import { nameOf } from "./people";
 
 /** The invitations that wait for the viewer's answer. */

@@ -1,18 +1,15 @@
 import { useMutation } from "@apollo/client/react";
-import { Button } from "@mantine/core";
-import { useState } from "react";
 import { useNavigate } from "react-router";
 
-import { ConfirmDialog } from "../../components/ConfirmDialog";
+import { ConfirmButton } from "../../components/ConfirmButton";
 import { AnswerInvitationDocument, type TeamPartsFragment } from "../../gql/graphql";
-import { attempt } from "./attempt";
+import { attempt } from "../../api/attempt";
 import { forgetTeam } from "./forgetTeam";
 
 /** The way out of a team for one of its members. */
 export function LeaveTeam({ team, me }: { team: TeamPartsFragment; me: string }) {
   const [answerInvitation, { client }] = useMutation(AnswerInvitationDocument);
   const navigate = useNavigate();
-  const [isAsking, setAsking] = useState(false);
   const member = team.members?.data.find(({ user }) => user.id === me);
   if (!member) return null;
 
@@ -23,26 +20,14 @@ export function LeaveTeam({ team, me }: { team: TeamPartsFragment; me: string })
   };
 
   return (
-    <>
-      <Button
-        mt="xl"
-        variant="default"
-        onClick={() => {
-          setAsking(true);
-        }}
-      >
-        Leave team
-      </Button>
-      <ConfirmDialog
-        opened={isAsking}
-        title="Leave this team?"
-        text="You are offered no more leads by it. Leads that you hold stay yours."
-        confirm="Leave"
-        onConfirm={() => void leave()}
-        onClose={() => {
-          setAsking(false);
-        }}
-      />
-    </>
+    <ConfirmButton
+      mt="xl"
+      title="Leave this team?"
+      text="You are offered no more leads by it. Leads that you hold stay yours."
+      confirm="Leave"
+      onConfirm={() => void leave()}
+    >
+      Leave team
+    </ConfirmButton>
   );
 }

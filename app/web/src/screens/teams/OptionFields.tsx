@@ -8,7 +8,7 @@ import {
   TeamNotesDocument,
   type UpdateDistributionOptionInput,
 } from "../../gql/graphql";
-import { attempt } from "./attempt";
+import { attempt } from "../../api/attempt";
 import { NumberField } from "./NumberField";
 
 const YEAR = 525_600; // minutes

@@ -1,7 +1,8 @@
 import { useMutation } from "@apollo/client/react";
-import { Badge, Button, Group, Paper, Stack, Switch, Text, Title } from "@mantine/core";
+import { Badge, Group, Paper, Stack, Switch, Text, Title } from "@mantine/core";
 import { type ReactNode, useState } from "react";
 
+import { ConfirmButton } from "../../components/ConfirmButton";
 import { ConfirmDialog } from "../../components/ConfirmDialog";
 import {
   CreateOptionDocument,
@@ -12,7 +13,7 @@ import {
   type TeamPartsFragment,
 } from "../../gql/graphql";
 import { formatMoment } from "../../time/format";
-import { attempt } from "./attempt";
+import { attempt } from "../../api/attempt";
 import { OptionFields } from "./OptionFields";
 import { nameOf, type Person } from "./people";
 import { WarningList } from "./WarningList";
@@ -129,29 +130,16 @@ function RemoveMember({ id, name }: { id: string; name: string }) {
   const [removeMember] = useMutation(RemoveMemberDocument, {
     refetchQueries: [TeamDocument, TeamNotesDocument],
   });
-  const [isAsking, setAsking] = useState(false);
   return (
-    <>
-      <Button
-        variant="default"
-        size="xs"
-        aria-label={`Remove from the team: ${name}`}
-        onClick={() => {
-          setAsking(true);
-        }}
-      >
-        Remove
-      </Button>
-      <ConfirmDialog
-        opened={isAsking}
-        title={`Remove ${name} from the team?`}
-        text="Their open offers of this team end. Leads that they hold stay theirs."
-        confirm="Remove"
-        onConfirm={() => void attempt(removeMember({ variables: { id } }))}
-        onClose={() => {
-          setAsking(false);
-        }}
-      />
-    </>
+    <ConfirmButton
+      size="xs"
+      aria-label={`Remove from the team: ${name}`}
+      title={`Remove ${name} from the team?`}
+      text="Their open offers of this team end. Leads that they hold stay theirs."
+      confirm="Remove"
+      onConfirm={() => void attempt(removeMember({ variables: { id } }))}
+    >
+      Remove
+    </ConfirmButton>
   );
 }

@@ -2,12 +2,12 @@ import { useMutation, useQuery } from "@apollo/client/react";
 import { Button, Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { useState } from "react";
 
-import { ConfirmDialog } from "../../components/ConfirmDialog";
+import { ConfirmButton } from "../../components/ConfirmButton";
 import { EmptyState } from "../../components/EmptyState";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { DeleteRouteDocument, type RoutePartsFragment, RoutesDocument } from "../../gql/graphql";
-import { attempt } from "./attempt";
+import { attempt } from "../../api/attempt";
 import { RouteDialog } from "./RouteDialog";
 import { SourceForm } from "./SourceForm";
 
@@ -78,7 +78,6 @@ export function RoutesPanel({ teams }: { teams: { id: string; name: string }[] }
 
 function RouteCard({ route, onEdit }: { route: RoutePartsFragment; onEdit: () => void }) {
   const [deleteRoute] = useMutation(DeleteRouteDocument, { refetchQueries: [RoutesDocument] });
-  const [isAsking, setAsking] = useState(false);
   const title = `${route.leadSource?.name ?? "No source"}, ${route.leadType ?? "all types"}`;
   return (
     <Paper component="article" withBorder p="md" aria-label={title}>
@@ -95,28 +94,18 @@ function RouteCard({ route, onEdit }: { route: RoutePartsFragment; onEdit: () =>
           <Button size="xs" variant="default" aria-label={`Change: ${title}`} onClick={onEdit}>
             Change
           </Button>
-          <Button
+          <ConfirmButton
             size="xs"
-            variant="default"
             aria-label={`Delete: ${title}`}
-            onClick={() => {
-              setAsking(true);
-            }}
+            title="Delete this route?"
+            text="Leads that exist stay as they are."
+            confirm="Delete"
+            onConfirm={() => void attempt(deleteRoute({ variables: { id: route.id } }))}
           >
             Delete
-          </Button>
+          </ConfirmButton>
         </Group>
       </Group>
-      <ConfirmDialog
-        opened={isAsking}
-        title="Delete this route?"
-        text="Leads that exist stay as they are."
-        confirm="Delete"
-        onConfirm={() => void attempt(deleteRoute({ variables: { id: route.id } }))}
-        onClose={() => {
-          setAsking(false);
-        }}
-      />
     </Paper>
   );
 }

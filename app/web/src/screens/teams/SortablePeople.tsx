@@ -22,7 +22,7 @@ import { IconGripVertical } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 
 import { ChangeOptionDocument, type OptionPartsFragment, TeamNotesDocument } from "../../gql/graphql";
-import { attempt } from "./attempt";
+import { attempt } from "../../api/attempt";
 import { nameOf, type Person } from "./people";
 import { ranksAfterMove } from "./ranks";
 

@@ -3,7 +3,7 @@ import { Button, Group, Paper, Stack, Text, Title } from "@mantine/core";
 
 import { RemoveWaitingDocument, TeamNotesDocument, type TeamNotesQuery } from "../../gql/graphql";
 import { RelativeTime } from "../../time/RelativeTime";
-import { attempt } from "./attempt";
+import { attempt } from "../../api/attempt";
 
 type Waiting = NonNullable<NonNullable<TeamNotesQuery["team"]>["waitingInvitations"]>;
 

@@ -1,7 +1,7 @@
 import { Text } from "@mantine/core";
 
-import { formatCountdown, formatMoment } from "../../time/format";
-import { useCountdown } from "../../time/useCountdown";
+import { formatCountdown, formatMoment } from "../time/format";
+import { useCountdown } from "../time/useCountdown";
 
 const DAY = 86_400_000; // ms
 

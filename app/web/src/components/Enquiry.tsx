@@ -1,8 +1,8 @@
 import { Badge, Group, Spoiler, Stack, Text, Title } from "@mantine/core";
 
-import { RelativeTime } from "../../time/RelativeTime";
-import type { InboxLeadFragment } from "../../gql/graphql";
-import { nameOf, priceOf, titleOf } from "./enquiry";
+import { RelativeTime } from "../time/RelativeTime";
+import type { InboxLeadFragment } from "../gql/graphql";
+import { nameOf, priceOf, titleOf } from "./enquiryWords";
 
 /** What is known of an enquiry, the most important first. */
 export function Enquiry({ lead }: { lead: InboxLeadFragment }) {
