@@ -66,10 +66,16 @@ def is_exhausted(lead: Any) -> ColumnElement[bool]:
 
 def rollout_team_id(lead: Any, access: AccessContext) -> ColumnElement[int | None]:
     """The team of the last step, which the lead's creator sees as that of the last of `rollouts`."""
+    return case((ROLLOUTS.sql(lead, access), team_of_last_step(lead["id"])))
+
+
+def team_of_last_step(lead_id: Any) -> ColumnElement[int | None]:
+    """The team of a lead's last step; null before a submit."""
     step = aliased(LeadRollout)
     # `id + 0` keeps PostgreSQL from walking the steps of all leads by the primary key.
-    last = select(step.team_id).where(col(step.lead_id) == lead["id"]).order_by((col(step.id) + 0).desc()).limit(1)  # type: ignore[call-overload]
-    return case((ROLLOUTS.sql(lead, access), last.correlate_except(step).scalar_subquery()))
+    last = select(step.team_id).where(col(step.lead_id) == lead_id).order_by((col(step.id) + 0).desc()).limit(1)  # type: ignore[call-overload]
+    team_id: ColumnElement[int | None] = last.correlate_except(step).scalar_subquery()
+    return team_id
 
 
 def _of_creator(lead: Any, access: AccessContext, answer: ColumnElement[bool]) -> Flag:

@@ -7,9 +7,10 @@ from datetime import datetime
 from sqlmodel import col, select
 
 from app.access import visibility
+from app.access.list_fields import team_of_last_step
 from app.db.engine import Database
 from app.db.functions import member_of
-from app.db.models import Lead, LeadOffer, LeadRollout, User
+from app.db.models import Lead, LeadOffer, User
 
 Recipients = Mapping[int, Collection[int]]
 """The ids of the users who can see a row, by the id of the row."""
@@ -41,15 +42,8 @@ async def lead_recipients(db: Database, lead_ids: Collection[int], now: datetime
 
 async def teams_of_leads(db: Database, lead_ids: Collection[int]) -> Mapping[int, Collection[int]]:
     """Return the teams that each of these leads belongs to: the named one, and the one that was offered it last."""
-    last = (
-        select(col(LeadRollout.team_id))
-        .where(col(LeadRollout.lead_id) == col(Lead.id))
-        .order_by(col(LeadRollout.id).desc())
-        .limit(1)
-        .correlate(Lead)
-        .scalar_subquery()
-    )
-    statement = select(col(Lead.id), col(Lead.team_id), last).where(member_of(col(Lead.id), lead_ids))
+    teams = (col(Lead.team_id), team_of_last_step(col(Lead.id)))
+    statement = select(col(Lead.id), *teams).where(member_of(col(Lead.id), lead_ids))
     async with db.read() as session:
         rows = (await session.exec(statement)).all()
-    return {lead_id: {team_id for team_id in teams if team_id is not None} for lead_id, *teams in rows}
+    return {lead_id: {team_id for team_id in team_ids if team_id is not None} for lead_id, *team_ids in rows}
