@@ -158,8 +158,9 @@ class Dispatchers:
 
 @pytest.mark.slow
 async def test_a_storm_leaves_consistent_data(
-    database: Database, database_url: str, world: World, cast: Cast, capsys: pytest.CaptureFixture[str]
+    patient: Database, database_url: str, world: World, cast: Cast, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    database = patient
     users = [
         await world.member_user(cast.team, rank=n % 4, assign_automatically=n % 8 == 7, has_email_alert=n % 5 != 0)
         for n in range(USERS)

@@ -7,7 +7,6 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,7 +20,7 @@ from sqlmodel import col, select
 from app.access.tokens import issue_token
 from app.commands.outbox import count_silent_offers
 from app.commands.step_end import count_lost_leads
-from app.db.engine import Database, Limits, connect
+from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, LeadRollout, Team, TeamMember, User
 from app.domain.enums import (
     OPEN_STATUSES,
@@ -163,14 +162,6 @@ async def build_chain(world: World, alice: User) -> tuple[list[Team], list[User]
     for team in (by_rank, pond):
         await world.member(team, users[-1])
     return [in_turn, by_rank, pond], users
-
-
-@pytest.fixture
-async def patient(database_url: str) -> AsyncIterator[Database]:
-    """The test's own connections: one for each user, and time enough for all of them on a busy machine."""
-    database = connect(database_url, Limits(pool_size=20, pool_seconds=60))
-    yield database
-    await database.close()
 
 
 @pytest.mark.slow

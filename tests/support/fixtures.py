@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.db.engine import Database, connect
+from app.db.engine import Database, Limits, connect
 from app.main import create_app
 from tests.support.api import Api, serving, settings_for
 from tests.support.databases import Clone, statements_of, template
@@ -71,6 +71,14 @@ async def watch(live: Api) -> AsyncIterator[Watchers]:
 async def database(database_url: str) -> AsyncIterator[Database]:
     """The test's own connections to its database."""
     database = connect(database_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def patient(database_url: str) -> AsyncIterator[Database]:
+    """The test's own connections: one for each user, and time enough for all of them on a busy machine."""
+    database = connect(database_url, Limits(pool_size=20, pool_seconds=60))
     yield database
     await database.close()
 
