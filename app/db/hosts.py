@@ -17,11 +17,12 @@ def connect_to_a_host(dialect: Dialect, arguments: tuple[Any, ...], options: Map
 
     Raises the error of the last host. The caller is a function that SQLAlchemy runs.
     """
+    errors = (*DRIVER_ERRORS, dialect.loaded_dbapi.Error, OSError)  # a TimeoutError is an OSError
     *others, last = _each_host(options)
     for host in others:
         try:
             return dialect.connect(*arguments, **host)
-        except (*DRIVER_ERRORS, OSError):  # a TimeoutError is an OSError
+        except errors:
             continue
     return dialect.connect(*arguments, **last)
 

