@@ -7,9 +7,10 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -161,11 +162,6 @@ def by_haproxy(cluster: Cluster) -> Iterator[str]:
         yield url_in(cluster.here(BY_HAPROXY))
 
 
-@contextmanager
-def by_hosts(cluster: Cluster) -> Iterator[str]:
-    yield url_in(cluster.here(BY_HOSTS))
-
-
 def url_in(variable: str) -> str:
     name, _, value = variable.strip().partition("=")
     assert name == "LEAD_OFFERS_DATABASE_URL"
@@ -173,48 +169,51 @@ def url_in(variable: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", [by_haproxy, by_hosts])
 async def test_the_primary_crashes_and_the_standby_is_promoted(
-    way: Callable[[Cluster], AbstractContextManager[str]],
-    cluster: Cluster,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """One server finds the new primary by HAProxy, another one by its URL."""
     monkeypatch.setattr(test_faults, "SECONDS", 1.5)
     with ExitStack() as stack:
         primary, _standby = await set_up(cluster, stack)
-        url = stack.enter_context(way(cluster))
+        assert not await is_standby(cluster.url_of_both(1, 0))
         box = stack.enter_context(mailbox())
         database = connect(cluster.url(0))
         user = await World(database).user(email="mary@example.com")
         await database.close()
-        token = issue_token(settings_for(url), user.id, "write", 1, datetime.now(UTC))
-        assert not await is_standby(cluster.url_of_both(1, 0))
-        port = free_port()
-        arguments = ("serve", "--dispatch", "--port", str(port))
-        server = start(url, *arguments, statement_seconds="1", smtp_url=box.url, email_from="leads@example.org")
-        stack.callback(stop, server)
-        load = Load(f"http://127.0.0.1:{port}", token, server)
-        await until(lambda: is_ready(load), 60)
+        loads = []
+        for url in (stack.enter_context(by_haproxy(cluster)), url_in(cluster.here(BY_HOSTS))):
+            token = issue_token(settings_for(url), user.id, "write", 1, datetime.now(UTC))
+            port = free_port()
+            arguments = ("serve", "--dispatch", "--port", str(port))
+            server = start(url, *arguments, statement_seconds="1", smtp_url=box.url, email_from="leads@example.org")
+            stack.callback(stop, server)
+            loads.append(Load(f"http://127.0.0.1:{port}", token, server))
+        for load in loads:
+            await until(partial(is_ready, load), 60)
         await arrive(box, await offered(cluster.url(0)))
 
-        async with load.held():
+        async with loads[0].held(), loads[1].held():
             primary.send_signal(signal.SIGQUIT)  # an immediate shutdown, as in a power failure
             primary.wait()
             await asyncio.sleep(1)
-            answered = len(load.answered)
+            answered = [len(load.answered) for load in loads]
             await asyncio.to_thread(cluster.shell, 1, PROMOTE)
-            await until(lambda: is_more(load, answered), 30)
+            for load, before in zip(loads, answered, strict=True):
+                await until(partial(is_more, load, before), 30)
 
-        with capsys.disabled():
-            print(f"\n{load.told(way.__name__)}")  # noqa: T201  the figures of docs/deploying.md
-        assert not load.strange
-        assert load.refused
-        assert not load.broken
-        assert set(load.answered) <= await contacts(cluster.url(1))
+        kept = await contacts(cluster.url(1))
+        for load, way in zip(loads, ("By HAProxy", "By a URL"), strict=True):
+            with capsys.disabled():
+                print(f"\n{load.told(way)}")  # noqa: T201
+            assert not load.strange
+            assert load.refused
+            assert not load.broken
+            assert set(load.answered) <= kept
+        listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
+        await cluster.wait_for(1, listening, "2")
         await arrive(box, await offered(cluster.url(1)))
-        await cluster.wait_for(1, "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'LISTEN%'", "t")
-        await without_a_standby(cluster, load)
+        await without_a_standby(cluster, loads)
 
 
 async def is_standby(url: str) -> bool:
@@ -246,20 +245,20 @@ async def contacts(url: str) -> set[int]:
     return ids
 
 
-async def without_a_standby(cluster: Cluster, load: Load) -> None:
+async def without_a_standby(cluster: Cluster, loads: list[Load]) -> None:
     """A write that no standby confirms is not answered as a success, and the next ones are once one is not needed."""
     async with httpx2.AsyncClient(timeout=30) as http:
         await asyncio.to_thread(cluster.shell, 1, REPLICATE)
-        answer = await load.enter(http)
-        assert answer.status_code == 503
-        assert answer.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE", "retryAfter": 2}
-        reset = PROMOTE.replace(' -c "SELECT pg_promote()"', "")
-        await asyncio.to_thread(cluster.shell, 1, reset)
+        for answer in await asyncio.gather(*(load.enter(http) for load in loads)):
+            assert answer.status_code == 503
+            assert answer.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE", "retryAfter": 2}
+        await asyncio.to_thread(cluster.shell, 1, PROMOTE.replace(' -c "SELECT pg_promote()"', ""))
 
-        async def is_answered() -> bool:
-            return (await load.enter(http)).status_code == 200
+        async def are_answered() -> bool:
+            answers = await asyncio.gather(*(load.enter(http) for load in loads))
+            return all(answer.status_code == 200 for answer in answers)
 
-        await until(is_answered, 20)
+        await until(are_answered, 20)
 
 
 @pytest.mark.parametrize("first", [silent_server, dying_server])
