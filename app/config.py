@@ -7,6 +7,7 @@ import base64
 import json
 import re
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
@@ -58,6 +59,14 @@ ASYNCPG_OPTIONS = frozenset(
 
 NO_STATEMENT_CACHE = "prepared_statement_cache_size=0"
 """The option of a PostgreSQL URL whose connections a pooler shares between clients."""
+
+SEVERAL_HOSTS = (
+    "as in ?host=10.0.0.1:5432&host=10.0.0.2:5432&target_session_attrs=read-write, "
+    "or with IPv6 in ?host=fd00::1,fd00::2&port=5432,5432&target_session_attrs=read-write"
+)
+
+WRITING = ("read-write", "primary")
+"""The values of `target_session_attrs` with which asyncpg looks for the host that accepts writes."""
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -524,26 +533,55 @@ def _checked_sqlite_url(url: str) -> str:
 
 def _checked_postgresql_url(url: str) -> str:
     """Return the URL. Raises ValueError unless the driver can connect with it."""
+    authority = re.split(r"[/?]", url.partition("://")[2], maxsplit=1)[0]
+    if "," in authority.rpartition("@")[2]:
+        raise ValueError(f"must name several hosts after ? and none before it, {SEVERAL_HOSTS}")
     host = DATABASE.parse(url).hostname
     try:
         parsed = make_url(url)
-        _arguments, options = parsed.get_dialect()().create_connect_args(parsed)
-    except (ArgumentError, AssertionError, TypeError, ValueError):
+    except (ArgumentError, ValueError):
         raise ValueError("has options after ? that the driver cannot read") from None
+    options = _driver_options(parsed)
     if (parsed.host or "").lower() != (host or ""):  # SQLAlchemy reads the user and the password up to the @
         raise ValueError(f"has an invalid user name or password. {ENCODE}")
-    for each in (options.get("host"), options.get("port")):
-        for part in each if isinstance(each, list) else [each]:
-            if isinstance(part, int):
-                check_host_and_port(f"port:{part}")
-            elif part and not part.startswith("/"):
-                check_host_and_port(f"[{part}]" if ":" in part else part)
+    _check_hosts(parsed, options)
     if unknown := {*options} - ASYNCPG_OPTIONS:
         hint = ": asyncpg calls sslmode ssl" if "sslmode" in unknown else ""
         raise ValueError(f"has an option after ? that is none of {', '.join(sorted(ASYNCPG_OPTIONS))}{hint}")
     if options.get("ssl", "prefer") not in SSL_MODES:
         raise ValueError(f"must have one of {', '.join(SSL_MODES)} as ssl after ?")
     return url
+
+
+def _driver_options(parsed: URL) -> dict[str, Any]:
+    """Return the arguments with which SQLAlchemy would call asyncpg. Raises ValueError."""
+    try:
+        return dict(parsed.get_dialect()().create_connect_args(parsed)[1])
+    except (ArgumentError, AssertionError, TypeError, ValueError):
+        if _has_several_hosts(parsed):
+            raise ValueError(f"must have a name and a port for each of several hosts, {SEVERAL_HOSTS}") from None
+        raise ValueError("has options after ? that the driver cannot read") from None
+
+
+def _has_several_hosts(parsed: URL) -> bool:
+    return any("," in ",".join(parsed.normalized_query.get(name, ())) for name in ("host", "port"))
+
+
+def _check_hosts(parsed: URL, options: Mapping[str, Any]) -> None:
+    """Raises ValueError unless there is one host, or several of which asyncpg looks for the one that accepts writes."""
+    if (parsed.host and "host" in parsed.query) or (parsed.port and "port" in parsed.query):
+        raise ValueError("must have the host and the port either before the / or after ?, not in both places")
+    for each in (options.get("host"), options.get("port")):
+        for part in each if isinstance(each, list) else [each]:
+            if isinstance(part, int):
+                check_host_and_port(f"port:{part}")
+            elif part and "[" in part:
+                raise ValueError("must have IPv6 addresses without brackets after ?")
+            elif part and not part.startswith("/"):
+                check_host_and_port(f"[{part}]" if ":" in part else part)
+    target = options.get("target_session_attrs", "any")
+    if target not in WRITING and (target != "any" or _has_several_hosts(parsed)):
+        raise ValueError("must have target_session_attrs=read-write after ?: the server has to write")
 
 
 def shares_connections(url: str) -> bool:

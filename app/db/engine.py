@@ -27,6 +27,7 @@ from app.config import Settings, shares_connections
 from app.db.change_feed import WATCH_ON_SQLITE, Announce, Change, take_changes
 from app.db.driver_errors import DRIVER_ERRORS, TransactionConflict, is_broken, to_api_error, translate_errors
 from app.db.functions import SQLITE_FUNCTIONS
+from app.db.hosts import connect_to_a_host
 from app.db.pooler import require_own_session
 from app.db.read_pool import ReadPool, StoppedError, is_open
 from app.db.sqlite_reads import STEPS_PER_CHECK, SQLiteReads
@@ -300,10 +301,10 @@ def _open_connections(engine: AsyncEngine, settings: Mapping[str, str] | None) -
     def open_connection(dialect: Dialect, _record: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         nonlocal is_tested
         with translate_errors(*DRIVER_ERRORS, OSError):
-            connection: Any = dialect.connect(*arguments, **options)
+            connection: Any = connect_to_a_host(dialect, arguments, options)
             try:
                 if not is_tested:
-                    require_own_session(connection, lambda: dialect.connect(*arguments, **options))
+                    require_own_session(connection, lambda: connect_to_a_host(dialect, arguments, options))
                     is_tested = True
                 if statements:
                     connection.run_async(lambda driver: driver.execute(statements))

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import NullPool
+from sqlalchemy import NullPool, event
+from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.db.driver_errors import DRIVER_ERRORS
+from app.db.hosts import connect_to_a_host
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +31,8 @@ class Listener:
     """
 
     def __init__(self, url: str, heard: Mapping[str, Callable[[str], None]], missed: Callable[[], None]) -> None:
-        self._engine = create_async_engine(url, poolclass=NullPool)
+        self._engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CHECK_SECONDS})
+        event.listen(self._engine.sync_engine, "do_connect", _connect)
         self._heard = heard
         self._missed = missed
         self.listening = asyncio.Event()
@@ -72,6 +75,10 @@ class Listener:
 
     def _hear(self, _connection: Any, _pid: int, channel: str, payload: str) -> None:
         self._heard[channel](payload)
+
+
+def _connect(dialect: Dialect, _record: object, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    return connect_to_a_host(dialect, arguments, options)
 
 
 async def _until_lost(connection: Any, closed: asyncio.Event) -> None:
