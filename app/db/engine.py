@@ -8,6 +8,7 @@ otherwise fail, instead of waiting, if another one has written in between.
 import asyncio
 import logging
 import random
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -337,9 +338,24 @@ def _count(engine: AsyncEngine, name: str, idle: Callable[[], int] = lambda: 0) 
     event.listen(pool, "checkin", lambda *_connection: in_use.set(pool.checkedout() - 1 - idle()))
 
 
+class SQLiteConnection(sqlite3.Connection):
+    """A connection whose transaction ends when it is closed, as it is after a cancelled statement.
+
+    SQLite keeps a closed connection and its write lock while one of its statements exists. The cursor of a cancelled
+    statement exists as long as anything refers to the CancelledError, through the frames of its traceback.
+    """
+
+    def close(self) -> None:
+        try:
+            self.rollback()
+        finally:
+            super().close()
+
+
 def _sqlite(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
     size: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if writes else {"pool_size": 8}
-    engine = create_async_engine(url, connect_args={"timeout": SQLITE_BUSY_SECONDS}, hide_parameters=True, **size)
+    driver = {"timeout": SQLITE_BUSY_SECONDS, "factory": SQLiteConnection}
+    engine = create_async_engine(url, connect_args=driver, hide_parameters=True, **size)
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:

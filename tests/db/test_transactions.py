@@ -1,14 +1,19 @@
 """A transaction that fails because of simultaneous ones is run again, a bounded number of times."""
 
 import asyncio
+from collections.abc import Coroutine, Generator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
 
 import pytest
+from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.locks import lock_lead
 from app.db.driver_errors import TransactionConflict
-from app.db.engine import MOST_RUNS, Database
-from app.db.models import Delivery, Lead
+from app.db.engine import MOST_RUNS, Database, Limits, connect
+from app.db.models import Delivery, Lead, User, WaitingInvitation
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
 from app.errors import ApiError, Code
 from app.observability import metrics
@@ -153,3 +158,84 @@ async def test_a_worker_runs_a_transaction_again(
     async with database.read() as session:
         delivery = await session.get_one(Delivery, 1)
     assert (delivery.status, delivery.attempts) == (DeliveryStatus.SENT, 1)
+
+
+# Cancellation
+
+
+@dataclass(slots=True)
+class CancelledAt:
+    """Awaits `work`, and cancels the current task where it waits for the n-th time, counted from 0.
+
+    The task is cancelled at once, or `late`: when what it waits for is done and it has not gone on yet.
+    """
+
+    work: Coroutine[Any, Any, None]
+    step: int
+    late: bool
+    is_cancelled: bool = False
+    """Whether `work` has waited so often."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        task, steps, thrown = asyncio.current_task(), self.work.__await__(), None
+        assert task
+        for number in count():
+            try:
+                waits_for = steps.throw(thrown) if thrown else steps.send(None)
+            except StopIteration:
+                return
+            if number == self.step:
+                self.is_cancelled = True
+                _cancel(task, waits_for if self.late else None)
+            try:
+                thrown = None
+                yield waits_for
+            except BaseException as error:
+                thrown = error
+
+
+def _cancel(task: asyncio.Task[Any], after: asyncio.Future[Any] | None) -> None:
+    if after is None:
+        task.cancel()
+    else:
+        after.add_done_callback(lambda _future: task.cancel())
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("is_first", [False, True])
+async def test_a_cancelled_write_holds_no_lock(database_url: str, cast: Cast, is_first: bool, late: bool) -> None:
+    """Cancel a write wherever it waits, as the first of its connection or a later one. The next one succeeds."""
+    database = connect(database_url, Limits(pool_size=1, pool_seconds=2))
+    cancelled: list[asyncio.Task[None]] = []  # they keep their errors, and those the cursors
+
+    async def write() -> None:
+        async with database.write() as session:
+            user = (await session.exec(select(User).where(col(User.id) == cast.bob.id))).one()
+            user.last_name = f"Example {len(cancelled)}"
+            session.add(WaitingInvitation(email="new@example.com", **invitation))
+            await session.flush()
+            await session.exec(delete(WaitingInvitation).returning(col(WaitingInvitation.id)))
+
+    async def run(work: CancelledAt) -> None:
+        await work
+
+    invitation: dict[str, Any] = {
+        "team_id": cast.team.id,
+        "inviter_id": cast.alice.id,
+        "status": DeliveryStatus.PENDING,
+        **dict.fromkeys(("invited_at", "mail_at", "next_attempt_at"), NOW),
+    }
+    try:
+        for step in count():
+            if is_first:
+                await database.write_engine.dispose()
+            work = CancelledAt(write(), step, late)
+            cancelled.append(asyncio.create_task(run(work)))
+            await asyncio.wait(cancelled)
+            async with asyncio.timeout(5):
+                await write()
+            if not work.is_cancelled:
+                break
+        assert len(cancelled) > 10
+    finally:
+        await database.close()
