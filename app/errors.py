@@ -94,6 +94,11 @@ def internal_error() -> ApiError:
     return ApiError(Code.INTERNAL_SERVER_ERROR, INTERNAL_MESSAGE)
 
 
+def too_complex(counted: int, allowed: int, what: str, message: str) -> ApiError:
+    """Return a QUERY_TOO_COMPLEX. `counted` is `allowed` + 1 where counting stops at the limit."""
+    return ApiError(Code.QUERY_TOO_COMPLEX, message, {"counted": counted, "allowed": allowed, "what": what})
+
+
 def bad_input(*problems: Problem) -> ApiError:
     """Return a BAD_USER_INPUT for one or more invalid values.
 

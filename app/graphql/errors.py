@@ -5,7 +5,7 @@ import logging
 from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionContext
 
-from app.errors import ApiError, Code, Problem, bad_input, internal_error
+from app.errors import ApiError, Code, Problem, bad_input, internal_error, too_complex
 from app.graphql.complexity import MAX_ERRORS
 from app.graphql.core_internals import is_null_in_non_null_field
 from app.graphql.strawberry_internals import core_schema
@@ -40,7 +40,9 @@ def _cut(errors: list[GraphQLError]) -> None:
     """Keep as many errors as a response may have, and add one with their total number."""
     if (counted := len(errors)) > MAX_ERRORS + 1:
         message = f"Too many errors: {counted}. At most {MAX_ERRORS} are allowed."
-        errors[MAX_ERRORS:] = [GraphQLError(message, path=errors[0].path, extensions={"code": Code.QUERY_TOO_COMPLEX})]
+        last = GraphQLError(message, path=errors[0].path)
+        _set_error(last, too_complex(counted, MAX_ERRORS, "errors", message))
+        errors[MAX_ERRORS:] = [last]
 
 
 def _list_problems(invalid: list[GraphQLError]) -> None:

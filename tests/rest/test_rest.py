@@ -316,6 +316,9 @@ def _nested(levels: int) -> str:
 async def test_a_query_above_a_limit_is_rejected(api: Api, leader: User, query: str) -> None:
     error = await _refused(api.user(leader), 400, f"/leads/3/offers?{query}")
     assert error["data"]["code"] == "QUERY_TOO_COMPLEX"
+    assert error["data"]["counted"] > error["data"]["allowed"] > 0
+    assert f"Too many {error['data']['what']}: {error['data']['counted']}. At most" in error["message"]
+    assert set(error["data"]) == {"code", "counted", "allowed", "what"}
 
 
 @pytest.mark.parametrize(
