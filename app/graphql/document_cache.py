@@ -1,6 +1,6 @@
 """The cache of documents. A document is parsed, measured and validated once."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -122,7 +122,17 @@ class DocumentCache:
         for error in filter(is_validation_aborted, errors):
             stopped = _why_stopped(error, len(errors))
             error.message, error.extensions = stopped.message, {"code": stopped.code, **stopped.extensions}
-        return tuple(errors)
+        return tuple(_merged(errors))
+
+
+def _merged(errors: Iterable[GraphQLError]) -> Iterator[GraphQLError]:
+    """Yield errors that say the same once, with all their locations: those of a variable that is used several times."""
+    alike: dict[str, list[GraphQLError]] = {}
+    for error in errors:
+        alike.setdefault(f"{error.message} {error.extensions}", []).append(error)
+    for first, *others in alike.values():
+        nodes = dict.fromkeys(node for error in (first, *others) for node in error.nodes or ())
+        yield GraphQLError(first.message, [*nodes], extensions=first.extensions) if others else first
 
 
 def _why_stopped(error: GraphQLError, counted: int) -> ApiError:

@@ -28,7 +28,7 @@ def translate(errors: list[GraphQLError], execution: ExecutionContext | None) ->
         tracing.record_outcome((errors[0].extensions or {})["code"])
     if execution is not None:
         _cut(errors)
-    _list_problems([error for error in errors if error.extensions and "field" in error.extensions])
+    _join_literals(errors)
 
 
 def _set_error(error: GraphQLError, client_error: ApiError) -> None:
@@ -45,12 +45,16 @@ def _cut(errors: list[GraphQLError]) -> None:
         errors[MAX_ERRORS:] = [last]
 
 
-def _list_problems(invalid: list[GraphQLError]) -> None:
-    """Add the list of all invalid values to each error if a document has several."""
-    if len(invalid) > 1 and all(error.path is None for error in invalid):
-        problems = [{"field": (e.extensions or {})["field"], "message": e.message} for e in invalid]
-        for error in invalid:
-            error.extensions = {**(error.extensions or {}), "problems": problems}
+def _join_literals(errors: list[GraphQLError]) -> None:
+    """Replace the errors of several invalid literals with one that lists them, as one error lists invalid variables."""
+    invalid = [error for error in errors if error.path is None and "field" in (error.extensions or {})]
+    if len(invalid) > 1:
+        problems = [Problem((error.extensions or {})["field"], error.message) for error in invalid]
+        joined = GraphQLError("", [node for error in invalid for node in error.nodes or ()])
+        _set_error(joined, bad_input(*problems))
+        joined.message = shortened(joined.message)
+        errors[errors.index(invalid[0])] = joined
+        errors[:] = [error for error in errors if error not in invalid]
 
 
 def _client_error(error: GraphQLError) -> ApiError | None:

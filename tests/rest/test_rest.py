@@ -468,3 +468,16 @@ async def test_the_statements_of_a_page_do_not_depend_on_its_length(api: Api, le
         statements.clear()
         assert (await api.user(leader).rest("GET", address)).status_code == 200
         assert len(statements) == 3
+
+
+async def test_an_invalid_value_is_reported_once(api: Api, leader: User) -> None:
+    for query in (
+        "$select=nope,nope",
+        "$select[]=nope&$select[]=nope",
+        "rank[$in]=x,x",
+        "nope=1&nope=2",
+        "$sort[x]=1&$sort[x]=1",
+    ):
+        error = await _refused(api.user(leader), 400, f"/leads/3/offers?{query}")
+        assert len(error["errors"]) == 1
+        assert error["message"].count("; ") == error["message"].count("; use")
