@@ -94,11 +94,17 @@ def internal_error() -> ApiError:
     return ApiError(Code.INTERNAL_SERVER_ERROR, INTERNAL_MESSAGE)
 
 
+def too_complex(counted: int, allowed: int, what: str, message: str) -> ApiError:
+    """Return a QUERY_TOO_COMPLEX. `counted` is `allowed` + 1 where counting stops at the limit."""
+    return ApiError(Code.QUERY_TOO_COMPLEX, message, {"counted": counted, "allowed": allowed, "what": what})
+
+
 def bad_input(*problems: Problem) -> ApiError:
-    """Return a BAD_USER_INPUT for one or more invalid values.
+    """Return a BAD_USER_INPUT for one or more invalid values. Problems that are equal are listed once.
 
     `extensions.field` is the field of the first; `extensions.problems` lists all where there are several.
     """
+    problems = tuple(dict.fromkeys(problems))
     first = problems[0]
     listed = {"problems": [{"field": p.field, "message": p.message} for p in problems]} if len(problems) > 1 else {}
     message = "; ".join(f"{p.field}: {p.message}" for p in problems[:MAX_DESCRIBED])

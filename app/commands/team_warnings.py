@@ -1,4 +1,4 @@
-"""Reads what the warnings of teams depend on: four statements for any number of teams, two without next teams."""
+"""Reads what the warnings of teams depend on: three statements for any number of teams, two without next teams."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -30,8 +30,10 @@ async def fetch_warnings(
 ) -> dict[int, list[TeamWarning]]:
     """Return the warnings of each team by its id. `unserved` are the channels that this server cannot send on."""
     ids = [team.id for team in teams]
-    people, older_teams = await fetch_people(session, ids), await _fetch_older_teams(session, ids)
-    next_teams = await fetch_next_teams(session, teams)
+    next_of = {team.id: team.next_team_id for team in teams if team.next_team_id is not None}
+    people = await fetch_people(session, {*ids, *next_of.values()})
+    older_teams, names = await _fetch_older_teams(session, ids), await _fetch_names(session, next_of.values())
+    next_teams = {team_id: NextTeam(names[next_id], people[next_id]) for team_id, next_id in next_of.items()}
     return {
         team.id: list(
             find_warnings(
@@ -85,14 +87,11 @@ async def fetch_people(session: AsyncSession, team_ids: Collection[int]) -> dict
     return people
 
 
-async def fetch_next_teams(session: AsyncSession, teams: Collection[Team]) -> dict[int, NextTeam]:
-    """Return the next team of each of these teams, by the id of the team that names it."""
-    next_of = {team.id: team.next_team_id for team in teams if team.next_team_id is not None}
-    if not next_of:
+async def _fetch_names(session: AsyncSession, team_ids: Collection[int]) -> dict[int, str]:
+    if not team_ids:
         return {}
-    named = select(Team.id, Team.name).where(member_of(col(Team.id), next_of.values()))
-    names, people = dict((await session.exec(named)).all()), await fetch_people(session, {*next_of.values()})
-    return {team_id: NextTeam(names[next_id], people[next_id]) for team_id, next_id in next_of.items()}
+    named = select(Team.id, Team.name).where(member_of(col(Team.id), team_ids))
+    return dict((await session.exec(named)).all())
 
 
 async def _fetch_older_teams(session: AsyncSession, team_ids: Collection[int]) -> dict[int, dict[str, str]]:

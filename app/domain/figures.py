@@ -15,7 +15,7 @@ from app.domain.bounds import LONGEST_FIGURES_IN_DAYS, MOST_GROUPS
 from app.domain.time_zones import instant_at
 from app.domain.timestamps import format_instant, storable
 from app.domain.validation import parse_timezone
-from app.errors import ApiError, Code, Problem
+from app.errors import Problem, too_complex
 
 PROMPT_SECONDS = 5 * 60
 """A claim counts as made within five minutes up to this many whole seconds."""
@@ -111,10 +111,10 @@ def _starts(span: Span, day: date, step: timedelta, zone: ZoneInfo) -> Iterator[
 
 
 def allow_groups(number: int) -> None:
-    """Raise QUERY_TOO_COMPLEX for more groups than allowed."""
+    """Raise QUERY_TOO_COMPLEX for more groups than allowed. Counting may stop at one more."""
     if number > MOST_GROUPS:
         message = f"There are more than {MOST_GROUPS:,} groups. Choose a shorter span, a filter, or another group."
-        raise ApiError(Code.QUERY_TOO_COMPLEX, message)
+        raise too_complex(number, MOST_GROUPS, "groups", message)
 
 
 def summarize(seconds: Iterable[int | None]) -> Durations:

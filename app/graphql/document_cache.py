@@ -1,6 +1,6 @@
 """The cache of documents. A document is parsed, measured and validated once."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -17,9 +17,9 @@ from graphql import (
 )
 
 from app.config import Settings
-from app.errors import ApiError, Code
+from app.errors import ApiError, Code, too_complex
 from app.graphql.complexity import MAX_CHARACTERS, MAX_ERRORS, MAX_TOKENS, ComplexityCalculator, ListArguments
-from app.graphql.core_internals import is_validation_aborted, parser_limit_message
+from app.graphql.core_internals import is_validation_aborted, parser_limit, parser_limit_message
 from app.graphql.validation_rules import RULES
 from app.lists.filters import allow
 
@@ -120,12 +120,29 @@ class DocumentCache:
             allow_empty_selection_sets=False,
         )
         for error in filter(is_validation_aborted, errors):
-            error.message = (
-                f"Validation stopped early: the document has more than {MAX_ERRORS} errors, or too many fields that "
-                "share a name. Correct the errors reported so far, or split the document."
-            )
-            error.extensions = {"code": Code.QUERY_TOO_COMPLEX}
-        return tuple(errors)
+            stopped = _why_stopped(error, len(errors))
+            error.message, error.extensions = stopped.message, {"code": stopped.code, **stopped.extensions}
+        return tuple(_merged(errors))
+
+
+def _merged(errors: Iterable[GraphQLError]) -> Iterator[GraphQLError]:
+    """Yield errors that say the same once, with all their locations: those of a variable that is used several times."""
+    alike: dict[str, list[GraphQLError]] = {}
+    for error in errors:
+        alike.setdefault(f"{error.message} {error.extensions}", []).append(error)
+    for first, *others in alike.values():
+        nodes = dict.fromkeys(node for error in (first, *others) for node in error.nodes or ())
+        yield GraphQLError(first.message, [*nodes], extensions=first.extensions) if others else first
+
+
+def _why_stopped(error: GraphQLError, counted: int) -> ApiError:
+    """Return why validation stopped at its last error. `counted` are all errors, this one included."""
+    if isinstance(error.original_error, ApiError):
+        return error.original_error
+    if counted > MAX_ERRORS:
+        message = f"Validation stopped early: the document has more than {MAX_ERRORS} errors. Correct the first ones."
+        return too_complex(counted, MAX_ERRORS, "errors", message)
+    return ApiError(Code.QUERY_TOO_COMPLEX, "Validation stopped early: the document is too complex. Split it.")
 
 
 def _parse(query: str) -> DocumentNode:
@@ -133,7 +150,12 @@ def _parse(query: str) -> DocumentNode:
         return parse(query, max_tokens=MAX_TOKENS, allow_empty_selection_sets=False)
     except GraphQLSyntaxError as error:
         if message := parser_limit_message(error):
-            raise ApiError(Code.QUERY_TOO_COMPLEX, f"{message} Split the document.") from error
+            limit = parser_limit(message)
+            message = f"{message} Split the document."
+            if limit is None:
+                raise ApiError(Code.QUERY_TOO_COMPLEX, message) from error
+            allowed, what = limit
+            raise too_complex(allowed + 1, allowed, what, message) from error
         raise
 
 

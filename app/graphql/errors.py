@@ -5,7 +5,7 @@ import logging
 from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode
 from strawberry.types.execution import ExecutionContext
 
-from app.errors import ApiError, Code, Problem, bad_input, internal_error
+from app.errors import ApiError, Code, Problem, bad_input, internal_error, too_complex
 from app.graphql.complexity import MAX_ERRORS
 from app.graphql.core_internals import is_null_in_non_null_field
 from app.graphql.strawberry_internals import core_schema
@@ -28,7 +28,7 @@ def translate(errors: list[GraphQLError], execution: ExecutionContext | None) ->
         tracing.record_outcome((errors[0].extensions or {})["code"])
     if execution is not None:
         _cut(errors)
-    _list_problems([error for error in errors if error.extensions and "field" in error.extensions])
+    _join_literals(errors)
 
 
 def _set_error(error: GraphQLError, client_error: ApiError) -> None:
@@ -40,15 +40,21 @@ def _cut(errors: list[GraphQLError]) -> None:
     """Keep as many errors as a response may have, and add one with their total number."""
     if (counted := len(errors)) > MAX_ERRORS + 1:
         message = f"Too many errors: {counted}. At most {MAX_ERRORS} are allowed."
-        errors[MAX_ERRORS:] = [GraphQLError(message, path=errors[0].path, extensions={"code": Code.QUERY_TOO_COMPLEX})]
+        last = GraphQLError(message, path=errors[0].path)
+        _set_error(last, too_complex(counted, MAX_ERRORS, "errors", message))
+        errors[MAX_ERRORS:] = [last]
 
 
-def _list_problems(invalid: list[GraphQLError]) -> None:
-    """Add the list of all invalid values to each error if a document has several."""
-    if len(invalid) > 1 and all(error.path is None for error in invalid):
-        problems = [{"field": (e.extensions or {})["field"], "message": e.message} for e in invalid]
-        for error in invalid:
-            error.extensions = {**(error.extensions or {}), "problems": problems}
+def _join_literals(errors: list[GraphQLError]) -> None:
+    """Replace the errors of several invalid literals with one that lists them, as one error lists invalid variables."""
+    invalid = [error for error in errors if error.path is None and "field" in (error.extensions or {})]
+    if len(invalid) > 1:
+        problems = [Problem((error.extensions or {})["field"], error.message) for error in invalid]
+        joined = GraphQLError("", [node for error in invalid for node in error.nodes or ()])
+        _set_error(joined, bad_input(*problems))
+        joined.message = shortened(joined.message)
+        errors[errors.index(invalid[0])] = joined
+        errors[:] = [error for error in errors if error not in invalid]
 
 
 def _client_error(error: GraphQLError) -> ApiError | None:

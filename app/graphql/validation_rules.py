@@ -19,6 +19,7 @@ from graphql import (
     ObjectValueNode,
     OperationDefinitionNode,
     OverlappingFieldsCanBeMergedRule,
+    SelectionSetNode,
     ValidationContext,
     ValueNode,
     ValuesOfCorrectTypeRule,
@@ -32,8 +33,8 @@ from graphql import (
 from graphql.language import SKIP, Visitor, visit
 from graphql.type import GraphQLInputType, is_input_type, is_non_null_type
 
-from app.errors import Code, Problem
-from app.graphql.core_internals import limit_comparisons
+from app.errors import Code, Problem, too_complex
+from app.graphql.core_internals import has_compared_too_many, limit_comparisons
 from app.graphql.strawberry_internals import MaybeNullValidationRule, OneOfInputValidationRule
 
 Path = list[str | int]
@@ -74,6 +75,17 @@ class BoundedOverlapRule(OverlappingFieldsCanBeMergedRule):
     def __init__(self, context: ValidationContext) -> None:
         super().__init__(context)
         limit_comparisons(self, MAX_COMPARISONS)
+
+    def enter_selection_set(self, node: SelectionSetNode, *args: Any) -> None:
+        try:
+            super().enter_selection_set(node, *args)
+        except GraphQLError as error:
+            if not has_compared_too_many(self):
+                raise
+            what = "pairs of fields that share a name"
+            message = f"Validation stopped early: the document has more than {MAX_COMPARISONS} {what}. Split it."
+            error.original_error = too_complex(MAX_COMPARISONS + 1, MAX_COMPARISONS, what, message)
+            raise
 
 
 REPLACEMENTS: dict[type[ASTValidationRule], type[ASTValidationRule]] = {

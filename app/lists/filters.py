@@ -19,7 +19,7 @@ from sqlalchemy import ColumnElement, UnaryExpression, and_, bindparam, exists, 
 
 from app.db.functions import folded, member_of, position_in, set_parameter
 from app.db.list_fields import FilteredRow, Flag, RelatedRow
-from app.errors import ApiError, Code
+from app.errors import too_complex
 
 MAX_CONDITIONS = 250
 """Conditions of all lists that one request reads."""
@@ -131,7 +131,7 @@ def allow(counted: int, allowed: int, what: str, within: str = "") -> None:
     """Raise QUERY_TOO_COMPLEX if a request has more than `allowed` of something. `within` says where it is counted."""
     if counted > allowed:
         message = f"Too many {what}: {counted}. At most {allowed} are allowed{within}."
-        raise ApiError(Code.QUERY_TOO_COMPLEX, message, {"counted": counted, "allowed": allowed, "what": what})
+        raise too_complex(counted, allowed, what, message)
 
 
 def matches(where: Where, columns: Columns) -> ColumnElement[bool]:

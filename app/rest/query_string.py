@@ -9,13 +9,14 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeGuard
+from urllib.parse import unquote_plus
 
 import qs_codec
 from qs_codec.enums.charset import Charset
 from qs_codec.enums.decode_kind import DecodeKind
 from qs_codec.utils.decode_utils import DecodeUtils
 
-from app.errors import ApiError, Code, Problem, bad_input
+from app.errors import Problem, bad_input, too_complex
 from app.lists import filters
 from app.lists.filters import EVERYTHING, LISTS, SEARCHES, AllOf, AnyOf, Condition, Operator, Sort, Where, allow
 from app.lists.pagination import DEFAULT_LIMIT, PageRequest, clamp
@@ -107,9 +108,10 @@ def _decode(query_string: str) -> dict[str, Any]:
     try:
         return qs_codec.decode(query_string, _OPTIONS)
     except IndexError as error:
-        raise ApiError(
-            Code.QUERY_TOO_COMPLEX, f"Too many brackets after a name: at most {_DEPTH} are allowed."
-        ) from error
+        names = (unquote_plus(each.partition("=")[0]) for each in query_string.split("&"))
+        counted = max(_DEPTH + 1, *(name.count("[") for name in names))
+        message = f"Too many brackets after a name: {counted}. At most {_DEPTH} are allowed."
+        raise too_complex(counted, _DEPTH, "brackets after a name", message) from error
 
 
 def _inside(path: str, name: str) -> str:

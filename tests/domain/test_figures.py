@@ -119,6 +119,7 @@ def test_too_many_groups_are_refused() -> None:
     with pytest.raises(ApiError) as refused:
         allow_groups(MOST_GROUPS + 1)
     assert refused.value.code is Code.QUERY_TOO_COMPLEX
+    assert refused.value.extensions == {"counted": MOST_GROUPS + 1, "allowed": MOST_GROUPS, "what": "groups"}
 
 
 def test_durations_are_summarized() -> None:

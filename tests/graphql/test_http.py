@@ -99,10 +99,37 @@ async def test_all_invalid_values_are_named(api: Api, cast: Cast) -> None:
     assert sorted(problem["field"] for problem in as_variable["problems"]) == named
 
     as_literal = (await bob.send(f"{{ leadOffers(where: {_literal(where)}) {{ total }} }}"))["errors"]
+    assert len(as_literal) == 1
     assert sorted(problem["field"] for problem in as_literal[0]["extensions"]["problems"]) == named
 
     negative = await bob.refusal("{ leadOffers(limit: -1, skip: -1) { total } }")
     assert [problem["field"] for problem in negative["problems"]] == ["limit", "skip"]
+
+
+DUE = "leadOffers(where: {notifyAt: {lt: #}}) { total }"
+IN_FRAGMENT = f"fragment F on Query {{ b: {DUE} }}"
+AT = "leadOffers(where: {notifyAt: {in: [#, #]}}) { total }"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables", "code", "places"),
+    [
+        (f"query ($d: DateTime) {{ a: {DUE} b: {DUE} }}".replace("#", "$d"), {"d": "x"}, "BAD_USER_INPUT", 1),
+        (f"query ($d: DateTime!) {{ a: {AT} }}".replace("#", "$d"), {"d": "x"}, "BAD_USER_INPUT", 1),
+        (f"query ($d: DateTime!) {{ a: {DUE} ...F }} {IN_FRAGMENT}".replace("#", "$d"), {}, "BAD_USER_INPUT", 1),
+        (f"query ($d: Int) {{ a: {DUE} b: {DUE} }}".replace("#", "$d"), {"d": 1}, "GRAPHQL_VALIDATION_FAILED", 3),
+        (f"query ($d: DateTime) {{ a: {AT} }}".replace("#", "$d"), {}, "GRAPHQL_VALIDATION_FAILED", 3),
+        (f"{{ a: {DUE} b: {DUE} }}".replace("#", "$d"), {}, "GRAPHQL_VALIDATION_FAILED", 3),
+        (f"{{ ...F ...F }} {IN_FRAGMENT}".replace("#", '"x"'), {}, "BAD_USER_INPUT", 1),
+        (f"{{ a: {DUE} b: {DUE} }}".replace("#", '"x"'), {}, "BAD_USER_INPUT", 2),
+    ],
+)
+async def test_an_invalid_value_is_reported_once(
+    api: Api, cast: Cast, query: str, variables: dict[str, Any], code: str, places: int
+) -> None:
+    (error,) = (await api.user(cast.bob).send(query, **variables))["errors"]
+    assert (error["extensions"]["code"], len(error["locations"])) == (code, places)
+    assert "problems" not in error["extensions"]
 
 
 async def test_an_invalid_variable_inside_a_literal_is_named_from_the_argument(api: Api, cast: Cast) -> None:

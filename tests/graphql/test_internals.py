@@ -18,9 +18,11 @@ from graphql import (
 )
 
 from app.graphql.core_internals import (
+    has_compared_too_many,
     is_null_in_non_null_field,
     is_validation_aborted,
     limit_comparisons,
+    parser_limit,
     parser_limit_message,
 )
 from app.graphql.schema import OperationRules, schema
@@ -47,6 +49,7 @@ def test_the_limits_of_the_parser_are_recognised_by_their_message(query: str, ex
     with pytest.raises(GraphQLSyntaxError) as error:
         parse(query, max_tokens=4)
     assert parser_limit_message(error.value) == exceeded
+    assert parser_limit(exceeded or "Document is nested too deeply.") == ((4, "tokens") if exceeded else None)
 
 
 def test_an_aborted_validation_is_recognised() -> None:
@@ -62,11 +65,14 @@ def test_the_comparisons_of_fields_can_be_limited() -> None:
         def __init__(self, context: ValidationContext) -> None:
             super().__init__(context)
             limit_comparisons(self, 10)
+            limited.append(self)
 
+    limited: list[Limited] = []
     document = parse("{ " + "name " * 20 + "}")
     assert validate(SCHEMA, document) == []
     errors = validate(SCHEMA, document, [Limited])
     assert any(map(is_validation_aborted, errors))
+    assert has_compared_too_many(limited[0])
 
 
 def test_a_null_in_a_non_null_field_is_recognised_by_its_message() -> None:

@@ -316,6 +316,9 @@ def _nested(levels: int) -> str:
 async def test_a_query_above_a_limit_is_rejected(api: Api, leader: User, query: str) -> None:
     error = await _refused(api.user(leader), 400, f"/leads/3/offers?{query}")
     assert error["data"]["code"] == "QUERY_TOO_COMPLEX"
+    assert error["data"]["counted"] > error["data"]["allowed"] > 0
+    assert f"Too many {error['data']['what']}: {error['data']['counted']}. At most" in error["message"]
+    assert set(error["data"]) == {"code", "counted", "allowed", "what"}
 
 
 @pytest.mark.parametrize(
@@ -465,3 +468,16 @@ async def test_the_statements_of_a_page_do_not_depend_on_its_length(api: Api, le
         statements.clear()
         assert (await api.user(leader).rest("GET", address)).status_code == 200
         assert len(statements) == 3
+
+
+async def test_an_invalid_value_is_reported_once(api: Api, leader: User) -> None:
+    for query in (
+        "$select=nope,nope",
+        "$select[]=nope&$select[]=nope",
+        "rank[$in]=x,x",
+        "nope=1&nope=2",
+        "$sort[x]=1&$sort[x]=1",
+    ):
+        error = await _refused(api.user(leader), 400, f"/leads/3/offers?{query}")
+        assert len(error["errors"]) == 1
+        assert error["message"].count("; ") == error["message"].count("; use")

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from strawberry import UNSET
 
-from app.errors import ApiError, Code
+from app.errors import ApiError, Code, too_complex
 from app.graphql.errors import translate
 from app.graphql.request import is_subscription, name_span
 from app.graphql.responses import as_graphql
@@ -146,7 +146,8 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
             f"This connection already runs {maximum} operations, which is the maximum. Complete one, or open another "
             "connection."
         )
-        error = GraphQLError(text, extensions={"code": Code.QUERY_TOO_COMPLEX})
+        error = as_graphql(too_complex(maximum + 1, maximum, "operations of one connection", text))
+        translate([error], None)
         await self.send_message({"id": message["id"], "type": "error", "payload": [error.formatted]})
 
     async def run_operation(self, operation: Operation[Any, None]) -> None:

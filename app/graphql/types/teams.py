@@ -32,7 +32,9 @@ TeamRow = strawberry.Parent[models.Team]
 async def _warnings(team: TeamRow, info: Info) -> Sequence[TeamWarningRow] | None:
     if not await info.context.can_read(team, TEAM_WARNINGS):
         return None
-    return await info.context.loaders.warnings.load(team.id)
+    loaders = info.context.loaders
+    loaders.row(models.Team).prime(team.id, team)  # the row is at hand: `warnings` need not read it again
+    return await loaders.warnings.load(team.id)
 
 
 async def _warned_user(warning: strawberry.Parent[TeamWarningRow], info: Info) -> models.User | None:
