@@ -62,11 +62,10 @@ from app.domain.enums import (
 )
 from app.graphql.schema import schema
 from tests.support.api import Api
-from tests.support.processes import FULL
 from tests.support.world import NOW
 
-PAUSES = (2, 3) if FULL else (2,)
-"""After how many statements one mutation of a pair pauses until the other one has ended or waits for a lock."""
+PAUSES = {"first": 2, "second": 3}
+"""After how many statements either mutation of a pair pauses until the other one has ended or waits for a lock."""
 
 STALLED_SECONDS = 0.02
 """A mutation that has run no statement for this long waits for a lock, and the other one goes on alone."""
@@ -462,7 +461,7 @@ class Schedule:
     """The number of statements before the pause."""
 
 
-SCHEDULES = [Schedule(), *(Schedule(who, after) for after in PAUSES for who in ("first", "second"))]
+SCHEDULES = [Schedule(), *(Schedule(who, after) for who, after in PAUSES.items())]
 
 
 @dataclass

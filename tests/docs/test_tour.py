@@ -20,6 +20,7 @@ from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import World
 
 STEPS = re.findall(r"```(?:graphql\n# (Alice|Bob)|sh)\n(.*?)```", DOCS["tour"], re.DOTALL)
+STATUSES = "query ($id: ID!) { leadOffers(leadId: $id) { data { status } } }"
 CLAIM = 'curl --request POST "$LINK"\n'
 
 
@@ -37,6 +38,7 @@ class Tour:
 
     async def take(self, name: str, step: str) -> None:
         if step == CLAIM:
+            await until(self.all_sent)
             self.claimed = (await self.viewers["Bob"].http.post(await self.link_of("bob@example.com"))).text
             return
         variables = {variable: self.known[variable] for variable in re.findall(r"\$(\w+): ID!", step)}
@@ -51,6 +53,11 @@ class Tour:
         client = await self.stack.enter_async_context(signed_in(url_of(viewer), viewer.token))
         await client.subscribe(document, **variables)
         return client
+
+    async def all_sent(self) -> bool:
+        """Return whether the server knows that both e-mails were sent. It learns that after they have arrived."""
+        answer = await self.viewers["Alice"].ask(STATUSES, id=self.known["leadId"])
+        return {offer["status"] for offer in answer["leadOffers"]["data"]} == {"SENT"}
 
     async def link_of(self, address: str) -> str:
         """Return the path of the link in the e-mail to this address."""

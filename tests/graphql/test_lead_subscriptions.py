@@ -7,10 +7,11 @@ from sqlmodel import col, select
 
 from app.access import visibility
 from app.access.tokens import issue_token
-from app.db.models import Lead
+from app.db.models import Delivery, Lead
 from app.domain.enums import LeadOfferStatus
 from app.main import create_app
 from app.worker.channels.registry import make_channels
+from app.worker.leases import wake_workers
 from tests.graphql.test_event_streams import following
 from tests.support.api import Api, settings_for
 from tests.support.graphql_ws import Client, Watchers, signed_in, submit, url_of
@@ -106,6 +107,8 @@ async def test_a_lead_that_the_worker_gives_up_is_an_event(database_url: str, ca
         async with signed_in(url, token) as client:
             await client.subscribe("subscription { leadChanged { lead { id nextStep { at } } } }")
             await change(world, lead, gives_up_at=datetime.now(UTC))
+            async with world.database.write() as session:
+                await wake_workers(session, Delivery)  # a worker on PostgreSQL may have begun to rest
             while True:  # PostgreSQL tells of the time that the test has written as well
                 told = await client.next()
                 assert told["lead"]["id"] == str(lead.id)

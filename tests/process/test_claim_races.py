@@ -19,7 +19,7 @@ from tests.support.processes import FULL, server
 from tests.support.world import Cast, World
 
 MEMBERS = 32
-LEADS = 200 if FULL else 12
+LEADS = 100 if FULL else 12
 
 
 @pytest.mark.slow

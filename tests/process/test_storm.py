@@ -28,7 +28,7 @@ from tests.support.processes import FULL, server, start, stop
 from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import Cast, World
 
-SECONDS = 20 if FULL else 6
+SECONDS = 12 if FULL else 6
 MAILS = 50 if FULL else 10
 """The number of e-mails after which a worker gets SIGTERM, in the middle of its work, and another takes its place."""
 

@@ -37,7 +37,7 @@ from tests.support.processes import FULL, server, start, stop
 from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import Cast, World
 
-SECONDS = 30 if FULL else 10
+SECONDS = 20 if FULL else 10
 MAILS = 5
 """The number of e-mails after which a worker is killed or stopped, in the middle of its work."""
 LONGEST_LIFE = 60.0

