@@ -29,6 +29,8 @@ find_python() {
 make_venv() {
   local python
   [ "$(cat .venv/made-in 2>/dev/null)" = "$root" ] && .venv/bin/python -c '' 2>/dev/null && return
+  # --clear would follow a link and empty the folder of another worktree.
+  [ ! -L .venv ] || die ".venv is a link to $(readlink .venv), which was made for another folder; remove the link first"
   python=$(find_python)
   say "Creating .venv with $("$python" --version)"
   "$python" -m venv --clear .venv || die "$python cannot create virtual environments (on Debian: apt-get install python3-venv)"
