@@ -21,7 +21,7 @@ ON_POSTGRESQL = [
     *("commands/test_lock_order.py", "lists/test_page_reads.py"),
 ]
 ON_SQLITE = ["process/test_redis.py", "process/test_rolling_restart.py"]
-"""Tests that take seconds and have nothing to do with the database."""
+"""Tests that take seconds and are about one database or none."""
 collect_ignore = ON_SQLITE if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ON_POSTGRESQL
 
 
@@ -50,12 +50,30 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
         collector.config.pluginmanager.import_plugin("tests.support.fixtures")
 
 
+def _is_in(path: Path, files: list[str]) -> bool:
+    return path.relative_to(TESTS).as_posix() in files
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests with processes, which scripts/test runs one after the other with nothing beside them."""
     if item.path.is_relative_to(TESTS / "process"):
         item.add_marker(pytest.mark.process)
     if item.get_closest_marker("slow"):
         item.add_marker(pytest.mark.timeout(600))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL leave out what has nothing to do with the database, except tests that start processes."""
+    if os.environ.get("LEAD_OFFERS_TEST_DATABASE") != "postgresql":
+        return
+
+    def is_known(item: pytest.Item) -> bool:
+        uses_database = "clone" in getattr(item, "fixturenames", ())
+        return not uses_database and "process" not in item.keywords and not _is_in(item.path, ON_POSTGRESQL)
+
+    known = {item for item in items if is_known(item)}
+    items[:] = [item for item in items if item not in known]
+    config.hook.pytest_deselected(items=[*known])
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,5 +1,6 @@
 """The OpenAPI document is complete, and the server behaves as it says."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -42,6 +43,9 @@ warnings = false # most generated teams are unknown
 expected-statuses = ["2xx", 400]
 """
 
+SEED = {"sqlite": "1", "postgresql": "2"}[os.environ.get("LEAD_OFFERS_TEST_DATABASE", "sqlite")]
+"""Each database gets requests of its own."""
+
 SCHEMATHESIS = str(Path(sys.executable).with_name("schemathesis"))
 
 
@@ -82,6 +86,6 @@ async def test_schemathesis_finds_nothing(
     settings = settings_for(database_url, rate_limit_per_intake_key="100000/minute")
     with live_server(create_app(settings, clock=lambda: NOW)) as url:
         signed_in = ["--header", f"Authorization: Bearer {token}"]
-        bounds = ["--max-examples", "20", "--seed", "1", "--generation-database", "none"]
+        bounds = ["--max-examples", "12", "--seed", SEED, "--generation-database", "none"]
         report = await run(SCHEMATHESIS, "run", f"{url}/openapi.json", *signed_in, *bounds, "--no-color", cwd=tmp_path)
     assert "No issues found" in report
