@@ -131,6 +131,21 @@ async def test_a_subscription_can_be_limited_to_a_team(live: Api, cast: Cast, wo
     await clients[1].nothing(0.1)
 
 
+async def test_only_the_creator_learns_by_a_team_which_one_was_offered_a_lead_last(
+    live: Api, cast: Cast, world: World, watch: Watchers
+) -> None:
+    offering = await world.team(cast.alice, zipcodes=["94105"])
+    await world.member(offering, cast.bob)
+    lead = await world.zipcode_lead(cast.alice, "94105")
+    await submit(live, cast, lead.id)
+    by_team = [await watch(user, query=CHANGED, teamId=offering.id) for user in (cast.alice, cast.bob)]
+    everything = await watch(cast.bob, query=CHANGED)
+    await live.user(cast.alice).ask(UPDATE, id=lead.id, input={"type": "Seller"})
+    assert await heard(by_team[0]) == (str(lead.id), False)
+    assert await heard(everything) == (str(lead.id), False)
+    await by_team[1].nothing(0.2)
+
+
 @pytest.mark.parametrize("team_id", ["999", "x", "", "0", "99999999999999999999"])
 async def test_a_team_that_the_viewer_cannot_see_is_not_found(
     live: Api, cast: Cast, world: World, team_id: str

@@ -83,8 +83,8 @@ async def _lead_changed(
     team_id: Annotated[
         strawberry.ID | None,
         argument(
-            description="Sends only leads of this team: the leads whose team it is, and those that it was offered "
-            "last. NOT_FOUND if you cannot see the team. Null counts as left out."
+            description="Sends only leads of this team: the leads whose team it is, and of the leads that you created "
+            "those that it was offered last. NOT_FOUND if you cannot see the team. Null counts as left out."
         ),
     ] = UNSET,
 ) -> AsyncGenerator[LeadChange, None]:

@@ -10,7 +10,7 @@ between.
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import Context
 from datetime import datetime
@@ -29,7 +29,7 @@ from app.db.engine import Database
 from app.db.listener import Listener
 from app.errors import ApiError, Code
 from app.graphql.subscriptions.close_codes import CloseCode
-from app.graphql.subscriptions.recipients import Recipients, lead_recipients, offer_recipients, teams_of_leads
+from app.graphql.subscriptions.recipients import Groups, Recipients, lead_recipients, offer_recipients, teams_of_leads
 from app.graphql.subscriptions.shared_reads import SharedReads
 
 logger = logging.getLogger(__name__)
@@ -117,9 +117,6 @@ class Subscriber(Generic[C]):
 Subscribers = Mapping[int, Sequence[Subscriber[C]]]
 """Subscribers by the id of their user."""
 
-Groups = Mapping[int, Collection[int]]
-"""The leads of changed offers, or the teams of changed leads, by the id of the offer or lead."""
-
 Route = Callable[[Mapping[int, C], Subscribers[C]], Awaitable[tuple[Recipients, Groups]]]
 """Returns who can see the changed rows and what those belong to, for some changes by the ids of their rows."""
 
@@ -181,9 +178,14 @@ class Topic(Generic[C]):
                     continue
                 reads = SharedReads()
                 for one in subscribers[user_id]:
-                    if one.only is None or one.only in groups.get(key, ()):
+                    if one.only is None or _belongs(groups.get(key, {}), one.only, user_id):
                         one.put(change, reads)
                 await self._turns.wait()
+
+
+def _belongs(groups: Mapping[int, int | None], group_id: int, user_id: int) -> bool:
+    """Whether a row belongs to a group, as far as the user may know."""
+    return group_id in groups and groups[group_id] in (None, user_id)
 
 
 class Hub:
@@ -256,7 +258,7 @@ class Hub:
     async def _route_offers(
         self, changes: Mapping[int, OfferChange], subscribers: Subscribers[OfferChange]
     ) -> tuple[Recipients, Groups]:
-        groups = {offer_id: (change.lead_id,) for offer_id, change in changes.items()}
+        groups: Groups = {offer_id: {change.lead_id: None} for offer_id, change in changes.items()}
         leads = {change.lead_id for change in changes.values()}
         users = [
             user_id

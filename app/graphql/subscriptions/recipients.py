@@ -15,6 +15,10 @@ from app.db.models import Lead, LeadOffer, User
 Recipients = Mapping[int, Collection[int]]
 """The ids of the users who can see a row, by the id of the row."""
 
+Groups = Mapping[int, Mapping[int, int | None]]
+"""The lead of an offer, or the teams of a lead, by the id of the offer or lead. Each comes with the id of the only user
+who may know of it, or None if every recipient may."""
+
 
 async def offer_recipients(db: Database, offer_ids: Collection[int], user_ids: Collection[int]) -> Recipients:
     """Return which of these users can see which of these offers."""
@@ -40,10 +44,16 @@ async def lead_recipients(db: Database, lead_ids: Collection[int], now: datetime
     return found
 
 
-async def teams_of_leads(db: Database, lead_ids: Collection[int]) -> Mapping[int, Collection[int]]:
-    """Return the teams that each of these leads belongs to: the named one, and the one that was offered it last."""
+async def teams_of_leads(db: Database, lead_ids: Collection[int]) -> Groups:
+    """Return the teams that each of these leads belongs to: the named one, and the one that was offered it last.
+
+    The latter belongs to the lead for its creator alone, as in `list_fields.rollout_team_id`.
+    """
     teams = (col(Lead.team_id), team_of_last_step(col(Lead.id)))
-    statement = select(col(Lead.id), *teams).where(member_of(col(Lead.id), lead_ids))
+    statement = select(col(Lead.id), col(Lead.creator_id), *teams).where(member_of(col(Lead.id), lead_ids))
+    found: dict[int, dict[int, int | None]] = {}
     async with db.read() as session:
-        rows = (await session.exec(statement)).all()
-    return {lead_id: {team_id for team_id in team_ids if team_id is not None} for lead_id, *team_ids in rows}
+        for lead_id, creator_id, named, offered in (await session.exec(statement)).all():
+            of_creator = {} if offered is None else {offered: creator_id}
+            found[lead_id] = {**of_creator, **({} if named is None else {named: None})}
+    return found
