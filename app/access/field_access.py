@@ -33,7 +33,8 @@ from sqlmodel import SQLModel, col
 
 from app.access.visibility import IdValue, has_accepted, is_in_team
 from app.db.models import Contact, DistributionOption, Lead, Team, User
-from app.domain.enums import OrderMethod
+from app.db.types import stored
+from app.domain.enums import OrderMethod, RequestStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +140,15 @@ def option_of(member: Any, viewer_id: IdValue) -> ColumnElement[int | None]:
 
 
 def state_of(member: Any, value: Any, viewer_id: IdValue) -> ColumnElement[Any]:
-    """The value, which is made of the member's user, if the viewer created the team; otherwise null."""
+    """The value, which is made of the member's user, if the viewer created the team and the user joined it.
+
+    Otherwise null: anybody can invite somebody whose address they know.
+    """
     found = select(value).where(
-        col(User.id) == member.user_id, col(Team.id) == member.team_id, col(Team.creator_id) == viewer_id
+        member.request_status == stored(RequestStatus.ACCEPTED),
+        col(User.id) == member.user_id,
+        col(Team.id) == member.team_id,
+        col(Team.creator_id) == viewer_id,
     )
     return found.correlate_except(User, Team).scalar_subquery()
 

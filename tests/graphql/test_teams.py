@@ -431,7 +431,7 @@ async def test_a_member_shows_their_option_and_state_to_the_creator(api: Api, wo
         ("Bob", True, None, None),
         ("Away", True, "2026-03-02T09:01:00.000Z", {"rank": 2}),
         ("Back", False, None, {"rank": 3}),
-        ("Asked", True, None, {"rank": 4}),
+        ("Asked", None, None, {"rank": 4}),
     ]
 
     async def members(viewer: User) -> list[tuple[Any, ...]]:

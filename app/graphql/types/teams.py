@@ -199,12 +199,14 @@ class TeamMember:
     is_active: bool | None = computed(
         models.TeamMember,
         lambda member, access: field_access.state_of(member, models.User.is_active, access.viewer_id),
-        "Whether the member's account is active. A submit skips inactive users. Null unless you created the team.",
+        "Whether the member's account is active. A submit skips inactive users. Null unless you created the team and "
+        "the member has accepted.",
     )
     away_until: datetime | None = computed(
         models.TeamMember,
         _away_until,
-        "Until when the member is away. Null unless you created the team, and when not away.",
+        "Until when the member is away. Null unless you created the team and the member has accepted, and when not "
+        "away.",
     )
 
 
