@@ -1,4 +1,4 @@
-"""What each screen asks the server for: at most two requests, each of one SQL statement, and none on a way back.
+"""Requests of the screens: at most two each, of one SQL statement each, and none on the way back to a screen.
 
 The figures are the exception: Python computes their periods, so that each list of them takes a statement of its own.
 """
