@@ -62,7 +62,7 @@ async def preview_lead_offers(
             check.refuse("at", f"must not be before {format_instant(now)}, which is now")
     submission = await prepare_submission(session, viewer_id, lead_id, now, at=at, lock=False)
     team, planned = submission.chosen.team, submission.chosen.plan
-    people = (await fetch_people(session, [team.id]))[team.id]
+    people = await fetch_people(session, team.id)
     offered_to = {offer.user_id for offer in planned.offers}
     warnings = tuple(
         warning

@@ -1,4 +1,4 @@
-"""SQL functions of our own, compiled for both databases: lists, rows as a parameter, text without case, and times.
+"""SQL functions of our own, compiled for both databases: lists, rows as a parameter or as JSON, and text without case.
 
 `IN (?, ?, …)` and `VALUES (?, ?, …), …` take one parameter per value. Both databases allow about 32,000 parameters, and
 each number of them makes another statement. A list or rows bound as a single parameter keep the text of the statement
@@ -172,6 +172,57 @@ class _Gathered(FunctionElement[list[int]]):
 def _gathered(element: _Gathered, compiler: SQLCompiler, **options: Any) -> str:
     function = "json_group_array" if compiler.dialect.name == "sqlite" else "array_agg"
     return f"{function}({compiler.process(element.clauses, **options)})"
+
+
+# Rows as one JSON text
+
+
+def json_row(*values: Any) -> ColumnElement[str]:
+    """Return the values as a JSON array. A value that is JSON itself, also by a subquery, is nested."""
+    return _JsonRow(*values)
+
+
+def json_rows(*values: Any) -> ColumnElement[str]:
+    """Return a JSON array of the arrays of these values, one of each row of a group, in any order."""
+    return _JsonRows(_JsonRow(*values))
+
+
+class _Json(UserDefinedType[str]):
+    """A JSON text."""
+
+    cache_ok = True
+
+
+class _JsonRow(FunctionElement[str]):
+    inherit_cache = True
+    type = _Json()
+
+
+class _JsonRows(FunctionElement[str]):
+    inherit_cache = True
+    type = _Json()
+
+
+@compiles(_JsonRow, "postgresql")
+def _postgresql_json_row(element: _JsonRow, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_build_array({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_JsonRow, "sqlite")
+def _sqlite_json_row(element: _JsonRow, compiler: SQLCompiler, **options: Any) -> str:
+    """SQLite takes the JSON of a subquery as a text, unless `json` says what it is."""
+    texts = [(isinstance(each.type, _Json), compiler.process(each, **options)) for each in element.clauses]
+    return f"json_array({', '.join(f'json({text})' if is_json else text for is_json, text in texts)})"
+
+
+@compiles(_JsonRows, "postgresql")
+def _postgresql_json_rows(element: _JsonRows, compiler: SQLCompiler, **options: Any) -> str:
+    return f"coalesce(json_agg({compiler.process(element.clauses, **options)}), '[]')"
+
+
+@compiles(_JsonRows, "sqlite")
+def _sqlite_json_rows(element: _JsonRows, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **options)})"
 
 
 # Text without regard to case

@@ -44,7 +44,7 @@ class Context:
         """Drop everything loaded so far, because a mutation has changed it or time has passed."""
         may_write = true() if ApiScope.WRITE in self.viewer.scopes else false()
         self.access = AccessContext(self.viewer.id, self.now, may_write)
-        self.loaders = Loaders(self.db, self.access, self.settings)
+        self.loaders = Loaders(self.db, self.access)
 
     async def can_read(self, row: Any, rule: AccessRule) -> bool:
         """Whether the rule grants the viewer its fields of the row. Takes a statement only if the row cannot tell."""

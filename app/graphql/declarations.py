@@ -4,7 +4,7 @@ They are the metadata of Strawberry's fields, put there by the functions in `fie
 column of its own name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlmodel import SQLModel
 
 from app.access.field_access import AccessContext, AccessRule
 from app.access.list_fields import no_fields
+from app.config import Settings
 from app.db.list_fields import Fields
 from app.lists.pagination import Visible
 
@@ -102,6 +103,21 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
+class Derived:
+    """Objects that a function makes of facts: of a JSON text that an expression over this row reads.
+
+    The fields of the objects show attributes, or rows whose ids are in attributes. `related` is the condition on the
+    rows that they can show, by the columns of their table and the id of this row. It is null where `rule` does not
+    grant it.
+    """
+
+    facts: Expression
+    derive: Callable[[Any, Settings], Sequence[Any]]
+    related: Callable[[Any, Any], ColumnElement[bool]]
+    rule: AccessRule
+
+
+@dataclass(frozen=True, slots=True)
 class RootPage:
     """A page of all rows of `model` that the viewer can see.
 
@@ -142,5 +158,7 @@ class Viewer:
     model: type[SQLModel]
 
 
-Declaration = Computed | Reference | Children | NestedPage | Embedded | RootPage | RootCounts | Lookup | Viewer
-DECLARATIONS = (Computed, Reference, Children, NestedPage, Embedded, RootPage, RootCounts, Lookup, Viewer)
+Declaration = (
+    Computed | Reference | Children | NestedPage | Embedded | Derived | RootPage | RootCounts | Lookup | Viewer
+)
+DECLARATIONS = (Computed, Reference, Children, NestedPage, Embedded, Derived, RootPage, RootCounts, Lookup, Viewer)

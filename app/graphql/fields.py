@@ -11,6 +11,7 @@
 | `nested_page`      | a page of the rows that belong to the row                         | a subquery            |
 | `same_page`        | a page of rows that do not depend on the row                      | a subquery            |
 | `embedded`         | an object made of columns of the row                              | columns               |
+| `derived`          | objects that a function makes of what an expression reads         | an expression         |
 | `root_page`        | a page of all rows that the viewer can see                        | a subquery            |
 | `root_counts`      | how many rows that the viewer can see have each value of a column | a subquery            |
 | `lookup`           | the row with the id in the argument                               | a subquery            |
@@ -22,9 +23,10 @@ Resolvers load rows and conditions in batches (`loaders`). They give every field
 Every field needs a description: GraphiQL shows it to people who see nothing else of the server.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import orjson
 import strawberry
 from sqlalchemy import ColumnElement, case
 from sqlmodel import SQLModel, select
@@ -33,12 +35,14 @@ from strawberry import UNSET
 
 from app.access.field_access import AccessContext, AccessRule
 from app.access.list_fields import no_fields
+from app.config import Settings
 from app.domain.identifiers import parse_id
 from app.graphql.context import Info
 from app.graphql.declarations import (
     Children,
     Computed,
     Declaration,
+    Derived,
     Embedded,
     Expression,
     ListFields,
@@ -191,6 +195,26 @@ def embedded(kind: Callable[..., Any], columns: dict[str, str], rule: AccessRule
         return kind(**values)
 
     return resolved(resolve, description, Embedded(tuple(columns.items()), rule))
+
+
+def derived(
+    model: type[SQLModel],
+    facts: Expression,
+    derive: Callable[[Any, Settings], Sequence[Any]],
+    description: str,
+    *,
+    related: Callable[[Any, Any], ColumnElement[bool]],
+    rule: AccessRule,
+) -> Any:
+    """Declare a field that lists objects made of facts about a row of `model`. See `Derived`."""
+
+    async def resolve(root: Any, info: Info) -> Any:
+        if not await info.context.can_read(root, rule):
+            return None
+        text = await info.context.loaders.expression(model, facts).load(root.id)
+        return derive(orjson.loads(text), info.context.settings)
+
+    return resolved(resolve, description, Derived(facts, derive, related, rule))
 
 
 def root_page(

@@ -61,7 +61,7 @@ class GraphQLEndpoint:
     def __post_init__(self) -> None:
         self.persisted = PersistedDocuments(self.settings)
         documents = DocumentCache(core_schema(schema), self.settings, self.persisted.trusted)
-        plans = Plans(schema, self.authenticator.db, documents)
+        plans = Plans(schema, self.authenticator.db, documents, self.settings)
         running = RunningOperations(self.settings.max_operations_per_user)
         self.services = Services(self.authenticator, self.settings, self.clock, documents, plans, self.hub, running)
 

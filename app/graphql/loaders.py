@@ -9,7 +9,7 @@ Subscriptions of one user share the loaders of an event. Variables are part of t
 import asyncio
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
@@ -20,14 +20,9 @@ from sqlalchemy import select as select_rows
 from sqlmodel import SQLModel, select
 
 from app.access.field_access import AccessContext
-from app.commands.team_warnings import fetch_warnings
-from app.config import Settings
 from app.db.engine import Database
 from app.db.functions import member_of
 from app.db.list_fields import Fields
-from app.db.models import Team
-from app.domain.alert_channels import unserved
-from app.domain.team_warnings import TeamWarning
 from app.graphql.declarations import Children, Expression, VisibleRow
 from app.lists.pagination import Page, PageRequest, columns_of, fetch_page, fetch_pages, table_of
 
@@ -50,10 +45,9 @@ class SharedDataLoader(DataLoader[K, V]):
 class Loaders:
     """The loaders of one request, or of an event that several subscriptions send."""
 
-    def __init__(self, db: Database, access: AccessContext, settings: Settings) -> None:
+    def __init__(self, db: Database, access: AccessContext) -> None:
         self._db = db
         self._access = access
-        self._settings = settings
         self._rows: dict[type[SQLModel], DataLoader[int, Any]] = {}
         self._expressions: dict[Hashable, DataLoader[int, Any]] = {}
         self._children: dict[Children, DataLoader[int, list[Any]]] = {}
@@ -164,15 +158,3 @@ class Loaders:
 
             self._children[read] = self._make(load)
         return self._children[read]
-
-    @cached_property
-    def warnings(self) -> DataLoader[int, list[TeamWarning]]:
-        """The warnings about a team's settings, by the team's id."""
-
-        async def load(ids: list[int]) -> list[list[TeamWarning]]:
-            teams = await self.row(Team).load_many(ids)
-            async with self._db.read() as session:
-                warnings = await fetch_warnings(session, teams, unserved(self._settings))
-            return [warnings[i] for i in ids]
-
-        return self._make(load)

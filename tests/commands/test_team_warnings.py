@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from app.commands.team_warnings import fetch_people, fetch_warnings
+from app.commands.team_warnings import fetch_people
 from app.commands.text_opt_outs import opt_out_of_texts
 from app.db.engine import Database
 from app.db.models import Team
@@ -12,6 +12,7 @@ from app.domain.alert_channels import Alerts
 from app.domain.enums import RequestStatus
 from app.domain.planner import Option
 from app.domain.team_warnings import Person
+from tests.support.team_warnings import fetch_warnings
 from tests.support.world import NOW, Cast, World
 
 DAY = timedelta(days=1)
@@ -20,7 +21,7 @@ DAY = timedelta(days=1)
 async def warned(database: Database, *teams: Team) -> list[Sequence[str]]:
     """Return the messages of the warnings of each team."""
     async with database.read() as session:
-        found = await fetch_warnings(session, teams, ())
+        found = await fetch_warnings(session, [team.id for team in teams])
     return [[warning.message for warning in found[team.id]] for team in teams]
 
 
@@ -60,7 +61,7 @@ async def test_the_people_of_a_team(database: Database, world: World, cast: Cast
         await opt_out_of_texts(session, number, NOW)
 
     async with database.read() as session:
-        people = await fetch_people(session, [team.id])
+        people = await fetch_people(session, team.id)
 
     def person(user: Any, option: Option, **fields: Any) -> Person:
         known: dict[str, Any] = {
@@ -74,13 +75,9 @@ async def test_the_people_of_a_team(database: Database, world: World, cast: Cast
         return Person(user_id=user.id, name=name, option=option, **(known | fields))
 
     by_email = Alerts(email=True)
-    assert people == {
-        team.id: [
-            person(cast.alice, Option(1, 0, False, by_email)),
-            person(cast.charlie, Option(None, 0, False, by_email), has_accepted=False),
-            person(
-                dora, Option(2, 0, True, Alerts(text=True)), has_phone=True, takes_texts=False, has_quiet_hours=True
-            ),
-            person(emil, Option(3, 5, False, by_email), has_email=False, has_accepted=False),
-        ]
-    }
+    assert people == [
+        person(cast.alice, Option(1, 0, False, by_email)),
+        person(cast.charlie, Option(None, 0, False, by_email), has_accepted=False),
+        person(dora, Option(2, 0, True, Alerts(text=True)), has_phone=True, takes_texts=False, has_quiet_hours=True),
+        person(emil, Option(3, 5, False, by_email), has_email=False, has_accepted=False),
+    ]

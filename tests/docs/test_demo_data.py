@@ -9,13 +9,14 @@ from sqlmodel import col, select
 
 from app.commands.outbox import count_silent_offers
 from app.commands.submit import Submitted, submit_lead_offers
-from app.commands.team_warnings import fetch_people, fetch_warnings
+from app.commands.team_warnings import fetch_people
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, Team
 from app.domain.enums import Channel, LeadOfferStatus, OrderMethod, SkipReason
 from app.domain.team_chains import chain_from
 from app.errors import ApiError, Code
 from app.importer import Report, import_lists, parse
+from tests.support.team_warnings import fetch_warnings
 
 KATHERINE, DOROTHY = 1, 5
 
@@ -60,8 +61,8 @@ async def test_a_chain_that_ends_in_a_pond_without_warnings(database: Database, 
         assert lead.team_id is not None
         teams = {each.id: each for each in await session.exec(select(Team))}
         chain = chain_from(lead.team_id, {each.id: each.next_team_id for each in teams.values()})
-        warnings = await fetch_warnings(session, [teams[number] for number in chain], unserved=())
-        people = await fetch_people(session, chain)
+        warnings = await fetch_warnings(session, chain)
+        people = {number: await fetch_people(session, number) for number in chain}
     assert [teams[number].order_method for number in chain] == [
         OrderMethod.ROUND_ROBIN,
         OrderMethod.RANK,

@@ -431,7 +431,6 @@ NOT_COMPILED = {
     "Query.leadFigures": "Python computes periods and durations; the statement reads the rows that it shows, too.",
     "Query.memberFigures": "The same.",
     "Query.previewLeadOffers": "The planner, which is Python, makes it; the objects that it shows are compiled.",
-    "Team.warnings": "The rules of team warnings are Python; the users that they are about are compiled.",
 }
 
 

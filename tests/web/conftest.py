@@ -149,6 +149,12 @@ async def axe(page: Page) -> list[str]:
     ]
 
 
+def statements_by_operation(log: str) -> dict[str, int]:
+    """Return how many SQL statements the request of each operation ran, from the server's log."""
+    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return {line["operation"]: line["statements"] for line in lines if line["method"] == "POST"}
+
+
 async def _context(browser: Browser, device: Device, scheme: Scheme, token: str) -> BrowserContext:
     is_phone = device == "phone"
     context = await browser.new_context(

@@ -1,6 +1,5 @@
 """The screen of one lead."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +9,7 @@ from app.db.models import Delivery
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
 from tests.support.api import Api
 from tests.support.world import Cast, World
-from tests.web.conftest import Device, OpenApp, Scheme, axe
+from tests.web.conftest import Device, OpenApp, Scheme, axe, statements_by_operation
 
 pytestmark = pytest.mark.browser
 
@@ -40,12 +39,6 @@ class MostAtOnce:
         if '"operationName":"Lead"' in (request.post_data or ""):
             self._now += step
             self.number = max(self.number, self._now)
-
-
-def statements_by_operation(log: str) -> dict[str, int]:
-    """Return how many SQL statements the request of each operation ran, from the server's log."""
-    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    return {line["operation"]: line["statements"] for line in lines if line["method"] == "POST"}
 
 
 async def submit(page: Page) -> None:

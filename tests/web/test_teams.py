@@ -1,11 +1,17 @@
 """The screens of teams."""
 
+from datetime import UTC, datetime
+
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from app.domain.enums import OrderMethod
+from app.access.tokens import issue_token
+from app.domain.enums import OrderMethod, RequestStatus
+from app.main import create_app
+from tests.support.api import Api, settings_for
+from tests.support.live_server import live_server
 from tests.support.world import Cast, World
-from tests.web.conftest import Device, OpenApp, Scheme, axe
+from tests.web.conftest import Device, OpenApp, OpenServer, Scheme, axe
 
 pytestmark = pytest.mark.browser
 
@@ -82,7 +88,7 @@ async def test_a_leader_changes_the_order(
     await expect(names(page)).to_have_text(["Bob Example", "Carol Example", "Nora Example"])
     await expect(article(page, "Nora Example")).to_contain_text("Not a member")
     await expect(article(page, "Bob Example").get_by_label("Rank: Bob Example")).to_have_value("1")
-    assert sorted(screen.operations) == ["Team", "TeamNotes", "Viewer"]
+    assert sorted(screen.operations) == ["Team", "Viewer"]
     assert await axe(page) == []
 
     handle = page.get_by_role("button", name="Move Bob Example")
@@ -176,3 +182,84 @@ async def test_a_leader_routes_leads(cast: Cast, app_page: OpenApp) -> None:
     await page.get_by_role("button", name="Delete: Website, all types").click()
     await dialog.get_by_role("button", name="Delete").click()
     await page.get_by_text("No routes").wait_for()
+
+
+ANSWER = """mutation ($id: ID!) {
+  respondToInvitation(teamMemberId: $id, answer: ACCEPTED) { teamMember { requestStatus } }
+}"""
+
+
+async def come_back(page: Page) -> None:
+    """Do as a browser does when somebody comes back to the tab, a while after the last time."""
+    await page.wait_for_timeout(1_100)
+    await page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+
+async def test_what_others_do_shows_on_the_way_back(world: World, cast: Cast, app_page: OpenApp, live: Api) -> None:
+    """An invitation arrives and is answered, and an option changes elsewhere: neither tab is reloaded."""
+    team = await world.team(cast.alice, name="Harbour")
+    leader = await app_page(cast.alice, f"/teams/{team.id}")
+    agent = await app_page(cast.charlie, "/teams", device="phone")
+    await agent.page.get_by_text("You have no teams").wait_for()
+    invited = await world.member(team, cast.charlie, RequestStatus.PENDING, rank=4)
+    await come_back(agent.page)
+    await agent.page.get_by_role("article", name="Invitation to Harbour").wait_for()
+    await come_back(leader.page)
+    charlie = article(leader.page, "Charlie Example")
+    await expect(charlie).to_contain_text("Invited")
+    await expect(charlie.get_by_role("note")).to_contain_text("until they accept")
+
+    await live.user(cast.charlie).ask(ANSWER, id=invited.id)
+    leader.operations.clear()
+    await come_back(leader.page)
+    await expect(charlie).to_contain_text("Member")
+    await expect(charlie.get_by_role("note")).to_have_count(0)
+    assert leader.operations == ["Team"]
+
+
+async def test_people_leave_and_a_team_is_deleted(world: World, cast: Cast, app_page: OpenApp) -> None:
+    harbour = await world.team(cast.alice, name="Harbour")
+    await world.member(harbour, cast.charlie, RequestStatus.PENDING)
+    agent = await app_page(cast.charlie, "/teams", device="phone")
+    await agent.page.get_by_role("button", name="Decline: Harbour").click()
+    await agent.page.get_by_text("You have no teams").wait_for()
+    await expect(agent.page.get_by_role("article")).to_have_count(0)
+
+    bob = await app_page(cast.bob, f"/teams/{cast.team.id}", device="phone", scheme="dark")
+    await bob.page.get_by_role("button", name="Leave team").click()
+    await bob.page.get_by_role("dialog").get_by_role("button", name="Leave").click()
+    await bob.page.get_by_text("You have no teams").wait_for()
+
+    leader = await app_page(cast.alice, f"/teams/{harbour.id}")
+    page, dialog = leader.page, leader.page.get_by_role("dialog")
+    charlie = article(page, "Charlie Example")
+    await expect(charlie).to_contain_text("Declined")
+    await charlie.get_by_role("switch").click()
+    await dialog.get_by_role("button", name="Offer no more leads").click()
+    await expect(charlie.get_by_role("switch")).not_to_be_checked()
+    await charlie.get_by_role("button", name="Remove from the team").click()
+    await dialog.get_by_role("button", name="Remove", exact=True).click()
+    await expect(charlie).to_have_count(0)
+
+    await page.get_by_role("tab", name="Settings").click()
+    await page.get_by_role("button", name="Delete team").click()
+    await dialog.get_by_role("button", name="Delete", exact=True).click()
+    await page.get_by_role("link", name=cast.team.name).wait_for()
+    await expect(page.get_by_role("link", name="Harbour")).to_have_count(0)
+
+
+async def test_an_invitation_waits_for_an_account(database_url: str, cast: Cast, server_page: OpenServer) -> None:
+    """Where people can sign up, an unknown address is invited, and the invitation can be taken back."""
+    settings = settings_for(database_url, jwks_url="http://127.0.0.1:1/jwks", sign_up=True)
+    token = issue_token(settings, cast.alice.id, "read write", 1, datetime.now(UTC))
+    with live_server(create_app(settings)) as url:
+        screen = await server_page(url, f"/teams/{cast.team.id}", device="phone", token=token)
+        page = screen.page
+        await page.get_by_label("Invite by e-mail").fill("Dorothy+a@example.com")
+        await page.get_by_role("button", name="Invite", exact=True).click()
+        waiting = page.get_by_role("region", name="Waiting for an account")
+        await expect(waiting).to_contain_text("dorothy+a@example.com")
+        assert await axe(page) == []
+        await waiting.get_by_role("button", name="Remove the invitation: dorothy+a@example.com").click()
+        await expect(waiting).to_have_count(0)
+        await page.close()

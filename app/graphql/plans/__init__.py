@@ -5,7 +5,8 @@ passes:
 
 1. **Tree** (`tree`): the document becomes the tree of everything it reads, with `operation` and `arguments`.
 2. **SQL** (`sql`, `spelling`): the tree, the access rules, and the shape of filters and sorts become one statement.
-3. **Answer**: the database runs the statement; the only value of its only row is `data`.
+3. **Answer**: the database runs the statement; the only value of its only row is `data`. Python fills in the fields
+   that it derives from what was read (`derived`).
 
 For example, `{ leads(limit: 2) { total data { id zipcode contact { firstName } } } }` becomes, in essence,
 
@@ -42,6 +43,7 @@ from sqlmodel import SQLModel
 
 from app.access.auth import find_viewer
 from app.access.tokens import Identity
+from app.config import Settings
 from app.db.compiled import CompiledQuery
 from app.db.day_starts import DAY_STARTS
 from app.db.driver_errors import DRIVER_ERRORS, is_too_deep
@@ -51,6 +53,7 @@ from app.errors import ApiError
 from app.graphql.context import Context
 from app.graphql.document_cache import CachedDocument, DocumentCache
 from app.graphql.plans.arguments import Shape
+from app.graphql.plans.derived import fill_in
 from app.graphql.plans.operation import QueryOperation, Scope
 from app.graphql.plans.sql import ADDRESS, IDS, KEY, MAY_WRITE, NOW, VIEWER, compile_objects, compile_query
 from app.graphql.plans.tree import NotPlannable, ObjectTree, QueryTree, object_tree, query_tree
@@ -68,8 +71,8 @@ ADDRESSES = 10_000
 class Plans:
     """Answers queries by compiled statements. Keeps the most recently used trees and statements."""
 
-    def __init__(self, schema: strawberry.Schema, db: Database, documents: DocumentCache) -> None:
-        self._schema, self._db, self._documents = core_schema(schema), db, documents
+    def __init__(self, schema: strawberry.Schema, db: Database, documents: DocumentCache, settings: Settings) -> None:
+        self._schema, self._db, self._documents, self._settings = core_schema(schema), db, documents, settings
         self._tree = lru_cache(TREES)(partial(_query_tree, self._schema))
         self._objects: LRUCache[Any, tuple[Sequence[FieldNode], ObjectTree | None]] = LRUCache(TREES)
         self._statement = lru_cache(STATEMENTS)(partial(_compile, db.read_engine.dialect))
@@ -102,7 +105,7 @@ class Plans:
         except (ApiError, GraphQLError):
             return None  # the resolvers report it with its location in the document
         rows = await self._rows(statement, values)
-        return rows[0][0] if rows else None
+        return fill_in(rows[0][0], tree.derived, self._settings) if rows else None
 
     def _operation(self, request: GraphQLRequest) -> QueryOperation | None:
         """Return the requested query; None if it is something else, or not valid. Raises as `DocumentCache.load`."""
@@ -153,7 +156,8 @@ class Plans:
             IDS: ids,
         }
         statement = self._evaluate(tree, variables, values)
-        texts = {row[0]: orjson.Fragment(row[1]) for row in await self._rows(statement, values)}
+        rows = await self._rows(statement, values)
+        texts = {row[0]: orjson.Fragment(fill_in(row[1], tree.derived, self._settings)) for row in rows}
         return [texts.get(row_id) for row_id in ids]
 
     def _evaluate(

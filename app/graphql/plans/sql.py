@@ -37,11 +37,13 @@ from app.db.types import Id, UTCDateTime
 from app.graphql.declarations import Expression, NestedPage, RootPage
 from app.graphql.plans import spelling
 from app.graphql.plans.arguments import Shape
+from app.graphql.plans.derived import MARK
 from app.graphql.plans.spelling import Kind, Part, Sql, Template
 from app.graphql.plans.tree import (
     Constant,
     Counts,
     Data,
+    Derived,
     Inlined,
     Limit,
     List,
@@ -206,7 +208,9 @@ class _Writer:
         fields = [(member.name, self.member(member, rows, optional=optional)) for member in members]
         return spelling.members(fields, self.dialect)
 
-    def member(self, member: Member, rows: _Rows, *, optional: bool) -> list[Part]:
+    def member(  # noqa: PLR0911  one kind of member a line
+        self, member: Member, rows: _Rows, *, optional: bool
+    ) -> list[Part]:
         match member:
             case Constant():
                 return [member.text]
@@ -220,6 +224,8 @@ class _Writer:
                 return [spelling.shown(is_granted, self.object(member.members, rows, optional=optional))]
             case List():
                 return self.granted(member.children.rule, rows, self.children(member, rows))
+            case Derived():
+                return self.granted(member.source.rule, rows, self.derived(member, rows))
             case Page():
                 return self.page(member, rows)
 
@@ -260,6 +266,18 @@ class _Writer:
             for each in children.order
         ]
         return self.array(item, rows, Sql(wanted, " ORDER BY ", Sql.joined(", ", order)))
+
+    def derived(self, member: Derived, parent: _Rows) -> list[Part]:
+        """Spell the facts, and the rows that the objects can show, as `derived.fill_in` takes them."""
+        parts: list[Part] = [f"{MARK}[{member.number},", Sql(member.source.facts(parent.columns, self.access))]
+        for shown in member.members:
+            if isinstance(shown, Object):
+                rows = self.rows_of(shown.reference.model)
+                text = self.object(shown.members, rows, optional=False)
+                related = member.source.related(rows.columns, literal_column(parent["id"], Id))
+                item: list[Part] = ["[", *self.number(Sql(rows["id"])), ",", *text, "]"]
+                parts += [",", *self.array(item, rows, Sql(" WHERE ", related))]
+        return [*parts, f"]{MARK}"]
 
     def array(self, item: list[Part], rows: _Rows, rest: str | Sql) -> list[Part]:
         query = Sql("SELECT ", spelling.concatenated(item), " AS item FROM ", rows.clause, rest)
@@ -349,6 +367,9 @@ def _columns_read(members: Sequence[Member], model: type[SQLModel]) -> Iterator[
             case Inlined():
                 yield from (column for _, column in member.embedded.columns)
                 yield from _columns_of_expression(member.embedded.rule.sql, model)
+            case Derived():
+                yield from _columns_of_expression(member.source.rule.sql, model)
+                yield from _columns_of_expression(member.source.facts, model)
             case List() if member.children.rule is not None:
                 yield from _columns_of_expression(member.children.rule.sql, model)
             case Page(source=NestedPage() as nested) if nested.rule is not None:

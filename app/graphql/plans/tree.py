@@ -91,6 +91,16 @@ class List:
 
 
 @dataclass(frozen=True, slots=True)
+class Derived:
+    """Objects that Python makes of facts. `number` is the place of the field among all such fields."""
+
+    name: str
+    number: int
+    source: declarations.Derived
+    members: tuple[Constant | Scalar | Object, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page of a list, or of the rows that belong to the parent. `number` is its place in the document."""
 
@@ -149,7 +159,7 @@ class Me:
     members: tuple["Member", ...]
 
 
-Member = Constant | Scalar | Object | Inlined | List | Page
+Member = Constant | Scalar | Object | Inlined | List | Derived | Page
 PageMember = Constant | Total | Limit | Skip | Data
 Root = Constant | Page | Counts | Lookup | Me
 
@@ -160,6 +170,7 @@ class QueryTree:
 
     roots: tuple[Root, ...]
     arguments: tuple[Arguments, ...]
+    derived: tuple[Derived, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,6 +180,7 @@ class ObjectTree:
     model: type[SQLModel]
     members: tuple[Member, ...]
     arguments: tuple[Arguments, ...]
+    derived: tuple[Derived, ...]
 
     @property
     def has_columns_only(self) -> bool:
@@ -180,6 +192,7 @@ class ObjectTree:
 class _Builder:
     scope: Scope
     arguments: list[Arguments] = dataclass_field(default_factory=list)
+    derived: list[Derived] = dataclass_field(default_factory=list)
 
     def roots(self, query: GraphQLObjectType) -> Iterator[Root]:
         for name, details in _at_once(self.scope.root_fields(query)).items():
@@ -228,6 +241,8 @@ class _Builder:
                 return List(name, children, _column("", core, children.model, children.column))
             case Children() as children:
                 return List(name, children, self.members(_object_type(core), children.model, details))
+            case declarations.Derived() as derived:
+                return self._derived(name, _object_type(core), derived, details)
             case NestedPage() as nested:
                 return self._page(name, core, nested, details)
         raise NotPlannable(f"{type_.name}.{_field_name(details)}")
@@ -249,6 +264,29 @@ class _Builder:
                 core = _field(type_, found)
                 below.append(_column(key, core, model, columns[strawberry_field(core).python_name]))
         return Inlined(name, embedded, tuple(below))
+
+    def _derived(
+        self, name: str, type_: GraphQLObjectType, source: declarations.Derived, details: list[FieldDetails]
+    ) -> Derived:
+        known, below = len(self.derived), list[Constant | Scalar | Object]()
+        for key, found in _at_once(self.scope.fields_below(type_, details)).items():
+            if _field_name(found) == "__typename":
+                below.append(Constant(key, f'"{type_.name}"'))
+                continue
+            core = _field(type_, found)
+            match _declared(core):
+                case None:
+                    nullable, attribute = not is_non_null_type(core.type), strawberry_field(core).python_name
+                    below.append(Scalar(key, _kind(core), nullable, attribute, None))
+                case Reference(str(), model) as reference:
+                    below.append(Object(key, reference, True, self.members(_object_type(core), model, found)))
+                case _:
+                    raise NotPlannable(f"{type_.name}.{_field_name(found)}")
+        if len(self.derived) > known:
+            raise NotPlannable(f"{name}, with another such field below it")
+        derived = Derived(name, known, source, tuple(below))
+        self.derived.append(derived)
+        return derived
 
     def _page(self, name: str, core: GraphQLField, source: RootPage | NestedPage, details: list[FieldDetails]) -> Page:
         number, page = self._number(core, details), _object_type(core)
@@ -290,7 +328,7 @@ class _Builder:
 def query_tree(scope: Scope, query: GraphQLObjectType) -> QueryTree:
     """Return the tree of a valid query. Raise NotPlannable if a field can be answered by its resolver alone."""
     builder = _Builder(scope)
-    return QueryTree(tuple(builder.roots(query)), tuple(builder.arguments))
+    return QueryTree(tuple(builder.roots(query)), tuple(builder.arguments), tuple(builder.derived))
 
 
 def object_tree(
@@ -298,7 +336,8 @@ def object_tree(
 ) -> ObjectTree:
     """Return the tree of the selection of a field that shows a row of `model`. Raise NotPlannable as `query_tree`."""
     builder = _Builder(scope)
-    return ObjectTree(model, builder.members(type_, model, details), tuple(builder.arguments))
+    members = builder.members(type_, model, details)
+    return ObjectTree(model, members, tuple(builder.arguments), tuple(builder.derived))
 
 
 def is_planned(core: GraphQLField) -> bool:

@@ -1,11 +1,11 @@
 """Teams, their members, and how each member is offered leads."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 import strawberry
-from sqlalchemy import ColumnElement, case, true
+from sqlalchemy import ColumnElement, Text, case, cast, exists, true
+from sqlmodel import col
 
 from app.access import field_access
 from app.access.field_access import (
@@ -16,32 +16,27 @@ from app.access.field_access import (
     WAITING_INVITATIONS,
     AccessContext,
 )
+from app.commands.team_warnings import warning_facts, warnings_of
+from app.config import Settings
 from app.db import models, turn_line
+from app.domain.alert_channels import unserved
 from app.domain.team_warnings import TeamWarning as TeamWarningRow
-from app.graphql.context import Info
 from app.graphql.enums import DeliveryStatus, OrderMethod, RequestStatus, TeamWarningCode
-from app.graphql.fields import children, column, computed, nested_page, reference, reference_by, resolved, restricted
+from app.graphql.fields import children, column, computed, derived, nested_page, reference, reference_by, restricted
 from app.graphql.inputs.sort import DistributionOptionSort, TeamMemberSort
 from app.graphql.inputs.where import DistributionOptionWhere, TeamMemberWhere
 from app.graphql.types.page import Page
 from app.graphql.types.users import User
 
-TeamRow = strawberry.Parent[models.Team]
+
+def _warnings(facts: Any, settings: Settings) -> list[TeamWarningRow]:
+    return warnings_of(facts, unserved(settings))
 
 
-async def _warnings(team: TeamRow, info: Info) -> Sequence[TeamWarningRow] | None:
-    if not await info.context.can_read(team, TEAM_WARNINGS):
-        return None
-    loaders = info.context.loaders
-    loaders.row(models.Team).prime(team.id, team)  # the row is at hand: `warnings` need not read it again
-    return await loaders.warnings.load(team.id)
-
-
-async def _warned_user(warning: strawberry.Parent[TeamWarningRow], info: Info) -> models.User | None:
-    if warning.user_id is None:
-        return None
-    user: models.User = await info.context.loaders.row(models.User).load(warning.user_id)
-    return user
+def _has_option(user: Any, team_id: Any) -> ColumnElement[bool]:
+    """The user is one whom a warning of the team can be about."""
+    option = models.DistributionOption
+    return exists().where(col(option.user_id) == user.id, col(option.team_id) == team_id)
 
 
 def _is_in_line(option: Any, _access: AccessContext) -> ColumnElement[bool]:
@@ -155,8 +150,13 @@ class Team:
         order=("id",),
         rule=WAITING_INVITATIONS,
     )
-    warnings: "list[TeamWarning] | None" = resolved(
-        _warnings, "Problems in the team's settings. Null unless you created the team."
+    warnings: "list[TeamWarning] | None" = derived(
+        models.Team,
+        lambda team, _access: cast(warning_facts(team), Text),
+        _warnings,
+        "Problems in the team's settings. Null unless you created the team.",
+        related=_has_option,
+        rule=TEAM_WARNINGS,
     )
 
 
@@ -167,7 +167,9 @@ class Team:
 class TeamWarning:
     code: TeamWarningCode = column("Kind of the problem.")
     message: str = column("Description of the problem for the team's creator, in English.")
-    user: User | None = resolved(_warned_user, "The user whom the warning is about. Null if it is not about one user.")
+    user: User | None = reference(
+        "user_id", models.User, "The user whom the warning is about. Null if it is not about one user."
+    )
     zipcode: str | None = column("The ZIP code that the warning is about. Null if it is not about a ZIP code.")
 
 

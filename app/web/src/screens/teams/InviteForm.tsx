@@ -4,12 +4,12 @@ import { notifications } from "@mantine/notifications";
 import { type FormEvent, useState } from "react";
 
 import { codeOf, describeError } from "../../api/errors";
-import { InviteMemberDocument, TeamDocument, TeamNotesDocument } from "../../gql/graphql";
+import { InviteMemberDocument, TeamDocument } from "../../gql/graphql";
 
 /** Invites a person by e-mail address. */
 export function InviteForm({ teamId }: { teamId: string }) {
   const [inviteMember, { loading }] = useMutation(InviteMemberDocument, {
-    refetchQueries: [TeamDocument, TeamNotesDocument],
+    refetchQueries: [TeamDocument],
     awaitRefetchQueries: true,
   });
   const [email, setEmail] = useState("");

@@ -9,7 +9,6 @@ import {
   RemoveMemberDocument,
   RemoveOptionDocument,
   TeamDocument,
-  TeamNotesDocument,
   type TeamPartsFragment,
 } from "../../gql/graphql";
 import { formatMoment } from "../../time/format";
@@ -92,7 +91,7 @@ function OptionText({ option }: { option: NonNullable<Person["option"]> }) {
 
 /** Whether the person is offered leads at all. Switching it off is asked for, since the values are lost. */
 function OfferSwitch({ person: { user, option }, teamId }: { person: Person; teamId: string }) {
-  const refetch = { refetchQueries: [TeamDocument, TeamNotesDocument], awaitRefetchQueries: true };
+  const refetch = { refetchQueries: [TeamDocument], awaitRefetchQueries: true };
   const [createOption, created] = useMutation(CreateOptionDocument, refetch);
   const [removeOption, removed] = useMutation(RemoveOptionDocument, refetch);
   const [isAsking, setAsking] = useState(false);
@@ -128,7 +127,7 @@ function OfferSwitch({ person: { user, option }, teamId }: { person: Person; tea
 
 function RemoveMember({ id, name }: { id: string; name: string }) {
   const [removeMember] = useMutation(RemoveMemberDocument, {
-    refetchQueries: [TeamDocument, TeamNotesDocument],
+    refetchQueries: [TeamDocument],
   });
   return (
     <ConfirmButton

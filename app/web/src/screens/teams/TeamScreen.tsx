@@ -1,4 +1,4 @@
-import { useQuery } from "@apollo/client/react";
+import { useApolloClient, useQuery } from "@apollo/client/react";
 import { Anchor, Tabs, Text } from "@mantine/core";
 import { Link, useParams, useSearchParams } from "react-router";
 
@@ -12,6 +12,7 @@ import { LeaveTeam } from "./LeaveTeam";
 import { MembersPanel } from "./MembersPanel";
 import { SettingsForm } from "./SettingsForm";
 import { TeamSummary } from "./TeamSummary";
+import { useFresh } from "./useFresh";
 import { settingsWarnings, zipcodeWarnings } from "./warnings";
 import { WarningList } from "./WarningList";
 import { ZipcodesForm } from "./ZipcodesForm";
@@ -21,6 +22,10 @@ export function TeamScreen() {
   const { teamId = "" } = useParams();
   const viewer = useQuery(ViewerDocument);
   const { data, error, refetch } = useQuery(TeamDocument, { variables: { id: teamId } });
+  const client = useApolloClient();
+  useFresh(`team ${teamId}`, () =>
+    client.query({ query: TeamDocument, variables: { id: teamId }, fetchPolicy: "network-only" }),
+  );
   const me = viewer.data?.me.id;
   return (
     <>
@@ -49,6 +54,7 @@ interface TeamPanelsProps {
 function TeamPanels({ team, teams, me }: TeamPanelsProps) {
   const [search, setSearch] = useSearchParams();
   const isLeader = team.creator.id === me;
+  // All of it came with the team: this query is answered by the cache, and repeated after changes of members and options.
   const { data: notes } = useQuery(TeamNotesDocument, { variables: { id: team.id }, skip: !isLeader });
   const warnings = notes?.team?.warnings ?? [];
   const own = teams.filter(({ id, creator }) => creator.id === me && id !== team.id);

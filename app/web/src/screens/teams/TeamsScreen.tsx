@@ -1,4 +1,4 @@
-import { useQuery } from "@apollo/client/react";
+import { useApolloClient, useQuery } from "@apollo/client/react";
 import { Tabs } from "@mantine/core";
 import { useSearchParams } from "react-router";
 
@@ -10,12 +10,15 @@ import { CreateTeam } from "./CreateTeam";
 import { Invitations } from "./Invitations";
 import { RoutesPanel } from "./RoutesPanel";
 import { TeamList } from "./TeamList";
+import { useFresh } from "./useFresh";
 
 /** The viewer's teams and invitations, and where the leads of their sources go. */
 export function TeamsScreen() {
   const [search, setSearch] = useSearchParams();
   const viewer = useQuery(ViewerDocument);
   const { data, error, refetch } = useQuery(TeamsDocument);
+  const client = useApolloClient();
+  useFresh("teams", () => client.query({ query: TeamsDocument, fetchPolicy: "network-only" }));
   const me = viewer.data?.me.id;
   const tab = search.get("tab") === "routes" ? "routes" : "teams";
   return (
