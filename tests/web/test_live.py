@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Page, Route, expect
 
 from app.access.tokens import issue_token
+from app.commands.step_end import set_gives_up_at
 from app.db.models import Team, User
 from app.main import create_app
 from tests.support.api import Api, settings_for
@@ -35,6 +36,11 @@ def token_of(database_url: str, user: User) -> str:
 async def go(page: Page, name: str) -> None:
     await page.get_by_role("navigation").get_by_role("link", name=name).click()
     await page.get_by_role("heading", name=name, exact=True).wait_for()
+
+
+def listening(port: int) -> None:
+    while not listens(port):
+        time.sleep(0.05)
 
 
 async def is_live(screen: Screen) -> None:
@@ -194,11 +200,10 @@ async def test_a_worker_stops_and_the_page_recovers(
     working = ["dispatch"] if is_alone else [*serving, "--dispatch"]
     server = start(database_url, *serving, fallback="console") if is_alone else None
     worker = start(database_url, *working, fallback="console")
-    while not listens(port):
-        await asyncio.sleep(0.05)
+    await asyncio.to_thread(listening, port)
     now = datetime.now(UTC)
     lead = await world.lead(cast.alice, cast.team, created_at=now, city="Austin", type="Buyer")
-    await world.offer(lead, cast.bob, notify_at=now)
+    offer = await world.offer(lead, cast.bob, notify_at=now)
     token = token_of(database_url, cast.alice)
     screen = await server_page(f"http://127.0.0.1:{port}", f"/board/{lead.id}", token=token)
     page = screen.page
@@ -207,21 +212,23 @@ async def test_a_worker_stops_and_the_page_recovers(
 
     worker.kill()
     worker.wait()
-    await change(world, lead, gives_up_at=datetime.now(UTC) + timedelta(seconds=3))
+    await change(world, offer, notify_at=datetime.now(UTC) + timedelta(seconds=3 - 60))  # the step ends in 3 seconds
+    async with world.database.write() as session:
+        await set_gives_up_at(session, [lead.id], datetime.now(UTC))
     if is_alone:
         await page.reload()
     else:
         await page.get_by_text(LOST).wait_for()
         worker = start(database_url, *serving, fallback="console")
     step = page.get_by_text(f"If nobody takes it, it goes on to {next_team.name}")
-    await expect(step).to_contain_text("any moment now", timeout=15_000)
+    await expect(step).to_contain_text("any moment now", timeout=30_000)
     await expect(page.get_by_text(LOST)).to_have_count(0)
     await expect(page.get_by_role("heading", name="Went on to")).to_have_count(0)
 
     if not is_alone:
         stop(worker)
     worker = start(database_url, *working, fallback="console")
-    await page.get_by_role("heading", name=f"Went on to {next_team.name}").wait_for(timeout=20_000)
+    await page.get_by_role("heading", name=f"Went on to {next_team.name}").wait_for(timeout=30_000)
     await expect(page.get_by_text(LOST)).to_have_count(0)
     forgive(screen, "WebSocket connection", "ERR_CONNECTION_REFUSED", "WebSocket is closed", "503")
     await page.close()
