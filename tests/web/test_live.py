@@ -4,12 +4,14 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
+import httpx2
 import pytest
 from playwright.async_api import Page, Route, expect
+from sqlmodel import select
 
 from app.access.tokens import issue_token
 from app.commands.step_end import set_gives_up_at
-from app.db.models import Team, User
+from app.db.models import LeadOffer, Team, User
 from app.main import create_app
 from tests.support.api import Api, settings_for
 from tests.support.live_server import live_server
@@ -19,7 +21,7 @@ from tests.web.conftest import OpenApp, OpenServer, Screen
 
 pytestmark = pytest.mark.browser
 
-CLAIM = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
+SUBMIT = "mutation ($id: ID!) { submitLeadOffers(leadId: $id) { createdCount } }"
 LOST = "The connection to the server is lost"
 NO_WEB_SOCKETS = """
 WebSocket = class extends WebSocket {
@@ -123,9 +125,8 @@ async def test_changes_come_as_events_where_web_sockets_do_not_go(
 
     await is_live(screen)
     screen.operations.clear()
-    submit = "mutation ($id: ID!) { submitLeadOffers(leadId: $id) { createdCount } }"
     lead = await world.lead(cast.alice, cast.team, created_at=now, city="Boston", type="Seller")
-    await live.user(cast.alice).ask(submit, id=lead.id)
+    await live.user(cast.alice).ask(SUBMIT, id=lead.id)
     asked = time.monotonic()
     await page.get_by_role("article", name="Seller in Boston").wait_for()
     assert time.monotonic() - asked < 2
@@ -203,17 +204,20 @@ async def test_a_worker_stops_and_the_page_recovers(
     await asyncio.to_thread(listening, port)
     now = datetime.now(UTC)
     lead = await world.lead(cast.alice, cast.team, created_at=now, city="Austin", type="Buyer")
-    offer = await world.offer(lead, cast.bob, notify_at=now)
-    token = token_of(database_url, cast.alice)
-    screen = await server_page(f"http://127.0.0.1:{port}", f"/board/{lead.id}", token=token)
+    url, token = f"http://127.0.0.1:{port}", token_of(database_url, cast.alice)
+    async with httpx2.AsyncClient(base_url=url) as http:
+        await Api(http, settings_for(database_url), world.database, token).ask(SUBMIT, id=lead.id)
+    screen = await server_page(url, f"/board/{lead.id}", token=token)
     page = screen.page
     await page.get_by_text("Running").wait_for()
     await is_live(screen)
 
     worker.kill()
     worker.wait()
-    await change(world, offer, notify_at=datetime.now(UTC) + timedelta(seconds=3 - 60))  # the step ends in 3 seconds
     async with world.database.write() as session:
+        offer = (await session.exec(select(LeadOffer).where(LeadOffer.lead_id == lead.id))).one()
+        offer.notify_at = datetime.now(UTC) + timedelta(seconds=3 - 60)  # the step ends in 3 seconds
+        await session.flush()
         await set_gives_up_at(session, [lead.id], datetime.now(UTC))
     if is_alone:
         await page.reload()
