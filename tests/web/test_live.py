@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import httpx2
 import pytest
 from playwright.async_api import Page, Route, expect
-from sqlmodel import select
+from sqlmodel import col, select
 
 from app.access.tokens import issue_token
 from app.commands.step_end import set_gives_up_at
@@ -216,7 +216,7 @@ async def test_a_worker_stops_and_the_page_recovers(
     worker.kill()
     worker.wait()
     async with world.database.write() as session:
-        offer = (await session.exec(select(LeadOffer).where(LeadOffer.lead_id == lead.id))).one()
+        offer = (await session.exec(select(LeadOffer).where(col(LeadOffer.lead_id) == lead.id))).one()
         offer.notify_at = datetime.now(UTC) + timedelta(seconds=3 - 60)  # the step ends in 3 seconds
         await session.flush()
         await set_gives_up_at(session, [lead.id], datetime.now(UTC))
