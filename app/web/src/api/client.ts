@@ -1,4 +1,4 @@
-import { ApolloClient, InMemoryCache, type OperationVariables } from "@apollo/client";
+import { ApolloClient, InMemoryCache } from "@apollo/client";
 import { ApolloLink } from "@apollo/client/link";
 import { SetContextLink } from "@apollo/client/link/context";
 import { ErrorLink } from "@apollo/client/link/error";
@@ -6,9 +6,11 @@ import { HttpLink } from "@apollo/client/link/http";
 import { OperationTypeNode } from "graphql";
 import { from, switchMap, throwError } from "rxjs";
 
-import { currentToken, renewToken } from "../auth/session";
+import { currentToken, onSessionEnd, renewToken } from "../auth/session";
+import { makeCatchUp } from "./catchUp";
 import { codeOf } from "./errors";
 import { makeLiveLink } from "./liveLink";
+import { forget } from "./memory";
 
 const withToken = new SetContextLink(async ({ headers }) => {
   const token = await currentToken();
@@ -26,31 +28,25 @@ const renewal = new ErrorLink(({ error, operation, forward }) => {
   );
 });
 
+const live = makeLiveLink(() => {
+  catchUp();
+});
+
 export const client = new ApolloClient({
   cache: new InMemoryCache(),
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
-    makeLiveLink(catchUp),
+    live.link,
     ApolloLink.from([renewal, withToken, new HttpLink({ uri: "/graphql" })]),
   ),
 });
 
-/**
- * Asks again for everything that is on the screen, and forgets the lists of other screens, which are asked for when
- * somebody goes there: while there was no connection, changes may have been missed.
- */
-function catchUp(): void {
-  const { cache } = client;
-  const shown = [...client.getObservableQueries("active").values()].map(({ query, variables }) => ({
-    query,
-    variables,
-    data: cache.readQuery<OperationVariables>({ query, variables }),
-  }));
-  cache.evict({ id: "ROOT_QUERY", broadcast: false });
-  for (const { query, variables, data } of shown) {
-    if (data) cache.writeQuery({ query, variables, data, broadcast: false }); // so that the screen stays as it is
-  }
-  void client.refetchQueries({ include: "active" }).catch(() => undefined); // screens show their own errors
-}
-
+const catchUp = makeCatchUp(client);
 window.addEventListener("online", catchUp);
+
+/** Nothing of a session is left for the person who signs in next: neither data nor the connection with its token. */
+onSessionEnd(() => {
+  live.disconnect();
+  forget();
+  void client.clearStore();
+});

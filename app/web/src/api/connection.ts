@@ -1,16 +1,23 @@
 import { useSyncExternalStore } from "react";
 
-/** `reconnecting` means that the device has a network, but the live connection was lost and is being made again. */
+/**
+ * `reconnecting` means that the device has a network, but the live connection was lost and is being made again, or
+ * that what was missed meanwhile is still being asked for.
+ */
 export type Connection = "online" | "offline" | "reconnecting";
 
 const listeners = new Set<() => void>();
 let isLost = false;
+let isBehind = false;
 
 export function setLiveConnectionLost(lost: boolean): void {
   isLost = lost;
-  listeners.forEach((listener) => {
-    listener();
-  });
+  notify();
+}
+
+export function setBehind(behind: boolean): void {
+  isBehind = behind;
+  notify();
 }
 
 export function useConnection(): Connection {
@@ -19,7 +26,13 @@ export function useConnection(): Connection {
 
 function current(): Connection {
   if (!navigator.onLine) return "offline";
-  return isLost ? "reconnecting" : "online";
+  return isLost || isBehind ? "reconnecting" : "online";
+}
+
+function notify(): void {
+  listeners.forEach((listener) => {
+    listener();
+  });
 }
 
 function subscribe(listener: () => void): () => void {

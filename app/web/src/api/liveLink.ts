@@ -1,92 +1,151 @@
+import { CombinedGraphQLErrors } from "@apollo/client/errors";
 import { ApolloLink } from "@apollo/client/link";
 import { GraphQLWsLink } from "@apollo/client/link/subscriptions";
 import type { FormattedExecutionResult } from "graphql";
 import { print } from "graphql";
-import { createClient as createStreams } from "graphql-sse";
+import { createClient as createStreams, NetworkError } from "graphql-sse";
 import { type Client, CloseCode, createClient as createSockets } from "graphql-ws";
-import { catchError, defer, Observable, throwError } from "rxjs";
+import { concat, defer, map, Observable, retry, throwError } from "rxjs";
 
 import { currentToken, renewToken } from "../auth/session";
+import { backoff, LONGEST_WAIT, waitOrOnline } from "./backoff";
 import { setLiveConnectionLost } from "./connection";
 
 const KEEP_ALIVE = 10_000; // ms between pings
 const PONG_WAIT = 5_000; // ms; a phone that wakes up has sockets which are dead without knowing it
-const FAILURES_UNTIL_STREAMS = 3;
+const ACKNOWLEDGEMENT_WAIT = 10_000; // ms
+const SILENCE = 30_000; // ms; the server sends something on a stream every 12 seconds
+const REFUSALS_UNTIL_STREAMS = 2;
+const BANNER_AFTER = 1_000; // ms; a new token or a short restart is no reason to alarm anybody
+
+const ABNORMAL_CLOSURE = 1006; // RFC 6455: also of sockets that never opened
+const ENDED = new Error("The server ended the subscription.");
+
+export interface LiveLink {
+  link: ApolloLink;
+  /** Closes the connection at the end of a session: it belongs to the person who has opened it. */
+  disconnect: () => void;
+}
 
 /**
  * Carries subscriptions: over one WebSocket, or as server-sent events if a proxy between here and the server lets no
- * WebSocket through. Both connect again on their own; `afterGap` is then called, because changes may have been missed.
+ * WebSocket through. Whatever ends a subscription, all connect again; `afterGap` is then called, because changes may
+ * have been missed.
  */
-export function makeLiveLink(afterGap: () => void): ApolloLink {
-  let hasConnected = false;
-  let failures = 0;
-  const isBlocked = () => !hasConnected && failures >= FAILURES_UNTIL_STREAMS;
+export function makeLiveLink(afterGap: () => void): LiveLink {
+  let hasGap = false;
+  let failures = 0; // since there was a connection
+  let refusals = 0; // of WebSockets in a row, although the server could be reached
+  let pause: Promise<void> | undefined;
+  let banner: ReturnType<typeof setTimeout> | undefined;
+  const isBlocked = () => refusals >= REFUSALS_UNTIL_STREAMS;
+
   const connected = (again: boolean) => {
+    clearTimeout(banner);
+    banner = undefined;
+    failures = 0;
+    hasGap = false;
     setLiveConnectionLost(false);
     if (again) afterGap();
   };
 
-  const sockets = new GraphQLWsLink(
-    makeSockets({
-      connected: (again) => {
-        hasConnected = true;
-        failures = 0;
-        connected(again);
-      },
-      failed: () => {
-        failures += 1;
-      },
-      shouldRetry: () => !isBlocked(),
-    }),
-  );
-  const streams = makeStreamsLink(connected);
+  const sockets = makeSockets(() => {
+    refusals = 0;
+    connected(hasGap);
+  });
+  const socketsLink = new GraphQLWsLink(sockets.client);
+  const streams = makeStreams();
 
-  return new ApolloLink((operation, forward) =>
-    defer(() => {
-      if (isBlocked()) return streams.request(operation, forward);
-      return sockets
-        .request(operation)
-        .pipe(
-          catchError((error: unknown) => (isBlocked() ? streams.request(operation, forward) : throwError(() => error))),
+  /** Returns when the next attempt is due, which is the same time for all subscriptions. */
+  const recover = (error: unknown): Promise<void> => {
+    hasGap = true;
+    banner ??= setTimeout(setLiveConnectionLost, BANNER_AFTER, true);
+    const isOfServer = CombinedGraphQLErrors.is(error) || error === ENDED;
+    pause ??= wait(error, isOfServer ? LONGEST_WAIT : backoff(failures)).finally(() => {
+      pause = undefined;
+    });
+    if (isOfServer) sockets.client.terminate(); // so that the others connect again, and all have the same gap
+    return pause;
+  };
+
+  const wait = async (error: unknown, milliseconds: number) => {
+    await waitOrOnline(milliseconds);
+    await sockets.renewal();
+    if (isBlocked()) {
+      if (failures > 0 && error instanceof NetworkError && !error.response) refusals = 0; // another network, perhaps
+    } else if (sockets.wasRefused()) {
+      refusals = (await isServerReachable()) ? refusals + 1 : 0;
+    }
+    failures += 1;
+  };
+
+  window.addEventListener("online", () => {
+    sockets.client.terminate(); // it may lead through the network that the device has left
+  });
+
+  return {
+    link: new ApolloLink((operation) =>
+      defer(() => {
+        const again = hasGap;
+        const results = isBlocked()
+          ? streams(operation, () => {
+              connected(again);
+            })
+          : socketsLink.request(operation);
+        return concat(
+          results,
+          throwError(() => ENDED),
         );
-    }),
-  );
+      }).pipe(map(withoutErrors), retry({ delay: recover })),
+    ),
+    disconnect: () => {
+      sockets.client.terminate();
+    },
+  };
 }
 
-interface SocketEvents {
-  connected: (again: boolean) => void;
-  failed: () => void;
-  shouldRetry: () => boolean;
+interface Sockets {
+  client: Client;
+  /** Whether the last socket was not let through, as far as one can tell: the server may also have been away. */
+  wasRefused: () => boolean;
+  /** Settles when the token that the server refused last is replaced, or the session ended. */
+  renewal: () => Promise<unknown>;
 }
 
-function makeSockets({ connected, failed, shouldRetry }: SocketEvents): Client {
+function makeSockets(connected: () => void): Sockets {
   let sentToken: string | null = null;
   let pong: ReturnType<typeof setTimeout> | undefined;
-  let socket: WebSocket | undefined;
+  let isAcknowledged = false;
+  let wasRefused = false;
+  let renewal: Promise<unknown> = Promise.resolve();
   const address = new URL("/graphql", window.location.href);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
 
-  return createSockets({
+  const client = createSockets({
     url: address.href,
     lazyCloseTimeout: 10_000, // a change of the screen does not close the socket
     keepAlive: KEEP_ALIVE,
-    retryAttempts: Infinity,
-    retryWait: backoff,
-    shouldRetry,
+    connectionAckWaitTimeout: ACKNOWLEDGEMENT_WAIT,
+    retryAttempts: 0, // the link does it
     connectionParams: async () => {
       sentToken = await currentToken();
       return { Authorization: `Bearer ${sentToken ?? ""}` };
     },
     on: {
-      opened: (opened) => {
-        socket = opened as WebSocket;
+      connecting: () => {
+        isAcknowledged = false;
+        wasRefused = false;
       },
-      connected: (_socket, _payload, wasRetry) => {
-        connected(wasRetry);
+      connected: () => {
+        isAcknowledged = true;
+        connected();
       },
       ping: (received) => {
+        // Not `close`, which waits for the other side to answer.
         if (!received) {
-          pong = setTimeout(() => socket?.close(CloseCode.ConnectionInitialisationTimeout, "no pong"), PONG_WAIT);
+          pong = setTimeout(() => {
+            client.terminate();
+          }, PONG_WAIT);
         }
       },
       pong: (received) => {
@@ -94,69 +153,85 @@ function makeSockets({ connected, failed, shouldRetry }: SocketEvents): Client {
       },
       closed: (event) => {
         clearTimeout(pong);
-        const { code, wasClean } = event as CloseEvent;
-        if (wasClean && code === 1000) return;
-        if (code === Number(CloseCode.Forbidden)) {
-          // The server closes connections whose token has expired; the next one is opened with a fresh token.
-          renewToken(sentToken).catch(lost);
-          return;
-        }
-        failed();
-        lost();
+        const code = (event as CloseEvent).code as CloseCode | typeof ABNORMAL_CLOSURE;
+        wasRefused =
+          !isAcknowledged && (code === ABNORMAL_CLOSURE || code === CloseCode.ConnectionAcknowledgementTimeout);
+        // The server closes connections whose token has expired; the next one is opened with a fresh token.
+        if (code === CloseCode.Forbidden) renewal = renewToken(sentToken).catch(() => undefined);
       },
     },
   });
+  return { client, wasRefused: () => wasRefused, renewal: () => renewal };
 }
 
-function makeStreamsLink(connected: (again: boolean) => void): ApolloLink {
-  let sentToken: string | null = null;
+/** Returns a function that opens a stream, and calls `connected` when it is open. Any end of it is an error. */
+function makeStreams(): (operation: ApolloLink.Operation, connected: () => void) => Observable<ApolloLink.Result> {
   const client = createStreams({
     url: "/graphql",
-    retryAttempts: Infinity,
-    retry: backoff,
-    headers: async () => {
-      sentToken = await currentToken();
-      return { Authorization: `Bearer ${sentToken ?? ""}` };
+    retryAttempts: 0, // the link does it
+    headers: async () => ({ Authorization: `Bearer ${(await currentToken()) ?? ""}` }),
+    fetchFn: fetchStream,
+  });
+  return ({ query, variables, operationName }, connected) =>
+    new Observable((observer) =>
+      client.subscribe<ApolloLink.Result["data"]>(
+        { query: print(query), variables, ...(operationName ? { operationName } : {}) },
+        {
+          next: (result) => {
+            observer.next(result as FormattedExecutionResult);
+          },
+          error: (error) => {
+            observer.error(error);
+          },
+          complete: () => {
+            observer.complete();
+          },
+        },
+        { connected },
+      ),
+    );
+}
+
+/** Opens a stream, and replaces its token if the server refuses it. A stream that falls silent is ended. */
+async function fetchStream(url: string, request: RequestInit): Promise<Response> {
+  const response = await fetch(url, request);
+  if (response.status === 401) {
+    const token = new Headers(request.headers).get("Authorization")?.replace("Bearer ", "");
+    await renewToken(token ?? null);
+  }
+  return new Response(response.body?.pipeThrough(endingInSilence()) ?? null, response);
+}
+
+function endingInSilence(): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const listen = (controller: TransformStreamDefaultController) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      controller.error(new Error("The stream fell silent."));
+    }, SILENCE);
+  };
+  return new TransformStream({
+    start: listen,
+    transform: (chunk, controller) => {
+      controller.enqueue(chunk);
+      listen(controller);
     },
-    fetchFn: async (...request: Parameters<typeof fetch>) => {
-      const response = await fetch(...request);
-      if (response.status === 401) renewToken(sentToken).catch(lost);
-      return response;
-    },
-    on: {
-      connecting: (again) => {
-        if (again) lost();
-      },
-      connected,
+    flush: () => {
+      clearTimeout(timer);
     },
   });
-  return new ApolloLink(
-    ({ query, variables, operationName }) =>
-      new Observable((observer) =>
-        client.subscribe<ApolloLink.Result["data"]>(
-          { query: print(query), variables, ...(operationName ? { operationName } : {}) },
-          {
-            next: (result) => {
-              observer.next(result as FormattedExecutionResult);
-            },
-            error: (error) => {
-              observer.error(error);
-            },
-            complete: () => {
-              observer.complete();
-            },
-          },
-        ),
-      ),
-  );
 }
 
-function lost(): void {
-  setLiveConnectionLost(true);
+function withoutErrors(result: ApolloLink.Result): ApolloLink.Result {
+  if (result.errors?.length) throw new CombinedGraphQLErrors(result);
+  return result;
 }
 
-/** Waits before the next attempt: up to about 10 seconds, and not for the same time in all browsers. */
-function backoff(retries: number): Promise<void> {
-  const milliseconds = Math.min(500 * 2 ** retries, 10_000) * (0.75 + Math.random() / 2);
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+/** Whether the server can be reached over HTTP, from which the page came. */
+async function isServerReachable(): Promise<boolean> {
+  try {
+    return (await fetch("/", { method: "HEAD", cache: "no-store" })).ok;
+  } catch {
+    return false;
+  }
 }

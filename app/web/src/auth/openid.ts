@@ -74,6 +74,11 @@ export async function end(): Promise<void> {
   await manager.removeUser();
 }
 
+/** Forgets the tokens of this tab. */
+export async function forgetTokens(): Promise<void> {
+  await manager.removeUser();
+}
+
 function keep(user: User): void {
   setSession({ kind: "openid", token: user.access_token });
 }

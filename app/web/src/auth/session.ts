@@ -8,6 +8,7 @@ export interface Session {
 
 const KEY = "session";
 const listeners = new Set<() => void>();
+const endListeners = new Set<() => void>();
 let session = read();
 let refused = false;
 
@@ -26,13 +27,18 @@ export function useSession(): Session | null {
   );
 }
 
+/** Calls a function when a session ends: signed out here or in another tab, or refused by the server. */
+export function onSessionEnd(listener: () => void): void {
+  endListeners.add(listener);
+}
+
 /** Signs in, replaces the token by a renewed one, or signs out (null). */
 export function setSession(next: Session | null): void {
   session = next;
   refused = false;
   if (next) sessionStorage.setItem(KEY, JSON.stringify(next));
   else sessionStorage.removeItem(KEY);
-  listeners.forEach((listener) => {
+  (next ? [...listeners] : [...listeners, ...endListeners]).forEach((listener) => {
     listener();
   });
 }

@@ -1,5 +1,6 @@
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["day", 86_400_000],
@@ -19,6 +20,11 @@ export function formatRelative(time: string, now: number): string {
 /** Date and time in the viewer's zone and spelling. */
 export function formatMoment(time: string): string {
   return moment.format(new Date(time));
+}
+
+/** The time of day in the viewer's zone and spelling. */
+export function formatTime(time: string): string {
+  return timeOfDay.format(new Date(time));
 }
 
 /** Such as "4:05" or "1:04:05"; "0:00" when it is over. */

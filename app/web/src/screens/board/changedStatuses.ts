@@ -1,5 +1,6 @@
 import type { ApolloCache } from "@apollo/client";
 
+import { onForget } from "../../api/memory";
 import { type LeadStatus, type StatusFields, statusOf } from "./leadStatus";
 import { dropLists } from "./newLeads";
 
@@ -7,6 +8,9 @@ const AFTER_CHANGE = 1000; // ms, so that a burst of changes drops the lists onc
 const BY_STATUS = /"(?:submitted|claimed|exhausted)":/;
 
 const known = new Map<string, LeadStatus>();
+onForget(() => {
+  known.clear();
+});
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /**

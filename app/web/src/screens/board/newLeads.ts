@@ -1,8 +1,12 @@
 import { makeVar } from "@apollo/client";
 import type { ApolloCache } from "@apollo/client";
 
+import { onForget } from "../../api/memory";
+
 /** The ids of the viewer's leads that came in since the lists of the board were asked for. */
 export const newLeads = makeVar<string[]>([]);
+
+onForget(() => newLeads([]));
 
 const createdHere = new Set<string>();
 

@@ -1,6 +1,11 @@
 import { useEffect } from "react";
 
+import { onForget } from "../../api/memory";
+
 const stale = new Set<string>();
+onForget(() => {
+  stale.clear();
+});
 const listeners = new Set<() => void>();
 
 /** Notes that the rollout and the claims of a lead have changed. Its screen asks for them, at once if it is open. */
