@@ -4,16 +4,32 @@ import { useSyncExternalStore } from "react";
 export interface Session {
   kind: "demo" | "openid" | "token";
   token: string;
+  /** What the identity provider says of the person, if it does. */
+  email?: string | undefined;
+  isEmailVerified?: boolean | undefined;
 }
 
 const KEY = "session";
 const listeners = new Set<() => void>();
 let session = read();
-let refused = false;
+let wasAccepted = false;
+let refused: Refusal | null = null;
 
-/** Whether the last session ended because the server refused its token. */
-export function wasRefused(): boolean {
+/** A session that ended because the server refused its token. */
+export interface Refusal {
+  session: Session;
+  /** Whether the server had accepted a token of the session before in this tab. If not, it does not know the person. */
+  wasAccepted: boolean;
+}
+
+/** How the last session ended; null if it was not by a refusal. */
+export function refusal(): Refusal | null {
   return refused;
+}
+
+/** Notes that the server has accepted the token of the session. */
+export function noteAccepted(): void {
+  wasAccepted = true;
 }
 
 export function useSession(): Session | null {
@@ -28,8 +44,9 @@ export function useSession(): Session | null {
 
 /** Signs in, replaces the token by a renewed one, or signs out (null). */
 export function setSession(next: Session | null): void {
+  if (next?.kind !== session?.kind) wasAccepted = false;
   session = next;
-  refused = false;
+  refused = null;
   if (next) sessionStorage.setItem(KEY, JSON.stringify(next));
   else sessionStorage.removeItem(KEY);
   listeners.forEach((listener) => {
@@ -56,8 +73,9 @@ export async function renewToken(old: string | null): Promise<boolean> {
     const { renew } = await import("./openid");
     if (await renew()) return true;
   }
+  const ended = session && { session, wasAccepted };
   setSession(null);
-  refused = true;
+  refused = ended;
   return false;
 }
 

@@ -1,6 +1,7 @@
 import { Text } from "@mantine/core";
 
-import { formatCountdown, formatMoment } from "../time/format";
+import { formatCountdown } from "../time/format";
+import { Moment } from "../time/Moment";
 import { useCountdown } from "../time/useCountdown";
 
 const DAY = 86_400_000; // ms
@@ -11,9 +12,13 @@ export function Countdown({ until, what }: { until: string; what: string }) {
   return (
     <Text size="sm" fw={500}>
       {what}{" "}
-      <time dateTime={until} style={{ fontVariantNumeric: "tabular-nums" }}>
-        {left > DAY ? formatMoment(until) : `in ${formatCountdown(left)}`}
-      </time>
+      {left > DAY ? (
+        <Moment time={until} />
+      ) : (
+        <time dateTime={until} style={{ fontVariantNumeric: "tabular-nums" }}>
+          in {formatCountdown(left)}
+        </time>
+      )}
     </Text>
   );
 }
