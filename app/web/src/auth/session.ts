@@ -7,29 +7,25 @@ export interface Session {
   /** What the identity provider says of the person, if it does. */
   email?: string | undefined;
   isEmailVerified?: boolean | undefined;
+  /** Whether the server has accepted a token of the session. If it never does, it does not know the person. */
+  wasAccepted?: boolean;
 }
 
 const KEY = "session";
 const listeners = new Set<() => void>();
 let session = read();
-let wasAccepted = false;
-let refused: Refusal | null = null;
+let refused: Session | null = null;
 
-/** A session that ended because the server refused its token. */
-export interface Refusal {
-  session: Session;
-  /** Whether the server had accepted a token of the session before in this tab. If not, it does not know the person. */
-  wasAccepted: boolean;
-}
-
-/** How the last session ended; null if it was not by a refusal. */
-export function refusal(): Refusal | null {
+/** The last session, if it ended because the server refused its token. */
+export function refusedSession(): Session | null {
   return refused;
 }
 
 /** Notes that the server has accepted the token of the session. */
 export function noteAccepted(): void {
-  wasAccepted = true;
+  if (!session || session.wasAccepted) return;
+  session = { ...session, wasAccepted: true };
+  store();
 }
 
 export function useSession(): Session | null {
@@ -44,10 +40,13 @@ export function useSession(): Session | null {
 
 /** Signs in, replaces the token by a renewed one, or signs out (null). */
 export function setSession(next: Session | null): void {
-  if (next?.kind !== session?.kind) wasAccepted = false;
-  session = next;
+  session = next && session ? { ...next, wasAccepted: session.wasAccepted ?? false } : next;
   refused = null;
-  if (next) sessionStorage.setItem(KEY, JSON.stringify(next));
+  store();
+}
+
+function store(): void {
+  if (session) sessionStorage.setItem(KEY, JSON.stringify(session));
   else sessionStorage.removeItem(KEY);
   listeners.forEach((listener) => {
     listener();
@@ -73,7 +72,7 @@ export async function renewToken(old: string | null): Promise<boolean> {
     const { renew } = await import("./openid");
     if (await renew()) return true;
   }
-  const ended = session && { session, wasAccepted };
+  const ended = session;
   setSession(null);
   refused = ended;
   return false;

@@ -1,10 +1,10 @@
 import { Alert, Text } from "@mantine/core";
 
-import type { Refusal } from "../../auth/session";
+import type { Session } from "../../auth/session";
 
 /** Says why the server has ended the session, and what to do about it. */
-export function RefusalNotice({ refusal }: { refusal: Refusal }) {
-  const { title, text } = wordsFor(refusal);
+export function RefusalNotice({ session }: { session: Session }) {
+  const { title, text } = wordsFor(session);
   return (
     <Alert color="yellow" variant="light" mt="md" role="alert" title={title}>
       <Text size="sm" className="any-word">
@@ -14,7 +14,7 @@ export function RefusalNotice({ refusal }: { refusal: Refusal }) {
   );
 }
 
-function wordsFor({ session: { kind, email, isEmailVerified }, wasAccepted }: Refusal): {
+function wordsFor({ kind, email, isEmailVerified, wasAccepted }: Session): {
   title: string;
   text: string;
 } {

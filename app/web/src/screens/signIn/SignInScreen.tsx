@@ -6,7 +6,7 @@ import { Navigate, useNavigate, useSearchParams } from "react-router";
 import { client } from "../../api/client";
 import { configuration, type DemoPerson } from "../../app/configuration";
 import { destination } from "../../auth/destination";
-import { refusal, setSession, useSession } from "../../auth/session";
+import { refusedSession, setSession, useSession } from "../../auth/session";
 import { RefusalNotice } from "./RefusalNotice";
 import classes from "./SignInScreen.module.css";
 
@@ -14,7 +14,7 @@ import classes from "./SignInScreen.module.css";
 export function SignInScreen() {
   const [parameters] = useSearchParams();
   const [openedWith] = useState(useSession());
-  const [refused] = useState(refusal);
+  const [refused] = useState(refusedSession);
   const { signIn, graphiql } = configuration;
   const then = destination(parameters.get("then"));
 
@@ -26,7 +26,7 @@ export function SignInScreen() {
   return (
     <Container component="main" id="main" size="xs" py="xl">
       <Title order={1}>Lead Offers</Title>
-      {refused && <RefusalNotice refusal={refused} />}
+      {refused && <RefusalNotice session={refused} />}
       {signIn.kind === "demo" && <People people={signIn.people} then={then} />}
       {signIn.kind === "openid" && <Provider then={then} canBeSomebodyElse={refused !== null} />}
       {signIn.kind === "token" && <Token then={then} />}

@@ -39,7 +39,7 @@ export function SignedInScreen() {
 
 /** Why the sign-in failed, and what to do about it. */
 async function wordsFor(error: unknown): Promise<string> {
-  const { wasDenied } = await import("../../auth/openid");
+  const { wasDenied } = await import("../../auth/openid").catch(() => ({ wasDenied: () => false }));
   return wasDenied(error)
     ? "The sign-in was cancelled, or your organization does not let you use Lead Offers. Sign in again, or ask your organization for access."
     : "The sign-in took too long, or the sign-in service cannot be reached. Sign in again.";
