@@ -67,8 +67,9 @@ export async function currentToken(): Promise<string | null> {
  * Rejects if the identity provider cannot be reached.
  */
 export async function renewToken(old: string | null): Promise<boolean> {
-  if (session && session.token !== old) return true;
-  if (session?.kind === "openid") {
+  if (!session) return false; // another request was refused before
+  if (session.token !== old) return true;
+  if (session.kind === "openid") {
     const { renew } = await import("./openid");
     if (await renew()) return true;
   }
