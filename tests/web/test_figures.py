@@ -70,9 +70,3 @@ async def test_the_numbers_are_those_of_the_api(world: World, cast: Cast, live: 
     assert (await row.get_by_role("cell").all_inner_texts())[:4] == numbers
     assert member["claims"] == 2
     assert await axe(page) == []
-
-
-async def test_the_team_of_somebody_else(cast: Cast, app_page: OpenApp) -> None:
-    page = (await app_page(cast.charlie, f"/figures?team={cast.team.id}")).page
-    await page.get_by_role("button", name="Show the figures without this team").click()
-    await expect(page.get_by_text("No leads in this span")).to_be_visible()
