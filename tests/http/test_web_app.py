@@ -236,7 +236,11 @@ async def test_assets_that_do_not_exist(get: Get, name: str) -> None:
 def test_every_error_code_has_words() -> None:
     text = (WEB / "src" / "api" / "errors.ts").read_text(encoding="utf-8")
     words = text[text.index("export const WORDS") : text.index("} satisfies Record")]
-    assert re.findall(r"^  ([A-Z_]+):", words, re.MULTILINE) == [*Code]
+    codes = re.findall(r"^  ([A-Z_]+):", words, re.MULTILINE)
+    assert codes == [*Code]
+    docs = (WEB.parents[1] / "docs" / "graphql.md").read_text(encoding="utf-8")
+    table = docs[docs.index("| code | meaning |") :].partition("\n\n")[0]
+    assert codes == re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE)
 
 
 def test_the_pages_are_those_of_the_router() -> None:

@@ -82,6 +82,7 @@ class OpenApp(Protocol):
         *,
         device: Device = "desktop",
         scheme: Scheme = "light",
+        timezone: str | None = None,
         context: BrowserContext | None = None,
     ) -> Awaitable[Screen]: ...
 
@@ -128,10 +129,11 @@ async def app_page(live: Api, browser: Browser, screens: list[Screen]) -> OpenAp
         *,
         device: Device = "desktop",
         scheme: Scheme = "light",
+        timezone: str | None = None,
         context: BrowserContext | None = None,
     ) -> Screen:
         token = issue_token(live.settings, user.id, "read write", 1, datetime.now(UTC))
-        context = context or await _context(browser, device, scheme, token)
+        context = context or await _context(browser, device, scheme, token, timezone)
         return await _open(screens, context, str(live.http.base_url).rstrip("/"), path)
 
     return open_page
@@ -155,7 +157,9 @@ def statements_by_operation(log: str) -> dict[str, int]:
     return {line["operation"]: line["statements"] for line in lines if line["method"] == "POST"}
 
 
-async def _context(browser: Browser, device: Device, scheme: Scheme, token: str) -> BrowserContext:
+async def _context(
+    browser: Browser, device: Device, scheme: Scheme, token: str, timezone: str | None = None
+) -> BrowserContext:
     is_phone = device == "phone"
     context = await browser.new_context(
         viewport=SIZES[device],
@@ -164,6 +168,7 @@ async def _context(browser: Browser, device: Device, scheme: Scheme, token: str)
         color_scheme=scheme,
         reduced_motion="reduce",
         locale="en-US",
+        timezone_id=timezone,
     )
     if token:
         await context.add_init_script(SIGN_IN.replace("TOKEN", json.dumps(token)))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.async_api import expect
 
+from tests.support.api import Api
 from tests.support.world import Cast, World
 from tests.web.conftest import Device, OpenApp, Scheme, axe
 
@@ -21,7 +22,51 @@ async def test_a_leader_reads_the_figures(
     page = screen.page
     over_time = page.get_by_role("region", name="Speed to claim over time")
     await expect(over_time.get_by_role("table")).to_be_visible()
-    await expect(over_time.locator("svg").first).to_be_attached()
+    await expect(over_time.get_by_text("There is no time to claim yet")).to_be_visible()
     await expect(page.get_by_role("region", name="By member").get_by_role("rowheader")).to_contain_text(["Bob"])
     assert sorted(screen.operations) == ["Figures", "Viewer"]
+    assert await axe(page) == []
+
+
+NAME = "<b>Zoë</b> 🏡 مكتب العقارات of a very long name"
+
+CLAIM = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
+
+FIGURES = """
+query ($from: DateTime!, $to: DateTime!, $team: ID!) {
+  leadFigures(from: $from, to: $to, by: SOURCE) { source { name } received offered claimed exhausted }
+  memberFigures(teamId: $team, from: $from, to: $to) { user { firstName } offers claims declines missed }
+}
+"""
+
+
+async def test_the_numbers_are_those_of_the_api(world: World, cast: Cast, live: Api, app_page: OpenApp) -> None:
+    """Without a claim the page says what to do; with claims over the API it shows the API's numbers."""
+    source = await world.source(cast.alice, NAME)
+    now = datetime.now(UTC)
+    sources = (source.id, source.id, None)
+    leads = [await world.lead(cast.alice, cast.team, created_at=now, source_id=source_id) for source_id in sources]
+    offers = [await world.offer(lead, cast.bob, notify_at=now) for lead in leads]
+    address = f"/figures?span=7&team={cast.team.id}"
+    page = (await app_page(cast.alice, address)).page
+    await expect(page.get_by_text("none of these leads has been offered")).to_have_count(2)
+    await expect(page.get_by_text("none of them has claimed a lead")).to_be_visible()
+    await expect(page.locator("[aria-hidden] svg.recharts-surface")).to_have_count(0)
+
+    for offer in offers[:2]:
+        await live.user(cast.bob).ask(CLAIM, id=offer.id)
+    span = {"from": (now - timedelta(days=7)).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
+    told = await live.user(cast.alice).ask(FIGURES, **span, team=cast.team.id)
+    await page.reload()
+    by_source = page.get_by_role("region", name="By source")
+    await expect(by_source.locator("svg.recharts-surface").first).to_be_attached(timeout=15_000)
+    for group in told["leadFigures"]:
+        row = by_source.get_by_role("row").filter(has_text=group["source"]["name"] if group["source"] else "No source")
+        numbers = [str(group[name]) for name in ("received", "offered", "claimed", "exhausted")]
+        assert (await row.get_by_role("cell").all_inner_texts())[:4] == numbers
+    (member,) = [row for row in told["memberFigures"] if row["user"]["firstName"] == "Bob"]
+    row = page.get_by_role("region", name="By member").get_by_role("row").filter(has_text="Bob")
+    numbers = [str(member[name]) for name in ("offers", "claims", "declines", "missed")]
+    assert (await row.get_by_role("cell").all_inner_texts())[:4] == numbers
+    assert member["claims"] == 2
     assert await axe(page) == []

@@ -158,11 +158,32 @@ async def test_a_new_person(
         if has_account:
             await page.get_by_role("region", name="To claim now").wait_for()
         else:
-            await page.get_by_role("alert").get_by_text("Your session has ended").wait_for()
+            await page.get_by_role("alert").get_by_text(f"nobody has verified that {email} is yours").wait_for()
+            assert await axe(page) == []
         async with database.read() as session:
             users = (await session.exec(select(User).where(User.email == email))).all()
         assert len(users) == has_account
         policy = httpx2.get(here.url).headers["content-security-policy"]
         assert f"connect-src 'self' {here.provider};" in policy
+        await page.close()
+        forgive(screen, "401")
+
+
+async def test_a_person_without_an_account(database_url: str, cast: Cast, server_page: OpenServer) -> None:
+    """Without sign-up, the page says what to do, and lets the person sign in with another account."""
+    with site(database_url) as here:
+        screen = await server_page(here.url)
+        page = screen.page
+        await sign_in(page, "stranger@example.com")
+        alert = page.get_by_role("alert")
+        await alert.get_by_text("You have no account here").wait_for()
+        await expect(alert).to_contain_text("stranger@example.com is unknown or not active here")
+        assert await axe(page) == []
+        await page.get_by_role("button", name="Use another account").click()
+        await page.get_by_placeholder("Enter any login").fill(cast.bob.email or "")
+        await page.get_by_placeholder("and password").fill("any")
+        await page.get_by_role("button", name="Sign-in").click()
+        await page.get_by_role("button", name="Continue").click()
+        await page.get_by_role("button", name="Bob Example").wait_for()
         await page.close()
         forgive(screen, "401")

@@ -72,7 +72,7 @@ async def test_an_invalid_token_is_refused_in_words(live: Api, cast: Cast, serve
     page = screen.page
     await page.get_by_label("Access token").fill("<script>alert(1)</script>")
     await page.get_by_role("button", name="Sign in").click()
-    await page.get_by_role("alert").get_by_text("the access token is not valid").wait_for()
+    await page.get_by_role("alert").get_by_text("The access token is not accepted").wait_for()
     assert "script" not in await page.evaluate(STORED)
     screen.problems[:] = [problem for problem in screen.problems if "401" not in problem]
 

@@ -29,6 +29,7 @@ server.listen(0, "127.0.0.1", () => {
     cookies: { keys: ["a key for the cookies of the tests"] },
     jwks: { keys: [{ ...privateKey.export({ format: "jwk" }), kid: "r1", alg: "RS256", use: "sig" }] },
     scopes: ["openid", "offline_access", "email", "read", "write"],
+    conformIdTokenClaims: false, // the address is in the ID token, as with most providers
     claims: { openid: ["sub"], email: ["email", "email_verified"] },
     findAccount: (_context, address) => ({
       accountId: address,

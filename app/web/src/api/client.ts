@@ -4,9 +4,9 @@ import { SetContextLink } from "@apollo/client/link/context";
 import { ErrorLink } from "@apollo/client/link/error";
 import { HttpLink } from "@apollo/client/link/http";
 import { OperationTypeNode } from "graphql";
-import { from, switchMap, throwError } from "rxjs";
+import { from, switchMap, tap, throwError } from "rxjs";
 
-import { currentToken, onSessionEnd, renewToken } from "../auth/session";
+import { currentToken, noteAccepted, onSessionEnd, renewToken } from "../auth/session";
 import { makeCatchUp } from "./catchUp";
 import { codeOf } from "./errors";
 import { makeLiveLink } from "./liveLink";
@@ -16,6 +16,15 @@ const withToken = new SetContextLink(async ({ headers }) => {
   const token = await currentToken();
   return { token, headers: { ...(headers as Record<string, string>), Authorization: `Bearer ${token ?? ""}` } };
 });
+
+/** Notes for the sign-in that the server knows the person: it has answered with data. */
+const acceptance = new ApolloLink((operation, forward) =>
+  forward(operation).pipe(
+    tap(({ data }) => {
+      if (data) noteAccepted();
+    }),
+  ),
+);
 
 /** Sends a request once more with a fresh token if the server refused the old one. Ends the session if there is none. */
 const renewal = new ErrorLink(({ error, operation, forward }) => {
@@ -37,7 +46,7 @@ export const client = new ApolloClient({
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     live.link,
-    ApolloLink.from([renewal, withToken, new HttpLink({ uri: "/graphql" })]),
+    ApolloLink.from([renewal, withToken, acceptance, new HttpLink({ uri: "/graphql" })]),
   ),
 });
 

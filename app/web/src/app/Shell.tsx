@@ -16,6 +16,7 @@ import { signOut } from "../auth/signOut";
 import { ViewerDocument } from "../gql/graphql";
 import { BoardUpdates } from "../screens/board/BoardUpdates";
 import { InboxUpdates } from "../screens/inbox/InboxUpdates";
+import { ViewerZone } from "../time/ViewerZone";
 import { ColorSchemeToggle } from "./ColorSchemeToggle";
 import { ConnectionBanner } from "./ConnectionBanner";
 
@@ -66,7 +67,9 @@ export function Shell() {
         </AppShell.Navbar>
         <AppShell.Main id="main" tabIndex={-1} ref={main}>
           <ConnectionBanner />
-          <Outlet />
+          <ViewerZone>
+            <Outlet />
+          </ViewerZone>
         </AppShell.Main>
         <AppShell.Footer hiddenFrom="sm">
           <nav className="bottom-bar" aria-label="Screens">

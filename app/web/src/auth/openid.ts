@@ -26,9 +26,17 @@ const manager = new UserManager({
 
 manager.events.addUserLoaded(keep);
 
-/** Goes to the identity provider. It sends the browser back to /signed-in. */
-export async function begin(then: string): Promise<void> {
-  await manager.signinRedirect({ state: then });
+/**
+ * Goes to the identity provider. It sends the browser back to /signed-in. With `asSomebodyElse`, the provider asks who
+ * signs in, even if it has a session of its own.
+ */
+export async function begin(then: string, asSomebodyElse = false): Promise<void> {
+  await manager.signinRedirect({ state: then, ...(asSomebodyElse ? { prompt: "login" } : {}) });
+}
+
+/** Whether an error of `finish` says that the person, or the provider, has stopped the sign-in. */
+export function wasDenied(error: unknown): boolean {
+  return error instanceof ErrorResponse && error.error === "access_denied";
 }
 
 /** Finishes the sign-in at /signed-in. Returns the address to go on to. */
@@ -80,5 +88,6 @@ export async function forgetTokens(): Promise<void> {
 }
 
 function keep(user: User): void {
-  setSession({ kind: "openid", token: user.access_token });
+  const { email, email_verified: isEmailVerified } = user.profile;
+  setSession({ kind: "openid", token: user.access_token, email, isEmailVerified });
 }

@@ -4,17 +4,29 @@ import { useSyncExternalStore } from "react";
 export interface Session {
   kind: "demo" | "openid" | "token";
   token: string;
+  /** What the identity provider says of the person, if it does. */
+  email?: string | undefined;
+  isEmailVerified?: boolean | undefined;
+  /** Whether the server has accepted a token of the session. If it never does, it does not know the person. */
+  wasAccepted?: boolean;
 }
 
 const KEY = "session";
 const listeners = new Set<() => void>();
 const endListeners = new Set<() => void>();
 let session = read();
-let refused = false;
+let refused: Session | null = null;
 
-/** Whether the last session ended because the server refused its token. */
-export function wasRefused(): boolean {
+/** The last session, if it ended because the server refused its token. */
+export function refusedSession(): Session | null {
   return refused;
+}
+
+/** Notes that the server has accepted the token of the session. */
+export function noteAccepted(): void {
+  if (!session || session.wasAccepted) return;
+  session = { ...session, wasAccepted: true };
+  store();
 }
 
 export function useSession(): Session | null {
@@ -34,9 +46,13 @@ export function onSessionEnd(listener: () => void): void {
 
 /** Signs in, replaces the token by a renewed one, or signs out (null). */
 export function setSession(next: Session | null): void {
-  session = next;
-  refused = false;
-  if (next) sessionStorage.setItem(KEY, JSON.stringify(next));
+  session = next && session ? { ...next, wasAccepted: session.wasAccepted ?? false } : next;
+  refused = null;
+  store();
+}
+
+function store(): void {
+  if (session) sessionStorage.setItem(KEY, JSON.stringify(session));
   else sessionStorage.removeItem(KEY);
   (next ? [...listeners] : [...listeners, ...endListeners]).forEach((listener) => {
     listener();
@@ -57,13 +73,15 @@ export async function currentToken(): Promise<string | null> {
  * Rejects if the identity provider cannot be reached.
  */
 export async function renewToken(old: string | null): Promise<boolean> {
-  if (session && session.token !== old) return true;
-  if (session?.kind === "openid") {
+  if (!session) return false; // another request was refused before
+  if (session.token !== old) return true;
+  if (session.kind === "openid") {
     const { renew } = await import("./openid");
     if (await renew()) return true;
   }
+  const ended = session;
   setSession(null);
-  refused = true;
+  refused = ended;
   return false;
 }
 

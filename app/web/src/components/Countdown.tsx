@@ -1,6 +1,7 @@
 import { Text } from "@mantine/core";
 
-import { formatCountdown, formatMoment, formatTime } from "../time/format";
+import { formatCountdown } from "../time/format";
+import { Moment } from "../time/Moment";
 import { useNow } from "../time/useNow";
 
 const DAY = 86_400_000; // ms
@@ -11,19 +12,26 @@ const LATE = 30_000; // ms; until then the server may be about to do it
  * has happened: what is shown changes as soon as the server has done it, which may be late.
  */
 export function Countdown({ until, what }: { until: string; what: string }) {
-  const left = new Date(until).getTime() - useNow();
   return (
     <Text size="sm" fw={500}>
-      {what}{" "}
-      <time dateTime={until} style={{ fontVariantNumeric: "tabular-nums" }}>
-        {timing(until, left)}
-      </time>
+      {what} <Timing until={until} />
     </Text>
   );
 }
 
-function timing(until: string, left: number): string {
-  if (left > DAY) return formatMoment(until);
-  if (left > 0) return `in ${formatCountdown(left)}`;
-  return left > -LATE ? "any moment now" : `soon: it was due at ${formatTime(until)}, and is late`;
+function Timing({ until }: { until: string }) {
+  const left = new Date(until).getTime() - useNow();
+  if (left > DAY) return <Moment time={until} />;
+  if (left <= -LATE) {
+    return (
+      <>
+        soon: it was due at <Moment time={until} />, and is late
+      </>
+    );
+  }
+  return (
+    <time dateTime={until} style={{ fontVariantNumeric: "tabular-nums" }}>
+      {left > 0 ? `in ${formatCountdown(left)}` : "any moment now"}
+    </time>
+  );
 }

@@ -1,9 +1,14 @@
+import { DEVICE_ZONE } from "./zone";
+
+const DAY = 86_400_000; // ms
+const OVERLAPS = [3_600_000, 1_800_000]; // ms by which clocks are put back
+
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const timeOfDay = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
+const dayMonth = new Intl.DateTimeFormat(undefined, { timeZone: "UTC", month: "short", day: "numeric" });
+const date = new Intl.DateTimeFormat(undefined, { timeZone: "UTC", dateStyle: "medium" });
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
-  ["day", 86_400_000],
+  ["day", DAY],
   ["hour", 3_600_000],
   ["minute", 60_000],
 ];
@@ -17,14 +22,28 @@ export function formatRelative(time: string, now: number): string {
   return relative.format(0, "second");
 }
 
-/** Date and time in the viewer's zone and spelling. */
-export function formatMoment(time: string): string {
-  return moment.format(new Date(time));
+/**
+ * Date and time in a zone, such as "Mar 2, 2026, 9:00 AM". The zone follows, as in "9:00 AM EST", if the clock of this
+ * device shows another time, or if the hour comes twice because clocks are put back.
+ */
+export function formatMoment(time: string, zone: string): string {
+  const at = new Date(time).getTime();
+  const { short } = formatsOf(zone);
+  const text = short.format(at);
+  const isDoubtful =
+    text !== formatsOf(DEVICE_ZONE).short.format(at) ||
+    OVERLAPS.some((overlap) => text === short.format(at + overlap) || text === short.format(at - overlap));
+  return isDoubtful ? formatMomentWithZone(time, zone) : text;
 }
 
-/** The time of day in the viewer's zone and spelling. */
-export function formatTime(time: string): string {
-  return timeOfDay.format(new Date(time));
+/** Date and time in a zone, with the zone, such as "Mar 2, 2026, 9:00 AM EST". */
+export function formatMomentWithZone(time: string, zone: string): string {
+  return formatsOf(zone).withZone.format(new Date(time));
+}
+
+/** The day of a date such as "2026-03-02": "Mar 2, 2026"; without the year "Mar 2". */
+export function formatDay(day: string, withYear = true): string {
+  return (withYear ? date : dayMonth).format(new Date(`${day}T00:00:00Z`));
 }
 
 /** Such as "4:05" or "1:04:05"; "0:00" when it is over. */
@@ -33,4 +52,24 @@ export function formatCountdown(milliseconds: number): string {
   const two = (number: number) => String(number).padStart(2, "0");
   const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+interface Formats {
+  short: Intl.DateTimeFormat;
+  withZone: Intl.DateTimeFormat;
+}
+
+const formats = new Map<string, Formats>();
+
+/** The formats of a zone. They are slow to make, and so are kept. */
+function formatsOf(timeZone: string): Formats {
+  const known = formats.get(timeZone);
+  if (known) return known;
+  const parts = { year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit" } as const;
+  const made = {
+    short: new Intl.DateTimeFormat(undefined, { timeZone, ...parts }),
+    withZone: new Intl.DateTimeFormat(undefined, { timeZone, ...parts, timeZoneName: "short" }),
+  };
+  formats.set(timeZone, made);
+  return made;
 }

@@ -1,17 +1,22 @@
-import { useQuery } from "@apollo/client/react";
-import { Group, Select, Stack, Text } from "@mantine/core";
+import { skipToken, useQuery } from "@apollo/client/react";
+import { Button, Group, Select, Stack, Text } from "@mantine/core";
 import { useMemo } from "react";
 import { useSearchParams } from "react-router";
 
+import { codeOf } from "../../api/errors";
 import { EmptyState } from "../../components/EmptyState";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { PageTitle } from "../../components/PageTitle";
 import { FiguresDocument, type FiguresFragment } from "../../gql/graphql";
+import { formatDay } from "../../time/format";
+import { useZone } from "../../time/zone";
 import { type FigureRow, FiguresTable } from "./FiguresTable";
 import { spanOf, SPANS } from "./spans";
+import { leadsWithoutTimes, membersWithoutTimes } from "./withoutTimes";
 
 const LEADS = ["Received", "Offered", "Claimed", "Nobody claimed"];
+const IS_ABOUT_THE_TEAM = ["NOT_FOUND", "FORBIDDEN", "BAD_USER_INPUT"];
 const MEMBERS = ["Offers", "Claims", "Declined", "Missed"];
 
 /** Speed to claim over time, by source and by member. The span and the team are kept in the address. */
@@ -20,10 +25,12 @@ export function FiguresScreen() {
   const asked = params.get("span");
   const choice = SPANS.some(({ value }) => value === asked) && asked ? asked : "30";
   const team = params.get("team");
-  const span = useMemo(() => spanOf(choice), [choice]);
-  const { data, error, refetch } = useQuery(FiguresDocument, {
-    variables: { ...span, team: team ?? "0", withTeam: team !== null },
-  });
+  const zone = useZone();
+  const span = useMemo(() => (zone ? spanOf(choice, zone) : null), [choice, zone]);
+  const { data, error, refetch } = useQuery(
+    FiguresDocument,
+    span ? { variables: { ...span, team: team ?? "0", withTeam: team !== null } } : skipToken,
+  );
 
   const choose = (name: string, value: string | null) => {
     setParams((current) => {
@@ -56,6 +63,17 @@ export function FiguresScreen() {
         />
       </PageTitle>
       {error && <ErrorNotice error={error} retry={refetch} />}
+      {error && team !== null && IS_ABOUT_THE_TEAM.includes(codeOf(error) ?? "") && (
+        <Button
+          mt="sm"
+          variant="default"
+          onClick={() => {
+            choose("team", null);
+          }}
+        >
+          Show the figures without this team
+        </Button>
+      )}
       {!data && !error && <PageLoading />}
       {data && (
         <Stack>
@@ -67,9 +85,10 @@ export function FiguresScreen() {
             <>
               <FiguresTable
                 title="Speed to claim over time"
-                nameHeader={span.by === "WEEK" ? "Week from" : "Day"}
+                nameHeader={span?.by === "WEEK" ? "Week from" : "Day"}
                 headers={LEADS}
-                rows={data.overTime.map((group) => leadRow(group.day ?? "", group.day ?? "", group))}
+                rows={data.overTime.map((group) => dayRow(group.day ?? "", group))}
+                withoutTimes={leadsWithoutTimes(data.overTime)}
               />
               <FiguresTable
                 title="By source"
@@ -78,10 +97,17 @@ export function FiguresScreen() {
                 rows={data.bySource.map((group) =>
                   leadRow(group.source?.id ?? "none", group.source?.name ?? "No source", group),
                 )}
+                withoutTimes={leadsWithoutTimes(data.bySource)}
               />
             </>
           )}
-          <FiguresTable title="By member" nameHeader="Member" headers={MEMBERS} rows={members}>
+          <FiguresTable
+            title="By member"
+            nameHeader="Member"
+            headers={MEMBERS}
+            rows={members}
+            withoutTimes={membersWithoutTimes(data.memberFigures ?? [])}
+          >
             <Group mb="sm">
               <Select
                 label="Team"
@@ -100,6 +126,10 @@ export function FiguresScreen() {
       )}
     </>
   );
+}
+
+function dayRow(day: string, figures: FiguresFragment): FigureRow {
+  return { ...leadRow(day, formatDay(day), figures), shortName: formatDay(day, false) };
 }
 
 function leadRow(id: string, name: string, figures: FiguresFragment): FigureRow {

@@ -1,14 +1,17 @@
-import { Paper, Table, Title } from "@mantine/core";
+import { Paper, Table, Text, Title } from "@mantine/core";
 import { lazy, type ReactNode, Suspense } from "react";
 
 import { formatDuration } from "./formatDuration";
+import { hasTime } from "./withoutTimes";
 
 const ClaimChart = lazy(async () => ({ default: (await import("./ClaimChart")).ClaimChart }));
 
 export interface FigureRow {
   id: string;
   name: string;
-  cells: (string | number)[];
+  /** The name below the bar of the chart, where there is less space. Left out, `name`. */
+  shortName?: string;
+  cells: number[];
   timeToClaim: { median?: number | null; p90?: number | null; within5Minutes: number };
 }
 
@@ -17,11 +20,13 @@ interface FiguresTableProps {
   nameHeader: string;
   headers: string[];
   rows: FigureRow[];
+  /** What to say instead of a chart if no row has a time to claim. */
+  withoutTimes: string;
   children?: ReactNode;
 }
 
-/** A chart of the medians, and all numbers below it as a table. `children` stand above, or instead of, the rows. */
-export function FiguresTable({ title, nameHeader, headers, rows, children }: FiguresTableProps) {
+/** A chart of the median times to claim, or why there are none, and all numbers below it as a table. `children` stand above, or instead of, the rows. */
+export function FiguresTable({ title, nameHeader, headers, rows, withoutTimes, children }: FiguresTableProps) {
   return (
     <Paper withBorder p="md" component="section" aria-label={title}>
       <Title order={2} size="h4" mb="sm">
@@ -30,9 +35,19 @@ export function FiguresTable({ title, nameHeader, headers, rows, children }: Fig
       {children}
       {rows.length > 0 && (
         <>
-          <Suspense fallback={<div style={{ height: 220 }} />}>
-            <ClaimChart points={rows.map(({ name, timeToClaim }) => ({ name, seconds: timeToClaim.median ?? null }))} />
-          </Suspense>
+          {rows.some(hasTime) ? (
+            <Suspense fallback={<div style={{ height: 220 }} />}>
+              <ClaimChart
+                points={rows.map(({ name, shortName = name, timeToClaim }) => ({
+                  name,
+                  shortName,
+                  seconds: timeToClaim.median ?? null,
+                }))}
+              />
+            </Suspense>
+          ) : (
+            <Text size="sm">{withoutTimes}</Text>
+          )}
           <Table.ScrollContainer minWidth={560} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
             <Table mt="sm">
               <Table.Thead>
@@ -47,13 +62,15 @@ export function FiguresTable({ title, nameHeader, headers, rows, children }: Fig
               <Table.Tbody>
                 {rows.map(({ id, name, cells, timeToClaim }) => (
                   <Table.Tr key={id}>
-                    <Table.Th scope="row">{name}</Table.Th>
+                    <Table.Th scope="row" miw={120} maw={240} className="any-word">
+                      <bdi>{name}</bdi>
+                    </Table.Th>
                     {cells.map((cell, index) => (
-                      <Table.Td key={headers[index]}>{cell}</Table.Td>
+                      <Table.Td key={headers[index]}>{cell.toLocaleString()}</Table.Td>
                     ))}
                     <Table.Td>{formatDuration(timeToClaim.median)}</Table.Td>
                     <Table.Td>{formatDuration(timeToClaim.p90)}</Table.Td>
-                    <Table.Td>{timeToClaim.within5Minutes}</Table.Td>
+                    <Table.Td>{timeToClaim.within5Minutes.toLocaleString()}</Table.Td>
                   </Table.Tr>
                 ))}
               </Table.Tbody>

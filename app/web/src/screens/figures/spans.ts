@@ -1,6 +1,5 @@
 import type { FigureGroup } from "../../gql/graphql";
-
-const DAY = 86_400_000; // ms
+import { hourOfDay, monthBegin } from "../../time/local";
 
 export const SPANS = [
   { value: "7", label: "Last 7 days" },
@@ -14,21 +13,21 @@ export interface Span {
   from: string;
   to: string;
   by: FigureGroup;
+  timezone: string;
 }
 
-/** The span of a choice, up to the next full hour, so that the cache can answer when the screen is opened again. */
-export function spanOf(choice: string): Span {
+/**
+ * The span of a choice, in days of a time zone, of which today is the last. It ends at the next full hour, so that the
+ * cache can answer when the screen is opened again.
+ */
+export function spanOf(choice: string, timezone: string): Span {
   const end = new Date();
   end.setMinutes(60, 0, 0);
-  const begin = choice === "month" ? monthBegin() : end.getTime() - Number(choice) * DAY;
+  const begin = choice === "month" ? monthBegin(timezone) : hourOfDay(0, 1 - Number(choice), timezone);
   return {
-    from: new Date(begin).toISOString(),
+    from: begin.toISOString(),
     to: end.toISOString(),
     by: (Number(choice) > 31 ? "WEEK" : "DAY") as FigureGroup,
+    timezone,
   };
-}
-
-function monthBegin(): number {
-  const now = new Date();
-  return new Date(now.getFullYear(), now.getMonth(), 1).getTime();
 }

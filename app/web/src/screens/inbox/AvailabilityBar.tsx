@@ -4,28 +4,36 @@ import { Link } from "react-router";
 
 import { attempt } from "../../api/attempt";
 import { ComeBackDocument, GoAwayDocument, type InboxQuery } from "../../gql/graphql";
-import { formatMoment } from "../../time/format";
+import { hourOfDay } from "../../time/local";
+import { Moment } from "../../time/Moment";
+import { useZone } from "../../time/zone";
 
 const HOUR = 3_600_000; // ms
+const MORNING = 8; // o'clock, in the viewer's zone
 
 const ABSENCES = [
   { label: "For an hour", until: () => new Date(Date.now() + HOUR) },
-  { label: "Until tomorrow morning", until: () => morning(1) },
-  { label: "For a week", until: () => morning(7) },
+  { label: "Until tomorrow morning", until: (zone: string) => hourOfDay(MORNING, 1, zone) },
+  { label: "For a week", until: (zone: string) => hourOfDay(MORNING, 7, zone) },
 ];
 
 /** Whether the viewer gets new offers, and the switch between being here and away. */
 export function AvailabilityBar({ me }: { me: InboxQuery["me"] }) {
   const [goAway] = useMutation(GoAwayDocument);
   const [comeBack] = useMutation(ComeBackDocument);
+  const zone = useZone();
   const { awayUntil, quietHours } = me;
   return (
     <Paper withBorder p="sm" mb="lg" component="section" aria-label="My availability">
       <Group justify="space-between">
         <Text size="sm" role="status">
-          {awayUntil
-            ? `You are away until ${formatMoment(awayUntil)}, and get no new offers. `
-            : "You get new offers. "}
+          {awayUntil ? (
+            <>
+              You are away until <Moment time={awayUntil} />, and get no new offers.{" "}
+            </>
+          ) : (
+            "You get new offers. "
+          )}
           {quietHours && `Quiet from ${quietHours.start} to ${quietHours.end}. `}
           <Anchor component={Link} to="/settings" underline="always" size="sm">
             Change
@@ -46,7 +54,10 @@ export function AvailabilityBar({ me }: { me: InboxQuery["me"] }) {
               {ABSENCES.map(({ label, until }) => (
                 <Menu.Item
                   key={label}
-                  onClick={() => void attempt(goAway({ variables: { until: until().toISOString() } }))}
+                  disabled={!zone}
+                  onClick={() => {
+                    if (zone) void attempt(goAway({ variables: { until: until(zone).toISOString() } }));
+                  }}
                 >
                   {label}
                 </Menu.Item>
@@ -57,12 +68,4 @@ export function AvailabilityBar({ me }: { me: InboxQuery["me"] }) {
       </Group>
     </Paper>
   );
-}
-
-/** Eight in the morning on this device, some days from now. */
-function morning(days: number): Date {
-  const date = new Date();
-  date.setDate(date.getDate() + days);
-  date.setHours(8, 0, 0, 0);
-  return date;
 }

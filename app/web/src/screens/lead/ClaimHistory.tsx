@@ -1,7 +1,7 @@
 import { List, Text } from "@mantine/core";
 
 import type { LeadDetailsFragment } from "../../gql/graphql";
-import { formatMoment } from "../../time/format";
+import { Moment } from "../../time/Moment";
 import { nameOf } from "../../components/enquiryWords";
 import { VIA } from "./words";
 
@@ -11,9 +11,13 @@ export function ClaimHistory({ claims }: { claims: NonNullable<LeadDetailsFragme
     <List size="sm" spacing="xs">
       {claims.map(({ user, claimedAt, via, endedAt, endReason }) => (
         <List.Item key={`${user.id} ${claimedAt}`} className="any-word">
-          {nameOf(user)} {VIA[via]}, {formatMoment(claimedAt)}
-          {endedAt &&
-            `; ${endReason === "REASSIGNED" ? "it was assigned to somebody else" : "it was released"}, ${formatMoment(endedAt)}`}
+          {nameOf(user)} {VIA[via]}, <Moment time={claimedAt} />
+          {endedAt && (
+            <>
+              ; {endReason === "REASSIGNED" ? "it was assigned to somebody else" : "it was released"},{" "}
+              <Moment time={endedAt} />
+            </>
+          )}
         </List.Item>
       ))}
     </List>

@@ -1,7 +1,7 @@
 import { Text } from "@mantine/core";
 
 import type { TimelineOfferFragment } from "../../gql/graphql";
-import { formatMoment } from "../../time/format";
+import { Moment } from "../../time/Moment";
 import { CHANNEL, DELIVERY, failureOf } from "./words";
 
 type Delivery = TimelineOfferFragment["deliveries"][number];
@@ -12,16 +12,28 @@ export function DeliveryLine({ delivery }: { delivery: Delivery }) {
   return (
     <Text size="sm" c={status === "FAILED" ? "var(--mantine-color-error)" : "dimmed"}>
       {CHANNEL[channel]}: {DELIVERY[status]}
-      {sentAt && `, ${formatMoment(sentAt)}`}
-      {problemOf(delivery)}
+      {sentAt && (
+        <>
+          , <Moment time={sentAt} />
+        </>
+      )}
+      <Problem delivery={delivery} />
     </Text>
   );
 }
 
 /** Why the message did not go out, or not yet, and when it is tried again. A message that went out needs no excuse. */
-function problemOf({ status, error, attempts, nextAttemptAt }: Delivery): string {
-  if (error == null || (status !== "FAILED" && status !== "PENDING")) return "";
+function Problem({ delivery: { status, error, attempts, nextAttemptAt } }: { delivery: Delivery }) {
+  if (error == null || (status !== "FAILED" && status !== "PENDING")) return null;
   const times = attempts === 1 ? "1 attempt" : `${String(attempts)} attempts`;
-  const again = nextAttemptAt ? `; next attempt ${formatMoment(nextAttemptAt)}` : "";
-  return ` after ${times}: ${failureOf(error)}${again}`;
+  return (
+    <>
+      {` after ${times}: ${failureOf(error)}`}
+      {nextAttemptAt && (
+        <>
+          ; next attempt <Moment time={nextAttemptAt} />
+        </>
+      )}
+    </>
+  );
 }

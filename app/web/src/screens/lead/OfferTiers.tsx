@@ -1,7 +1,7 @@
 import { Badge, Group, Stack, Text } from "@mantine/core";
 
 import type { TimelineOfferFragment } from "../../gql/graphql";
-import { formatMoment } from "../../time/format";
+import { Moment } from "../../time/Moment";
 import { nameOf } from "../../components/enquiryWords";
 import { DeliveryLine } from "./DeliveryLine";
 import { OFFER } from "./words";
@@ -11,7 +11,7 @@ export function OfferTiers({ offers }: { offers: TimelineOfferFragment[] }) {
   return tiersOf(offers).map(([time, tier]) => (
     <div key={time}>
       <Text size="sm" fw={600}>
-        {time ? <time dateTime={time}>{formatMoment(time)}</time> : "Time not known"}
+        {time ? <Moment time={time} /> : "Time not known"}
       </Text>
       {tier.map((offer) => (
         <Stack key={offer.id} gap={0} mt={4}>

@@ -1,7 +1,7 @@
 import { Paper, Stack, Text, Title } from "@mantine/core";
 
 import type { LeadDetailsFragment } from "../../gql/graphql";
-import { formatMoment } from "../../time/format";
+import { Moment } from "../../time/Moment";
 import { Countdown } from "../../components/Countdown";
 import { importedOffersOf } from "./importedOffers";
 import { OfferTiers } from "./OfferTiers";
@@ -31,7 +31,7 @@ export function RolloutTimeline({ lead }: { lead: LeadDetailsFragment }) {
             {rollout.cause === "SUBMITTED" ? "Submitted to" : "Went on to"} {rollout.team.name}
           </Title>
           <Text size="sm" c="dimmed" mb="sm">
-            {formatMoment(rollout.submittedAt)}
+            <Moment time={rollout.submittedAt} />
           </Text>
           <Stack gap="sm">
             <OfferTiers offers={rollout.createdOffers} />

@@ -5,7 +5,7 @@ import { Dialog } from "../../components/Dialog";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { type PlannedRowFragment, SubmitPreviewDocument } from "../../gql/graphql";
-import { formatMoment } from "../../time/format";
+import { Moment } from "../../time/Moment";
 import { nameOf } from "../../components/enquiryWords";
 import { SkippedList } from "./SkippedList";
 
@@ -28,7 +28,7 @@ export function SubmitDialog({ id, onSubmit, onClose }: { id: string; onSubmit: 
           {plan.next.map((step) => (
             <div key={step.team.id}>
               <Text size="sm" fw={600} className="any-word">
-                If nobody takes it: {step.team.name}, {formatMoment(step.startsAt)}
+                If nobody takes it: {step.team.name}, <Moment time={step.startsAt} />
               </Text>
               <PlannedRows offers={step.offers} />
             </div>
@@ -51,7 +51,7 @@ export function SubmitDialog({ id, onSubmit, onClose }: { id: string; onSubmit: 
 function PlannedRows({ offers }: { offers: PlannedRowFragment[] }) {
   return offers.map((offer) => (
     <Text key={offer.user.id} size="sm" className="any-word">
-      {formatMoment(offer.notifyAt)}: {nameOf(offer.user)}, {howOf(offer)}
+      <Moment time={offer.notifyAt} />: {nameOf(offer.user)}, {howOf(offer)}
     </Text>
   ));
 }

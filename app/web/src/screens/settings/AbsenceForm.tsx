@@ -5,14 +5,17 @@ import { type SyntheticEvent, useState } from "react";
 import { invalidFields } from "../../api/errors";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { EndMyAbsenceDocument, type MySettingsFragment, SetMyAbsenceDocument } from "../../gql/graphql";
-import { formatMoment } from "../../time/format";
+import { parseLocal } from "../../time/local";
+import { Moment } from "../../time/Moment";
+import { useZone } from "../../time/zone";
 
 const REFUSED = "Choose a date and time in the future.";
 
-/** Until when the viewer is away. The date and time are those of this device. */
+/** Until when the viewer is away. The date and time are those of the viewer's zone. */
 export function AbsenceForm({ me }: { me: MySettingsFragment }) {
   const [setAbsence, setting] = useMutation(SetMyAbsenceDocument);
   const [endAbsence, ending] = useMutation(EndMyAbsenceDocument);
+  const zone = useZone();
   const [until, setUntil] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   const [error, setError] = useState<unknown>(null);
@@ -31,8 +34,8 @@ export function AbsenceForm({ me }: { me: MySettingsFragment }) {
 
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    const end = new Date(until);
-    if (!(end.getTime() > Date.now())) setProblem(REFUSED);
+    const end = zone && parseLocal(until, zone);
+    if (!end || end.getTime() <= Date.now()) setProblem(REFUSED);
     else void attempt(() => setAbsence({ variables: { until: end.toISOString() } }));
   };
 
@@ -40,14 +43,18 @@ export function AbsenceForm({ me }: { me: MySettingsFragment }) {
     <form onSubmit={submit} noValidate>
       <Stack gap="sm">
         <Text size="sm" role="status">
-          {me.awayUntil
-            ? `You are away until ${formatMoment(me.awayUntil)}, and get no new offers.`
-            : "You get new offers."}
+          {me.awayUntil ? (
+            <>
+              You are away until <Moment time={me.awayUntil} />, and get no new offers.
+            </>
+          ) : (
+            "You get new offers."
+          )}
         </Text>
         <TextInput
           label="Away until"
           type="datetime-local"
-          description="In the time of this device"
+          description={`In your time zone, ${zone ?? ""}`}
           value={until}
           error={problem}
           onChange={(event) => {

@@ -6,7 +6,8 @@ import { ConfirmDialog } from "../../components/ConfirmDialog";
 import { EmptyState } from "../../components/EmptyState";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { type ListedApiKeyFragment, RevokeKeyDocument, SettingsDocument } from "../../gql/graphql";
-import { formatMoment } from "../../time/format";
+import { formatDay } from "../../time/format";
+import { Moment } from "../../time/Moment";
 import { CreateKeyDialog, type Source } from "./CreateKeyDialog";
 
 const SCOPES: Record<string, string> = { READ: "read", WRITE: "change", INTAKE: "send leads" };
@@ -43,7 +44,7 @@ export function ApiKeys({ keys, sources }: { keys: ListedApiKeyFragment[]; sourc
               <Stack gap={0} style={{ minWidth: 0, overflowWrap: "anywhere" }}>
                 <Text fw={600}>{key.name}</Text>
                 <Text size="sm" c="dimmed">
-                  {describe(key)}
+                  <KeyDetails apiKey={key} />
                 </Text>
               </Stack>
               <Button
@@ -83,14 +84,19 @@ export function ApiKeys({ keys, sources }: { keys: ListedApiKeyFragment[]; sourc
   );
 }
 
-function describe({ prefix, scopes, source, expiresAt, lastUsedOn }: ListedApiKeyFragment): string {
-  return [
-    `${prefix}…`,
-    `may ${scopes.map((scope) => SCOPES[scope] ?? scope.toLowerCase()).join(", ")}`,
-    source && `only from ${source.name}`,
-    expiresAt ? `expires ${formatMoment(expiresAt)}` : "does not expire",
-    lastUsedOn ? `last used on ${lastUsedOn}` : "never used",
-  ]
-    .filter(Boolean)
-    .join(" · ");
+function KeyDetails({ apiKey: { prefix, scopes, source, expiresAt, lastUsedOn } }: { apiKey: ListedApiKeyFragment }) {
+  return (
+    <>
+      {prefix}… · may {scopes.map((scope) => SCOPES[scope] ?? scope.toLowerCase()).join(", ")} ·{" "}
+      {source && `only from ${source.name} · `}
+      {expiresAt ? (
+        <>
+          expires <Moment time={expiresAt} />
+        </>
+      ) : (
+        "does not expire"
+      )}{" "}
+      · {lastUsedOn ? `last used on ${formatDay(lastUsedOn)}` : "never used"}
+    </>
+  );
 }

@@ -7,6 +7,8 @@ import { codeOf } from "../../api/errors";
 import { Dialog } from "../../components/Dialog";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { type ApiScope, CreateKeyDocument, SettingsDocument } from "../../gql/graphql";
+import { parseLocal } from "../../time/local";
+import { useZone } from "../../time/zone";
 import { fieldErrors } from "./fieldErrors";
 
 export interface Source {
@@ -30,6 +32,8 @@ interface CreateKeyDialogProps {
 /** Creates an API key, then shows it this once. */
 export function CreateKeyDialog({ opened, sources, onClose }: CreateKeyDialogProps) {
   const [create, { loading, reset }] = useMutation(CreateKeyDocument, { refetchQueries: [SettingsDocument] });
+  const zone = useZone() ?? "UTC";
+  const instant = (time: string) => parseLocal(time, zone) ?? new Date(0);
   const [key, setKey] = useState<string | null>(null);
   const [error, setError] = useState<unknown>(null);
   const form = useForm({
@@ -37,7 +41,7 @@ export function CreateKeyDialog({ opened, sources, onClose }: CreateKeyDialogPro
     validate: {
       name: (name) => (name.trim() ? null : REFUSED.name),
       scopes: (scopes) => (scopes.length > 0 ? null : REFUSED.scopes),
-      expiresAt: (time) => (!time || new Date(time).getTime() > Date.now() ? null : REFUSED.expiresAt),
+      expiresAt: (time) => (!time || instant(time) > new Date() ? null : REFUSED.expiresAt),
       sourceId: (source, { scopes }) => (!source || scopes.join() === "INTAKE" ? null : REFUSED.sourceId),
     },
   });
@@ -52,7 +56,7 @@ export function CreateKeyDialog({ opened, sources, onClose }: CreateKeyDialogPro
 
   const submit = form.onSubmit(async ({ name, scopes, sourceId, expiresAt }) => {
     setError(null);
-    const until = expiresAt ? new Date(expiresAt).toISOString() : null;
+    const until = expiresAt ? instant(expiresAt).toISOString() : null;
     try {
       const { data } = await create({
         variables: { input: { name, scopes: scopes as ApiScope[], sourceId, expiresAt: until } },
@@ -106,7 +110,7 @@ export function CreateKeyDialog({ opened, sources, onClose }: CreateKeyDialogPro
             <TextInput
               label="Expires"
               type="datetime-local"
-              description="Empty: it does not expire"
+              description={`In your time zone, ${zone}. Empty: it does not expire`}
               {...form.getInputProps("expiresAt")}
             />
             {error !== null && <ErrorNotice error={error} />}

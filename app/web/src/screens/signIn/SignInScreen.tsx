@@ -1,4 +1,4 @@
-import { Alert, Anchor, Button, Container, Paper, Stack, Text, Textarea, Title, UnstyledButton } from "@mantine/core";
+import { Anchor, Button, Container, Paper, Stack, Text, Textarea, Title, UnstyledButton } from "@mantine/core";
 import { IconChevronRight } from "@tabler/icons-react";
 import { useEffect, useState } from "react";
 import { Navigate, useNavigate, useSearchParams } from "react-router";
@@ -6,14 +6,15 @@ import { Navigate, useNavigate, useSearchParams } from "react-router";
 import { client } from "../../api/client";
 import { configuration, type DemoPerson } from "../../app/configuration";
 import { destination } from "../../auth/destination";
-import { setSession, useSession, wasRefused } from "../../auth/session";
+import { refusedSession, setSession, useSession } from "../../auth/session";
+import { RefusalNotice } from "./RefusalNotice";
 import classes from "./SignInScreen.module.css";
 
 /** Signs in: as a person of the demo, at the identity provider, or with an access token. */
 export function SignInScreen() {
   const [parameters] = useSearchParams();
   const [openedWith] = useState(useSession());
-  const [hasEnded] = useState(wasRefused);
+  const [refused] = useState(refusedSession);
   const { signIn, graphiql } = configuration;
   const then = destination(parameters.get("then"));
 
@@ -25,13 +26,9 @@ export function SignInScreen() {
   return (
     <Container component="main" id="main" size="xs" py="xl">
       <Title order={1}>Lead Offers</Title>
-      {hasEnded && (
-        <Alert color="yellow" variant="light" mt="md" role="alert">
-          Your session has ended, or the access token is not valid. Sign in again.
-        </Alert>
-      )}
+      {refused && <RefusalNotice session={refused} />}
       {signIn.kind === "demo" && <People people={signIn.people} then={then} />}
-      {signIn.kind === "openid" && <Provider then={then} />}
+      {signIn.kind === "openid" && <Provider then={then} canBeSomebodyElse={refused !== null} />}
       {signIn.kind === "token" && <Token then={then} />}
       {graphiql && signIn.kind === "demo" && (
         <Text size="sm" mt="lg">
@@ -82,13 +79,13 @@ function People({ people, then }: { people: DemoPerson[]; then: string }) {
   );
 }
 
-function Provider({ then }: { then: string }) {
+function Provider({ then, canBeSomebodyElse }: { then: string; canBeSomebodyElse: boolean }) {
   const [state, setState] = useState<"idle" | "leaving" | "failed">("idle");
-  const go = async () => {
+  const go = async (asSomebodyElse: boolean) => {
     setState("leaving");
     try {
       const { begin } = await import("../../auth/openid");
-      await begin(then);
+      await begin(then, asSomebodyElse);
     } catch {
       setState("failed");
     }
@@ -96,9 +93,14 @@ function Provider({ then }: { then: string }) {
   return (
     <Stack mt="md" align="flex-start">
       <Text>Sign in with the account of your organization.</Text>
-      <Button onClick={() => void go()} loading={state === "leaving"}>
+      <Button onClick={() => void go(false)} loading={state === "leaving"}>
         Sign in
       </Button>
+      {canBeSomebodyElse && (
+        <Button variant="default" onClick={() => void go(true)} disabled={state === "leaving"}>
+          Use another account
+        </Button>
+      )}
       {state === "failed" && (
         <Text role="alert">The sign-in service cannot be reached. Check your connection, then try again.</Text>
       )}

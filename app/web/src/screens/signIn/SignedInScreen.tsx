@@ -8,7 +8,7 @@ import { destination } from "../../auth/destination";
 /** Where the identity provider sends the browser back to. */
 export function SignedInScreen() {
   const navigate = useNavigate();
-  const [hasFailed, setHasFailed] = useState(false);
+  const [problem, setProblem] = useState<string | null>(null);
   const hasBegun = useRef(false);
   useEffect(() => {
     if (hasBegun.current) return; // the code of the provider is valid once
@@ -16,23 +16,31 @@ export function SignedInScreen() {
     import("../../auth/openid")
       .then(({ finish }) => finish())
       .then((then) => navigate(destination(then), { replace: true }))
-      .catch(() => {
-        setHasFailed(true);
+      .catch(async (error: unknown) => {
+        setProblem(await wordsFor(error));
       });
   }, [navigate]);
 
-  if (!hasFailed) return <PageLoading />;
+  if (problem === null) return <PageLoading />;
   return (
     <Container component="main" id="main" size="xs" py="xl">
       <Title order={1} size="h2">
         You are not signed in
       </Title>
       <Text my="md" role="alert">
-        The sign-in was cancelled, or took too long.
+        {problem}
       </Text>
       <Button component="a" href="/sign-in">
         Sign in again
       </Button>
     </Container>
   );
+}
+
+/** Why the sign-in failed, and what to do about it. */
+async function wordsFor(error: unknown): Promise<string> {
+  const { wasDenied } = await import("../../auth/openid").catch(() => ({ wasDenied: () => false }));
+  return wasDenied(error)
+    ? "The sign-in was cancelled, or your organization does not let you use Lead Offers. Sign in again, or ask your organization for access."
+    : "The sign-in took too long, or the sign-in service cannot be reached. Sign in again.";
 }

@@ -11,7 +11,7 @@ import {
   TeamDocument,
   type TeamPartsFragment,
 } from "../../gql/graphql";
-import { formatMoment } from "../../time/format";
+import { Moment } from "../../time/Moment";
 import { attempt } from "../../api/attempt";
 import { OptionFields } from "./OptionFields";
 import { nameOf, type Person } from "./people";
@@ -60,17 +60,18 @@ export function PersonCard({ person, team, isLeader, warnings, handle }: PersonC
 }
 
 function PersonBadges({ person: { isCreator, member } }: { person: Person }) {
-  const badges: [string, string][] = [];
+  const badges: [string, string, ReactNode?][] = [];
   if (isCreator) badges.push(["Leader", "teal"]);
   else if (!member) badges.push(["Not a member", "orange"]);
   if (member?.requestStatus === "ACCEPTED") badges.push(["Member", "teal"]);
   if (member?.requestStatus === "PENDING") badges.push(["Invited", "blue"]);
   if (member?.requestStatus === "DECLINED") badges.push(["Declined", "gray"]);
   if (member?.isActive === false) badges.push(["Account inactive", "red"]);
-  if (member?.awayUntil) badges.push([`Away until ${formatMoment(member.awayUntil)}`, "orange"]);
-  return badges.map(([label, color]) => (
+  if (member?.awayUntil) badges.push(["Away until ", "orange", <Moment key="time" time={member.awayUntil} />]);
+  return badges.map(([label, color, rest]) => (
     <Badge key={label} color={color} variant="light" tt="none">
       {label}
+      {rest}
     </Badge>
   ));
 }
