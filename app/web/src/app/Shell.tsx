@@ -99,11 +99,10 @@ function AccountMenu() {
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>
-        {data?.me.email && (
-          <Box px="sm" py={4}>
-            <Text size="xs">{data.me.email}</Text>
-          </Box>
-        )}
+        <Box px="sm" py={4} className="any-word">
+          <Text size="sm">{name}</Text>
+          {data?.me.email && <Text size="xs">{data.me.email}</Text>}
+        </Box>
         <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => void signOut()}>
           Sign out
         </Menu.Item>
