@@ -46,8 +46,10 @@ export function Shell() {
       >
         <AppShell.Header>
           <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-            <Text fw={700}>Lead Offers</Text>
-            <Group gap="xs" wrap="nowrap">
+            <Text fw={700} style={{ whiteSpace: "nowrap" }}>
+              Lead Offers
+            </Text>
+            <Group gap="xs" wrap="nowrap" miw={0}>
               <ColorSchemeToggle />
               <AccountMenu />
             </Group>
@@ -89,9 +91,9 @@ function AccountMenu() {
   return (
     <Menu position="bottom-end" width={220}>
       <Menu.Target>
-        <UnstyledButton>
+        <UnstyledButton miw={0}>
           <Group gap={4} wrap="nowrap">
-            <Text size="sm" maw={160} truncate>
+            <Text size="sm" maw={160} miw={0} truncate>
               {name}
             </Text>
             <IconChevronDown size={16} aria-hidden />
