@@ -64,7 +64,7 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
     pause ??= wait(error, isOfServer ? LONGEST_WAIT : backoff(failures)).finally(() => {
       pause = undefined;
     });
-    if (isOfServer) sockets.client.terminate(); // so that the others connect again, and all have the same gap
+    if (isOfServer) sockets.end(); // so that the others connect again, and all have the same gap
     return pause;
   };
 
@@ -80,7 +80,7 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
   };
 
   window.addEventListener("online", () => {
-    sockets.client.terminate(); // it may lead through the network that the device has left
+    sockets.end(); // it may lead through the network that the device has left
   });
 
   return {
@@ -98,14 +98,14 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
         );
       }).pipe(map(withoutErrors), retry({ delay: recover })),
     ),
-    disconnect: () => {
-      sockets.client.terminate();
-    },
+    disconnect: sockets.end,
   };
 }
 
 interface Sockets {
   client: Client;
+  /** Ends the connection at once; one that is being made, as soon as it is open, for browsers warn of anything else. */
+  end: () => void;
   /** Whether the last socket was not let through, as far as one can tell: the server may also have been away. */
   wasRefused: () => boolean;
   /** Settles when the token that the server refused last is replaced, or the session ended. */
@@ -115,6 +115,8 @@ interface Sockets {
 function makeSockets(connected: () => void): Sockets {
   let sentToken: string | null = null;
   let pong: ReturnType<typeof setTimeout> | undefined;
+  let isConnecting = false;
+  let isUnwanted = false;
   let isAcknowledged = false;
   let wasRefused = false;
   let renewal: Promise<unknown> = Promise.resolve();
@@ -133,8 +135,14 @@ function makeSockets(connected: () => void): Sockets {
     },
     on: {
       connecting: () => {
+        isConnecting = true;
+        isUnwanted = false;
         isAcknowledged = false;
         wasRefused = false;
+      },
+      opened: () => {
+        isConnecting = false;
+        if (isUnwanted) client.terminate();
       },
       connected: () => {
         isAcknowledged = true;
@@ -152,6 +160,7 @@ function makeSockets(connected: () => void): Sockets {
         if (received) clearTimeout(pong);
       },
       closed: (event) => {
+        isConnecting = false;
         clearTimeout(pong);
         const code = (event as CloseEvent).code as CloseCode | typeof ABNORMAL_CLOSURE;
         wasRefused =
@@ -161,7 +170,11 @@ function makeSockets(connected: () => void): Sockets {
       },
     },
   });
-  return { client, wasRefused: () => wasRefused, renewal: () => renewal };
+  const end = () => {
+    if (isConnecting) isUnwanted = true;
+    else client.terminate();
+  };
+  return { client, end, wasRefused: () => wasRefused, renewal: () => renewal };
 }
 
 /** Returns a function that opens a stream, and calls `connected` when it is open. Any end of it is an error. */

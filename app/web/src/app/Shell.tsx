@@ -47,8 +47,10 @@ export function Shell() {
       >
         <AppShell.Header>
           <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-            <Text fw={700}>Lead Offers</Text>
-            <Group gap="xs" wrap="nowrap">
+            <Text fw={700} style={{ whiteSpace: "nowrap" }}>
+              Lead Offers
+            </Text>
+            <Group gap="xs" wrap="nowrap" miw={0}>
               <ColorSchemeToggle />
               <AccountMenu />
             </Group>
@@ -92,9 +94,9 @@ function AccountMenu() {
   return (
     <Menu position="bottom-end" width={220}>
       <Menu.Target>
-        <UnstyledButton>
+        <UnstyledButton miw={0}>
           <Group gap={4} wrap="nowrap">
-            <Text size="sm" maw={160} truncate>
+            <Text size="sm" maw={160} miw={0} truncate>
               {name}
             </Text>
             <IconChevronDown size={16} aria-hidden />
@@ -102,11 +104,10 @@ function AccountMenu() {
         </UnstyledButton>
       </Menu.Target>
       <Menu.Dropdown>
-        {data?.me.email && (
-          <Box px="sm" py={4}>
-            <Text size="xs">{data.me.email}</Text>
-          </Box>
-        )}
+        <Box px="sm" py={4} className="any-word">
+          <Text size="sm">{name}</Text>
+          {data?.me.email && <Text size="xs">{data.me.email}</Text>}
+        </Box>
         <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => void signOut()}>
           Sign out
         </Menu.Item>

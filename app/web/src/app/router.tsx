@@ -1,3 +1,4 @@
+import { Container } from "@mantine/core";
 import { createBrowserRouter, Navigate } from "react-router";
 
 import { RequireSession } from "../auth/RequireSession";
@@ -8,7 +9,11 @@ import { PageLoading } from "../components/PageLoading";
 export const router = createBrowserRouter([
   {
     errorElement: <RouteError />,
-    hydrateFallbackElement: <PageLoading />,
+    hydrateFallbackElement: (
+      <Container py="md">
+        <PageLoading />
+      </Container>
+    ),
     children: [
       { index: true, element: <Navigate replace to="/inbox" /> },
       {

@@ -9,12 +9,12 @@ export function Enquiry({ lead }: { lead: InboxLeadFragment }) {
   const price = priceOf(lead);
   return (
     <Stack gap={6}>
-      <Group justify="space-between" wrap="nowrap" align="flex-start">
-        <Title order={3} size="h4" lineClamp={2} className="any-word">
+      <Group justify="space-between" gap="xs" align="flex-start">
+        <Title order={3} size="h4" className="any-word">
           {titleOf(lead)}
         </Title>
         {price && (
-          <Badge variant="light" size="lg" style={{ flexShrink: 0 }}>
+          <Badge variant="light" size="lg">
             {price}
           </Badge>
         )}
@@ -23,7 +23,7 @@ export function Enquiry({ lead }: { lead: InboxLeadFragment }) {
         {nameOf(lead.contact)}
         {lead.streetAddress && ` · ${lead.streetAddress}`}
       </Text>
-      <Text size="sm" c="dimmed">
+      <Text size="sm" c="dimmed" className="any-word">
         Came in <RelativeTime time={lead.createdAt} />
         {lead.source && ` from ${lead.source.name}`}
       </Text>

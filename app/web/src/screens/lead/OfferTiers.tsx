@@ -4,6 +4,7 @@ import type { TimelineOfferFragment } from "../../gql/graphql";
 import { Moment } from "../../time/Moment";
 import { nameOf } from "../../components/enquiryWords";
 import { DeliveryLine } from "./DeliveryLine";
+import { tiersOf } from "./tiersOf";
 import { OFFER } from "./words";
 
 /** Offers by the time at which they come due, with what became of them and of their messages. */
@@ -31,13 +32,4 @@ export function OfferTiers({ offers }: { offers: TimelineOfferFragment[] }) {
       ))}
     </div>
   ));
-}
-
-function tiersOf(offers: TimelineOfferFragment[]): [string, TimelineOfferFragment[]][] {
-  const tiers = new Map<string, TimelineOfferFragment[]>();
-  for (const offer of offers) {
-    const time = offer.notifyAt ?? "";
-    tiers.set(time, [...(tiers.get(time) ?? []), offer]);
-  }
-  return [...tiers];
 }

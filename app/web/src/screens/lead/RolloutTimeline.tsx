@@ -4,7 +4,7 @@ import type { LeadDetailsFragment } from "../../gql/graphql";
 import { Moment } from "../../time/Moment";
 import { Countdown } from "../../components/Countdown";
 import { importedOffersOf } from "./importedOffers";
-import { OfferTiers } from "./OfferTiers";
+import { FoldedTiers } from "./FoldedTiers";
 import { SkippedList } from "./SkippedList";
 
 /** The steps of a lead: who was offered it when and how, who was skipped, and what follows. */
@@ -21,7 +21,7 @@ export function RolloutTimeline({ lead }: { lead: LeadDetailsFragment }) {
             Made before this server had the lead
           </Text>
           <Stack gap="sm">
-            <OfferTiers offers={imported} />
+            <FoldedTiers offers={imported} />
           </Stack>
         </Paper>
       )}
@@ -34,7 +34,7 @@ export function RolloutTimeline({ lead }: { lead: LeadDetailsFragment }) {
             <Moment time={rollout.submittedAt} />
           </Text>
           <Stack gap="sm">
-            <OfferTiers offers={rollout.createdOffers} />
+            <FoldedTiers offers={rollout.createdOffers} />
             <SkippedList skipped={rollout.skipped} />
           </Stack>
         </Paper>

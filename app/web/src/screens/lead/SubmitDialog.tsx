@@ -1,5 +1,5 @@
 import { useQuery } from "@apollo/client/react";
-import { Button, Group, Stack, Text } from "@mantine/core";
+import { Button, Group, List, Stack, Text } from "@mantine/core";
 
 import { Dialog } from "../../components/Dialog";
 import { ErrorNotice } from "../../components/ErrorNotice";
@@ -8,6 +8,7 @@ import { type PlannedRowFragment, SubmitPreviewDocument } from "../../gql/graphq
 import { Moment } from "../../time/Moment";
 import { nameOf } from "../../components/enquiryWords";
 import { SkippedList } from "./SkippedList";
+import { tiersOf } from "./tiersOf";
 
 /** Shows who would be offered the lead, when and how, before it is submitted. */
 export function SubmitDialog({ id, onSubmit, onClose }: { id: string; onSubmit: () => void; onClose: () => void }) {
@@ -26,12 +27,12 @@ export function SubmitDialog({ id, onSubmit, onClose }: { id: string; onSubmit: 
           {plan.offers.length === 0 && <Text size="sm">Nobody can be offered this lead now.</Text>}
           <SkippedList skipped={plan.skipped} />
           {plan.next.map((step) => (
-            <div key={step.team.id}>
+            <Stack key={step.team.id} gap={4}>
               <Text size="sm" fw={600} className="any-word">
-                If nobody takes it: {step.team.name}, <Moment time={step.startsAt} />
+                If nobody takes it by <Moment time={step.startsAt} />: {step.team.name}
               </Text>
               <PlannedRows offers={step.offers} />
-            </div>
+            </Stack>
           ))}
           <Text size="sm">If nobody takes it after that, you are told.</Text>
         </Stack>
@@ -48,11 +49,21 @@ export function SubmitDialog({ id, onSubmit, onClose }: { id: string; onSubmit: 
   );
 }
 
+/** Each time once, with the people who are offered the lead then. */
 function PlannedRows({ offers }: { offers: PlannedRowFragment[] }) {
-  return offers.map((offer) => (
-    <Text key={offer.user.id} size="sm" className="any-word">
-      <Moment time={offer.notifyAt} />: {nameOf(offer.user)}, {howOf(offer)}
-    </Text>
+  return tiersOf(offers).map(([time, tier]) => (
+    <div key={time}>
+      <Text size="sm" c="dimmed">
+        <Moment time={time} />
+      </Text>
+      <List size="sm" listStyleType="none">
+        {tier.map((offer) => (
+          <List.Item key={offer.user.id} className="any-word">
+            {nameOf(offer.user)}, {howOf(offer)}
+          </List.Item>
+        ))}
+      </List>
+    </div>
   ));
 }
 
