@@ -8,7 +8,12 @@ import { PageLoading } from "../components/PageLoading";
 export const router = createBrowserRouter([
   {
     errorElement: <RouteError />,
-    hydrateFallbackElement: <PageLoading />,
+    hydrateFallbackElement: (
+      <>
+        <header className="before-scripts">Lead Offers</header>
+        <PageLoading />
+      </>
+    ),
     children: [
       { index: true, element: <Navigate replace to="/inbox" /> },
       {
