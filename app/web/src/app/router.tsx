@@ -10,9 +10,12 @@ export const router = createBrowserRouter([
   {
     errorElement: <RouteError />,
     hydrateFallbackElement: (
-      <Container py="md">
-        <PageLoading />
-      </Container>
+      <>
+        <header className="before-scripts">Lead Offers</header>
+        <Container py="md">
+          <PageLoading />
+        </Container>
+      </>
     ),
     children: [
       { index: true, element: <Navigate replace to="/inbox" /> },
