@@ -54,7 +54,7 @@ export function setSession(next: Session | null): void {
 function store(): void {
   if (session) sessionStorage.setItem(KEY, JSON.stringify(session));
   else sessionStorage.removeItem(KEY);
-  (next ? [...listeners] : [...listeners, ...endListeners]).forEach((listener) => {
+  (session ? [...listeners] : [...listeners, ...endListeners]).forEach((listener) => {
     listener();
   });
 }
