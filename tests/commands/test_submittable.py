@@ -34,7 +34,7 @@ from app.domain.enums import (
 )
 from app.domain.time_zones import day_start
 from app.errors import ApiError, Code
-from tests.support.world import NOW, World
+from tests.support.world import NOW, World, change
 
 ALICE, BOB = 1, 2
 USERS, TEAMS, HELD, LEADS = 12, 14, 40, 120
@@ -228,6 +228,52 @@ async def test_it_holds_exactly_for_the_leads_whose_submit_succeeds(database: Da
     assert wrong == {}
     assert seen[None, True] >= 3
     assert len({code for code, _ in seen} & {*REFUSALS}) >= len(REFUSALS) - 1, "a seed may miss one"
+
+
+SUBMITTED, PASSED_ON = RolloutCause.SUBMITTED, RolloutCause.PASSED_ON
+
+
+@pytest.mark.parametrize(
+    ("steps", "ended", "succeeds"),
+    [
+        ([], 0, False),
+        ([("first", SUBMITTED)], 0, False),
+        ([("first", SUBMITTED), ("second", PASSED_ON)], 0, True),
+        ([("first", SUBMITTED), ("second", PASSED_ON)], 1, False),
+        ([("second", SUBMITTED), ("first", PASSED_ON)], 0, False),
+        ([("third", SUBMITTED), ("second", PASSED_ON)], 0, False),
+        ([("first", SUBMITTED), ("second", PASSED_ON), ("first", SUBMITTED)], 0, False),
+        ([("first", SUBMITTED), ("second", PASSED_ON), ("third", SUBMITTED)], 0, False),
+        ([("first", SUBMITTED), ("second", PASSED_ON), ("third", PASSED_ON)], 0, True),
+    ],
+)
+async def test_a_first_team_without_options_is_enough_once_the_lead_has_gone_on(
+    database: Database, world: World, steps: list[tuple[str, RolloutCause]], ended: int, succeeds: bool
+) -> None:
+    """An open offer makes the submit one that changes nothing. Steps of other leads surround each step of the lead."""
+    alice = await world.user()
+    teams = {name: await world.team(alice) for name in ("first", "second", "third")}
+    member = await world.member_user(teams["second"])
+    lead, other = [await world.lead(alice, teams["first"]) for _ in range(2)]
+    await world.offer(lead, member, teams["second"])
+    made = []
+    for name, cause in steps:
+        for of_lead, team in ((other, "first"), (lead, name), (other, "second")):
+            step = LeadRollout(
+                lead_id=of_lead.id,
+                team_id=teams[team].id,
+                team_selection_method=TeamSelectionMethod.SPECIFIC_TEAM,
+                submitted_at=NOW,
+                cause=cause,
+                wait_minutes=5,
+            )
+            await world.add(step)
+            made += [step] if of_lead is lead else []
+    if ended:
+        await change(world, lead, ended_step_id=made[ended].id)
+
+    assert await outcome(database, alice.id, lead.id, NOW) == (None if succeeds else Code.NO_DISTRIBUTION_OPTIONS)
+    assert (await expected(database, alice.id, NOW))[lead.id] is succeeds
 
 
 @pytest.mark.parametrize("zone", [*ZONES, "", 'a"b', "UTC'", "$.UTC"])
