@@ -23,6 +23,7 @@ from app.db.models import (
     TeamZipcode,
     User,
 )
+from app.domain.bounds import LONGEST_CHAIN
 from app.domain.enums import (
     ClaimedVia,
     DistributionTarget,
@@ -34,7 +35,7 @@ from app.domain.enums import (
 )
 from app.domain.time_zones import day_start
 from app.errors import ApiError, Code
-from tests.support.world import NOW, World, change
+from tests.support.world import NOW, World, at, change
 
 ALICE, BOB = 1, 2
 USERS, TEAMS, HELD, LEADS = 12, 14, 40, 120
@@ -273,6 +274,41 @@ async def test_a_first_team_without_options_is_enough_once_the_lead_has_gone_on(
         await change(world, lead, ended_step_id=made[ended].id)
 
     assert await outcome(database, alice.id, lead.id, NOW) == (None if succeeds else Code.NO_DISTRIBUTION_OPTIONS)
+    assert (await expected(database, alice.id, NOW))[lead.id] is succeeds
+
+
+@pytest.mark.parametrize(
+    ("length", "deleted", "succeeds"),
+    [
+        (1, None, True),
+        (3, None, True),
+        (3, 1, False),
+        (3, 2, False),
+        (LONGEST_CHAIN, None, True),
+        (LONGEST_CHAIN + 1, None, False),
+    ],
+)
+async def test_a_member_of_the_last_team_is_enough_if_no_team_of_the_chain_is_deleted(
+    database: Database, world: World, length: int, deleted: int | None, succeeds: bool
+) -> None:
+    """The members of all other teams are away. `deleted` counts from 0, the first team."""
+    alice, away = await world.user(), await world.user(away_until=at(60))
+    following = None
+    for place in reversed(range(length)):
+        team = await world.team(
+            alice,
+            deleted_at=NOW if place == deleted else None,
+            next_team_id=following and following.id,
+            mins_until_next_team=following and 5,
+        )
+        if following is None:
+            await world.member_user(team)
+        else:
+            await world.member(team, away)
+        following = team
+    lead = await world.lead(alice, following)
+
+    assert await outcome(database, alice.id, lead.id, NOW) == (None if succeeds else Code.NO_ELIGIBLE_MEMBERS)
     assert (await expected(database, alice.id, NOW))[lead.id] is succeeds
 
 
