@@ -189,6 +189,7 @@ async def board(world: World, cast: Cast) -> tuple[list[Lead], dict[int, Contact
     bobs_team = await world.team(cast.bob)
     await world.member(bobs_team, cast.alice)
     sources = [await world.source(cast.alice, name) for name in ("Straße", "Web_Site", "100%")]
+    sources.append(await world.source(cast.bob, "Strasse_100%"))
     leads, contacts = [], {}
     for i in range(40):
         creator = cast.alice if i % 4 else cast.bob
@@ -198,7 +199,7 @@ async def board(world: World, cast: Cast) -> tuple[list[Lead], dict[int, Contact
             creator,
             contact=contact,
             distribution_target=target,
-            source_id=rng.choice([None, *(source.id for source in sources)]) if creator is cast.alice else None,
+            source_id=rng.choice([None, *(source.id for source in sources if source.creator_id == creator.id)]),
             first_team_id=cast.team.id if i % 3 else None,
             exhausted_at=NOW if i % 5 == 0 else None,
             created_at=at(-rng.randrange(5)),
@@ -346,13 +347,13 @@ async def test_leads_are_sorted_by_the_last_name_of_the_contact(
 
 
 async def offers(world: World, cast: Cast) -> list[LeadOffer]:
-    """Offers of all statuses but EXPIRED: made to Alice by herself and by Bob, to Bob, and to nobody."""
+    """Offers of all statuses, made to Alice by herself and by Bob, to Bob, and to nobody. Bob sees no SENT one."""
     made = []
     bobs = await world.team(cast.bob)
-    for i, status in enumerate([s for s in LeadOfferStatus if s is not LeadOfferStatus.EXPIRED] * 3):
+    for i, status in enumerate([*LeadOfferStatus] * 3):
         lead = await world.lead(cast.alice, cast.team)
-        made.append(await world.offer(lead, cast.alice if i % 3 else cast.bob, cast.team, status))
-        if i % 4 == 0:
+        made.append(await world.offer(lead, cast.alice if i % 4 else cast.bob, cast.team, status))
+        if i % 5 == 1:
             made.append(await world.offer(lead, None, cast.team, status))
         if i % 5 == 0:
             made.append(await world.offer(await world.lead(cast.bob, bobs), cast.alice, bobs, status))
