@@ -312,6 +312,26 @@ async def test_a_member_of_the_last_team_is_enough_if_no_team_of_the_chain_is_de
     assert (await expected(database, alice.id, NOW))[lead.id] is succeeds
 
 
+@pytest.mark.parametrize(
+    ("same_contact", "same_team", "succeeds"), [(False, True, False), (True, True, True), (False, False, True)]
+)
+async def test_a_cap_of_the_team_counts_its_own_leads_and_spares_contacts_of_the_member(
+    database: Database, world: World, same_contact: bool, same_team: bool, succeeds: bool
+) -> None:
+    alice = await world.user()
+    other, team = [await world.team(alice, keeps_contacts=True) for _ in range(2)]
+    member = await world.member_user(team, max_leads_per_day=1)
+    await world.membership(other, member)
+    contact = await world.contact(alice)
+    lead = await world.lead(alice, team, contact)
+    held = await world.lead(alice, team, contact if same_contact else None)
+    await world.offer(held, member, team if same_team else other, LeadOfferStatus.CLAIMED)
+    await world.claimed(held, member)
+
+    assert await outcome(database, alice.id, lead.id, NOW) == (None if succeeds else Code.NO_ELIGIBLE_MEMBERS)
+    assert (await expected(database, alice.id, NOW))[lead.id] is succeeds
+
+
 @pytest.mark.parametrize("zone", [*ZONES, "", 'a"b', "UTC'", "$.UTC"])
 @pytest.mark.parametrize("now", [*MOMENTS, NOW.replace(second=59, microsecond=999_999)], ids=str)
 async def test_days_begin_as_they_do_in_python(database: Database, world: World, now: datetime, zone: str) -> None:
