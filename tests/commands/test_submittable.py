@@ -23,6 +23,7 @@ from app.db.models import (
     TeamZipcode,
     User,
 )
+from app.domain.bounds import LONGEST_CHAIN
 from app.domain.enums import (
     ClaimedVia,
     DistributionTarget,
@@ -34,7 +35,7 @@ from app.domain.enums import (
 )
 from app.domain.time_zones import day_start
 from app.errors import ApiError, Code
-from tests.support.world import NOW, World
+from tests.support.world import NOW, World, at, change
 
 ALICE, BOB = 1, 2
 USERS, TEAMS, HELD, LEADS = 12, 14, 40, 120
@@ -228,6 +229,107 @@ async def test_it_holds_exactly_for_the_leads_whose_submit_succeeds(database: Da
     assert wrong == {}
     assert seen[None, True] >= 3
     assert len({code for code, _ in seen} & {*REFUSALS}) >= len(REFUSALS) - 1, "a seed may miss one"
+
+
+SUBMITTED, PASSED_ON = RolloutCause.SUBMITTED, RolloutCause.PASSED_ON
+
+
+@pytest.mark.parametrize(
+    ("steps", "ended", "succeeds"),
+    [
+        ([], 0, False),
+        ([("first", SUBMITTED)], 0, False),
+        ([("first", SUBMITTED), ("second", PASSED_ON)], 0, True),
+        ([("first", SUBMITTED), ("second", PASSED_ON)], 1, False),
+        ([("second", SUBMITTED), ("first", PASSED_ON)], 0, False),
+        ([("third", SUBMITTED), ("second", PASSED_ON)], 0, False),
+        ([("first", SUBMITTED), ("second", PASSED_ON), ("first", SUBMITTED)], 0, False),
+        ([("first", SUBMITTED), ("second", PASSED_ON), ("third", SUBMITTED)], 0, False),
+        ([("first", SUBMITTED), ("second", PASSED_ON), ("third", PASSED_ON)], 0, True),
+    ],
+)
+async def test_a_first_team_without_options_is_enough_once_the_lead_has_gone_on(
+    database: Database, world: World, steps: list[tuple[str, RolloutCause]], ended: int, succeeds: bool
+) -> None:
+    """An open offer makes the submit one that changes nothing. Steps of other leads surround each step of the lead."""
+    alice = await world.user()
+    teams = {name: await world.team(alice) for name in ("first", "second", "third")}
+    member = await world.member_user(teams["second"])
+    lead, other = [await world.lead(alice, teams["first"]) for _ in range(2)]
+    await world.offer(lead, member, teams["second"])
+    made = []
+    for name, cause in steps:
+        for of_lead, team in ((other, "first"), (lead, name), (other, "second")):
+            step = LeadRollout(
+                lead_id=of_lead.id,
+                team_id=teams[team].id,
+                team_selection_method=TeamSelectionMethod.SPECIFIC_TEAM,
+                submitted_at=NOW,
+                cause=cause,
+                wait_minutes=5,
+            )
+            await world.add(step)
+            made += [step] if of_lead is lead else []
+    if ended:
+        await change(world, lead, ended_step_id=made[ended].id)
+
+    assert await outcome(database, alice.id, lead.id, NOW) == (None if succeeds else Code.NO_DISTRIBUTION_OPTIONS)
+    assert (await expected(database, alice.id, NOW))[lead.id] is succeeds
+
+
+@pytest.mark.parametrize(
+    ("length", "deleted", "succeeds"),
+    [
+        (1, None, True),
+        (3, None, True),
+        (3, 1, False),
+        (3, 2, False),
+        (LONGEST_CHAIN, None, True),
+        (LONGEST_CHAIN + 1, None, False),
+    ],
+)
+async def test_a_member_of_the_last_team_is_enough_if_no_team_of_the_chain_is_deleted(
+    database: Database, world: World, length: int, deleted: int | None, succeeds: bool
+) -> None:
+    """The members of all other teams are away. `deleted` counts from 0, the first team."""
+    alice, away = await world.user(), await world.user(away_until=at(60))
+    following = None
+    for place in reversed(range(length)):
+        team = await world.team(
+            alice,
+            deleted_at=NOW if place == deleted else None,
+            next_team_id=following and following.id,
+            mins_until_next_team=following and 5,
+        )
+        if following is None:
+            await world.member_user(team)
+        else:
+            await world.member(team, away)
+        following = team
+    lead = await world.lead(alice, following)
+
+    assert await outcome(database, alice.id, lead.id, NOW) == (None if succeeds else Code.NO_ELIGIBLE_MEMBERS)
+    assert (await expected(database, alice.id, NOW))[lead.id] is succeeds
+
+
+@pytest.mark.parametrize(
+    ("same_contact", "same_team", "succeeds"), [(False, True, False), (True, True, True), (False, False, True)]
+)
+async def test_a_cap_of_the_team_counts_its_own_leads_and_spares_contacts_of_the_member(
+    database: Database, world: World, same_contact: bool, same_team: bool, succeeds: bool
+) -> None:
+    alice = await world.user()
+    other, team = [await world.team(alice, keeps_contacts=True) for _ in range(2)]
+    member = await world.member_user(team, max_leads_per_day=1)
+    await world.membership(other, member)
+    contact = await world.contact(alice)
+    lead = await world.lead(alice, team, contact)
+    held = await world.lead(alice, team, contact if same_contact else None)
+    await world.offer(held, member, team if same_team else other, LeadOfferStatus.CLAIMED)
+    await world.claimed(held, member)
+
+    assert await outcome(database, alice.id, lead.id, NOW) == (None if succeeds else Code.NO_ELIGIBLE_MEMBERS)
+    assert (await expected(database, alice.id, NOW))[lead.id] is succeeds
 
 
 @pytest.mark.parametrize("zone", [*ZONES, "", 'a"b', "UTC'", "$.UTC"])

@@ -68,22 +68,28 @@ async def test_others_and_tokens_without_the_scope_cannot_act(api: Api, world: W
     await world.offer(lead, cast.bob)
     nothing = {"id": str(lead.id), "viewerCanSubmit": False, "viewerCanAssign": False, "viewerCanRelease": False}
     assert await actions(api.user(cast.bob), lead) == nothing | {"assignableUsers": None}
+    assert (await actions(api.user(cast.alice), lead))["viewerCanSubmit"]
+    assert not (await actions(api.user(cast.alice, scope="read"), lead))["viewerCanSubmit"]
     await world.claimed(lead, cast.bob)
-    assert (await actions(api.user(cast.bob), lead))["viewerCanRelease"]
+    holder = nothing | {"viewerCanRelease": True, "assignableUsers": None}
+    assert await actions(api.user(cast.bob), lead) == holder
+    refused = await api.user(cast.bob).refusal(ASSIGN, id=lead.id, user=cast.bob.id)
+    assert refused["code"] == "FORBIDDEN"
     assert (await actions(api.user(cast.alice), lead))["viewerCanRelease"]
     reader = await actions(api.user(cast.alice, scope="read"), lead)
-    assert not reader["viewerCanSubmit"] | reader["viewerCanAssign"] | reader["viewerCanRelease"]
+    assert not reader["viewerCanAssign"] | reader["viewerCanRelease"]
     assert reader["assignableUsers"]["total"] == 2
 
 
-async def test_a_release_succeeds_where_the_field_says_so(api: Api, world: World, cast: Cast) -> None:
+@pytest.mark.parametrize("of_team", [True, False])
+async def test_a_release_succeeds_where_the_field_says_so(api: Api, world: World, cast: Cast, of_team: bool) -> None:
     for holder, viewer, code in (
         (cast.bob, cast.bob, None),
         (cast.bob, cast.alice, None),
         (cast.bob, cast.charlie, "FORBIDDEN"),
         (None, cast.alice, "CONFLICT"),
     ):
-        lead = await world.lead(cast.alice, cast.team)
+        lead = await world.lead(cast.alice, cast.team if of_team else None)
         await world.offer(lead, cast.charlie)
         if holder is not None:
             await world.claimed(lead, holder)
@@ -92,7 +98,10 @@ async def test_a_release_succeeds_where_the_field_says_so(api: Api, world: World
         assert ([e["extensions"]["code"] for e in response.get("errors", ())] or [None]) == [code]
 
 
-async def test_assignable_users_are_those_whom_an_assignment_accepts(api: Api, world: World, cast: Cast) -> None:
+@pytest.mark.parametrize("of_team", [True, False])
+async def test_assignable_users_are_those_whom_an_assignment_accepts(
+    api: Api, world: World, cast: Cast, of_team: bool
+) -> None:
     deleted, others = await world.team(cast.alice, deleted_at=NOW), await world.team(cast.charlie)
     second = await world.team(cast.alice)
     await world.member(second, cast.bob)
@@ -105,7 +114,8 @@ async def test_assignable_users_are_those_whom_an_assignment_accepts(api: Api, w
     people.append(await world.user("Option"))
     await world.option(second, people[-1])
 
-    lead, alice = await world.lead(cast.alice, cast.team), api.user(cast.alice)
+    lead = await world.lead(cast.alice, cast.team if of_team else None)
+    alice = api.user(cast.alice)
     accepted: list[dict[str, str]] = []
     shown = (await actions(alice, lead))["assignableUsers"]
     for user in people:

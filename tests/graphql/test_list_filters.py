@@ -162,6 +162,7 @@ async def test_only_the_creator_learns_of_the_rollout(api: Api, world: World, ca
     assert await ids(alice, LEADS, {"rolloutTeamId": {"eq": str(other.id)}}) == [lead.id]
     assert await ids(alice, LEADS, {"rolloutTeamId": {"eq": str(cast.team.id)}}) == []
     assert await ids(alice, LEADS, {"rolloutTeamId": {"eq": None}}) == [fresh.id]
+    assert await ids(alice, LEADS, {"not": {"rolloutTeamId": {"eq": str(other.id)}}}) == [fresh.id]
     assert await ids(alice, LEADS, {"submitted": True}) == [lead.id]
     assert await ids(alice, LEADS, {"submitted": False}) == [fresh.id]
     assert await ids(alice, LEADS, {"exhausted": True}) == [lead.id]
@@ -171,6 +172,7 @@ async def test_only_the_creator_learns_of_the_rollout(api: Api, world: World, ca
         assert await ids(bob, LEADS, {"or": [where]}) == []
     assert await ids(bob, LEADS, {"rolloutTeamId": {"eq": str(other.id)}}) == []
     assert await ids(bob, LEADS, {"rolloutTeamId": {"in": [str(other.id), str(cast.team.id)]}}) == []
+    assert await ids(bob, LEADS, {"not": {"rolloutTeamId": {"eq": str(other.id)}}}) == [lead.id]
 
     shown = "{ leads(sort: {field: ID}) { data { rolloutTeam { id } } } }"
     assert await alice.ask(shown) == {
@@ -189,6 +191,7 @@ async def board(world: World, cast: Cast) -> tuple[list[Lead], dict[int, Contact
     bobs_team = await world.team(cast.bob)
     await world.member(bobs_team, cast.alice)
     sources = [await world.source(cast.alice, name) for name in ("Straße", "Web_Site", "100%")]
+    sources.append(await world.source(cast.bob, "Strasse_100%"))
     leads, contacts = [], {}
     for i in range(40):
         creator = cast.alice if i % 4 else cast.bob
@@ -198,7 +201,7 @@ async def board(world: World, cast: Cast) -> tuple[list[Lead], dict[int, Contact
             creator,
             contact=contact,
             distribution_target=target,
-            source_id=rng.choice([None, *(source.id for source in sources)]) if creator is cast.alice else None,
+            source_id=rng.choice([None, *(source.id for source in sources if source.creator_id == creator.id)]),
             first_team_id=cast.team.id if i % 3 else None,
             exhausted_at=NOW if i % 5 == 0 else None,
             created_at=at(-rng.randrange(5)),
@@ -215,7 +218,7 @@ async def board(world: World, cast: Cast) -> tuple[list[Lead], dict[int, Contact
         if i % 8 == 0:
             await world.offer(lead, cast.alice, bobs_team)
         if i % 7 == 0:
-            await world.claimed(lead, cast.alice)
+            await world.claimed(lead, cast.bob if i % 2 else cast.alice)
         leads.append(lead)
         contacts[contact.id] = contact
     mine = [lead for i, lead in enumerate(leads) if i % 4 or i % 8 == 0 or i % 7 == 0]
@@ -346,13 +349,14 @@ async def test_leads_are_sorted_by_the_last_name_of_the_contact(
 
 
 async def offers(world: World, cast: Cast) -> list[LeadOffer]:
-    """Offers of all statuses but EXPIRED: made to Alice by herself and by Bob, to Bob, and to nobody."""
+    """Offers of all statuses, due or not: to Alice by herself and Bob, to Bob, and to nobody. Bob sees no SENT one."""
     made = []
     bobs = await world.team(cast.bob)
-    for i, status in enumerate([s for s in LeadOfferStatus if s is not LeadOfferStatus.EXPIRED] * 3):
-        lead = await world.lead(cast.alice, cast.team)
-        made.append(await world.offer(lead, cast.alice if i % 3 else cast.bob, cast.team, status))
-        if i % 4 == 0:
+    for i, status in enumerate([*LeadOfferStatus] * 3):
+        lead, notify_at = await world.lead(cast.alice, cast.team), at(60 if i < len(LeadOfferStatus) else 0)
+        user = cast.alice if i % 4 else cast.bob
+        made.append(await world.offer(lead, user, cast.team, status, notify_at=notify_at))
+        if i % 5 == 1:
             made.append(await world.offer(lead, None, cast.team, status))
         if i % 5 == 0:
             made.append(await world.offer(await world.lead(cast.bob, bobs), cast.alice, bobs, status))
