@@ -6,7 +6,7 @@ import { HttpLink } from "@apollo/client/link/http";
 import { OperationTypeNode } from "graphql";
 import { from, switchMap, tap, throwError } from "rxjs";
 
-import { currentToken, noteAccepted, onSessionEnd, renewToken } from "../auth/session";
+import { currentToken, endSession, noteAccepted, onSessionEnd, renewToken } from "../auth/session";
 import { makeCatchUp } from "./catchUp";
 import { codeOf } from "./errors";
 import { makeLiveLink } from "./liveLink";
@@ -26,13 +26,17 @@ const acceptance = new ApolloLink((operation, forward) =>
   ),
 );
 
-/** Sends a request once more with a fresh token if the server refused the old one. Ends the session if there is none. */
+/** Sends a request once more with a fresh token if the server refused the old one. Ends the session if it refuses both. */
 const renewal = new ErrorLink(({ error, operation, forward }) => {
   if (codeOf(error) !== "UNAUTHENTICATED") return undefined;
   const context = operation.getContext();
-  if (context["wasRenewed"]) return undefined;
+  const token = (context["token"] as string | undefined) ?? null;
+  if (context["wasRenewed"]) {
+    endSession(token);
+    return undefined;
+  }
   operation.setContext({ wasRenewed: true });
-  return from(renewToken((context["token"] as string | undefined) ?? null)).pipe(
+  return from(renewToken(token)).pipe(
     switchMap((isRenewed) => (isRenewed ? forward(operation) : throwError(() => error))),
   );
 });

@@ -77,6 +77,7 @@ async function refresh(): Promise<boolean> {
 
 /** Forgets the tokens, and signs out at the identity provider if it has an address for that. */
 export async function end(): Promise<void> {
+  manager.stopSilentRenew(); // a renewal that ends later would bring the tokens back
   const canSignOut = await manager.metadataService.getEndSessionEndpoint().catch(() => undefined);
   if (canSignOut) await manager.signoutRedirect();
   await manager.removeUser();

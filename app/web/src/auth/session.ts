@@ -73,16 +73,20 @@ export async function currentToken(): Promise<string | null> {
  * Rejects if the identity provider cannot be reached.
  */
 export async function renewToken(old: string | null): Promise<boolean> {
-  if (!session) return false; // another request was refused before
-  if (session.token !== old) return true;
-  if (session.kind === "openid") {
+  if (session?.kind === "openid" && session.token === old) {
     const { renew } = await import("./openid");
     if (await renew()) return true;
   }
+  endSession(old);
+  return session !== null;
+}
+
+/** Ends the session whose token the server has refused, unless it has another token by now. */
+export function endSession(token: string | null): void {
+  if (session?.token !== token) return;
   const ended = session;
   setSession(null);
   refused = ended;
-  return false;
 }
 
 function read(): Session | null {
