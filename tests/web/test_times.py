@@ -37,8 +37,8 @@ async def test_a_viewer_from_elsewhere(world: World, cast: Cast, app_page: OpenA
 
     await page.get_by_role("navigation").get_by_role("link", name="Settings").click()
     await expect(page.get_by_label("Away until")).to_be_visible()
-    await page.get_by_role("textbox", name="Time zone").fill("Kathmandu")
-    await page.get_by_role("option", name="Kathmandu").or_(page.get_by_role("option", name="Katmandu")).click()
+    await page.get_by_role("textbox", name="Time zone").fill("Asia/Kat")
+    await page.get_by_role("option", name="Asia/Kat").click()  # browsers differ in its spelling
     await page.get_by_role("button", name="Save profile").click()
     await expect(page.get_by_text(re.compile("In your time zone, Asia/Kat")).first).to_be_visible()
     await page.get_by_label("Away until").fill("2031-07-01T09:00")

@@ -69,11 +69,11 @@ export async function currentToken(): Promise<string | null> {
 }
 
 /**
- * Replaces a token that the server has refused. Ends the session, and returns false, if that is not possible.
- * Rejects if the identity provider cannot be reached.
+ * Replaces a token that the server has refused. Ends the session, and returns false, if that is not possible, or if the
+ * server has never accepted one: it does not know the person. Rejects if the identity provider cannot be reached.
  */
 export async function renewToken(old: string | null): Promise<boolean> {
-  if (session?.kind === "openid" && session.token === old) {
+  if (session?.kind === "openid" && session.token === old && session.wasAccepted) {
     const { renew } = await import("./openid");
     if (await renew()) return true;
   }
