@@ -32,7 +32,7 @@ from app.http.middleware import (
     SecurityHeadersMiddleware,
 )
 from app.http.twilio_callbacks import twilio_routes
-from app.http.web_app import web_app_routes
+from app.http.web_app import make_not_found, web_app_routes
 from app.observability import tracing
 from app.observability.logs import configure_logging, request_logger
 from app.rest.intake import INTAKE_PATH
@@ -109,7 +109,7 @@ def create_app(
             hub,
             worker,
         ),
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers={**EXCEPTION_HANDLERS, 404: make_not_found(settings, db, now)},
     )
     app.state.database = db
     return app

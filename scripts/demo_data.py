@@ -2,6 +2,7 @@
 
 Katherine leads two teams: IBM, ordered by rank, and Langley, ordered by time. Lead 1 was claimed long ago, 2 and 3 can
 be submitted and say what was asked on the website, 4 is in the middle of its rollout now, and submitting 5 or 6 fails.
+Lead 10 has just come in and waits until somebody claims it: nobody is given it automatically.
 Christine is in no team.
 
 Three more teams of Katherine's are a chain. Hampton offers leads 8 and 9 round robin, to two members at a time; Annie
@@ -167,6 +168,14 @@ DATA = {
         {"id": 5, "owner_user_id": KATHERINE, "first_name": "Karen", "last_name": "Spärck Jones"},
         {"id": 6, "owner_user_id": KATHERINE, "first_name": "Susan", "last_name": "Kare"},
         {"id": 7, "owner_user_id": CHRISTINE, "first_name": "Frances", "last_name": "Allen"},
+        {
+            "id": 8,
+            "owner_user_id": KATHERINE,
+            "first_name": "Adele",
+            "last_name": "Goldberg",
+            "email": "adele@example.com",
+            "mobile_phone": "+12025550143",
+        },
     ],
     "lead_sources": [
         {"id": WEBSITE, "name": "Website", "creator_id": KATHERINE},
@@ -229,6 +238,20 @@ DATA = {
         {"id": 5, "contact_id": 5, "source_id": OPEN_HOUSE},
         {"id": 6, "contact_id": 6, "source_id": WEBSITE, "zipcode": "99501", "type": "Buyer"},
         {"id": 7, "contact_id": 7},
+        {
+            "id": 10,
+            "contact_id": 8,
+            "source_id": WEBSITE,
+            "created_at": soon(-3),
+            "type": "Buyer",
+            "text_body": "Could we see the house this week? We have sold ours.",
+            "listing_price": 389_000,
+            "street_address": "7 Orchard Street",
+            "city": "Yorktown Heights",
+            "state": "NY",
+            "zipcode": "10598",
+            "external_id": "web-10",
+        },
         *(
             {
                 "id": number,
@@ -249,6 +272,9 @@ DATA = {
         offer(6, 4, GLADYS, soon(-15), rank=2),
         offer(7, 4, DOROTHY, soon(15), rank=3),
         offer(8, 4, KATHERINE, soon(45)),
+        offer(9, 10, ANNIE, soon(-2), rank=1),
+        offer(10, 10, MELBA, soon(-2), rank=1),
+        offer(11, 10, GLADYS, soon(28), rank=2),
     ],
 }
 

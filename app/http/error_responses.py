@@ -24,7 +24,7 @@ def _api_error(_request: Request, error: Exception) -> Response:
     return error_response(error)
 
 
-def _http_exception(_request: Request, error: Exception) -> Response:
+def http_exception(_request: Request, error: Exception) -> Response:
     """Return the response to what Starlette itself rejects: an unknown path, or a method that a path does not have."""
     assert isinstance(error, HTTPException)
     code = Code.NOT_FOUND if error.status_code == 404 else Code.BAD_REQUEST
@@ -43,6 +43,6 @@ def _unexpected_exception(_request: Request, _error: Exception) -> Response:
 
 EXCEPTION_HANDLERS: Mapping[Any, Callable[[Request, Exception], Response]] = {
     ApiError: _api_error,
-    HTTPException: _http_exception,
+    HTTPException: http_exception,
     Exception: _unexpected_exception,
 }

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import version
@@ -19,8 +19,10 @@ from starlette.staticfiles import StaticFiles
 
 from app.config import Settings
 from app.db.engine import Database
+from app.errors import Code
 from app.http.accept_header import media_ranges
 from app.http.demo_people import demo_people
+from app.http.error_responses import http_exception
 from app.http.loopback import is_local
 from app.observability import requests
 
@@ -93,7 +95,22 @@ def web_app_routes(settings: Settings, db: Database, clock: Callable[[], datetim
     ]
 
 
-async def _page(request: Request, settings: Settings, db: Database, now: datetime) -> Response:
+def make_not_found(
+    settings: Settings, db: Database, clock: Callable[[], datetime]
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return the handler of addresses that do not exist: a browser gets the page, which says so; others get JSON."""
+
+    async def not_found(request: Request, error: Exception) -> Response:
+        accepted = dict(media_ranges(request.headers.get("accept", "")))
+        if request.method in ("GET", "HEAD") and accepted.get("text/html", 0) > 0:
+            requests.current().outcome = Code.NOT_FOUND
+            return await _page(request, settings, db, clock(), status=404)
+        return http_exception(request, error)
+
+    return not_found
+
+
+async def _page(request: Request, settings: Settings, db: Database, now: datetime, status: int = 200) -> Response:
     """Return the page, or one that says how to build it.
 
     It is not cached: the nonce differs each time, and a 304 would bring a new one for the old page.
@@ -112,7 +129,7 @@ async def _page(request: Request, settings: Settings, db: Database, now: datetim
     # The JSON stands in a script element, which only a `<` could end.
     text = orjson.dumps(configuration).decode().replace("<", "\\u003c")
     html = template.read_text(encoding="utf-8").replace(PLACEHOLDER, text)
-    return HTMLResponse(html, headers=headers | {"Content-Security-Policy": _policy(settings, nonce)})
+    return HTMLResponse(html, status, headers | {"Content-Security-Policy": _policy(settings, nonce)})
 
 
 async def _sign_in(request: Request, settings: Settings, db: Database, now: datetime) -> dict[str, Any]:

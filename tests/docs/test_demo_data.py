@@ -91,6 +91,7 @@ async def test_offers_of_every_stage(database: Database, report: Report) -> None
     assert statuses == {
         1: [LeadOfferStatus.EXPIRED, LeadOfferStatus.EXPIRED, LeadOfferStatus.CLAIMED],
         4: [sent, sent, sent, ahead, ahead],
+        10: [sent, sent, ahead],
     }
 
 

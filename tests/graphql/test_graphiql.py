@@ -169,7 +169,7 @@ async def test_the_first_query_of_the_demo_runs_by_the_button(
         kept = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])")
 
     assert '"Katherine"' in shown
-    assert '"Dorothy"' in shown
+    assert '"Gladys"' in shown
     assert {request.url.removeprefix(url).split("/")[1] for request in requests} <= {"graphql", "static"}
     assert "query Offers" in kept
     assert "eyJ" not in kept, "the access token is left behind in the browser"

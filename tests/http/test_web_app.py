@@ -101,6 +101,17 @@ async def test_other_addresses_and_methods_are_errors_in_json(get: Get) -> None:
 
 
 @pytest.mark.usefixtures("build")
+async def test_a_browser_gets_the_page_at_an_address_that_does_not_exist(get: Get) -> None:
+    """The router of the application says there that there is no such page."""
+    for path in ("/nowhere", "/board/1/2", "/assets/gone-1.js"):
+        answer = await get(path, {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert answer.headers["content-security-policy"] and 'id="configuration"' in answer.text
+    for accept in ("*/*", "application/json", "text/html;q=0"):
+        answer = await get("/nowhere", {"Accept": accept})
+        assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (404, "NOT_FOUND")
+
+
 async def test_the_policy_has_a_new_nonce_each_time_and_nothing_unsafe(get: Get) -> None:
     first, second = await get(), await get()
     nonce = configuration(first)["styleNonce"]
@@ -245,7 +256,7 @@ def test_every_error_code_has_words() -> None:
 
 def test_the_pages_are_those_of_the_router() -> None:
     text = (WEB / "src" / "app" / "router.tsx").read_text(encoding="utf-8")
-    paths = {f"/{path}" for path in re.findall(r'path: "([^"]+)"', text)}
+    paths = {f"/{path}" for path in re.findall(r'path: "([^"*]+)"', text)}
     assert {re.sub(r":(\w+)Id", r"{\1_id}", path) for path in paths} | {"/"} == set(PAGES)
 
 

@@ -58,7 +58,7 @@ def forgive(screen: Screen, *expected: str) -> None:
 async def test_no_screen_is_out_of_date_after_a_gap(
     database_url: str, world: World, cast: Cast, server_page: OpenServer
 ) -> None:
-    """The server restarts. What changed meanwhile shows on the screen that is open and on those that were left."""
+    """The server restarts. The screen that is open and those that were left show the changes of that time."""
     now = datetime.now(UTC)
     lead = await world.lead(cast.alice, cast.team, created_at=now, city="Austin", type="Buyer")
     offer = await world.offer(lead, cast.bob, notify_at=now)
@@ -111,7 +111,7 @@ async def unavailable(route: Route) -> None:
 async def test_changes_come_as_events_where_web_sockets_do_not_go(
     world: World, cast: Cast, app_page: OpenApp, live: Api
 ) -> None:
-    """What happens before the stream is open shows as well as what happens afterwards."""
+    """The screen shows the changes before the stream is open, and those afterwards."""
     screen = await app_page(cast.bob, "/teams")
     page = screen.page
     await page.context.add_init_script(NO_WEB_SOCKETS)

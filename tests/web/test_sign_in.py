@@ -103,8 +103,10 @@ async def test_the_frame_of_the_screens(app_page: OpenApp, cast: Cast, device: D
     await page.get_by_text("You are offline").wait_for(state="hidden")
 
 
-async def test_an_unknown_address_below_a_screen(app_page: OpenApp, cast: Cast) -> None:
-    """The server answers an address of no screen in JSON, as it does for programs."""
+async def test_an_unknown_address(app_page: OpenApp, cast: Cast) -> None:
     screen = await app_page(cast.bob, "/nothing")
-    assert "NOT_FOUND" in await screen.page.content()
-    screen.problems.clear()
+    await screen.page.get_by_role("heading", name="There is no such page").wait_for()
+    assert await axe(screen.page) == []
+    await screen.page.get_by_role("link", name="Go to the inbox").click()
+    await screen.page.get_by_role("region", name="To claim now").wait_for()
+    screen.problems[:] = [problem for problem in screen.problems if "404" not in problem]

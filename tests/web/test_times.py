@@ -18,7 +18,7 @@ from tests.web.conftest import OpenApp, axe
 WEB = Path(__file__).parents[2] / "app" / "web"
 
 NARROW_SPACE = "\u202f"
-"""What `Intl` writes before AM and PM."""
+"""`Intl` writes it before AM and PM."""
 
 
 @pytest.mark.browser

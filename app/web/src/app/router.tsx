@@ -2,6 +2,7 @@ import { Container } from "@mantine/core";
 import { createBrowserRouter, Navigate } from "react-router";
 
 import { RequireSession } from "../auth/RequireSession";
+import { NoSuchPage } from "./NoSuchPage";
 import { RouteError } from "./RouteError";
 import { PageLoading } from "../components/PageLoading";
 
@@ -19,6 +20,7 @@ export const router = createBrowserRouter([
     ),
     children: [
       { index: true, element: <Navigate replace to="/inbox" /> },
+      { path: "*", element: <NoSuchPage /> },
       {
         path: "sign-in",
         lazy: async () => ({ Component: (await import("../screens/signIn/SignInScreen")).SignInScreen }),
