@@ -100,13 +100,14 @@ async def test_an_agent_hears_of_the_leads_that_they_can_see_and_no_more_after_t
 
 
 async def test_a_lead_that_the_worker_gives_up_is_an_event(database_url: str, cast: Cast, world: World) -> None:
-    lead = await world.lead(cast.alice, cast.team, watched_since=NOW)
+    now = datetime.now(UTC)  # the worker would give up an older lead as soon as it starts
+    lead = await world.lead(cast.alice, cast.team, created_at=now, watched_since=now)
     settings = settings_for(database_url)
     token = issue_token(settings, cast.alice.id, "read write", 1, datetime.now(UTC))
     with live_server(create_app(settings, channels=make_channels(settings))) as url:
         async with signed_in(url, token) as client:
             await client.subscribe("subscription { leadChanged { lead { id nextStep { at } } } }")
-            await change(world, lead, gives_up_at=datetime.now(UTC))
+            await change(world, lead, created_at=NOW, watched_since=NOW, gives_up_at=now)
             async with world.database.write() as session:
                 await wake_workers(session, Delivery)  # a worker on PostgreSQL may have begun to rest
             while True:  # PostgreSQL tells of the time that the test has written as well

