@@ -50,10 +50,6 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
         collector.config.pluginmanager.import_plugin("tests.support.fixtures")
 
 
-def _is_in(path: Path, files: list[str]) -> bool:
-    return path.relative_to(TESTS).as_posix() in files
-
-
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests with processes, which scripts/test runs one after the other with nothing beside them."""
     if item.path.is_relative_to(TESTS / "process"):
@@ -67,13 +63,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if os.environ.get("LEAD_OFFERS_TEST_DATABASE") != "postgresql":
         return
 
-    def is_known(item: pytest.Item) -> bool:
+    def has_run_on_sqlite(item: pytest.Item) -> bool:
         uses_database = "clone" in getattr(item, "fixturenames", ())
-        return not uses_database and "process" not in item.keywords and not _is_in(item.path, ON_POSTGRESQL)
+        runs_here_only = item.path.relative_to(TESTS).as_posix() in ON_POSTGRESQL
+        return not uses_database and not runs_here_only and "process" not in item.keywords
 
-    known = {item for item in items if is_known(item)}
-    items[:] = [item for item in items if item not in known]
-    config.hook.pytest_deselected(items=[*known])
+    repeated = [item for item in items if has_run_on_sqlite(item)]
+    items[:] = [item for item in items if not has_run_on_sqlite(item)]
+    config.hook.pytest_deselected(items=repeated)
 
 
 @pytest.hookimpl(wrapper=True)
