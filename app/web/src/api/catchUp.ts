@@ -1,11 +1,10 @@
 import type { ApolloClient, OperationVariables } from "@apollo/client";
 
 import { backoff, waitOrOnline } from "./backoff";
-import { setBehind } from "./connection";
+import { BANNER_AFTER, setBehind } from "./connection";
 import { describeError } from "./errors";
 import { forget } from "./memory";
 
-const BANNER_AFTER = 1_000; // ms
 const PATIENCE = 30_000; // ms; the request of a screen that was left meanwhile may never end
 
 /**

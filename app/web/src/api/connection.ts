@@ -1,5 +1,8 @@
 import { useSyncExternalStore } from "react";
 
+/** How long to wait, in ms, before a banner: a new token or a short restart is no reason to alarm anybody. */
+export const BANNER_AFTER = 1_000;
+
 /**
  * `reconnecting` means that the device has a network, but the live connection was lost and is being made again, or
  * that what was missed meanwhile is still being asked for.

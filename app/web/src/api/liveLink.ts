@@ -9,14 +9,13 @@ import { concat, defer, map, Observable, retry, throwError } from "rxjs";
 
 import { currentToken, renewToken } from "../auth/session";
 import { backoff, LONGEST_WAIT, waitOrOnline } from "./backoff";
-import { setLiveConnectionLost } from "./connection";
+import { BANNER_AFTER, setLiveConnectionLost } from "./connection";
 
 const KEEP_ALIVE = 10_000; // ms between pings
 const PONG_WAIT = 5_000; // ms; a phone that wakes up has sockets which are dead without knowing it
 const ACKNOWLEDGEMENT_WAIT = 10_000; // ms
 const SILENCE = 30_000; // ms; the server sends something on a stream every 12 seconds
 const REFUSALS_UNTIL_STREAMS = 2;
-const BANNER_AFTER = 1_000; // ms; a new token or a short restart is no reason to alarm anybody
 
 const ABNORMAL_CLOSURE = 1006; // RFC 6455: also of sockets that never opened
 const ENDED = new Error("The server ended the subscription.");
