@@ -18,9 +18,13 @@ settings.register_profile("quick", max_examples=5, deadline=None)
 
 ON_POSTGRESQL = [
     *("process/test_faults.py", "process/test_pgbouncer.py", "process/test_standby.py"),
+    *("process/test_shutdown.py", "process/test_tracing.py"),
     *("commands/test_lock_order.py", "lists/test_page_reads.py"),
 ]
-ON_SQLITE = ["process/test_redis.py", "process/test_rolling_restart.py", "web/test_lighthouse.py"]
+ON_SQLITE = [
+    *("process/test_package.py", "process/test_redis.py", "process/test_rolling_restart.py"),
+    "web/test_lighthouse.py",
+]
 """Tests that take seconds and are about one database or none."""
 collect_ignore = ON_SQLITE if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ON_POSTGRESQL
 
