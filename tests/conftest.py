@@ -18,10 +18,18 @@ settings.register_profile("quick", max_examples=5, deadline=None)
 
 ON_POSTGRESQL = [
     *("process/test_faults.py", "process/test_pgbouncer.py", "process/test_standby.py"),
+    *("process/test_shutdown.py", "process/test_tracing.py"),
     *("commands/test_lock_order.py", "lists/test_page_reads.py"),
+    *("graphql/test_schemathesis.py", "rest/test_openapi.py"),
 ]
-ON_SQLITE = ["process/test_redis.py", "process/test_rolling_restart.py", "web/test_lighthouse.py"]
-"""Tests that take seconds and are about one database or none."""
+"""Tests that take long and are about PostgreSQL, or about no database: then PostgreSQL, which is the stricter one."""
+ON_SQLITE = [
+    *("process/test_package.py", "process/test_redis.py", "process/test_rolling_restart.py"),
+    *("access/test_identity.py", "graphql/test_clients.py", "graphql/test_complexity.py", "graphql/test_graphiql.py"),
+    *("graphql/test_http.py", "graphql/test_protocol.py", "http/test_twilio_callbacks.py"),
+    *("worker/channels/test_twilio.py", "docs/test_monitoring.py", "web/test_lighthouse.py"),
+]
+"""Tests of tokens, protocols and other services, which are the same on both databases."""
 collect_ignore = ON_SQLITE if os.environ.get("LEAD_OFFERS_TEST_DATABASE") == "postgresql" else ON_POSTGRESQL
 
 

@@ -16,7 +16,7 @@ from app import importer
 from app.db.engine import Database
 from app.db.models import User
 from tests.support.api import Api, serving, settings_for
-from tests.support.databases import run, shown, sqlite_url
+from tests.support.databases import administrator, shown, sqlite_url
 
 EVERYTHING = """{
   me { id firstName email }
@@ -38,12 +38,13 @@ async def restored(url: str, folder: Path) -> AsyncIterator[str]:
         return
     source = make_url(url)
     copy = source.set(database=f"lead_offers_{uuid4().hex}")
-    await run(source.set(database="postgres"), f"CREATE DATABASE {copy.database}")
-    dump = folder / "lead-offers.dump"
-    tool("pg_dump", "--format=custom", f"--file={dump}", libpq(url))
-    tool("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={libpq(shown(copy))}", str(dump))
-    yield shown(copy)
-    await run(source.set(database="postgres"), f"DROP DATABASE {copy.database} WITH (FORCE)")
+    with administrator(source.set(database="postgres")) as run:
+        await run(f"CREATE DATABASE {copy.database}")
+        dump = folder / "lead-offers.dump"
+        tool("pg_dump", "--format=custom", f"--file={dump}", libpq(url))
+        tool("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={libpq(shown(copy))}", str(dump))
+        yield shown(copy)
+        await run(f"DROP DATABASE {copy.database} WITH (FORCE)")
 
 
 def libpq(url: str) -> str:

@@ -26,7 +26,7 @@ from app.db.pooler import SharedConnectionError
 from tests.docs.pages import DOCS, blocks
 from tests.process.test_workers import due_mails, until
 from tests.support.api import SECRET, serving, settings_for
-from tests.support.databases import run, shown
+from tests.support.databases import administrator, shown
 from tests.support.processes import FULL, free_port, server
 from tests.support.programs import owner, program, running
 from tests.support.smtp_server import mailbox
@@ -96,10 +96,10 @@ def as_documented(mode: str, pooled: URL, direct: str) -> tuple[str, dict[str, s
 async def empty(database_url: str) -> AsyncIterator[URL]:
     """Create a database without tables. Gives its URL."""
     database = make_url(database_url).set(database=f"lead_offers_{uuid4().hex}")
-    admin = database.set(database="postgres")
-    await run(admin, f"CREATE DATABASE {database.database}")
-    yield database
-    await run(admin, f"DROP DATABASE {database.database} WITH (FORCE)")
+    with administrator(database.set(database="postgres")) as run:
+        await run(f"CREATE DATABASE {database.database}")
+        yield database
+        await run(f"DROP DATABASE {database.database} WITH (FORCE)")
 
 
 async def command(url: str, *arguments: str, **settings: str) -> Result:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -47,6 +48,13 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
     return lambda *arguments: CliRunner().invoke(app, arguments)
 
 
+@pytest.fixture
+def without_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that no command may open, because what it was given is refused first."""
+    monkeypatch.setenv("LEAD_OFFERS_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/missing/leads.db")
+    monkeypatch.setenv("LEAD_OFFERS_JWT_SECRET", SECRET)
+
+
 def numeric_options(command: Any, *path: str) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield each numeric option of a command and of its subcommands, with the command's name."""
     for name, subcommand in getattr(command, "commands", {}).items():
@@ -66,13 +74,14 @@ def test_the_walk_finds_the_numeric_options() -> None:
     assert {"token --hours", "serve --port", "serve --workers", "dispatch --metrics-port", "sample --leads"} <= found
 
 
+@pytest.mark.usefixtures("without_database")
 @pytest.mark.parametrize(("path", "option"), OPTIONS, ids=str)
 @pytest.mark.parametrize("value", BEYOND, ids=lambda value: value[:9])
 def test_a_number_beyond_the_end_is_refused_with_the_options_name(
-    run: Run, path: tuple[str, ...], option: str, value: str
+    path: tuple[str, ...], option: str, value: str
 ) -> None:
     positional = ["bob@example.com"] if path == ("token",) else []
-    result = run(*path, *positional, f"{option}={value}")
+    result = CliRunner().invoke(app, [*path, *positional, f"{option}={value}"])
     assert result.exit_code == 2, result.output
     assert option in result.stderr
 
@@ -112,11 +121,9 @@ def maximum(name: str) -> float:
     return float(bound)
 
 
+@pytest.mark.usefixtures("without_database")
 @pytest.mark.parametrize("name", NUMBERS)
-def test_every_number_has_a_maximum_that_its_message_says(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setenv("LEAD_OFFERS_DATABASE_URL", database_url)
+def test_every_number_has_a_maximum_that_its_message_says(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     for value in [*BEYOND, str(maximum(name) + 1)]:
         monkeypatch.setenv(f"{PREFIX}{name.upper()}", value)
         if value == "1e9" and maximum(name) == 1e9:
