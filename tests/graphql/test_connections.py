@@ -26,7 +26,7 @@ from tests.support.graphql_ws import Watchers, connected, signed_in, submit, url
 from tests.support.live_server import live_server
 from tests.support.node import needs_node, node
 from tests.support.processes import server
-from tests.support.world import NOW, Cast, World, change
+from tests.support.world import NOW, Cast, World
 
 DECLINE = "mutation ($id: ID!) { declineLeadOffer(id: $id) { leadOffer { id } } }"
 
@@ -99,9 +99,9 @@ async def test_a_connection_ends_when_its_address_belongs_to_another_user(
         await reader.begun()
         await client.subscribe()
         bob = await watch(cast.bob)
-        address = cast.bob.email
-        await change(world, cast.bob, email=None)
-        await change(world, cast.charlie, email=address)
+        cast.bob.email, cast.charlie.email = None, cast.bob.email
+        await world.add(cast.bob)
+        await world.add(cast.charlie)
         await submit(live, cast, lead.id)
         assert (await bob.next())["leadOffer"]["user"] == {"id": str(cast.bob.id)}
         reason = "The e-mail address belongs to another user now. Connect again."
