@@ -7,7 +7,7 @@ uvicorn closes the remaining connections with 1012.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,7 @@ from strawberry import UNSET
 from app.errors import ApiError, Code, too_complex
 from app.graphql.errors import translate
 from app.graphql.request import is_subscription, name_span
-from app.graphql.responses import as_graphql
+from app.graphql.responses import as_graphql, is_executed
 from app.graphql.schema import schema
 from app.graphql.strawberry_internals import (
     GRAPHQL_TRANSPORT_WS_PROTOCOL,
@@ -31,6 +31,7 @@ from app.graphql.strawberry_internals import (
     ConnectionRejectionError,
     Message,
     Operation,
+    PreExecutionError,
     SubscribeMessage,
     WebSocketDisconnected,
 )
@@ -178,8 +179,8 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
                         context_value=self._session.context(),
                         operation_name=operation.operation_name,
                     )
-                    async with aclosing(results):
-                        await self._send_result_stream(operation, results)
+                    async with aclosing(_with_refusals(results)) as replies:
+                        await self._send_result_stream(operation, replies)
                     await operation.send_operation_message({"id": operation.id, "type": "complete"})
         except (ApiError, GraphQLError) as error:
             errors = [as_graphql(error) if isinstance(error, ApiError) else error]
@@ -224,6 +225,13 @@ class _Socket(ASGIWebSocketAdapter):
 
     async def close(self, code: int, reason: str) -> None:
         self._session.close(code, reason)
+
+
+async def _with_refusals(results: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
+    """Yield the results. One of an operation that was not executed becomes Strawberry's kind for an `error` message."""
+    async with aclosing(results):
+        async for result in results:
+            yield result if is_executed(result) else PreExecutionError(data=None, errors=result.errors)
 
 
 def _is_well_formed(message: Any) -> bool:
