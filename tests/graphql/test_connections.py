@@ -22,7 +22,7 @@ from app.graphql.subscriptions.session import Session
 from app.main import create_app
 from tests.graphql.test_event_streams import following
 from tests.support.api import SECRET, Api, settings_for
-from tests.support.graphql_ws import Watchers, connected, signed_in, submit, url_of
+from tests.support.graphql_ws import CHANGED, Watchers, connected, signed_in, submit, url_of
 from tests.support.live_server import live_server
 from tests.support.node import needs_node, node
 from tests.support.processes import server
@@ -196,6 +196,22 @@ async def test_an_operation_id_cannot_be_used_twice_at_a_time(live: Api, cast: C
     client = await watch(cast.bob)
     await client.send(id="1", type="subscribe", payload={"query": "subscription { leadOfferChanged { changedAt } }"})
     assert (await client.end())[0] == 4409
+
+
+async def test_subscriptions_count_as_requests(database_url: str, cast: Cast) -> None:
+    settings = settings_for(database_url, rate_limit_per_user="3/minute")
+    token = issue_token(settings, cast.bob.id, "read", 1, datetime.now(UTC))
+    with live_server(create_app(settings)) as url:
+        async with signed_in(url, token) as client:
+            await client.subscribe(number=1)
+            await client.subscribe(number=2)
+            await client.nothing(0.1)
+            await client.send(id="3", type="subscribe", payload={"query": CHANGED})
+            code, reason = await client.end()
+            assert (code, reason.partition(".")[0]) == (1013, "Too many requests: the limit is 3 per 1 minute per user")
+        async with connected(url) as client:
+            await client.send(type="connection_init", payload={"authorization": f"Bearer {token}"})
+            assert (await client.end())[0] == 1013
 
 
 async def test_the_operations_of_a_connection_are_limited(database_url: str, cast: Cast) -> None:

@@ -86,6 +86,7 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         self._session = session
         self._socket = websocket
         self._recheck: asyncio.Task[None] | None = None
+        self._counting: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serve the client until it disconnects or the session is closed."""
@@ -155,7 +156,8 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         """Execute an operation and send its results.
 
         A query or mutation is authenticated, counted and limited in time as over HTTP. A subscription relies on the
-        session: it receives changes from the start, and its user is authenticated before each event.
+        session: it receives changes from the start, while it is counted, and its user is authenticated before each
+        event.
         """
         with tracing.operation_span():
             services = self._session.services
@@ -172,6 +174,8 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
                 if not (subscribes and self._session.viewer):
                     await self._count_request()
                     await self._session.authenticate()
+                else:
+                    self._count_subscription()
                 with self._session.count_operation():
                     results = await self.schema.stream(
                         operation.query,
@@ -202,6 +206,19 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
 
     def encode_json(self, message: object) -> str:
         return orjson.dumps(message).decode()
+
+    def _count_subscription(self) -> None:
+        """Count a subscription that has begun. Close the connection if the client has sent too many requests."""
+
+        async def count() -> None:
+            try:
+                await self._count_request()
+            except Exception as error:
+                self._session.close_after(error)
+
+        task = asyncio.create_task(count())
+        self._counting.add(task)
+        task.add_done_callback(self._counting.discard)
 
     async def _count_request(self) -> None:
         await self._session.count_request(self._socket.client.host if self._socket.client else None)
