@@ -142,7 +142,8 @@ class Settings(BaseSettings):
     jwt_user_claim: str = Field(
         default="sub",
         min_length=1,
-        description="The claim that identifies the user, by their id here or by their e-mail address.",
+        description="The claim that identifies the user, by their id here or by their e-mail address. The identity "
+        "provider's claim `email` must be an address. Choose no claim that people can set as they like.",
     )
     sign_up: bool = Field(
         default=False,

@@ -82,7 +82,7 @@ class Tokens:
         try:
             claims = await self._claims(token)
             is_ours = jwt.get_unverified_header(token)["alg"] == SECRET_ALGORITHM
-            identity = self._identity(claims, may_sign_up=self._settings.sign_up and not is_ours)
+            identity = self._identity(claims, is_ours=is_ours)
         except jwt.ExpiredSignatureError as error:
             raise _unauthenticated("The access token has expired.") from error
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
@@ -119,10 +119,12 @@ class Tokens:
                 return key.key
         raise jwt.InvalidTokenError("no matching key")
 
-    def _identity(self, claims: Mapping[str, Any], *, may_sign_up: bool) -> Identity:
+    def _identity(self, claims: Mapping[str, Any], *, is_ours: bool) -> Identity:
         claim = claims[self._settings.jwt_user_claim]
         user = str(int(claim) if isinstance(claim, float) and claim.is_integer() else claim)  # 2.0 is 2 in JSON
         by_address = "@" in user
+        if not by_address and not is_ours and self._settings.jwt_user_claim == "email":
+            raise jwt.InvalidTokenError("not an address")  # people type their address, and could type somebody's id
         if by_address and claims.get("email_verified", True) not in (True, "true"):
             raise jwt.InvalidTokenError("the address is not verified")
         email = fold_email(user) if by_address else None
@@ -131,7 +133,7 @@ class Tokens:
             email,
             _scopes(claims.get("scope", claims.get("scp"))),
             float(claims["exp"]),
-            newcomer=newcomer_of(email, claims) if may_sign_up and email else None,
+            newcomer=newcomer_of(email, claims) if self._settings.sign_up and not is_ours and email else None,
         )
 
 

@@ -8,11 +8,14 @@ from strawberry.types.execution import ExecutionContext
 from app.errors import ApiError, Code, Problem, bad_input, internal_error, too_complex
 from app.graphql.complexity import MAX_ERRORS
 from app.graphql.core_internals import is_null_in_non_null_field
-from app.graphql.strawberry_internals import core_schema
+from app.graphql.strawberry_internals import CannotGetOperationTypeError, MissingQueryError, core_schema
 from app.graphql.validation_rules import invalid_variables, shortened
 from app.observability import tracing
 
 logger = logging.getLogger(__name__)
+
+NO_QUERY = "The request has no query. It must be a string with a GraphQL document."
+"""The message of BAD_REQUEST for a request without a document."""
 
 
 def translate(errors: list[GraphQLError], execution: ExecutionContext | None) -> None:
@@ -64,14 +67,27 @@ def _client_error(error: GraphQLError) -> ApiError | None:
             return client_error
         case GraphQLError() as cause:
             return _client_error(cause)
-        case Exception():
-            return None
+        case Exception() as cause:
+            return _without_operation(cause)
     if isinstance(error, GraphQLSyntaxError):
         return ApiError(Code.GRAPHQL_PARSE_FAILED, error.message)
     if error.path is None:
         return ApiError(Code.GRAPHQL_VALIDATION_FAILED, error.message)
     # The executor's own error: an invalid argument, or a null of the server's in a non-null field.
     return None if is_null_in_non_null_field(error) else ApiError(Code.BAD_USER_INPUT, error.message)
+
+
+def _without_operation(cause: Exception) -> ApiError | None:
+    """Return the error for a request in which Strawberry finds no operation; None for any other exception."""
+    if isinstance(cause, MissingQueryError):
+        return ApiError(Code.BAD_REQUEST, NO_QUERY)
+    return no_operation(cause.operation_name) if isinstance(cause, CannotGetOperationTypeError) else None
+
+
+def no_operation(name: str | None) -> ApiError:
+    """Return the error for a document that has no operation, or none of the requested name."""
+    message = "The document has no operation." if name is None else f'Unknown operation named "{name}".'
+    return ApiError(Code.GRAPHQL_VALIDATION_FAILED, message)
 
 
 def _unexpected(error: GraphQLError) -> ApiError:

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, cast
 
 import orjson
-from graphql import GraphQLError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -26,6 +25,7 @@ from app.errors import ApiError, Code, internal_error
 from app.graphql.content_negotiation import EVENT_STREAM, JSON, accepts_events, negotiate
 from app.graphql.context import Context
 from app.graphql.document_cache import DocumentCache
+from app.graphql.errors import no_operation
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
 from app.graphql.request import GraphQLRequest, is_subscription, name_span, read_request
@@ -128,8 +128,7 @@ class GraphQLEndpoint:
         except InvalidOperationTypeError as error:
             raise _wrong_transport(method) from error
         except CannotGetOperationTypeError as error:
-            unknown = GraphQLError(error.as_http_error_reason(), extensions={"code": Code.GRAPHQL_VALIDATION_FAILED})
-            return ExecutionResult(data=None, errors=[unknown])
+            raise no_operation(error.operation_name) from error
 
     def _is_subscription(self, asked: GraphQLRequest) -> bool:
         return is_subscription(self.services.documents, asked.query, asked.variables, asked.operation_name)

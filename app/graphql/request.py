@@ -10,6 +10,7 @@ from starlette.requests import Request
 from app.config import Settings
 from app.errors import ApiError, Code
 from app.graphql.document_cache import DocumentCache
+from app.graphql.errors import NO_QUERY
 from app.graphql.persisted import PersistedDocuments
 from app.http.request_body import parse_json, read_json
 from app.observability import tracing
@@ -46,7 +47,7 @@ async def read_request(request: Request, settings: Settings, persisted: Persiste
 
     query = persisted.find(sent)
     if not isinstance(query, str) or not query:
-        raise ApiError(Code.BAD_REQUEST, "The request has no query. It must be a string with a GraphQL document.")
+        raise ApiError(Code.BAD_REQUEST, NO_QUERY)
     return GraphQLRequest(
         query,
         _typed(sent, "variables", dict, "an object"),

@@ -33,13 +33,18 @@ def execution_response(result: ExecutionResult, media_type: str) -> Response:
     if result.errors:
         body["errors"] = [error.formatted for error in result.errors]
         requests.current().outcome = (result.errors[0].extensions or {})["code"]
-    executed = result.data is not None or not all(error.path is None for error in result.errors or ())
+    executed = is_executed(result)
     if executed:
         body["data"] = result.data
     if media_type == EVENT_STREAM:
         return Response(next_event(body) + COMPLETE_EVENT, media_type=EVENT_STREAM)
     status = 200 if executed or media_type == JSON else 400
     return Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8")
+
+
+def is_executed(result: ExecutionResult) -> bool:
+    """Whether the operation was executed. Only then a response has `data`, which may be null."""
+    return result.data is not None or any(error.path is not None for error in result.errors or ())
 
 
 def next_event(result: Mapping[str, Any]) -> bytes:

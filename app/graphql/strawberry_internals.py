@@ -5,7 +5,7 @@ from typing import Any
 import strawberry
 from graphql import GraphQLField, GraphQLSchema
 from strawberry.asgi import ASGIWebSocketAdapter
-from strawberry.exceptions import ConnectionRejectionError
+from strawberry.exceptions import ConnectionRejectionError, MissingQueryError
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.schema.base import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
@@ -17,7 +17,7 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler, Operation
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message, SubscribeMessage
 from strawberry.types.arguments import StrawberryArgument, convert_arguments
-from strawberry.types.execution import ExecutionContext
+from strawberry.types.execution import ExecutionContext, PreExecutionError
 from strawberry.types.field import StrawberryField
 
 __all__ = [
@@ -29,8 +29,10 @@ __all__ = [
     "InvalidOperationTypeError",
     "MaybeNullValidationRule",
     "Message",
+    "MissingQueryError",
     "OneOfInputValidationRule",
     "Operation",
+    "PreExecutionError",
     "StrawberryExecutor",
     "SubscribeMessage",
     "WebSocketDisconnected",

@@ -37,7 +37,14 @@ async def read_json(request: Request, settings: Settings) -> Any:
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:
-    """Return the whole body. BAD_REQUEST with the status 413 as soon as it is too large, 408 if it takes too long."""
+    """Return the whole body.
+
+    BAD_REQUEST with the status 415 if it is compressed, 413 as soon as it is too large, and 408 if it takes too long.
+    """
+    encoding = request.headers.get("content-encoding", "").strip()
+    if encoding.lower() not in ("", "identity"):
+        message = f"The content encoding {encoding[:80]!r} is not supported. Send the body uncompressed."
+        raise ApiError(Code.BAD_REQUEST, message, headers={"Accept-Encoding": "identity"}, status=415)
     try:
         async with time_limit(settings.body_seconds, _too_slow):
             return await _read(request, settings.max_body_bytes)

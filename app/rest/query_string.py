@@ -229,8 +229,11 @@ class _Parser:
     def count(self, tree: object, path: str, default: int) -> int:
         if is_null(tree):
             return default
+        if not isinstance(tree, str):
+            self.report(path, "must have one value")
+            return default
         try:
-            return whole_number(str(tree), low=0)
+            return whole_number(tree, low=0)
         except ValueError as error:
             self.report(path, error)
             return default

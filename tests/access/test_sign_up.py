@@ -112,6 +112,8 @@ async def test_names_and_time_zone_come_from_the_claims(api: Api, claims: Any, n
         pytest.param({"aud": "another"}, id="for another application"),
         pytest.param({"email": "dorothy"}, id="no address"),
         pytest.param({"email": "a@b@example.com"}, id="two addresses"),
+        pytest.param({"email": "1"}, id="the id of a user"),
+        pytest.param({"email": 1}, id="the id of a user, as a number"),
         pytest.param({"email": None}, id="without the claim"),
         pytest.param({"email": ""}, id="empty"),
     ],

@@ -6,7 +6,9 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jwt
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from app.access.tokens import issue_token
 from app.commands.users import deactivate_user
@@ -18,8 +20,9 @@ from app.graphql.subscriptions import session as session_module
 from app.graphql.subscriptions.hub import Subscriber
 from app.graphql.subscriptions.session import Session
 from app.main import create_app
-from tests.support.api import Api, settings_for
-from tests.support.graphql_ws import Watchers, connected, signed_in, submit, url_of
+from tests.graphql.test_event_streams import following
+from tests.support.api import SECRET, Api, settings_for
+from tests.support.graphql_ws import CHANGED, Watchers, connected, signed_in, submit, url_of
 from tests.support.live_server import live_server
 from tests.support.node import needs_node, node
 from tests.support.processes import server
@@ -83,6 +86,32 @@ async def test_a_deactivated_user_is_disconnected_even_without_an_event(
     async with database.write() as session:
         await deactivate_user(session, str(cast.charlie.email), NOW)
     assert (await charlie.end())[0] == 4403
+
+
+async def test_a_connection_ends_when_its_address_belongs_to_another_user(
+    live: Api, world: World, cast: Cast, watch: Watchers
+) -> None:
+    """The new user must not receive the changes of the earlier one, which another connection of theirs reads too."""
+    claims = {"sub": cast.bob.email, "scope": "read", "exp": datetime.now(UTC) + timedelta(hours=1)}
+    token = jwt.encode(claims, SECRET, "HS256")
+    lead = await world.lead(cast.alice, cast.team)
+    async with signed_in(url_of(live), token) as client, following(url_of(live), token) as reader:
+        await reader.begun()
+        await client.subscribe()
+        bob = await watch(cast.bob)
+        cast.bob.email, cast.charlie.email = None, cast.bob.email
+        await world.add(cast.bob)
+        await world.add(cast.charlie)
+        await submit(live, cast, lead.id)
+        assert (await bob.next())["leadOffer"]["user"] == {"id": str(cast.bob.id)}
+        reason = "The e-mail address belongs to another user now. Connect again."
+        with pytest.raises(ConnectionClosed):
+            await client.receive()
+        assert await client.end() == (4403, reason)
+        assert await reader.rest() == [f": 4403 {reason}"]
+    async with signed_in(url_of(live), token) as client:
+        await client.send(id="1", type="subscribe", payload={"query": "{ me { id } }"})
+        assert await client.next() == {"id": str(cast.charlie.id)}
 
 
 async def test_other_subprotocols_are_refused(live: Api) -> None:
@@ -167,6 +196,22 @@ async def test_an_operation_id_cannot_be_used_twice_at_a_time(live: Api, cast: C
     client = await watch(cast.bob)
     await client.send(id="1", type="subscribe", payload={"query": "subscription { leadOfferChanged { changedAt } }"})
     assert (await client.end())[0] == 4409
+
+
+async def test_subscriptions_count_as_requests(database_url: str, cast: Cast) -> None:
+    settings = settings_for(database_url, rate_limit_per_user="3/minute")
+    token = issue_token(settings, cast.bob.id, "read", 1, datetime.now(UTC))
+    with live_server(create_app(settings)) as url:
+        async with signed_in(url, token) as client:
+            await client.subscribe(number=1)
+            await client.subscribe(number=2)
+            await client.nothing(0.1)
+            await client.send(id="3", type="subscribe", payload={"query": CHANGED})
+            code, reason = await client.end()
+            assert (code, reason.partition(".")[0]) == (1013, "Too many requests: the limit is 3 per 1 minute per user")
+        async with connected(url) as client:
+            await client.send(type="connection_init", payload={"authorization": f"Bearer {token}"})
+            assert (await client.end())[0] == 1013
 
 
 async def test_the_operations_of_a_connection_are_limited(database_url: str, cast: Cast) -> None:

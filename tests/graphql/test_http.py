@@ -203,6 +203,11 @@ async def test_unsupported_methods_and_media_types_are_refused(api: Api, cast: C
     assert (put.status_code, put.headers["allow"]) == (405, "GET, POST")
     text = await api.http.post("/graphql", content="{}", headers=headers | {"Content-Type": "text/plain"})
     assert text.status_code == 415
+    json = headers | {"Content-Type": "application/json"}
+    zipped = await api.http.post("/graphql", content="{}", headers=json | {"Content-Encoding": "gzip"})
+    assert (zipped.status_code, zipped.headers["accept-encoding"]) == (415, "identity")
+    plain = await api.http.post("/graphql", json={"query": ME}, headers=json | {"Content-Encoding": "Identity"})
+    assert plain.status_code == 200
     xml = await api.http.post("/graphql", json={"query": ME}, headers=headers | {"Accept": "text/xml"})
     assert xml.status_code == 406
     big = await api.http.post("/graphql", json={"query": "#" * 1024 * 1024}, headers=headers)

@@ -6,12 +6,14 @@ from typing import Any
 import pytest
 
 from tests.support.api import Api
-from tests.support.graphql_ws import SUBMIT, Watchers, signed_in, submit, url_of
+from tests.support.graphql_ws import CHANGED, SUBMIT, Watchers, signed_in, submit, url_of
 from tests.support.world import Cast, World
 
 CLAIM = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
 ASSIGN = "mutation ($lead: ID!, $user: ID!) { assignLead(id: $lead, userId: $user) { lead { id } } }"
 RELEASE = "mutation ($id: ID!) { releaseLead(id: $id) { lead { id } } }"
+LIMITED = "query ($n: Int!) { leads(limit: $n) { total } }"
+UNKNOWN = 'Unknown operation named "B".'
 
 
 def told(change: dict[str, Any]) -> tuple[str | None, str, str]:
@@ -161,6 +163,41 @@ async def test_an_invalid_document_does_not_close_the_connection(
     assert message["payload"][0]["extensions"]["code"] == code
     await client.send(type="ping")
     assert await client.receive() == {"type": "pong"}
+
+
+@pytest.mark.parametrize(
+    ("payload", "code", "message"),
+    [
+        ({"query": "query A { me { id } }", "operationName": "B"}, "GRAPHQL_VALIDATION_FAILED", UNKNOWN),
+        ({"query": f"{CHANGED} query A {{ me {{ id }} }}", "operationName": "B"}, "GRAPHQL_VALIDATION_FAILED", UNKNOWN),
+        ({"query": "fragment F on User { id }"}, "GRAPHQL_VALIDATION_FAILED", "The document has no operation."),
+        ({"query": ""}, "BAD_REQUEST", "The request has no query. It must be a string with a GraphQL document."),
+        ({"query": LIMITED}, "BAD_USER_INPUT", "limit: is required, but the request has no variable $n"),
+        (
+            {"query": LIMITED, "variables": {"n": "x"}},
+            "BAD_USER_INPUT",
+            "limit: Int cannot represent non-integer value: 'x'",
+        ),
+    ],
+)
+async def test_a_request_that_is_not_executed_is_answered_as_over_http(
+    live: Api,
+    cast: Cast,
+    watch: Watchers,
+    payload: dict[str, Any],
+    code: str,
+    message: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is the client's mistake, so that the log has no error."""
+    client = await watch(cast.bob)
+    await client.send(id="wrong", type="subscribe", payload=payload)
+    over_websocket = await client.receive()
+    assert (over_websocket["id"], over_websocket["type"]) == ("wrong", "error")
+    (error,) = over_websocket["payload"]
+    assert (error["extensions"]["code"], error["message"]) == (code, message)
+    assert (await live.user(cast.bob).post(payload)).json() == {"errors": over_websocket["payload"]}
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_token_without_the_scope_read_cannot_subscribe(live: Api, cast: Cast) -> None:

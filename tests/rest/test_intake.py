@@ -1,5 +1,6 @@
 """Receiving enquiries over REST: `POST /leads` and `POST /intake/{key}`, with bodies as senders write them."""
 
+import gzip
 import json
 import logging
 from collections.abc import Sequence
@@ -365,6 +366,18 @@ async def test_what_cannot_be_read_is_named(sender: Sender, field: str, value: A
     assert problem["field"] == field[:100]
     assert problem["message"]
     assert len(await sender.rows()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [(b'{"email": "m@example.com"}', "application/json"), (b"email=m@example.com", URLENCODED)],
+)
+async def test_a_compressed_body_is_refused(sender: Sender, content: bytes, content_type: str) -> None:
+    headers = {"Content-Type": content_type, "Content-Encoding": "gzip"}
+    for send in (sender.send, sender.intake):
+        response = await send(content=gzip.compress(content), headers=headers)
+        assert response.status_code == 415
+        assert response.json()["message"] == "The content encoding 'gzip' is not supported. Send the body uncompressed."
 
 
 @pytest.mark.parametrize(

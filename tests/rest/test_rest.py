@@ -295,6 +295,11 @@ async def test_all_invalid_parameters_are_listed(api: Api, leader: User) -> None
     assert set(error["errors"]) == {"rank", "$limit", "$sort[id]"}
 
 
+async def test_a_number_that_is_a_list_or_a_mapping_is_not_quoted(api: Api, leader: User) -> None:
+    error = await _refused(api.user(leader), 400, "/leads/3/offers?$limit=1&$limit=2&$skip[x]=3")
+    assert error["errors"] == dict.fromkeys(("$limit", "$skip"), "must have one value")
+
+
 def _nested(levels: int) -> str:
     return f"$and[0]{'[$or][0]' * (levels - 1)}[rank]=1"
 

@@ -21,7 +21,7 @@ from app.errors import ApiError
 from app.graphql.content_negotiation import EVENT_STREAM
 from app.graphql.errors import translate
 from app.graphql.request import GraphQLRequest
-from app.graphql.responses import COMPLETE_EVENT, as_graphql, next_event
+from app.graphql.responses import COMPLETE_EVENT, as_graphql, is_executed, next_event
 from app.graphql.schema import schema
 from app.graphql.subscriptions.close_codes import CloseCode
 from app.graphql.subscriptions.hub import RESUBSCRIBE
@@ -112,7 +112,7 @@ class EventStream(Response):
                     formatted: dict[str, Any] = {}
                     if result.errors:
                         formatted["errors"] = [error.formatted for error in result.errors]
-                    if result.data is not None or any(error.path is not None for error in result.errors or ()):
+                    if is_executed(result):
                         formatted["data"] = result.data
                     yield formatted
         except (ApiError, GraphQLError) as error:

@@ -76,7 +76,8 @@ class Session:
     async def authenticate(self, reads: SharedReads | None = None) -> Viewer:
         """Return the viewer if their token or key is valid and their user active; else end the connection and raise.
 
-        The user is looked up through `reads` if there are any.
+        It also ends if the token has come to identify another user. The user is looked up through `reads` if there are
+        any.
         """
         authenticator = self.services.authenticator
         try:
@@ -87,6 +88,9 @@ class Session:
             self._expires = asyncio.get_running_loop().time() + left
             find = partial(find_viewer, authenticator.db, identity, now)
             found = await (reads.once((identity.user_id, identity.email, identity.key), find) if reads else find())
+            if self.viewer is not None and self.viewer.id != found.id:
+                # Its subscriptions are those of the earlier user, whom the token identified by an e-mail address.
+                raise ApiError(Code.UNAUTHENTICATED, "The e-mail address belongs to another user now. Connect again.")
             self.viewer = Viewer(found.user, identity.scopes, identity.key)
         except Exception as error:
             self.close_after(error)

@@ -7,7 +7,7 @@ uvicorn closes the remaining connections with 1012.
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,7 @@ from strawberry import UNSET
 from app.errors import ApiError, Code, too_complex
 from app.graphql.errors import translate
 from app.graphql.request import is_subscription, name_span
-from app.graphql.responses import as_graphql
+from app.graphql.responses import as_graphql, is_executed
 from app.graphql.schema import schema
 from app.graphql.strawberry_internals import (
     GRAPHQL_TRANSPORT_WS_PROTOCOL,
@@ -31,6 +31,7 @@ from app.graphql.strawberry_internals import (
     ConnectionRejectionError,
     Message,
     Operation,
+    PreExecutionError,
     SubscribeMessage,
     WebSocketDisconnected,
 )
@@ -85,6 +86,7 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         self._session = session
         self._socket = websocket
         self._recheck: asyncio.Task[None] | None = None
+        self._counting: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Serve the client until it disconnects or the session is closed."""
@@ -154,7 +156,8 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
         """Execute an operation and send its results.
 
         A query or mutation is authenticated, counted and limited in time as over HTTP. A subscription relies on the
-        session: it receives changes from the start, and its user is authenticated before each event.
+        session: it receives changes from the start, while it is counted, and its user is authenticated before each
+        event.
         """
         with tracing.operation_span():
             services = self._session.services
@@ -171,6 +174,8 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
                 if not (subscribes and self._session.viewer):
                     await self._count_request()
                     await self._session.authenticate()
+                else:
+                    self._count_subscription()
                 with self._session.count_operation():
                     results = await self.schema.stream(
                         operation.query,
@@ -178,8 +183,8 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
                         context_value=self._session.context(),
                         operation_name=operation.operation_name,
                     )
-                    async with aclosing(results):
-                        await self._send_result_stream(operation, results)
+                    async with aclosing(_with_refusals(results)) as replies:
+                        await self._send_result_stream(operation, replies)
                     await operation.send_operation_message({"id": operation.id, "type": "complete"})
         except (ApiError, GraphQLError) as error:
             errors = [as_graphql(error) if isinstance(error, ApiError) else error]
@@ -201,6 +206,19 @@ class Connection(BaseGraphQLTransportWSHandler[Any, None]):
 
     def encode_json(self, message: object) -> str:
         return orjson.dumps(message).decode()
+
+    def _count_subscription(self) -> None:
+        """Count a subscription that has begun. Close the connection if the client has sent too many requests."""
+
+        async def count() -> None:
+            try:
+                await self._count_request()
+            except Exception as error:
+                self._session.close_after(error)
+
+        task = asyncio.create_task(count())
+        self._counting.add(task)
+        task.add_done_callback(self._counting.discard)
 
     async def _count_request(self) -> None:
         await self._session.count_request(self._socket.client.host if self._socket.client else None)
@@ -224,6 +242,13 @@ class _Socket(ASGIWebSocketAdapter):
 
     async def close(self, code: int, reason: str) -> None:
         self._session.close(code, reason)
+
+
+async def _with_refusals(results: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
+    """Yield the results. One of an operation that was not executed becomes Strawberry's kind for an `error` message."""
+    async with aclosing(results):
+        async for result in results:
+            yield result if is_executed(result) else PreExecutionError(data=None, errors=result.errors)
 
 
 def _is_well_formed(message: Any) -> bool:
