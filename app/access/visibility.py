@@ -48,7 +48,7 @@ def offers(viewer_id: IdValue) -> ColumnElement[bool]:
     return or_(col(LeadOffer.user_id) == viewer_id, col(LeadOffer.offered_by_id) == viewer_id)
 
 
-def has_come(now: Moment) -> ColumnElement[bool]:
+def is_due(now: Moment) -> ColumnElement[bool]:
     """The offer is due. An imported offer without `notify_at` was sent before the import, so it is due."""
     return or_(col(LeadOffer.notify_at) <= now, col(LeadOffer.notify_at).is_(None))
 
@@ -105,7 +105,7 @@ def _is_offered(viewer_id: IdValue, now: Moment) -> ColumnElement[bool]:
 
 def _shows_lead(now: Moment) -> ColumnElement[bool]:
     """The offer lets its user see the lead."""
-    return and_(col(LeadOffer.status) != LeadOfferStatus.CANCELLED, has_come(now))
+    return and_(col(LeadOffer.status) != LeadOfferStatus.CANCELLED, is_due(now))
 
 
 def is_live(team: type[Team] = Team) -> ColumnElement[bool]:
