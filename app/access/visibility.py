@@ -24,6 +24,7 @@ IdValue = int | BindParameter[int] | Mapped[int] | Mapped[int | None]
 """An id, its placeholder in a compiled statement, or the column that holds it."""
 
 ViewerId = int | BindParameter[int]
+"""The id of the viewer, or its placeholder in a compiled statement."""
 
 Moment = datetime | BindParameter[datetime]
 """A timestamp, or its placeholder in a compiled statement."""
@@ -60,7 +61,7 @@ def leads(viewer_id: IdValue, now: Moment) -> ColumnElement[bool]:
 
 
 def lead_viewers(lead_ids: Collection[int], now: Moment) -> Select[int, int]:
-    """Select the same rows for all viewers at once: pairs of one of these leads and a user who can see it.
+    """Select what `leads` selects, for all viewers at once: pairs of one of these leads and a user who can see it.
 
     It reads as many rows as the leads have offers, however many users there are.
     """
@@ -81,7 +82,7 @@ _HIDDEN_FROM_OTHERS = (("submitted", None), ("exhausted", None))
 
 
 def lead_parts(viewer_id: ViewerId, now: Moment) -> tuple[IndexedPart, ...]:
-    """The same leads: those that the viewer created, those that they hold, and those that they were offered."""
+    """The visible leads: those that the viewer created, those that they hold, and those that they were offered."""
     offered = select(col(LeadOffer.lead_id)).where(_is_offered(viewer_id, now))
     return (
         IndexedPart(col(Lead.creator_id) == viewer_id, viewer_id, "creator_id"),

@@ -35,7 +35,7 @@ class NewApiKey:
 
 
 async def create_api_key(session: AsyncSession, viewer_id: int, new: Mapping[str, Any], now: datetime) -> NewApiKey:
-    """Create an API key of the viewer's. `new` has `name` and `scopes`, and perhaps `source_id` and `expires_at`.
+    """Create an API key for the viewer. `new` has `name` and `scopes`, and perhaps `source_id` and `expires_at`.
 
     Raises BAD_USER_INPUT, and CONFLICT if an active key has the name or there are MOST_API_KEYS active keys.
     """
@@ -68,7 +68,7 @@ async def create_api_key(session: AsyncSession, viewer_id: int, new: Mapping[str
 
 
 async def revoke_api_key(session: AsyncSession, viewer_id: int, key_id: int, now: datetime) -> ApiKey:
-    """End an API key of the viewer's: the next request with it fails. A revoked key keeps the time of its end.
+    """End one of the viewer's API keys: the next request with it fails. A revoked key keeps the time of its end.
 
     Raises NOT_FOUND.
     """

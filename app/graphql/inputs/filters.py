@@ -1,7 +1,7 @@
 """Filters: the operators that a condition can apply to one field.
 
-The classes repeat their operators and are no generics on purpose: Strawberry resolves a type variable that an input
-inherits each time it converts a value, which took three times as long.
+The classes repeat their operators, instead of being generic, on purpose: Strawberry resolves a type variable that an
+input inherits each time it converts a value, which took three times as long.
 """
 
 from datetime import datetime
