@@ -160,7 +160,7 @@ def _deliveries(before: datetime) -> Any:
 
 
 _DETAILS = (RolloutOffer, RolloutSkip)
-"""What belongs to a step, and is deleted before it."""
+"""The tables whose rows belong to a step, and are deleted before it."""
 
 
 def _steps(before: datetime) -> Any:
