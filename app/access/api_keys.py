@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 CACHED_KEYS = 4096
 CACHED_SECONDS = 60.0
-"""How long the user and the scopes of a key are cached. They never change; a key that is used no more is forgotten."""
+"""How long the user and the scopes of a key are cached. They never change; keys that are no longer used are dropped."""
 
 NOTE_TASK = "note the use of an API key"
 """The name of a task that writes the day on which a key is used."""

@@ -48,7 +48,7 @@ class Viewer:
             raise ApiError(Code.FORBIDDEN, f"The {bearer} lacks the scope {scope}.")
 
     def refuse_key(self) -> None:
-        """Raises FORBIDDEN if the viewer came by an API key: a key that leaked must not make others."""
+        """Raises FORBIDDEN if the viewer used an API key: a leaked key must not create others."""
         if self.key:
             message = "An API key can neither create nor revoke API keys. Use an access token, or the command line."
             raise ApiError(Code.FORBIDDEN, message)

@@ -34,7 +34,7 @@ class Newcomer:
     """As `fold_email` returns it."""
     first_name: str
     last_name: str
-    """Empty if the provider does not tell it."""
+    """Empty if the token does not have it."""
     timezone: str
 
 

@@ -24,6 +24,7 @@ IdValue = int | BindParameter[int] | Mapped[int] | Mapped[int | None]
 """An id, its placeholder in a compiled statement, or the column that holds it."""
 
 ViewerId = int | BindParameter[int]
+"""The id of the viewer, or its placeholder in a compiled statement."""
 
 Moment = datetime | BindParameter[datetime]
 """A timestamp, or its placeholder in a compiled statement."""
@@ -48,7 +49,7 @@ def offers(viewer_id: IdValue) -> ColumnElement[bool]:
     return or_(col(LeadOffer.user_id) == viewer_id, col(LeadOffer.offered_by_id) == viewer_id)
 
 
-def has_come(now: Moment) -> ColumnElement[bool]:
+def is_due(now: Moment) -> ColumnElement[bool]:
     """The offer is due. An imported offer without `notify_at` was sent before the import, so it is due."""
     return or_(col(LeadOffer.notify_at) <= now, col(LeadOffer.notify_at).is_(None))
 
@@ -60,7 +61,7 @@ def leads(viewer_id: IdValue, now: Moment) -> ColumnElement[bool]:
 
 
 def lead_viewers(lead_ids: Collection[int], now: Moment) -> Select[int, int]:
-    """Select the same rows for all viewers at once: pairs of one of these leads and a user who can see it.
+    """Select what `leads` selects, for all viewers at once: pairs of one of these leads and a user who can see it.
 
     It reads as many rows as the leads have offers, however many users there are.
     """
@@ -81,7 +82,7 @@ _HIDDEN_FROM_OTHERS = (("submitted", None), ("exhausted", None))
 
 
 def lead_parts(viewer_id: ViewerId, now: Moment) -> tuple[IndexedPart, ...]:
-    """The same leads: those that the viewer created, those that they hold, and those that they were offered."""
+    """The visible leads: those that the viewer created, those that they hold, and those that they were offered."""
     offered = select(col(LeadOffer.lead_id)).where(_is_offered(viewer_id, now))
     return (
         IndexedPart(col(Lead.creator_id) == viewer_id, viewer_id, "creator_id"),
@@ -105,7 +106,7 @@ def _is_offered(viewer_id: IdValue, now: Moment) -> ColumnElement[bool]:
 
 def _shows_lead(now: Moment) -> ColumnElement[bool]:
     """The offer lets its user see the lead."""
-    return and_(col(LeadOffer.status) != LeadOfferStatus.CANCELLED, has_come(now))
+    return and_(col(LeadOffer.status) != LeadOfferStatus.CANCELLED, is_due(now))
 
 
 def is_live(team: type[Team] = Team) -> ColumnElement[bool]:

@@ -8,14 +8,8 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.cli.running import expected_errors, in_transaction, instant, known_scopes, print_row, settings_or_exit
-from app.commands.api_keys import (
-    NewApiKey,
-    create_api_key,
-    find_api_key,
-    find_source,
-    keys_of_user,
-    revoke_api_key,
-)
+from app.commands.api_keys import NewApiKey, create_api_key, find_api_key, keys_of_user, revoke_api_key
+from app.commands.lead_sources import find_source
 from app.commands.users import get_active_user
 from app.db.models import ApiKey, User
 from app.domain.enums import ApiScope

@@ -108,7 +108,8 @@ def import_(
 
 def sample(
     teams: Annotated[
-        int, typer.Option(min=1, max=10_000, help="Number of teams, half by rank and half by time.")
+        int,
+        typer.Option(min=1, max=10_000, help="Number of teams: of four, two by rank, one by time, one round robin."),
     ] = 100,
     members: Annotated[int, typer.Option(min=1, max=200, help="Members of each team, besides its leader.")] = 10,
     leads: Annotated[

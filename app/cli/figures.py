@@ -15,6 +15,7 @@ from app.cli.running import expected_errors, instant, print_row, settings_or_exi
 from app.commands.users import get_user
 from app.db.engine import Database
 from app.db.models import User
+from app.domain.bounds import LONGEST_FIGURES_IN_DAYS
 from app.domain.figures import FigureGroup, Span, problems_of
 from app.domain.printable import printable
 from app.domain.time_zones import known_zone
@@ -33,7 +34,13 @@ Begin = Annotated[
     typer.Option("--from", parser=instant, metavar="TIME", help="The begin, as 2026-01-01 or 2026-01-01T00:00:00Z."),
 ]
 End = Annotated[
-    datetime, typer.Option("--to", parser=instant, metavar="TIME", help="The end, excluded, at most 366 days later.")
+    datetime,
+    typer.Option(
+        "--to",
+        parser=instant,
+        metavar="TIME",
+        help=f"The end, excluded, at most {LONGEST_FIGURES_IN_DAYS} days later.",
+    ),
 ]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON array of objects.")]

@@ -80,7 +80,7 @@ def fail(reason: str) -> NoReturn:
 
 
 def instant(text: str) -> datetime:
-    """Return the time of an option. Ends the command if it is none."""
+    """Return the time of an option. Ends the command if it is not a time."""
     try:
         return parse_instant(text)
     except ValueError as error:

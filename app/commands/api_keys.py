@@ -13,10 +13,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.access.api_keys import is_active, new_key
 from app.access.auth import INTAKE_ALONE
-from app.commands.lead_routes import check_source
+from app.commands.lead_sources import check_source
 from app.commands.locks import lock_api_key, lock_keys_of_user
 from app.commands.users import get_user
-from app.db.models import ApiKey, ApiKeyScope, LeadSource
+from app.db.models import ApiKey, ApiKeyScope
 from app.domain.api_key_form import SHOWN_LENGTH, hash_key, is_well_formed
 from app.domain.bounds import MOST_API_KEYS
 from app.domain.enums import ApiScope
@@ -35,7 +35,7 @@ class NewApiKey:
 
 
 async def create_api_key(session: AsyncSession, viewer_id: int, new: Mapping[str, Any], now: datetime) -> NewApiKey:
-    """Create an API key of the viewer's. `new` has `name` and `scopes`, and perhaps `source_id` and `expires_at`.
+    """Create an API key for the viewer. `new` has `name` and `scopes`, and perhaps `source_id` and `expires_at`.
 
     Raises BAD_USER_INPUT, and CONFLICT if an active key has the name or there are MOST_API_KEYS active keys.
     """
@@ -68,7 +68,7 @@ async def create_api_key(session: AsyncSession, viewer_id: int, new: Mapping[str
 
 
 async def revoke_api_key(session: AsyncSession, viewer_id: int, key_id: int, now: datetime) -> ApiKey:
-    """End an API key of the viewer's: the next request with it fails. A revoked key keeps the time of its end.
+    """End one of the viewer's API keys: the next request with it fails. A revoked key keeps the time of its end.
 
     Raises NOT_FOUND.
     """
@@ -103,15 +103,6 @@ async def find_api_key(session: AsyncSession, wanted: str) -> ApiKey:
         problem = "Several API keys begin so; use the id." if keys else "There is no such API key."
         raise ApiError(Code.NOT_FOUND, f"{problem} `lead-offers key list EMAIL` lists the keys of a user.")
     return keys[0]
-
-
-async def find_source(session: AsyncSession, user_id: int, wanted: str) -> int:
-    """Return the id of the user's lead source with this name, else of the one with this id. Raises NOT_FOUND."""
-    sources = (await session.exec(select(LeadSource).where(visibility.lead_sources(user_id)))).all()
-    named = [source.id for source in sources if source.name_key == fold(wanted)]
-    if not (found := named or [source.id for source in sources if source.id == parse_id(wanted)]):
-        raise ApiError(Code.NOT_FOUND, f"The user has no lead source with the name or id {wanted!r}.")
-    return found[0]
 
 
 async def _check_others(session: AsyncSession, viewer_id: int, name: str, now: datetime) -> None:

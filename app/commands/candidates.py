@@ -153,8 +153,8 @@ _CLAIMS_OF_CONTACT = Statement[Any](
 def _is_contacts_agent() -> ColumnElement[bool]:
     """Return the condition that the user of an offer is the contact's agent, as an expression over its row.
 
-    As in the planner, it is the one who claimed last another lead of the contact, of those whose offers of this lead by
-    this team are open.
+    As in the planner, it is the last user who claimed another lead of the contact, of those whose offers of this lead
+    by this team are open.
     """
     rival, this, other = aliased(LeadOffer), aliased(Lead), aliased(Lead)
     held = and_(

@@ -20,8 +20,8 @@ from app.domain.enums import OrderMethod, RolloutCause
 
 
 @dataclass(frozen=True, slots=True)
-class Askable:
-    """A team that can be asked to take a lead."""
+class ChainTeam:
+    """A team that a lead can be distributed to, as the first or a later one of a chain."""
 
     team: Team
     has_caps: bool
@@ -34,21 +34,21 @@ class Askable:
 
 
 _OPTION_OF_TEAM = col(DistributionOption.team_id) == col(Team.id)
-ASKABLE: Any = select(
+CHAIN_TEAMS: Any = select(
     Team, exists(select(1).where(_OPTION_OF_TEAM, col(DistributionOption.max_leads_per_day).is_not(None)))
 )
-"""Selects the columns of `askable`, to which a statement adds its conditions."""
+"""Selects teams with the columns that `chain_team` takes. A statement adds its conditions."""
 
 _team = detached(Team)
 
 
-def askable(*columns: Any) -> Askable:
-    """Return the team of a row of `ASKABLE`."""
-    return Askable(_team(*columns[:-1]), bool(columns[-1]))
+def chain_team(*columns: Any) -> ChainTeam:
+    """Return the `ChainTeam` of a row of `CHAIN_TEAMS`."""
+    return ChainTeam(_team(*columns[:-1]), bool(columns[-1]))
 
 
-async def chain_from(
-    session: AsyncSession, first: Askable, *, longest: int, lock: bool, offered_by: Collection[int] = ()
+async def fetch_chain(
+    session: AsyncSession, first: ChainTeam, *, longest: int, lock: bool, offered_by: Collection[int] = ()
 ) -> list[Team]:
     """Return the team and those that follow it: each one once, and at most `longest`.
 
@@ -60,7 +60,7 @@ async def chain_from(
     while len(chain) < longest and (following := chain[-1].team.next_team_id) is not None:
         found = None
         if following not in {each.team.id for each in chain}:
-            found = await find_askable(session, following, lock=lock)
+            found = await find_chain_team(session, following, lock=lock)
         if found is None:
             break
         chain.append(found)
@@ -71,13 +71,13 @@ async def chain_from(
     return [each.team for each in chain]
 
 
-async def find_askable(session: AsyncSession, team_id: int, *, lock: bool) -> Askable | None:
+async def find_chain_team(session: AsyncSession, team_id: int, *, lock: bool) -> ChainTeam | None:
     """Return the team unless it is deleted. With `lock`, its lock is shared."""
     return await _FOLLOWING[lock].first(session, team_id=team_id)
 
 
-_LIVE = ASKABLE.where(col(Team.id) == bindparam("team_id", type_=Id), visibility.is_live())
-_FOLLOWING = {False: Statement(_LIVE, askable), True: Statement(share(_LIVE, Team), askable)}
+_LIVE = CHAIN_TEAMS.where(col(Team.id) == bindparam("team_id", type_=Id), visibility.is_live())
+_FOLLOWING = {False: Statement(_LIVE, chain_team), True: Statement(share(_LIVE, Team), chain_team)}
 """Both with and without a lock."""
 
 

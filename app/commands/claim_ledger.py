@@ -3,9 +3,9 @@
 The open row, which has not ended, always agrees with the holder in the lead's own row. A unique index allows one open
 row per lead, so that the database itself guarantees a single holder. The times of a lead's rows do not overlap: each
 begins no sooner than the one before it ended, and ends no sooner than it began, even if the request that changes the
-holder arrived before the one that did so last. A command that changes the holder has locked the
-lead, and writes the ledger in the same transaction: `end_claim` before the change if somebody had the lead, and
-`open_claim` after it if somebody has it now.
+holder arrived before the one that did so last. A command that changes the holder has locked the lead, and writes the
+ledger in the same transaction: `end_claim` before the change if somebody had the lead, and `open_claim` after it if
+somebody has it now.
 
 A server of an earlier version, which still runs during an upgrade, does not write the ledger. Triggers of the migration
 make up for that; see app/db/migrations/versions/0015_claims.py.

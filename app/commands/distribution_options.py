@@ -34,8 +34,8 @@ async def set_distribution_option(
     """Create or replace the option of a member, or of the creator, of one of the viewer's teams.
 
     `values` has every field of an option. A member who has used turns is brought forward in the line, if the weight
-    allows it. Raises FORBIDDEN, BAD_USER_INPUT (also if the team or the user is unknown),
-    and CONFLICT if the team already has the maximum number of options.
+    allows it. Raises FORBIDDEN, BAD_USER_INPUT (also if the team or the user is unknown), and CONFLICT if the team
+    already has the maximum number of options.
     """
     try:
         team = await own_team(session, viewer_id, team_id)

@@ -1,46 +1,24 @@
-"""Lead sources and lead routes: where leads come from, and the user or team that they are distributed to."""
+"""Lead routes: the user or team that the leads of a source are distributed to."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import and_, bindparam
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import SQLModel, col, select
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands.distribution_targets import check_target, set_target, target_of
+from app.commands.lead_sources import check_source
 from app.commands.locks import lock_routes
 from app.db.compiled import Statement
 from app.db.models import LeadRoute, LeadSource
 from app.db.types import Id, Text
 from app.domain.distribution_targets import TARGET_FIELDS, Target, routed_target
-from app.domain.validation import Check, checking, fold
+from app.domain.validation import checking, fold
 from app.errors import ApiError, Code
-
-# Two simultaneous requests for one name get the same source. SQLite accepts PostgreSQL's ON CONFLICT.
-_NEW_SOURCE = Statement[None](
-    postgresql.insert(SQLModel.metadata.tables["lead_sources"])
-    .values({name: bindparam(name) for name in ("creator_id", "name", "name_key")})
-    .on_conflict_do_nothing(index_elements=["creator_id", "name_key"])
-    .inline()  # returns no id
-)
-
-
-async def create_lead_source(session: AsyncSession, viewer_id: int, name: str) -> LeadSource:
-    """Return the viewer's lead source of this name, and create it if there is none.
-
-    Names are compared trimmed and case folded. Raises BAD_USER_INPUT.
-    """
-    with checking() as check:
-        name = check.name("name", name)
-    key = fold(name)
-
-    await _NEW_SOURCE.run(session, creator_id=viewer_id, name=name, name_key=key)
-    found = select(LeadSource).where(col(LeadSource.creator_id) == viewer_id, col(LeadSource.name_key) == key)
-    return (await session.exec(found)).one()
 
 
 async def create_lead_route(session: AsyncSession, viewer_id: int, new: Mapping[str, Any]) -> LeadRoute:
@@ -106,16 +84,6 @@ async def _flush(session: AsyncSession, route: LeadRoute) -> None:
         await session.flush()
     except IntegrityError as error:
         raise ApiError(Code.CONFLICT, f"The lead source already has a route for {served}.") from error
-
-
-async def check_source(
-    session: AsyncSession, viewer_id: int, check: Check, field: str, source_id: int | None
-) -> int | None:
-    """Return the id, and note a problem unless it is null or belongs to one of the viewer's lead sources."""
-    own = select(LeadSource.id).where(col(LeadSource.id) == source_id, visibility.lead_sources(viewer_id))
-    if source_id is not None and (await session.exec(own)).one_or_none() is None:
-        check.refuse(field, "is not the id of a lead source that you entered")
-    return source_id
 
 
 async def find_routed_target(

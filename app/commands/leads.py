@@ -13,7 +13,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.access import visibility
 from app.commands import contacts
 from app.commands.distribution_targets import check_target, set_target, target_of
-from app.commands.lead_routes import check_source, find_routed_target
+from app.commands.lead_routes import find_routed_target
+from app.commands.lead_sources import check_source
 from app.commands.locks import lock_own_lead
 from app.commands.offer_standing import IS_OPEN
 from app.commands.step_end import set_gives_up_at

@@ -40,7 +40,7 @@ def claimable(now: visibility.Moment) -> ColumnElement[bool]:
     return and_(
         col(LeadOffer.user_id).is_not(None),
         member_of(col(LeadOffer.status), OPEN_STATUSES),
-        visibility.has_come(now),
+        visibility.is_due(now),
         is_free,
         _departure().is_(None),
     )

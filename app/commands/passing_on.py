@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands import outbox
 from app.commands.auto_assign import auto_assign
-from app.commands.chains import chain_from, find_askable
+from app.commands.chains import fetch_chain, find_chain_team
 from app.commands.exhaustion import report_exhausted
 from app.commands.locks import lock_lead
 from app.commands.step_end import set_gives_up_at
@@ -82,9 +82,9 @@ async def _following(session: AsyncSession, asked: Sequence[Team], offered_by: C
     """Return the teams that are to be asked after these, in order, locked as their steps need it."""
     if not asked or (team_id := next_team_id(asked)) is None:
         return []
-    first = await find_askable(session, team_id, lock=True)
+    first = await find_chain_team(session, team_id, lock=True)
     if first is None:
         return []
     before = {team.id for team in asked}
-    chain = await chain_from(session, first, longest=LONGEST_CHAIN - len(asked), lock=True, offered_by=offered_by)
+    chain = await fetch_chain(session, first, longest=LONGEST_CHAIN - len(asked), lock=True, offered_by=offered_by)
     return [*takewhile(lambda team: team.id not in before, chain)]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.candidates import rollout_settings
-from app.commands.chains import find_askable
+from app.commands.chains import find_chain_team
 from app.commands.passing_on import running_steps
 from app.commands.steps import KnownOffer, Step, next_team_id, plan_step, wait_minutes
 from app.commands.submit import PassedOver, Submission, prepare_submission
@@ -96,7 +96,7 @@ async def _following_steps(session: AsyncSession, submission: Submission, at: da
 
     following: list[PlannedStep] = []
     while asked and (team_id := next_team_id(asked)) is not None:
-        found = await find_askable(session, team_id, lock=False)
+        found = await find_chain_team(session, team_id, lock=False)
         if found is None:
             break
         asked.append(found.team)

@@ -68,7 +68,7 @@ async def receive_lead(
     *,
     only_source_id: int | None = None,
 ) -> Received:
-    """Receive an enquiry for the viewer, once: the same external id of a source answers the first lead again.
+    """Receive an enquiry for the viewer once: the same external id of a source returns the first lead again.
 
     `enquiry` has the fields of a lead, and `contact` those of a contact, with values of any JSON type. An optional
     value that cannot be read is left out and named in `ignored`. With `only_source_id` every lead is of this source.

@@ -159,12 +159,14 @@ def _deliveries(before: datetime) -> Any:
     )
 
 
+_DETAILS = (RolloutOffer, RolloutSkip)
+"""The tables whose rows belong to a step, and are deleted before it."""
+
+
 def _steps(before: datetime) -> Any:
     goes_on = and_(col(Lead.claimed_by_id).is_not(None), following_team(Lead).is_not(None))
     is_kept = or_(col(LeadRollout.turn_user_id).is_not(None), goes_on)
-    details = [
-        exists(select(1).where(col(table.rollout_id) == col(LeadRollout.id))) for table in (RolloutOffer, RolloutSkip)
-    ]
+    details = [exists(select(1).where(col(table.rollout_id) == col(LeadRollout.id))) for table in _DETAILS]
     return (
         select(LeadRollout.id, Lead.id, ~is_kept)
         .join(Lead, col(Lead.id) == col(LeadRollout.lead_id))
@@ -223,9 +225,6 @@ def _plain(table: Any, key: Any, find: Callable[[datetime], Any]) -> Prunable:
     return Prunable(table, key, find, count, delete_rows)
 
 
-_DETAILS = (RolloutOffer, RolloutSkip)
-
-
 async def _count_steps(session: AsyncSession, rows: Rows) -> Counts:
     counts = Counts({LeadRollout.__tablename__: sum(is_deleted for *_, is_deleted in rows)})
     for table in _DETAILS:
@@ -264,3 +263,4 @@ TABLES = (
     *("deliveries", "rollout_offers", "rollout_skips", "lead_rollouts", "notices", "text_replies", "events"),
     "waiting_invitations",
 )
+"""The names in `Counts`, in the order in which the command shows them."""

@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.access import visibility
 from app.commands.auto_assign import auto_assign
-from app.commands.chains import ASKABLE, Askable, askable, chain_from
+from app.commands.chains import CHAIN_TEAMS, ChainTeam, chain_team, fetch_chain
 from app.commands.claim import already_claimed
 from app.commands.locks import lock_lead, lock_visible_lead, require_creator, share
 from app.commands.passing_on import running_steps
@@ -139,7 +139,7 @@ async def _prepare(
 
     has_open_offer = any(offer.is_open for offer in known)
     longest = 1 if has_open_offer else LONGEST_CHAIN
-    chain = await chain_from(session, first, longest=longest, lock=lock, offered_by=open_teams(known))
+    chain = await fetch_chain(session, first, longest=longest, lock=lock, offered_by=open_teams(known))
     steps: list[Step] = []
     for team in chain:
         cause = RolloutCause.PASSED_ON if steps else RolloutCause.SUBMITTED
@@ -187,24 +187,24 @@ async def _submittable_lead(session: AsyncSession, viewer_id: int, lead_id: int,
 
 
 _CREATOR_ID = bindparam("creator_id", type_=Id)
-_SPECIFIC = named_team(ASKABLE, _CREATOR_ID, bindparam("team_id"))
-_OLDEST_WITH_ZIPCODE = team_with_zipcode(ASKABLE, _CREATOR_ID, bindparam("zipcode"))
-_BY_ID = {False: Statement(_SPECIFIC, askable), True: Statement(share(_SPECIFIC, Team), askable)}
+_SPECIFIC = named_team(CHAIN_TEAMS, _CREATOR_ID, bindparam("team_id"))
+_OLDEST_WITH_ZIPCODE = team_with_zipcode(CHAIN_TEAMS, _CREATOR_ID, bindparam("zipcode"))
+_BY_ID = {False: Statement(_SPECIFIC, chain_team), True: Statement(share(_SPECIFIC, Team), chain_team)}
 _BY_ZIPCODE = {
-    False: Statement(_OLDEST_WITH_ZIPCODE, askable),
-    True: Statement(share(_OLDEST_WITH_ZIPCODE, Team, TeamZipcode), askable),
+    False: Statement(_OLDEST_WITH_ZIPCODE, chain_team),
+    True: Statement(share(_OLDEST_WITH_ZIPCODE, Team, TeamZipcode), chain_team),
 }
 """Both with and without a lock."""
 
 
-async def _specific_team(session: AsyncSession, lead: Lead, *, lock: bool) -> Askable:
+async def _specific_team(session: AsyncSession, lead: Lead, *, lock: bool) -> ChainTeam:
     team = await _BY_ID[lock].first(session, creator_id=lead.creator_id, team_id=lead.team_id)
     if team is None:
         raise ApiError(Code.TEAM_NOT_USABLE, "The lead's team is missing or deleted, or you did not create it.")
     return team
 
 
-async def _team_by_zipcode(session: AsyncSession, lead: Lead, *, lock: bool) -> Askable:
+async def _team_by_zipcode(session: AsyncSession, lead: Lead, *, lock: bool) -> ChainTeam:
     """Return the creator's oldest team with the lead's zipcode."""
     if not lead.zipcode:
         raise ApiError(Code.ZIPCODE_MISSING, "The lead has no zipcode, and its team is selected by zipcode.")

@@ -1,4 +1,4 @@
-"""Reads what the warnings of teams depend on: one expression a team, so that any statement can read it along."""
+"""Reads what the warnings of teams depend on: one expression per team, which any statement can select."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace

@@ -51,7 +51,7 @@ async def own_team(session: AsyncSession, viewer_id: int, team_id: int, *, lock:
 
 
 async def create_team(session: AsyncSession, viewer_id: int, new: Mapping[str, Any], now: datetime) -> Team:
-    """Create a team of the viewer's. `new` has every field of `_RULES`. Raises BAD_USER_INPUT."""
+    """Create a team that belongs to the viewer. `new` has every field of `_RULES`. Raises BAD_USER_INPUT."""
     next_id = new["next_team_id"]
     is_usable = await _share_next_team(session, viewer_id, next_id)
     with checking() as check:

@@ -64,7 +64,7 @@ async def update_user(session: AsyncSession, user_id: int, changes: Mapping[str,
 
 
 async def find_user(session: AsyncSession, email: str) -> User | None:
-    """Return the user with this address, active or not. Raises BAD_USER_INPUT if it is no address.
+    """Return the user with this address, active or not. Raises BAD_USER_INPUT if it is not an address.
 
     A user from before addresses were checked is found by what is stored.
     """

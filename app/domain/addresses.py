@@ -84,7 +84,7 @@ def check_host_and_port(text: str) -> None:
 
 
 def _ascii_host(host: str) -> str:
-    """Return the host in ASCII. Raises ValueError if it is none, or one that not all clients write in the same way.
+    """Return the host in ASCII. Raises ValueError if it is not a host, or if clients differ in how they write it.
 
     HTTP clients follow IDNA 2008. Sockets follow IDNA 2003, which maps other characters and takes symbols: with
     `stra\u00dfe.example`, they would connect to somebody else.

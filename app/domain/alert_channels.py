@@ -16,7 +16,7 @@ ALERT_FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Alerts:
-    """The channels on which a user is notified of an offer."""
+    """The channels on which a user is notified of an offer, in the order of `ALERT_FIELDS`."""
 
     call: bool = False
     text: bool = False

@@ -42,7 +42,7 @@ def hash_key(key: str) -> str:
 
 
 def hide_keys(text: str) -> str:
-    """Return the text with the first characters alone of each key in it."""
+    """Return the text with each key in it cut to its first characters."""
     return _KEY.sub(lambda key: f"{key[0][:SHOWN_LENGTH]}…", text)
 
 

@@ -118,7 +118,7 @@ def allow_groups(number: int) -> None:
 
 
 def summarize(seconds: Iterable[int | None]) -> Durations:
-    """Return the figures of durations, in any order. Nulls are none."""
+    """Return the figures of durations, in any order. Nulls do not count."""
     ordered = sorted(each for each in seconds if each is not None)
     prompt = bisect_right(ordered, PROMPT_SECONDS)
     return Durations(len(ordered), nearest_rank(ordered, 50), nearest_rank(ordered, 90), prompt)

@@ -84,7 +84,8 @@ class PlannedOffer:
     user_id: int
     notify_at: datetime
     rank: int | None
-    """The option's rank by rank, None by time; round robin the place in the line from 1, 0 for the contact's agent."""
+    """The option's rank in a team by rank, None by time. Round robin: the place in the line, from 1, or 0 for the
+    contact's agent."""
     assign_automatically: bool
     alerts: Alerts
     keeps_contact: bool = False
@@ -210,10 +211,10 @@ def _reasons(candidate: Candidate, is_offered: bool, now: datetime) -> Iterator[
 def _contacts_agent(
     people: Iterable[Candidate], reasons: Mapping[int, SkipReason | None], open_here: Iterable[EarlierOffer]
 ) -> int | None:
-    """Return the id of the contact's agent: the eligible user, capped or not, who claimed last another of their leads.
+    """Return the id of the contact's agent, or None: the eligible user who claimed another lead of the contact last.
 
-    If users who hold one already have an open offer of this lead, the agent is among them. Otherwise each submit would
-    plan one more agent beyond the limit.
+    A cap does not matter. If users who hold such a lead have an open offer of this one already, the agent is among
+    them. Otherwise each submit would plan one more agent beyond the limit.
     """
     claimed_at = {
         person.user_id: person.contact_claimed_at for person in people if person.contact_claimed_at is not None

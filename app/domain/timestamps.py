@@ -79,7 +79,7 @@ def seconds_between(begin: datetime, end: datetime) -> float:
 
 
 def whole_seconds_between(begin: datetime, end: datetime) -> int:
-    """Return the same without the fraction, and at most the largest Int. `db.functions` has it in SQL."""
+    """Return the whole seconds between two times, at most the largest Int. `app/db/functions.py` has it in SQL."""
     return min(int(seconds_between(begin, end)), LARGEST_INT)
 
 

@@ -134,7 +134,7 @@ def fold_email(text: str) -> str:
 
 
 def fold_address(address: str) -> str:
-    """Return the same key of an address that `parse_email` has returned."""
+    """Return the key of `fold_email` for an address that `parse_email` has returned."""
     return unicodedata.normalize("NFC", address.lower())
 
 

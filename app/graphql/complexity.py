@@ -49,7 +49,7 @@ from graphql import (
 )
 
 from app.config import Settings
-from app.domain.bounds import LONGEST_CHAIN, LONGEST_MESSAGE, LONGEST_TEXT
+from app.domain.bounds import LONGEST_CHAIN, LONGEST_FIGURES_IN_DAYS, LONGEST_MESSAGE, LONGEST_TEXT
 from app.domain.enums import ApiScope, LeadOfferStatus
 from app.graphql.inputs.where import RELATED
 from app.lists.filters import (
@@ -83,7 +83,7 @@ ASSUMED_ITEMS = {
     "LeadRollout": 10,
     "Claim": 3,
     "Delivery": 3,
-    "LeadFigures": 366,
+    "LeadFigures": LONGEST_FIGURES_IN_DAYS,
     "MemberFigures": 25,
     "LeadOffer": 25,
     "LeadOfferCount": len(LeadOfferStatus),

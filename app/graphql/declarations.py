@@ -24,8 +24,7 @@ VisibleRows = Callable[[AccessContext], Visible]
 """The condition on the rows that the viewer can see, perhaps in parts."""
 
 VisibleRow = Callable[[AccessContext], ColumnElement[bool]]
-"""The same as one condition."""
-
+"""The condition on the rows that the viewer can see, always as one expression."""
 
 ListFields = Callable[[AccessContext], Fields]
 """The fields by which a list is filtered and sorted, beyond the columns of its table."""

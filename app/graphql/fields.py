@@ -56,7 +56,7 @@ from app.graphql.declarations import (
     VisibleRows,
 )
 from app.graphql.inputs.pagination import LimitArgument, SkipArgument, SortArgument, WhereArgument, parse_page
-from app.lists.pagination import columns_of, counts_by, fetch_page
+from app.lists.pagination import DEFAULT_LIMIT, columns_of, counts_by, fetch_page
 
 
 def column(description: str) -> Any:
@@ -161,7 +161,7 @@ def nested_page(  # noqa: PLR0913  one for each attribute of NestedPage, and the
         info: Info,
         where: WhereArgument[where_type] = UNSET,
         sort: SortArgument[sort_type] = UNSET,
-        limit: LimitArgument = 10,
+        limit: LimitArgument = DEFAULT_LIMIT,
         skip: SkipArgument = 0,
     ) -> Any:
         page = parse_page(where, sort, limit, skip)
@@ -176,7 +176,7 @@ def nested_page(  # noqa: PLR0913  one for each attribute of NestedPage, and the
 def same_page(model: type[SQLModel], description: str, *, visible: VisibleRow, rule: AccessRule) -> Any:
     """Declare a field that shows a page of rows of `model`, by id, which are the same for every row that grants it."""
 
-    async def resolve(root: Any, info: Info, limit: LimitArgument = 10, skip: SkipArgument = 0) -> Any:
+    async def resolve(root: Any, info: Info, limit: LimitArgument = DEFAULT_LIMIT, skip: SkipArgument = 0) -> Any:
         page = parse_page(None, None, limit, skip)
         if not await info.context.can_read(root, rule):
             return None
@@ -232,7 +232,7 @@ def root_page(
         info: Info,
         where: WhereArgument[where_type] = UNSET,
         sort: SortArgument[sort_type] = UNSET,
-        limit: LimitArgument = 10,
+        limit: LimitArgument = DEFAULT_LIMIT,
         skip: SkipArgument = 0,
     ) -> Any:
         page, with_total = parse_page(where, sort, limit, skip), info.selects("total")

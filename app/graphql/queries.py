@@ -14,6 +14,7 @@ from app.access.list_fields import contact_fields, lead_fields, offer_fields
 from app.commands import preview
 from app.db import models
 from app.domain.alert_channels import unserved
+from app.domain.bounds import LONGEST_FIGURES_IN_DAYS, MOST_GROUPS
 from app.domain.figures import Span, problems_of
 from app.domain.identifiers import NO_ID, parse_id
 from app.domain.time_zones import known_zone
@@ -57,7 +58,7 @@ from app.graphql.types.routes import LeadRoute, LeadSource
 from app.graphql.types.teams import Team, TeamMember
 from app.graphql.types.users import User
 from app.lists import pagination
-from app.lists.pagination import Visible, fetch_page
+from app.lists.pagination import DEFAULT_LIMIT, Visible, fetch_page
 
 
 def _me(info: Info) -> models.User:
@@ -71,7 +72,7 @@ async def _lead_offers(
     ] = UNSET,
     where: WhereArgument[LeadOfferWhere] = UNSET,
     sort: SortArgument[LeadOfferSort] = UNSET,
-    limit: LimitArgument = 10,
+    limit: LimitArgument = DEFAULT_LIMIT,
     skip: SkipArgument = 0,
 ) -> pagination.Page[models.LeadOffer]:
     visible: Visible = visibility.offer_parts(info.context.viewer.id)
@@ -101,7 +102,11 @@ async def _preview_lead_offers(
 
 FromArgument = Annotated[datetime, argument(name="from", description="The begin of the span, included.")]
 ToArgument = Annotated[
-    datetime, argument(description="The end of the span, excluded: at most 366 days after from, or BAD_USER_INPUT.")
+    datetime,
+    argument(
+        description=f"The end of the span, excluded: at most {LONGEST_FIGURES_IN_DAYS} days after from, or "
+        "BAD_USER_INPUT."
+    ),
 ]
 
 
@@ -269,11 +274,12 @@ class Query:
     lead_figures: list[LeadFigures] = resolved(
         _lead_figures,
         "Figures of the leads that you created in a span, whose distributionTarget is TEAM_ROLLOUT: what has become of "
-        "them until now. A span of more than 366 days is BAD_USER_INPUT, and more than 1,000 groups are "
-        "QUERY_TOO_COMPLEX.",
+        f"them until now. A span of more than {LONGEST_FIGURES_IN_DAYS} days is BAD_USER_INPUT, and more than "
+        f"{MOST_GROUPS:,} groups are QUERY_TOO_COMPLEX.",
     )
     member_figures: list[MemberFigures] = resolved(
         _member_figures,
         "Figures of everybody who was offered a lead of your team in a span, or got one, ordered by id. Empty unless "
-        "you created the team, and if it was deleted. A span of more than 366 days is BAD_USER_INPUT.",
+        f"you created the team, and if it was deleted. A span of more than {LONGEST_FIGURES_IN_DAYS} days is "
+        "BAD_USER_INPUT.",
     )

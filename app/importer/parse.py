@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from app.db.bulk import Advance
+from app.domain.coercion import is_blank
 from app.importer.parsers import Parser, identifier
 from app.importer.report import Report, shown
 from app.importer.spec import LISTS, Field, ImportList
@@ -115,7 +116,7 @@ def _read_field(field: Field, where: str, item: Mapping[str, Any], report: Repor
         if not isinstance(nested, dict):
             report.problem(f"{where}.{field.nested}", "is not an object with an id", nested)
             return None
-        if not _is_blank(value) and not _is_same_id(value, nested.get("id")):
+        if not is_blank(value) and not _is_same_id(value, nested.get("id")):
             report.problem(path, f"differs from the id in {field.nested}", value)
         value, path = nested.get("id"), f"{where}.{field.nested}.id"
     parsed = _read_value(
@@ -141,7 +142,7 @@ def _read_value(
     is_private: bool = False,
 ) -> Any:
     """Return the parsed value, or None if it is not given or has a problem. Blank text counts as not given."""
-    if _is_blank(value):
+    if is_blank(value):
         if required:
             report.problem(path, "is missing" if value is None else "is blank", *([] if value is None else [value]))
         return None
@@ -154,10 +155,6 @@ def _read_value(
         else:
             report.problem(path, str(error), *quoted)
         return None
-
-
-def _is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _is_same_id(one: Any, other: Any) -> bool:

@@ -1,1 +1,1 @@
-"""Logs and metrics: one log line and a few metrics for each request."""
+"""Logs, metrics and traces: one log line, a few metrics and, if tracing is on, a span for each request."""

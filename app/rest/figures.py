@@ -25,7 +25,7 @@ MEMBER_PARAMETERS = ("team_id", "from", "to")
 
 
 async def get_lead_figures(request: AuthenticatedRequest) -> StatusAndBody:
-    """Return the figures of the viewer's leads as a list of groups. Parameters that it does not know are conditions."""
+    """Return the figures of the viewer's leads as a list of groups. All other parameters are conditions on them."""
     values, where, problems = parse_figures(request.query_string, LEAD_PARAMETERS, LEAD_FIELDS)
     by, timezone = _group(values["by"], problems), values["timezone"] or None
     span = _span(values, problems, timezone)

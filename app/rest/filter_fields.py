@@ -16,7 +16,7 @@ _WHOLE = re.compile(r"-?[0-9]+", re.ASCII)
 
 
 def whole_number(text: str, low: int = -LARGEST_INT - 1, high: int = LARGEST_INT) -> int:
-    """Parse a whole number. ValueError has a message for the client if it is none, or not from `low` to `high`."""
+    """Parse a whole number. Raises ValueError, with a message for the client, unless it is from `low` to `high`."""
     number = int(text) if len(text) < 20 and _WHOLE.fullmatch(text) else None
     if number is None or not low <= number <= high:
         raise ValueError(f"must be a whole number from {low} to {high}, not {quoted(text)}")
@@ -53,7 +53,7 @@ def _parse_boolean(text: str, _operator: Operator) -> bool:
 
 
 def instant(text: str) -> datetime:
-    """Parse a time. ValueError has a message for the client if it is none."""
+    """Parse a time. Raises ValueError, with a message for the client, if it is not a time."""
     try:
         return parse_instant(text.replace(" ", "+"))  # a `+` that was not percent-encoded arrives as a space
     except ValueError as error:

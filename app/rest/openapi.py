@@ -16,7 +16,7 @@ from app.rest.filter_fields import FILTER_FIELDS, LEAD_FIELDS, ValueType
 from app.rest.handlers import ME_FIELDS
 from app.rest.intake import INTAKE_PATH
 from app.rest.query_string import OPERATORS
-from app.rest.serialization import ENQUIRY_FIELDS, OFFER_FIELDS
+from app.rest.serialization import OFFER_FIELDS, READABLE_FIELDS
 
 Schema = Mapping[str, Any]
 
@@ -331,7 +331,7 @@ def _enquiry() -> dict[str, Schema]:
     price = {**_NULLABLE_INTEGER, "minimum": 0, "description": "Whole units of the currency."}
     return {
         "text_body": {**_NULLABLE_TEXT, "description": message},
-        **dict.fromkeys(ENQUIRY_FIELDS, _NULLABLE_TEXT),
+        **dict.fromkeys(READABLE_FIELDS, _NULLABLE_TEXT),
         "listing_price": price,
     }
 

@@ -25,7 +25,7 @@ OFFER_FIELDS = (
     "team",
 )
 USER_FIELDS = ("id", "first_name", "last_name", "email")
-ENQUIRY_FIELDS = (
+READABLE_FIELDS = (
     "listing_price",
     "mls_id",
     "listing_status",
@@ -83,7 +83,7 @@ def serialize_lead(lead: Lead, contact: Contact, *, may_read_message: bool | Non
         "distribution_target": lead.distribution_target,
         "contact": {"id": contact.id, "first_name": contact.first_name, "last_name": contact.last_name},
         "text_body": lead.message if may_read_message else None,
-        **{name: getattr(lead, name) for name in ENQUIRY_FIELDS},
+        **{name: getattr(lead, name) for name in READABLE_FIELDS},
     }
 
 

@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class FailingLeads:
-    """The leads that failed in one step of this worker. Other workers, and this one once restarted, know nothing of it.
+    """The leads that failed in one step of this worker. Other workers, and this one after a restart, do not know.
 
     A lead is given up with its fifth failure.
     """

@@ -57,7 +57,7 @@ def assigned(user: User, lead: Lead, contact: Contact) -> Words:
 
 
 def assigned_in_short(user: User, lead: Lead, contact: Contact) -> Words:
-    """Return the same for a text or a call."""
+    """Return the text message or the spoken text of a call about such a lead."""
     enquiry = _enquiry(user, lead, contact, spoken=True)
     text = f"You have a new lead. {enquiry} The app shows how to reach the contact."
     return _title("Your new lead", lead, contact), text

@@ -26,7 +26,7 @@ from app.domain.quiet_hours import quiet_until
 from app.observability import tracing
 from app.worker import messages
 from app.worker.batch import Queue, Send
-from app.worker.channels.base import DeliveryChannel, DeliveryError, Message
+from app.worker.channels.base import DeliveryChannel, DeliveryError, Message, delivery_message_id
 from app.worker.leases import Lease, Outcome
 
 _VIA = {Channel.EMAIL: ClaimedVia.EMAIL, Channel.TEXT: ClaimedVia.TEXT, Channel.CALL: ClaimedVia.PHONE}
@@ -120,12 +120,8 @@ async def _cancel(session: AsyncSession, lease: Lease, unwanted: Sequence[DueDel
 
 async def _send(channel: DeliveryChannel, due: DueDelivery, settings: Settings, now: datetime) -> None:
     delivery = due.delivery
-    with tracing.message_span(delivery.channel.lower(), _message_id(due), delivery.trace_context):
+    with tracing.message_span(delivery.channel.lower(), delivery_message_id(due.delivery.id), delivery.trace_context):
         await channel.send(_compose(due, settings, now, accepts_replies=channel.accepts_replies))
-
-
-def _message_id(due: DueDelivery) -> str:
-    return f"delivery-{due.delivery.id}"
 
 
 def _compose(due: DueDelivery, settings: Settings, now: datetime, *, accepts_replies: bool) -> Message:
@@ -152,7 +148,7 @@ def _compose(due: DueDelivery, settings: Settings, now: datetime, *, accepts_rep
             words = messages.offered(*facts, link)
 
     asks_for_keypress = kind is Channel.CALL and accepts_replies and not is_claimed
-    return Message(_message_id(due), to, *words, keypress_url=link if asks_for_keypress else None)
+    return Message(delivery_message_id(due.delivery.id), to, *words, keypress_url=link if asks_for_keypress else None)
 
 
 async def _record(lease: Lease, session: AsyncSession, outcomes: Sequence[Outcome], now: datetime) -> None:

@@ -28,9 +28,9 @@ _LINK = re.compile(r"(?<=[^\W\d]):(?=\S)|(?<=[^\W\d])[.\u3002](?=\w)|(?<=\w)[.\u
 def presentable(text: str | None, contact: Contact | None) -> str:
     """Return the text as one line of at most MAX_LENGTH characters, which may be empty.
 
-    `contact` is the person whom the message is about, if it is about one.
-    E-mail addresses and phone numbers are left out, and so is everything if the contact's own remain in another
-    spelling, such as `mary (at) example.com`. Links become text that mail programs do not open: `evil. example`.
+    `contact` is the person whom the message is about, if it is about one. E-mail addresses and phone numbers are left
+    out, and so is everything if the contact's own remain in another spelling, such as `mary (at) example.com`. Links
+    become text that mail programs do not open: `evil. example`.
     """
     line = unicodedata.normalize("NFKC", text or "")
     line = "".join(each for each in line if unicodedata.category(each) != "Cf" or each in "\u200c\u200d")

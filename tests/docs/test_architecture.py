@@ -1,4 +1,4 @@
-"""The pages for contributors against the tree: every path they name exists, and every function is in its module."""
+"""The pages for contributors against the tree: every path they name exists, and every name is in its module."""
 
 import re
 
@@ -10,7 +10,7 @@ PAGES = [file for file in FILES if file.parent.name in ("docs", "decisions", ".g
 TEXT = "\n".join(file.read_text(encoding="utf-8") for file in PAGES)
 
 PATHS = sorted(set(re.findall(r"`((?:app|tests|scripts|docs|\.github|\.ci)/[\w./-]+)`", TEXT)))
-NAMES = sorted(set(re.findall(r"`(\w+)`\s\(`(app/[\w/]+\.py)`\)", TEXT)))
+NAMES = sorted(set(re.findall(r"`(\w+)`\s+(?:in\s+|\()`((?:app|tests)/[\w/]+\.(?:py|tsx?))`", TEXT)))
 
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
@@ -23,7 +23,7 @@ def test_paths_exist(path: str) -> None:
 @pytest.mark.parametrize(("name", "path"), NAMES)
 def test_names_are_in_their_modules(name: str, path: str) -> None:
     module = (ROOT / path).read_text(encoding="utf-8")
-    assert re.search(rf"^(?:async def|def|class) {name}\b|import.*\b{name}\b", module, re.MULTILINE)
+    assert re.search(rf"^\s*(?:(?:async )?def |class |const )?{name}\b|import.*\b{name}\b", module, re.MULTILINE)
 
 
 def test_every_folder_has_a_section() -> None:

@@ -20,7 +20,7 @@ from app.domain.enums import EventKind, LeadOfferStatus
 from app.errors import Code
 from app.graphql.schema import schema
 from app.lists.filters import Operator
-from app.rest.filter_fields import FILTER_FIELDS
+from app.rest.filter_fields import FILTER_FIELDS, LEAD_FIELDS
 from app.rest.routes import ROUTES
 from tests.docs.pages import DOCS, README, ROOT, named, table
 
@@ -96,6 +96,11 @@ def test_rest_endpoints() -> None:
 def test_rest_filters() -> None:
     listed = DOCS["rest"].partition("You can filter by these fields:")[2].partition("\n\n")[0]
     assert re.findall(r"`([^`]+)`", listed) == [*FILTER_FIELDS, *LeadOfferStatus]
+
+
+def test_rest_filters_of_figures() -> None:
+    listed = DOCS["figures"].partition("other parameter is a condition")[2].partition(". ")[0]
+    assert re.findall(r"`([^`]+)`", listed) == [*LEAD_FIELDS]
 
 
 def test_rest_statuses() -> None:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from app.commands.receive import REFUSALS
 from app.db.engine import Database
 from app.db.models import Contact, Lead
 from app.domain.enums import DistributionTarget, TeamSelectionMethod
+from app.graphql.enums import SubmitRefusalCode
 from tests.graphql.test_teams import count, refused
 from tests.support.api import Api
 from tests.support.world import NOW, Cast, World
@@ -29,6 +31,10 @@ MARY = {"firstName": "Mary", "email": "mary@example.com", "mobilePhone": "(202) 
 async def receive(api: Api, **fields: Any) -> dict[str, Any]:
     payload: dict[str, Any] = (await api.ask(RECEIVE, input={"contact": MARY} | fields))["receiveLead"]
     return payload
+
+
+def test_every_refusal_has_a_code_of_the_schema() -> None:
+    assert [code.name for code in SubmitRefusalCode] == [code.name for code in REFUSALS]
 
 
 async def test_a_lead_is_received_offered_and_received_again(api: Api, world: World, cast: Cast) -> None:

@@ -19,6 +19,9 @@ TeamMemberId = Annotated[strawberry.ID, argument(description="Id of the membersh
 WaitingInvitationId = Annotated[strawberry.ID, argument(description="Id of the waiting invitation.")]
 UserId = Annotated[strawberry.ID, argument(description="Id of the user.")]
 
+PATCH = "A field that is left out keeps its value."
+NOT_NULL = "Null is BAD_USER_INPUT."
+
 
 def optional(description: str) -> Any:
     """Declare an input field that clients may leave out; it is UNSET then, which is not null."""

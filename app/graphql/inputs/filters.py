@@ -1,7 +1,7 @@
 """Filters: the operators that a condition can apply to one field.
 
-The classes repeat their operators and are no generics on purpose: Strawberry resolves a type variable that an input
-inherits each time it converts a value, which took three times as long.
+The classes repeat their operators, instead of being generic, on purpose: Strawberry resolves a type variable that an
+input inherits each time it converts a value, which took three times as long.
 """
 
 from datetime import datetime
@@ -12,14 +12,15 @@ from strawberry import ID, UNSET
 
 from app.graphql.enums import DistributionTarget, LeadOfferStatus, RequestStatus
 from app.graphql.inputs.fields import optional
+from app.lists.filters import MAX_VALUES
 
 NOT_NULL = "Passing null is BAD_USER_INPUT."
 EQ = "Matches this value. Null matches null."
 NE = "Matches every other value, including null. Null matches every value that is not null."
-IN = f"Matches the values in this list of at most 1,000. An empty list matches nothing. {NOT_NULL}"
+IN = f"Matches the values in this list of at most {MAX_VALUES:,}. An empty list matches nothing. {NOT_NULL}"
 NIN = (
-    "Matches every value that is not in this list of at most 1,000, including null. An empty list matches everything. "
-    f"{NOT_NULL}"
+    f"Matches every value that is not in this list of at most {MAX_VALUES:,}, including null. An empty list matches "
+    f"everything. {NOT_NULL}"
 )
 LT = f"Matches values less than this one; never null. {NOT_NULL}"
 LTE = f"Matches values less than or equal to this one; never null. {NOT_NULL}"

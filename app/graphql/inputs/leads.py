@@ -4,8 +4,7 @@ import strawberry
 
 from app.domain.bounds import LARGEST_INT, LONGEST_MESSAGE, LONGEST_TEXT
 from app.graphql.enums import DistributionTarget, TeamSelectionMethod
-from app.graphql.inputs.fields import optional, required
-from app.graphql.inputs.teams import NOT_NULL, PATCH
+from app.graphql.inputs.fields import NOT_NULL, PATCH, optional, required
 
 LEAD_TYPE = (
     f"for example Buyer. At most {LONGEST_TEXT} characters; types compare without regard to case and surrounding "

@@ -9,7 +9,8 @@ from app.errors import Problem, bad_input
 from app.graphql.enums import SortDirection
 from app.graphql.inputs.where import Report, parse_where
 from app.lists import filters
-from app.lists.pagination import DEFAULT_LIMIT, PageRequest, clamp
+from app.lists.filters import MAX_CONDITIONS, MAX_LEVELS, MAX_SORTS, MAX_VALUES_IN_REQUEST
+from app.lists.pagination import DEFAULT_LIMIT, MAX_LIMIT, PageRequest, clamp
 
 T = TypeVar("T")
 
@@ -17,21 +18,22 @@ WhereArgument = Annotated[
     T | None,
     argument(
         description="Selects the rows to list. Left out or null, all rows that you can see. All lists of a request "
-        "together have at most 250 conditions, with at most 5,000 values in lists, and 10 levels of nesting."
+        f"together have at most {MAX_CONDITIONS} conditions, with at most {MAX_VALUES_IN_REQUEST:,} values in lists, "
+        f"and {MAX_LEVELS} levels of nesting."
     ),
 ]
 SortArgument = Annotated[
     list[T] | None,
     argument(
-        description="Sort order: by the first entry, then by the second, and so on, at most 5. Null values come last "
-        "in both directions, and equal rows are ordered by id, ascending. Left out or null, by id."
+        description=f"Sort order: by the first entry, then by the second, and so on, at most {MAX_SORTS}. Null values "
+        "come last in both directions, and equal rows are ordered by id, ascending. Left out or null, by id."
     ),
 ]
 LimitArgument = Annotated[
     int | None,
     argument(
-        description="Maximum number of items to return, from 0 to 100; a larger value means 100. 0 returns only the "
-        "total. A negative value is BAD_USER_INPUT."
+        description=f"Maximum number of items to return, from 0 to {MAX_LIMIT}; a larger value means {MAX_LIMIT}. 0 "
+        "returns only the total. A negative value is BAD_USER_INPUT."
     ),
 ]
 SkipArgument = Annotated[

@@ -13,10 +13,8 @@ from app.domain.bounds import (
     YEAR_IN_MINUTES,
 )
 from app.graphql.enums import OrderMethod
-from app.graphql.inputs.fields import defaulted, optional, required
+from app.graphql.inputs.fields import NOT_NULL, PATCH, defaulted, optional, required
 
-PATCH = "A field that is left out keeps its value."
-NOT_NULL = "Null is BAD_USER_INPUT."
 ZIPCODES = (
     f"US ZIP codes, each as ddddd or ddddd-dddd; only the first five digits are stored. At most {MOST_ZIPCODES:,}."
 )

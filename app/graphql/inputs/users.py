@@ -3,8 +3,7 @@
 import strawberry
 
 from app.domain.bounds import LONGEST_TEXT
-from app.graphql.inputs.fields import optional
-from app.graphql.inputs.teams import NOT_NULL, PATCH
+from app.graphql.inputs.fields import NOT_NULL, PATCH, optional
 
 
 @strawberry.input(description=f"Changes to your profile. {PATCH}")

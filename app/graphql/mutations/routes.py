@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import strawberry
 from strawberry import argument
 
-from app.commands import lead_routes
+from app.commands import lead_routes, lead_sources
 from app.domain.bounds import LONGEST_TEXT
 from app.graphql.context import Info
 from app.graphql.fields import column, payload, resolved
@@ -42,7 +42,7 @@ class DeleteLeadRoutePayload:
 
 
 async def _create_lead_source(info: Info, name: Name) -> Any:
-    source = await write(info, lambda session: lead_routes.create_lead_source(session, info.context.viewer.id, name))
+    source = await write(info, lambda session: lead_sources.create_lead_source(session, info.context.viewer.id, name))
     return payload(CreateLeadSourcePayload, lead_source=source)
 
 

@@ -18,8 +18,6 @@ from app.graphql.types.users import User
 if TYPE_CHECKING:
     from app.graphql.types.leads import Lead
 
-Row = strawberry.Parent[models.LeadOffer]
-
 
 def _viewer_can_claim(offer: Any, context: AccessContext) -> ColumnElement[bool]:
     succeeds = claim_succeeds(context.viewer_id, context.now)

@@ -5,6 +5,7 @@ from typing import Generic, TypeVar
 import strawberry
 
 from app.graphql.fields import column
+from app.lists.pagination import MAX_LIMIT
 
 T = TypeVar("T")
 
@@ -12,6 +13,8 @@ T = TypeVar("T")
 @strawberry.type(description="One page of a list.")
 class Page(Generic[T]):
     total: int = column("Number of all matching items, before limit and skip, as of the time of this page.")
-    limit: int = column("The limit that was applied, 0 to 100: the requested one, or 100 if that was larger.")
+    limit: int = column(
+        f"The limit that was applied, 0 to {MAX_LIMIT}: the requested one, or {MAX_LIMIT} if that was larger."
+    )
     skip: int = column("The number of matching items that were skipped before this page.")
     data: list[T] = column("The items of this page, in the requested order.")

@@ -6,6 +6,13 @@ from typing import Protocol
 
 from app.domain.enums import Channel
 
+_DELIVERY = "delivery-"
+
+
+def delivery_message_id(delivery_id: int) -> str:
+    """Return the id of a delivery's message. `Message.delivery_id` reads it again."""
+    return f"{_DELIVERY}{delivery_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -17,6 +24,11 @@ class Message:
     text: str
     keypress_url: str | None = None
     """For a call: the URL that receives the pressed key. None if the call asks for no key."""
+
+    @property
+    def delivery_id(self) -> str:
+        """The id of the delivery of a message to a member. Messages to others have none, and are e-mails."""
+        return self.id.removeprefix(_DELIVERY)
 
 
 class DeliveryError(Exception):

@@ -31,10 +31,7 @@ class TwilioAccount:
         self._settings = settings
         self._seconds = seconds
         self._account = f"{settings.twilio_url.rstrip('/')}/2010-04-01/Accounts/{sid}"
-        self._http = http_client(
-            auth=(sid, token),
-            timeout=seconds,
-        )
+        self._http = http_client(auth=(sid, token), timeout=seconds)
 
     @property
     def accepts_replies(self) -> bool:
@@ -75,7 +72,7 @@ class TwilioAccount:
 
     def receipt_url(self, message: Message) -> str | None:
         """Return the URL to which Twilio reports what became of the message; None without a public URL."""
-        return public_address(self._settings, f"/twilio/receipts?delivery={message.id.removeprefix('delivery-')}")
+        return public_address(self._settings, f"/twilio/receipts?delivery={message.delivery_id}")
 
     async def close(self) -> None:
         await self._http.aclose()
