@@ -44,14 +44,14 @@ export function RolloutTimeline({ lead }: { lead: LeadDetailsFragment }) {
           until={lead.nextStep.at}
           what={
             lead.nextStep.team
-              ? `If nobody takes it, it goes on to ${lead.nextStep.team.name}`
-              : "If nobody takes it, you are told"
+              ? `If nobody claims it, it goes on to ${lead.nextStep.team.name}`
+              : "If nobody claims it, you are notified"
           }
         />
       )}
       {!lead.nextStep && lead.openOffers.total > 0 && lead.rollouts?.length === 0 && (
         <Text size="sm">
-          If nobody takes it, you are not told.{lead.viewerCanSubmit && " Submit it to offer it again."}
+          If nobody claims it, you are not notified.{lead.viewerCanSubmit && " Submit it to offer it again."}
         </Text>
       )}
     </Stack>
