@@ -59,13 +59,13 @@ async def test_an_agent_claims_and_releases(
     offer = section(page, "To claim now").get_by_role("article", name="Buyer in Austin, TX")
     await expect(offer).to_contain_text("450,000")
     await expect(offer).to_contain_text("Ada Lovelace")
-    await expect(section(page, "To come").get_by_role("article")).to_contain_text("in 3:5")
+    await expect(section(page, "Coming up").get_by_role("article")).to_contain_text("in 3:5")
     await expect(page.get_by_role("link", name="+12025550142")).to_have_count(0)
     assert sorted(screen.operations) == ["Inbox", "Viewer"]
     assert await axe(page) == []
 
     screen.operations.clear()
-    await offer.get_by_role("button", name="Claim").click()
+    await offer.get_by_role("button", name="Claim: Buyer in Austin, TX, Ada Lovelace").click()
     held = section(page, "My leads").get_by_role("article", name="Buyer in Austin, TX")
     await expect(held.get_by_role("link", name="+12025550142")).to_have_attribute("href", "tel:+12025550142")
     await expect(held.get_by_role("link", name="ada@example.com")).to_have_attribute("href", "mailto:ada%40example.com")

@@ -31,13 +31,13 @@ export function InboxScreen() {
             ) : (
               <EmptyState title="No leads to claim right now">
                 <Text size="sm">
-                  New leads appear here by themselves, and you are notified as your team has set it up.
+                  New leads appear here on their own. Your teams decide how you are notified of them.
                 </Text>
               </EmptyState>
             )}
           </Section>
           {lists.upcoming.length > 0 && (
-            <Section title="To come" count={lists.upcoming.length}>
+            <Section title="Coming up" count={lists.upcoming.length}>
               <Cards>
                 {lists.upcoming.map((offer) => (
                   <OfferCard key={offer.id} offer={offer} />
