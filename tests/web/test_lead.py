@@ -129,7 +129,8 @@ async def test_imported_offers(world: World, cast: Cast, app_page: OpenApp, live
     lead = await world.lead(cast.alice, cast.team, contact, created_at=datetime.now(UTC), type="Seller")
     now = datetime.now(UTC)
     offer = await world.offer(lead, cast.bob, notify_at=now - timedelta(minutes=5))
-    await world.offer(lead, None, status=LeadOfferStatus.EXPIRED, notify_at=None)
+    for _ in range(26):
+        await world.offer(lead, None, status=LeadOfferStatus.EXPIRED, notify_at=None)
     await world.add(
         Delivery(
             offer_id=offer.id,
@@ -140,7 +141,7 @@ async def test_imported_offers(world: World, cast: Cast, app_page: OpenApp, live
         )
     )
     known = await live.user(cast.alice).ask(OFFERS, id=lead.id)
-    assert known["lead"] == {"offers": {"total": 2}, "nextStep": None}
+    assert known["lead"] == {"offers": {"total": 27}, "nextStep": None}
 
     screen = await app_page(cast.alice, "/board")
     page = screen.page
@@ -150,6 +151,7 @@ async def test_imported_offers(world: World, cast: Cast, app_page: OpenApp, live
     rollout = page.get_by_role("region", name="Rollout")
     await rollout.get_by_role("heading", name="Imported offers").wait_for()
     await expect(rollout).to_contain_text("Text message: failed after 1 attempt: their account has no phone number")
+    await expect(rollout).to_contain_text("2 more offers are not listed here.")
     await expect(rollout).to_contain_text("If nobody claims it, you are not notified")
     await expect(page.get_by_role("region", name="Enquiry")).to_contain_text("Running")
     assert await axe(page) == []

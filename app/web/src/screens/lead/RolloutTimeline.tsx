@@ -3,8 +3,10 @@ import { Paper, Stack, Text, Title } from "@mantine/core";
 import type { LeadDetailsFragment } from "../../gql/graphql";
 import { Moment } from "../../time/Moment";
 import { Countdown } from "../../components/Countdown";
+import { LOCALE } from "../../time/locale";
 import { importedOffersOf } from "./importedOffers";
 import { FoldedTiers } from "./FoldedTiers";
+import { OfferTiers } from "./OfferTiers";
 import { SkippedList } from "./SkippedList";
 
 /** The steps of a lead: who was offered it when and how, who was skipped, and what follows. */
@@ -12,7 +14,7 @@ export function RolloutTimeline({ lead }: { lead: LeadDetailsFragment }) {
   const imported = importedOffersOf(lead);
   return (
     <Stack gap="md">
-      {imported.length > 0 && (
+      {imported.offers.length > 0 && (
         <Paper withBorder p="md">
           <Title order={3} size="h5">
             Imported offers
@@ -21,7 +23,8 @@ export function RolloutTimeline({ lead }: { lead: LeadDetailsFragment }) {
             Made before this server had the lead
           </Text>
           <Stack gap="sm">
-            <FoldedTiers offers={imported} />
+            <OfferTiers offers={imported.offers} />
+            {imported.more > 0 && <Text size="sm">{moreOf(imported.more)}</Text>}
           </Stack>
         </Paper>
       )}
@@ -56,4 +59,10 @@ export function RolloutTimeline({ lead }: { lead: LeadDetailsFragment }) {
       )}
     </Stack>
   );
+}
+
+function moreOf(count: number): string {
+  return count === 1
+    ? "1 more offer is not listed here."
+    : `${count.toLocaleString(LOCALE)} more offers are not listed here.`;
 }
