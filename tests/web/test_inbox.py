@@ -71,6 +71,7 @@ async def test_an_agent_claims_and_releases(
     await expect(held.get_by_role("link", name="ada@example.com")).to_have_attribute("href", "mailto:ada%40example.com")
     await expect(held).to_contain_text("Is it <b>free</b>?")
     await expect(section(page, "To claim now")).to_contain_text("No leads to claim right now")
+    await expect(section(page, "To claim now")).to_be_focused()
     assert await axe(page) == []
 
     navigation = page.get_by_role("navigation")
@@ -162,6 +163,9 @@ async def test_the_inbox_without_a_connection(world: World, cast: Cast, app_page
     claimable = section(page, "To claim now")
     await claimable.get_by_role("article").wait_for()
     await page.context.set_offline(True)
+    await page.set_viewport_size({"width": 1280, "height": 300})
+    await page.get_by_role("heading", name="My leads").scroll_into_view_if_needed()
+    await expect(page.get_by_text("You are offline.")).to_be_in_viewport(ratio=1)
     await claimable.get_by_role("button", name="Claim").click()
     await expect(page.get_by_role("alert").filter(has_text="The server cannot be reached")).to_be_visible()
     await claimable.get_by_role("article").wait_for()

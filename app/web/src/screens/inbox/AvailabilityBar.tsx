@@ -35,7 +35,7 @@ export function AvailabilityBar({ me }: { me: InboxQuery["me"] }) {
             "You get new offers. "
           )}
           {quietHours && `Quiet from ${quietHours.start} to ${quietHours.end}. `}
-          <Anchor component={Link} to="/settings" underline="always" size="sm">
+          <Anchor component={Link} to="/settings" underline="always" size="sm" aria-label="Change my availability">
             Change
           </Anchor>
         </Text>

@@ -8,6 +8,7 @@ import { PageTitle } from "../../components/PageTitle";
 import { AvailabilityBar } from "./AvailabilityBar";
 import { HeldLeadCard } from "./HeldLeadCard";
 import { OfferCard } from "./OfferCard";
+import { useFocusKept } from "./useFocusKept";
 import { useInbox } from "./useInbox";
 
 /** What an agent needs in the car: leads to claim now, leads to come, and leads that are theirs. */
@@ -67,8 +68,9 @@ export function InboxScreen() {
 }
 
 function Section({ title, count, children }: { title: string; count: number; children: ReactNode }) {
+  const section = useFocusKept(count);
   return (
-    <section aria-label={title}>
+    <section aria-label={title} tabIndex={-1} ref={section} style={{ outline: "none" }}>
       <Title order={2} size="h3" mb="sm">
         {title}{" "}
         <Text span c="dimmed" inherit>

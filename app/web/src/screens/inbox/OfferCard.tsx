@@ -23,7 +23,7 @@ export function OfferCard({ offer }: { offer: InboxOfferFragment }) {
           <Countdown
             until={lead.nextStep.at}
             what={
-              lead.nextStep.team ? `Goes on to ${lead.nextStep.team.name}` : "You are notified that nobody claimed it"
+              lead.nextStep.team ? `Goes on to ${lead.nextStep.team.name}` : "If nobody claims it, you are notified"
             }
           />
         )}
