@@ -62,9 +62,7 @@ async def demo_people(settings: Settings, db: Database, hours: float, now: datet
 def _group(user: User, teams: Sequence[Team], members: Sequence[TeamMember], to_claim: int) -> Group:
     if any(team.creator_id == user.id for team in teams):
         return "leaders"
-    is_member = any(
-        member.user_id == user.id and member.request_status is RequestStatus.ACCEPTED for member in members
-    )
+    is_member = any(member.user_id == user.id and member.request_status is RequestStatus.ACCEPTED for member in members)
     return "agents" if is_member or to_claim else "others"
 
 

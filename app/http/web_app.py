@@ -78,7 +78,7 @@ NOT_FOUND = """\
 <h1>There is no such page</h1>
 <p>The address may be misspelled, or the page has moved. <a href="/">Go to the start page</a>.</p>
 """
-"""What a browser gets at an unknown address where the application is not built."""
+"""For browsers at an unknown address, where the application is not built."""
 
 GRAPHIQL = '<p>The API works without it: <a href="/graphql">open GraphiQL</a>.</p>\n'
 

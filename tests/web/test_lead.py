@@ -98,7 +98,9 @@ async def test_a_leader_watches_a_rollout(
     screen.operations.clear()
     await bob.ask(CLAIM, id=offer_id)
     await expect(enquiry).to_contain_text("Held by Bob Example")
-    await expect(enquiry).to_contain_text("You can release it so that it is offered again, or assign it to somebody else.")
+    await expect(enquiry).to_contain_text(
+        "You can release it so that it is offered again, or assign it to somebody else."
+    )
     history = page.get_by_role("region", name="History")
     await expect(history.get_by_role("listitem")).to_contain_text(["Bob Example claimed it in the app"])
     assert {*screen.operations} == {"Lead"}
