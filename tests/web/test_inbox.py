@@ -1,6 +1,7 @@
 """The inbox of an agent."""
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -59,7 +60,7 @@ async def test_an_agent_claims_and_releases(
     offer = section(page, "To claim now").get_by_role("article", name="Buyer in Austin, TX")
     await expect(offer).to_contain_text("450,000")
     await expect(offer).to_contain_text("Ada Lovelace")
-    await expect(section(page, "Coming up").get_by_role("article")).to_contain_text("in 3:5")
+    await expect(section(page, "Coming up").get_by_role("article")).to_contain_text(re.compile(r"in [23]:\d\d"))
     await expect(page.get_by_role("link", name="+12025550142")).to_have_count(0)
     assert sorted(screen.operations) == ["Inbox", "Viewer"]
     assert await axe(page) == []

@@ -7,6 +7,7 @@ const OVERLAPS = [3_600_000, 1_800_000]; // ms by which clocks are put back
 const relative = new Intl.RelativeTimeFormat(LOCALE);
 const dayMonth = new Intl.DateTimeFormat(LOCALE, { timeZone: "UTC", month: "short", day: "numeric" });
 const date = new Intl.DateTimeFormat(LOCALE, { timeZone: "UTC", dateStyle: "medium" });
+const clock = new Intl.DateTimeFormat(LOCALE, { timeZone: "UTC", timeStyle: "short" });
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 365 * DAY],
@@ -47,6 +48,11 @@ export function formatMomentWithZone(time: string, zone: string): string {
 /** The day of a date such as "2026-03-02": "Mar 2, 2026"; without the year "Mar 2". */
 export function formatDay(day: string, withYear = true): string {
   return (withYear ? date : dayMonth).format(new Date(`${day}T00:00:00Z`));
+}
+
+/** The time of a daily clock such as "22:00": "10:00 PM". */
+export function formatClock(time: string): string {
+  return clock.format(new Date(`1970-01-01T${time}Z`));
 }
 
 /** Such as "4:05" or "1:04:05"; "0:00" when it is over. */

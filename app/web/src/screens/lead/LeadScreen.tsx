@@ -34,7 +34,7 @@ export function LeadScreen() {
   const state = useLocation().state as LeadState | null;
   return (
     <>
-      <Anchor component={Link} to={{ pathname: "/board", search: state?.search ?? "" }} size="sm">
+      <Anchor component={Link} to={{ pathname: "/board", search: state?.search ?? "" }} size="sm" underline="always">
         Back to the board
       </Anchor>
       <PageTitle title={known?.lead ? leadTitle(known.lead) : "Lead"}>
