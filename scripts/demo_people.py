@@ -16,7 +16,7 @@ async def print_people() -> None:
     people = await demo_people(settings, db, HOURS, datetime.now(UTC))
     await db.close()
     for person in people:
-        print(f"{person.name} <{person.email}>, {person.description}")
+        print(f"{person.name} <{person.email}>: {person.description}")
         print(f"  {person.token}")
 
 

@@ -69,6 +69,17 @@ NOT_BUILT = """\
 and load this page again.</p>
 {graphiql}"""
 
+NOT_FOUND = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>No such page · Lead Offers</title>
+<h1>There is no such page</h1>
+<p>The address may be misspelled, or the page has moved. <a href="/">Go to the start page</a>.</p>
+"""
+"""For browsers at an unknown address, where the application is not built."""
+
 GRAPHIQL = '<p>The API works without it: <a href="/graphql">open GraphiQL</a>.</p>\n'
 
 
@@ -111,12 +122,14 @@ def make_not_found(
 
 
 async def _page(request: Request, settings: Settings, db: Database, now: datetime, status: int = 200) -> Response:
-    """Return the page, or one that says how to build it.
+    """Return the page, or one that says how to build it; at an unknown address, one that says so.
 
     It is not cached: the nonce differs each time, and a 304 would bring a new one for the old page.
     """
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     template = BUILD / "index.html"
+    if not template.is_file() and status == 404:
+        return HTMLResponse(NOT_FOUND, status, headers)
     if not template.is_file():
         return HTMLResponse(NOT_BUILT.format(graphiql=GRAPHIQL if settings.graphiql else ""), 503, headers)
     nonce = secrets.token_urlsafe(16)

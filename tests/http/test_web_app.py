@@ -12,6 +12,7 @@ from httpx2 import ASGITransport, AsyncClient, Response
 from pydantic import ValidationError
 
 from app.config import Settings
+from app.domain.enums import LeadOfferStatus
 from app.errors import Code
 from app.http import web_app
 from app.http.web_app import BUILD, PAGES
@@ -164,17 +165,18 @@ def test_a_client_id_needs_a_provider_that_browsers_can_reach(changed: dict[str,
 
 @pytest.mark.usefixtures("build")
 async def test_people_of_the_demo(get: Get, world: World, cast: Cast) -> None:
-    """Names are text, whatever they contain, and inactive users are left out."""
+    """Listed by group and name. Names are text, whatever they contain, and inactive users are left out."""
     await world.user("</script><script>alert(1)", last_name="& Co")
     await world.user("Gone", is_active=False)
+    await world.offer(await world.lead(cast.alice, cast.team), cast.bob, status=LeadOfferStatus.SENT)
     page = await get(demo=True)
     people = configuration(page)["signIn"]["people"]
     team = cast.team.name
-    assert [(person["name"], person["description"]) for person in people] == [
-        ("Alice Example", f"leads {team}"),
-        ("Bob Example", f"member of {team}"),
-        ("Charlie Example", "in no team"),
-        ("</script><script>alert(1) & Co", "in no team"),
+    assert [(person["group"], person["name"], person["description"]) for person in people] == [
+        ("agents", "Bob Example", f"Can claim 1 lead now. Member of {team}"),
+        ("leaders", "Alice Example", f"Leader of {team}"),
+        ("others", "</script><script>alert(1) & Co", "In no team"),
+        ("others", "Charlie Example", "In no team"),
     ]
     assert page.text.count("<script") == 1
     assert all(person["token"].startswith("eyJ") for person in people)
@@ -200,6 +202,10 @@ async def test_without_a_build_the_page_says_how_to_make_one(
     assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
     assert "scripts/web" in page.text
     assert ('href="/graphql"' in page.text) is graphiql
+
+    nowhere = await get("/nowhere", {"Accept": "text/html"}, graphiql=graphiql)
+    assert (nowhere.status_code, nowhere.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "There is no such page" in nowhere.text
 
 
 @pytest.mark.usefixtures("build")

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.async_api import Page, expect
 
+from app.commands.exhaustion import report_exhausted
+from app.db.models import Lead
 from tests.support.api import Api
 from tests.support.world import Cast, World
 from tests.web.conftest import Device, OpenApp, Scheme, axe
@@ -13,6 +15,7 @@ from tests.web.conftest import Device, OpenApp, Scheme, axe
 pytestmark = pytest.mark.browser
 
 SUBMIT = "mutation ($id: ID!) { submitLeadOffers(leadId: $id) { offers { id } } }"
+DECLINE = "mutation ($id: ID!) { declineLeadOffer(id: $id) { leadOffer { id } } }"
 CLAIM = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
 CREATE = """
 mutation ($team: ID!) {
@@ -117,6 +120,17 @@ async def test_a_status_filter_follows_the_leads(world: World, cast: Cast, app_p
     await live.user(cast.alice).ask(SUBMIT, id=lead.id)
     await page.get_by_text("No leads match").wait_for()
     assert screen.operations == ["Board"]
+
+    async with world.database.write() as session:
+        await report_exhausted(session, await session.get_one(Lead, lead.id), datetime.now(UTC))
+    await page.goto(f"{screen.url}/board?status=exhausted")  # with an open offer still
+    await expect(page.get_by_role("row").filter(has_text="Buyer in Austin")).to_contain_text("Nobody claimed it")
+    await austin.click()
+    enquiry = page.get_by_role("region", name="Enquiry")
+    await expect(enquiry).to_contain_text("Nobody claimed it in time. 1 person can still claim it.")
+    offers = await live.user(cast.bob).ask("{ leadOffers(where: {mine: true}) { data { id } } }")
+    await live.user(cast.bob).ask(DECLINE, id=offers["leadOffers"]["data"][0]["id"])
+    await expect(enquiry).to_contain_text("Everybody who was offered it declined it.")
 
 
 async def test_a_leader_enters_an_enquiry(cast: Cast, app_page: OpenApp) -> None:

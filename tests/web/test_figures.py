@@ -27,6 +27,11 @@ async def test_a_leader_reads_the_figures(
     assert sorted(screen.operations) == ["Figures", "Viewer"]
     assert await axe(page) == []
 
+    joined = await world.team(cast.bob)
+    await world.membership(joined, cast.alice)
+    await page.goto(f"{screen.url}/figures?team={joined.id}")
+    await page.get_by_text("Only the leader of a team sees its figures.").wait_for()
+
 
 NAME = "<b>Zoë</b> 🏡 مكتب العقارات of a very long name"
 

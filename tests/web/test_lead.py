@@ -42,12 +42,21 @@ class MostAtOnce:
 
 
 async def submit(page: Page) -> None:
-    """Look at the preview, and submit the lead."""
-    await page.get_by_role("button", name="Submit").click()
+    """Look at the preview, leave it and come back by keyboard, and submit the lead."""
+    button = page.get_by_role("button", name="Submit")
+    await button.click()
     dialog = page.get_by_role("dialog", name="Submit this lead?")
-    await expect(dialog).to_contain_text("Bob Example, e-mail")
+    await expect(dialog).to_contain_text("Bob Example: e-mail")
     await expect(dialog).to_contain_text("Dora Example")
     assert await axe(page) == []
+    await page.keyboard.press("Escape")
+    await expect(button).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_contain_text("Dora Example")
+    size = page.viewport_size or {"width": 0, "height": 0}
+    await page.set_viewport_size({"width": size["width"], "height": 240})  # a preview that is longer than the screen
+    await expect(dialog.get_by_role("button", name="Submit")).to_be_in_viewport(ratio=1)
+    await page.set_viewport_size({"width": size["width"], "height": size["height"]})
     await dialog.get_by_role("button", name="Submit").click()
 
 
@@ -70,7 +79,7 @@ async def test_a_leader_watches_a_rollout(
     page = screen.page
     most = MostAtOnce(page)
     await page.get_by_role("heading", name="Seller · Grace Hopper").wait_for()
-    await page.get_by_text("Nobody was offered this lead yet").wait_for()
+    await page.get_by_text(f"Submit it to offer it to {cast.team.name}.").wait_for()
     assert sorted(screen.operations) == ["Lead", "Viewer"]
     await page.wait_for_timeout(500)  # until the subscriptions are open and the log is written
     assert statements_by_operation(capsys.readouterr().err) == {"Lead": 1, "Viewer": 1}
@@ -80,7 +89,7 @@ async def test_a_leader_watches_a_rollout(
     rollout = page.get_by_role("region", name="Rollout")
     await rollout.get_by_role("heading", name=f"Submitted to {cast.team.name}").wait_for()
     await expect(rollout).to_contain_text("Bob Example")
-    await expect(rollout).to_contain_text("If nobody takes it, you are told")
+    await expect(rollout).to_contain_text("If nobody claims it, you are notified")
     enquiry = page.get_by_role("region", name="Enquiry")
     await expect(enquiry).to_contain_text("Running")
 
@@ -89,6 +98,9 @@ async def test_a_leader_watches_a_rollout(
     screen.operations.clear()
     await bob.ask(CLAIM, id=offer_id)
     await expect(enquiry).to_contain_text("Held by Bob Example")
+    await expect(enquiry).to_contain_text(
+        "You can release it so that it is offered again, or assign it to somebody else."
+    )
     history = page.get_by_role("region", name="History")
     await expect(history.get_by_role("listitem")).to_contain_text(["Bob Example claimed it in the app"])
     assert {*screen.operations} == {"Lead"}
@@ -119,7 +131,8 @@ async def test_imported_offers(world: World, cast: Cast, app_page: OpenApp, live
     lead = await world.lead(cast.alice, cast.team, contact, created_at=datetime.now(UTC), type="Seller")
     now = datetime.now(UTC)
     offer = await world.offer(lead, cast.bob, notify_at=now - timedelta(minutes=5))
-    await world.offer(lead, None, status=LeadOfferStatus.EXPIRED, notify_at=None)
+    for _ in range(26):
+        await world.offer(lead, None, status=LeadOfferStatus.EXPIRED, notify_at=None)
     await world.add(
         Delivery(
             offer_id=offer.id,
@@ -130,7 +143,7 @@ async def test_imported_offers(world: World, cast: Cast, app_page: OpenApp, live
         )
     )
     known = await live.user(cast.alice).ask(OFFERS, id=lead.id)
-    assert known["lead"] == {"offers": {"total": 2}, "nextStep": None}
+    assert known["lead"] == {"offers": {"total": 27}, "nextStep": None}
 
     screen = await app_page(cast.alice, "/board")
     page = screen.page
@@ -140,6 +153,7 @@ async def test_imported_offers(world: World, cast: Cast, app_page: OpenApp, live
     rollout = page.get_by_role("region", name="Rollout")
     await rollout.get_by_role("heading", name="Imported offers").wait_for()
     await expect(rollout).to_contain_text("Text message: failed after 1 attempt: their account has no phone number")
-    await expect(rollout).to_contain_text("If nobody takes it, you are not told")
+    await expect(rollout).to_contain_text("2 more offers are not listed here.")
+    await expect(rollout).to_contain_text("If nobody claims it, you are not notified")
     await expect(page.get_by_role("region", name="Enquiry")).to_contain_text("Running")
     assert await axe(page) == []

@@ -225,7 +225,7 @@ async def test_a_worker_stops_and_the_page_recovers(
     else:
         await page.get_by_text(LOST).wait_for()
         worker = start(database_url, *serving, fallback="console")
-    step = page.get_by_text(f"If nobody takes it, it goes on to {next_team.name}")
+    step = page.get_by_text(f"If nobody claims it, it goes on to {next_team.name}")
     await expect(step).to_contain_text(re.compile("any moment now|is late"), timeout=60_000)
     await expect(page.get_by_text(LOST)).to_have_count(0)
     await expect(page.get_by_role("heading", name="Went on to")).to_have_count(0)

@@ -37,7 +37,7 @@ async def test_bad_input_is_refused_beside_the_field(cast: Cast, app_page: OpenA
     await expect(page.get_by_text("Enter an end that differs")).to_be_visible()
     await page.get_by_label("Quiet until").fill("07:00")
     await page.get_by_role("button", name="Save quiet hours").click()
-    await expect(page.get_by_text("Quiet hours are from 22:00 to 07:00.")).to_be_visible()
+    await expect(page.get_by_text("Quiet hours are from 10:00 PM to 7:00 AM.")).to_be_visible()
 
     await page.get_by_label("Away until").fill("2020-01-01T08:00")
     await page.get_by_role("button", name="Set as away").click()

@@ -66,7 +66,7 @@ def test_times_of_a_zone(tmp_path: Path) -> None:
     found = run(
         tmp_path,
         """
-        import { formatMoment } from "./src/time/format";
+        import { formatMoment, formatRelative } from "./src/time/format";
         import { hourOfDay, monthBegin, parseLocal } from "./src/time/local";
         import { knownZone } from "./src/time/zone";
         const newYork = "America/New_York";
@@ -85,6 +85,8 @@ def test_times_of_a_zone(tmp_path: Path) -> None:
           acrossSummerTime: hourOfDay(0, -30, newYork),
           month: monthBegin("Pacific/Kiritimati"),
           unknown: knownZone("Mars/Olympus_Mons"),
+          ago: [59, 60, 47 * 3600, 3237 * 86400].map((seconds) =>
+            formatRelative(new Date(Date.now() - seconds * 1000).toISOString(), Date.now())),
         }));
         """,
     )
@@ -102,17 +104,18 @@ def test_times_of_a_zone(tmp_path: Path) -> None:
         "acrossSummerTime": "2026-03-01T05:00:00.000Z",
         "month": "2026-03-31T10:00:00.000Z",
         "unknown": "UTC",
+        "ago": ["just now", "1 minute ago", "1 day ago", "8 years ago"],
     }
 
 
 def run(tmp_path: Path, script: str) -> Any:
-    """Run a module of the web application in Node, on a device in New York. Return the JSON that it prints."""
+    """Run a module of the web application in Node, on a German device in New York. Return the JSON that it prints."""
     esbuild = WEB / "node_modules" / ".bin" / "esbuild"
     if not esbuild.exists():
         pytest.skip("the packages of the web application are not installed: run scripts/web")
     built = tmp_path / "script.mjs"
     options = ["--bundle", "--format=esm", "--platform=node", f"--outfile={built}", "--log-level=error"]
     subprocess.run([esbuild, *options], cwd=WEB, input=script, text=True, check=True)
-    environment = {"TZ": "America/New_York", "LANG": "en_US.UTF-8", "PATH": "/usr/bin:/bin:/usr/local/bin"}
+    environment = {"TZ": "America/New_York", "LANG": "de_DE.UTF-8", "PATH": "/usr/bin:/bin:/usr/local/bin"}
     printed = subprocess.run(["node", built], env=environment, capture_output=True, text=True, check=True).stdout
     return json.loads(printed.replace(NARROW_SPACE, " "))

@@ -2,7 +2,7 @@ import { ActionIcon, type MantineColorScheme, useMantineColorScheme } from "@man
 import { IconBrightness, IconMoon, IconSun } from "@tabler/icons-react";
 
 const NEXT = {
-  auto: { scheme: "light", label: "Colors: as the device has them", icon: IconBrightness },
+  auto: { scheme: "light", label: "Colors: same as the device", icon: IconBrightness },
   light: { scheme: "dark", label: "Colors: light", icon: IconSun },
   dark: { scheme: "auto", label: "Colors: dark", icon: IconMoon },
 } as const satisfies Record<MantineColorScheme, unknown>;

@@ -7,7 +7,7 @@ import { useConnection } from "../api/connection";
 export function ConnectionBanner() {
   const state = useConnection();
   return (
-    <div role="status">
+    <div role="status" className={state === "online" ? "" : "connection-banner"}>
       {state !== "online" && (
         <Alert mb="md" color="yellow" icon={<IconWifiOff aria-hidden />} variant="light">
           {state === "offline"

@@ -44,6 +44,7 @@ export function Shell() {
         navbar={{ width: 220, breakpoint: "sm", collapsed: { mobile: true } }}
         footer={{ height: { base: 60, sm: 0 } }}
         padding={{ base: "sm", sm: "lg" }}
+        transitionDuration={0}
       >
         <AppShell.Header>
           <Group h="100%" px="md" justify="space-between" wrap="nowrap">
@@ -68,10 +69,12 @@ export function Shell() {
           ))}
         </AppShell.Navbar>
         <AppShell.Main id="main" tabIndex={-1} ref={main}>
-          <ConnectionBanner />
-          <ViewerZone>
-            <Outlet />
-          </ViewerZone>
+          <Box maw="80rem" mx="auto">
+            <ConnectionBanner />
+            <ViewerZone>
+              <Outlet />
+            </ViewerZone>
+          </Box>
         </AppShell.Main>
         <AppShell.Footer hiddenFrom="sm">
           <nav className="bottom-bar" aria-label="Screens">
@@ -94,7 +97,7 @@ function AccountMenu() {
   return (
     <Menu position="bottom-end" width={220}>
       <Menu.Target>
-        <UnstyledButton miw={0}>
+        <UnstyledButton miw={0} py={6}>
           <Group gap={4} wrap="nowrap">
             <Text size="sm" maw={160} miw={0} truncate>
               {name}

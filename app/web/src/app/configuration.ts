@@ -16,6 +16,8 @@ export type SignInConfiguration =
 export interface DemoPerson {
   id: string;
   name: string;
+  group: "agents" | "leaders" | "others";
+  /** What they are in the teams, and what they can do now. */
   description: string;
   token: string;
 }

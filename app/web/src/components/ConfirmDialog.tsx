@@ -1,4 +1,4 @@
-import { Button, Group, Text } from "@mantine/core";
+import { Button, Text } from "@mantine/core";
 
 import { Dialog } from "./Dialog";
 
@@ -15,23 +15,29 @@ interface ConfirmDialogProps {
 /** Asks before something that cannot be undone. Closed by Escape, by the other button, and once it is confirmed. */
 export function ConfirmDialog({ opened, title, text, confirm, onConfirm, onClose }: ConfirmDialogProps) {
   return (
-    <Dialog opened={opened} onClose={onClose} title={title}>
+    <Dialog
+      opened={opened}
+      onClose={onClose}
+      title={title}
+      footer={
+        <>
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button
+            color="red.9"
+            data-autofocus
+            onClick={() => {
+              onClose();
+              onConfirm();
+            }}
+          >
+            {confirm}
+          </Button>
+        </>
+      }
+    >
       <Text>{text}</Text>
-      <Group mt="lg" justify="flex-end">
-        <Button variant="default" onClick={onClose}>
-          Cancel
-        </Button>
-        <Button
-          color="red.9"
-          data-autofocus
-          onClick={() => {
-            onClose();
-            onConfirm();
-          }}
-        >
-          {confirm}
-        </Button>
-      </Group>
     </Dialog>
   );
 }

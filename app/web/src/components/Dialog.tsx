@@ -1,5 +1,7 @@
 import { Group, Modal } from "@mantine/core";
-import type { ReactNode } from "react";
+import { type ReactNode, useEffect } from "react";
+
+import classes from "./Dialog.module.css";
 
 interface DialogProps {
   opened: boolean;
@@ -7,23 +9,48 @@ interface DialogProps {
   onClose: () => void;
   /** Whether a click outside closes it, as by default. Not if that would lose what somebody has typed. */
   closeOnClickOutside?: boolean;
+  /** Buttons that stay in view below the content, however long it is. */
+  footer?: ReactNode;
   children: ReactNode;
 }
 
 /** A dialog. Escape closes it. Without Mantine's header, which screen readers would take for a second one of the page. */
-export function Dialog({ opened, title, onClose, closeOnClickOutside = true, children }: DialogProps) {
+export function Dialog({ opened, title, onClose, closeOnClickOutside = true, footer, children }: DialogProps) {
+  useFocusReturn(opened);
   return (
-    <Modal.Root opened={opened} onClose={onClose} closeOnClickOutside={closeOnClickOutside} centered>
+    <Modal.Root
+      opened={opened}
+      onClose={onClose}
+      closeOnClickOutside={closeOnClickOutside}
+      returnFocus={false}
+      centered
+    >
       <Modal.Overlay />
       <Modal.Content>
-        <Modal.Body pt="md">
+        <Modal.Body pt="md" {...(footer !== undefined && { pb: 0 })}>
           <Group justify="space-between" wrap="nowrap" mb="sm">
             <Modal.Title fw={600}>{title}</Modal.Title>
             <Modal.CloseButton aria-label="Close" />
           </Group>
           {children}
+          {footer !== undefined && (
+            <Group justify="flex-end" className={classes["footer"] ?? ""}>
+              {footer}
+            </Group>
+          )}
         </Modal.Body>
       </Modal.Content>
     </Modal.Root>
   );
+}
+
+/** Focuses what had the focus before the dialog. Mantine does not if the dialog is removed while it is open. */
+function useFocusReturn(opened: boolean): void {
+  useEffect(() => {
+    if (!opened) return undefined;
+    const opener = document.activeElement;
+    return () => {
+      if (opener instanceof HTMLElement) opener.focus({ preventScroll: true });
+    };
+  }, [opened]);
 }

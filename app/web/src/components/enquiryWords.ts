@@ -1,6 +1,7 @@
 import type { InboxLeadFragment } from "../gql/graphql";
+import { LOCALE } from "../time/locale";
 
-const price = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const price = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 
 interface Named {
   firstName?: string | null;
@@ -16,6 +17,11 @@ export function nameOf({ firstName, lastName }: Named): string {
 export function titleOf({ type, city, state, zipcode }: InboxLeadFragment): string {
   const place = [city, state].filter(Boolean).join(", ") || zipcode;
   return [type ?? "Enquiry", ...(place ? ["in", place] : [])].join(" ");
+}
+
+/** What screen readers call a lead, which tells it from others of its kind, such as "Buyer in Austin, TX, Ada Lovelace". */
+export function labelOf(lead: InboxLeadFragment): string {
+  return `${titleOf(lead)}, ${nameOf(lead.contact)}`;
 }
 
 /** The price of the listing, such as "450,000". The API knows no currency. */

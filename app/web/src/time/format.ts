@@ -1,25 +1,29 @@
+import { LOCALE } from "./locale";
 import { DEVICE_ZONE } from "./zone";
 
 const DAY = 86_400_000; // ms
 const OVERLAPS = [3_600_000, 1_800_000]; // ms by which clocks are put back
 
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
-const dayMonth = new Intl.DateTimeFormat(undefined, { timeZone: "UTC", month: "short", day: "numeric" });
-const date = new Intl.DateTimeFormat(undefined, { timeZone: "UTC", dateStyle: "medium" });
+const relative = new Intl.RelativeTimeFormat(LOCALE);
+const dayMonth = new Intl.DateTimeFormat(LOCALE, { timeZone: "UTC", month: "short", day: "numeric" });
+const date = new Intl.DateTimeFormat(LOCALE, { timeZone: "UTC", dateStyle: "medium" });
+const clock = new Intl.DateTimeFormat(LOCALE, { timeZone: "UTC", timeStyle: "short" });
 
 const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [
+  ["year", 365 * DAY],
+  ["month", 30 * DAY],
   ["day", DAY],
   ["hour", 3_600_000],
   ["minute", 60_000],
 ];
 
-/** Such as "5 minutes ago" or "in 2 hours"; below a minute "now". */
+/** Such as "5 minutes ago" or "in 2 hours"; below a minute "just now". */
 export function formatRelative(time: string, now: number): string {
   const difference = new Date(time).getTime() - now;
   for (const [unit, size] of UNITS) {
     if (Math.abs(difference) >= size) return relative.format(Math.trunc(difference / size), unit);
   }
-  return relative.format(0, "second");
+  return "just now";
 }
 
 /**
@@ -46,6 +50,11 @@ export function formatDay(day: string, withYear = true): string {
   return (withYear ? date : dayMonth).format(new Date(`${day}T00:00:00Z`));
 }
 
+/** The time of a daily clock such as "22:00": "10:00 PM". */
+export function formatClock(time: string): string {
+  return clock.format(new Date(`1970-01-01T${time}Z`));
+}
+
 /** Such as "4:05" or "1:04:05"; "0:00" when it is over. */
 export function formatCountdown(milliseconds: number): string {
   const seconds = Math.max(0, Math.ceil(milliseconds / 1000));
@@ -67,8 +76,8 @@ function formatsOf(timeZone: string): Formats {
   if (known) return known;
   const parts = { year: "numeric", month: "short", day: "numeric", hour: "numeric", minute: "2-digit" } as const;
   const made = {
-    short: new Intl.DateTimeFormat(undefined, { timeZone, ...parts }),
-    withZone: new Intl.DateTimeFormat(undefined, { timeZone, ...parts, timeZoneName: "short" }),
+    short: new Intl.DateTimeFormat(LOCALE, { timeZone, ...parts }),
+    withZone: new Intl.DateTimeFormat(LOCALE, { timeZone, ...parts, timeZoneName: "short" }),
   };
   formats.set(timeZone, made);
   return made;

@@ -13,6 +13,7 @@ import { LeadTable } from "./LeadTable";
 import { NewLead } from "./NewLead";
 import { newLeads, showNewLeads } from "./newLeads";
 import { useBoard } from "./useBoard";
+import { LOCALE } from "../../time/locale";
 
 /** The leads of a leader. The address keeps the filters, the order and the page. */
 export function BoardScreen() {
@@ -67,7 +68,7 @@ export function BoardScreen() {
 }
 
 function totalOf(total: number): string {
-  return total === 1 ? "1 lead" : `${total.toLocaleString()} leads`;
+  return total === 1 ? "1 lead" : `${total.toLocaleString(LOCALE)} leads`;
 }
 
 function NewLeads() {

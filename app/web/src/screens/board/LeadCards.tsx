@@ -3,16 +3,23 @@ import { Link } from "react-router";
 
 import type { BoardLeadFragment } from "../../gql/graphql";
 import { RelativeTime } from "../../time/RelativeTime";
-import { nameOf, priceOf, titleOf } from "../../components/enquiryWords";
+import { labelOf, nameOf, priceOf, titleOf } from "../../components/enquiryWords";
 import { LeadStatusBadge } from "./LeadStatusBadge";
 
 export function LeadCards({ leads, search }: { leads: BoardLeadFragment[]; search: string }) {
   return (
     <Stack gap="sm" hiddenFrom="md">
       {leads.map((lead) => (
-        <Paper key={lead.id} component="article" withBorder p="md" aria-label={titleOf(lead)}>
+        <Paper key={lead.id} component="article" withBorder p="md" aria-label={labelOf(lead)}>
           <Group justify="space-between" wrap="nowrap" align="flex-start">
-            <Anchor component={Link} to={`/board/${lead.id}`} state={{ search }} fw={600} className="any-word">
+            <Anchor
+              component={Link}
+              to={`/board/${lead.id}`}
+              state={{ search }}
+              aria-label={labelOf(lead)}
+              fw={600}
+              className="any-word"
+            >
               {titleOf(lead)}
             </Anchor>
             <LeadStatusBadge lead={lead} />

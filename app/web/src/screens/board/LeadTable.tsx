@@ -3,7 +3,7 @@ import { Link } from "react-router";
 
 import type { BoardLeadFragment } from "../../gql/graphql";
 import { RelativeTime } from "../../time/RelativeTime";
-import { nameOf, priceOf, titleOf } from "../../components/enquiryWords";
+import { labelOf, nameOf, priceOf, titleOf } from "../../components/enquiryWords";
 import { LeadStatusBadge } from "./LeadStatusBadge";
 
 export function LeadTable({ leads, search }: { leads: BoardLeadFragment[]; search: string }) {
@@ -25,7 +25,14 @@ export function LeadTable({ leads, search }: { leads: BoardLeadFragment[]; searc
           {leads.map((lead) => (
             <Table.Tr key={lead.id}>
               <Table.Td maw={260}>
-                <Anchor component={Link} to={`/board/${lead.id}`} state={{ search }} fw={600} className="any-word">
+                <Anchor
+                  component={Link}
+                  to={`/board/${lead.id}`}
+                  state={{ search }}
+                  aria-label={labelOf(lead)}
+                  fw={600}
+                  className="any-word"
+                >
                   {titleOf(lead)}
                 </Anchor>
                 {priceOf(lead) && (

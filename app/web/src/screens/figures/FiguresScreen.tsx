@@ -17,7 +17,7 @@ import { leadsWithoutTimes, membersWithoutTimes } from "./withoutTimes";
 
 const LEADS = ["Received", "Offered", "Claimed", "Nobody claimed"];
 const IS_ABOUT_THE_TEAM = ["NOT_FOUND", "FORBIDDEN", "BAD_USER_INPUT"];
-const MEMBERS = ["Offers", "Claims", "Declined", "Missed"];
+const MEMBERS = ["Offered", "Claimed", "Declined", "Missed"];
 
 /** Speed to claim over time, by source and by member. The span and the team are kept in the address. */
 export function FiguresScreen() {
@@ -114,13 +114,13 @@ export function FiguresScreen() {
                 placeholder="Choose a team"
                 disabled={teams.length === 0}
                 data={teams.map(({ id, name }) => ({ value: id, label: name }))}
-                value={team}
+                value={teams.some(({ id }) => id === team) ? team : null}
                 onChange={(value) => {
                   choose("team", value);
                 }}
               />
             </Group>
-            {members.length === 0 && <Text size="sm">{withoutMembers(teams.length, team)}</Text>}
+            {members.length === 0 && <Text size="sm">{withoutMembers(teams, team)}</Text>}
           </FiguresTable>
         </Stack>
       )}
@@ -137,8 +137,10 @@ function leadRow(id: string, name: string, figures: FiguresFragment): FigureRow 
   return { id, name, cells: [received, offered, claimed, exhausted], timeToClaim };
 }
 
-function withoutMembers(teams: number, team: string | null): string {
-  if (teams === 0) return "You have created no team. Create one under Teams to see the figures of its members.";
+function withoutMembers(teams: { id: string }[], team: string | null): string {
+  if (teams.length === 0) return "You lead no team. Create one under Teams to see the figures of its members.";
   if (team === null) return "Choose a team to see the figures of its members.";
+  if (!teams.some(({ id }) => id === team))
+    return "Only the leader of a team sees its figures. Choose one of your teams.";
   return "No member was offered a lead in this span. Choose a longer span.";
 }

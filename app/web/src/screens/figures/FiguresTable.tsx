@@ -3,6 +3,7 @@ import { lazy, type ReactNode, Suspense } from "react";
 
 import { formatDuration } from "./formatDuration";
 import { hasTime } from "./withoutTimes";
+import { LOCALE } from "../../time/locale";
 
 const ClaimChart = lazy(async () => ({ default: (await import("./ClaimChart")).ClaimChart }));
 
@@ -49,7 +50,7 @@ export function FiguresTable({ title, nameHeader, headers, rows, withoutTimes, c
             <Text size="sm">{withoutTimes}</Text>
           )}
           <Table.ScrollContainer minWidth={560} scrollAreaProps={{ viewportProps: { tabIndex: 0 } }}>
-            <Table mt="sm">
+            <Table mt="sm" aria-label={title}>
               <Table.Thead>
                 <Table.Tr>
                   {[nameHeader, ...headers, "Median time to claim", "90% within", "Within 5 minutes"].map((header) => (
@@ -66,11 +67,11 @@ export function FiguresTable({ title, nameHeader, headers, rows, withoutTimes, c
                       <bdi>{name}</bdi>
                     </Table.Th>
                     {cells.map((cell, index) => (
-                      <Table.Td key={headers[index]}>{cell.toLocaleString()}</Table.Td>
+                      <Table.Td key={headers[index]}>{cell.toLocaleString(LOCALE)}</Table.Td>
                     ))}
                     <Table.Td>{formatDuration(timeToClaim.median)}</Table.Td>
                     <Table.Td>{formatDuration(timeToClaim.p90)}</Table.Td>
-                    <Table.Td>{timeToClaim.within5Minutes.toLocaleString()}</Table.Td>
+                    <Table.Td>{timeToClaim.within5Minutes.toLocaleString(LOCALE)}</Table.Td>
                   </Table.Tr>
                 ))}
               </Table.Tbody>

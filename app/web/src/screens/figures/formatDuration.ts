@@ -1,3 +1,5 @@
+import { LOCALE } from "../../time/locale";
+
 const UNITS: [string, number, number][] = [
   ["day", 86_400, 1],
   ["hour", 3_600, 1],
@@ -16,5 +18,5 @@ export function formatDuration(seconds: number | null | undefined): string {
 }
 
 function formatOf(unit: string, maximumFractionDigits: number): Intl.NumberFormat {
-  return new Intl.NumberFormat(undefined, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits });
+  return new Intl.NumberFormat(LOCALE, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits });
 }

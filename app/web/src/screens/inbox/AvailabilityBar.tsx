@@ -4,6 +4,7 @@ import { Link } from "react-router";
 
 import { attempt } from "../../api/attempt";
 import { ComeBackDocument, GoAwayDocument, type InboxQuery } from "../../gql/graphql";
+import { formatClock } from "../../time/format";
 import { hourOfDay } from "../../time/local";
 import { Moment } from "../../time/Moment";
 import { useZone } from "../../time/zone";
@@ -34,8 +35,8 @@ export function AvailabilityBar({ me }: { me: InboxQuery["me"] }) {
           ) : (
             "You get new offers. "
           )}
-          {quietHours && `Quiet from ${quietHours.start} to ${quietHours.end}. `}
-          <Anchor component={Link} to="/settings" underline="always" size="sm">
+          {quietHours && `Quiet hours are from ${formatClock(quietHours.start)} to ${formatClock(quietHours.end)}. `}
+          <Anchor component={Link} to="/settings" underline="always" size="sm" aria-label="Change my availability">
             Change
           </Anchor>
         </Text>

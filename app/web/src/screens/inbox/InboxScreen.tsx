@@ -8,6 +8,7 @@ import { PageTitle } from "../../components/PageTitle";
 import { AvailabilityBar } from "./AvailabilityBar";
 import { HeldLeadCard } from "./HeldLeadCard";
 import { OfferCard } from "./OfferCard";
+import { useFocusKept } from "./useFocusKept";
 import { useInbox } from "./useInbox";
 
 /** What an agent needs in the car: leads to claim now, leads to come, and leads that are theirs. */
@@ -31,13 +32,13 @@ export function InboxScreen() {
             ) : (
               <EmptyState title="No leads to claim right now">
                 <Text size="sm">
-                  New leads appear here by themselves, and you are notified as your team has set it up.
+                  New leads appear here on their own. Your teams decide how you are notified of them.
                 </Text>
               </EmptyState>
             )}
           </Section>
           {lists.upcoming.length > 0 && (
-            <Section title="To come" count={lists.upcoming.length}>
+            <Section title="Coming up" count={lists.upcoming.length}>
               <Cards>
                 {lists.upcoming.map((offer) => (
                   <OfferCard key={offer.id} offer={offer} />
@@ -67,8 +68,9 @@ export function InboxScreen() {
 }
 
 function Section({ title, count, children }: { title: string; count: number; children: ReactNode }) {
+  const section = useFocusKept(count);
   return (
-    <section aria-label={title}>
+    <section aria-label={title} tabIndex={-1} ref={section} style={{ outline: "none" }}>
       <Title order={2} size="h3" mb="sm">
         {title}{" "}
         <Text span c="dimmed" inherit>

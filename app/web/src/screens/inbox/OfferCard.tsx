@@ -4,17 +4,17 @@ import { ConfirmButton } from "../../components/ConfirmButton";
 import type { InboxOfferFragment } from "../../gql/graphql";
 import { Countdown } from "../../components/Countdown";
 import { Enquiry } from "../../components/Enquiry";
-import { titleOf } from "../../components/enquiryWords";
+import { labelOf } from "../../components/enquiryWords";
 import { useOfferActions } from "./useOfferActions";
 
 /** An offer of a lead: to claim now, or to come. */
 export function OfferCard({ offer }: { offer: InboxOfferFragment }) {
   const { claim, decline } = useOfferActions(offer);
   const { lead, team, viewerCanClaim, notifyAt, assignAutomatically } = offer;
-  const title = titleOf(lead);
+  const label = labelOf(lead);
   return (
-    <Paper component="article" withBorder shadow="xs" p="md" aria-label={title}>
-      <Stack gap="sm">
+    <Paper component="article" withBorder shadow="xs" p="md" aria-label={label}>
+      <Stack gap="sm" h="100%">
         <Enquiry lead={lead} />
         {!viewerCanClaim && notifyAt && (
           <Countdown until={notifyAt} what={assignAutomatically ? "Becomes yours" : "Yours to claim"} />
@@ -22,7 +22,9 @@ export function OfferCard({ offer }: { offer: InboxOfferFragment }) {
         {lead.nextStep && (
           <Countdown
             until={lead.nextStep.at}
-            what={lead.nextStep.team ? `Goes on to ${lead.nextStep.team.name}` : "You are told that nobody took it"}
+            what={
+              lead.nextStep.team ? `Goes on to ${lead.nextStep.team.name}` : "If nobody claims it, you are notified"
+            }
           />
         )}
         {team && (
@@ -30,17 +32,17 @@ export function OfferCard({ offer }: { offer: InboxOfferFragment }) {
             Offered by {team.name}
           </Text>
         )}
-        <Group grow preventGrowOverflow={false}>
+        <Group grow preventGrowOverflow={false} mt="auto">
           {viewerCanClaim && (
-            <Button size="md" onClick={() => void claim()} aria-label={`Claim: ${title}`}>
+            <Button size="md" onClick={() => void claim()} aria-label={`Claim: ${label}`}>
               Claim
             </Button>
           )}
           <ConfirmButton
             size="md"
-            aria-label={`Decline: ${title}`}
+            aria-label={`Decline: ${label}`}
             title="Decline this lead?"
-            text="It is offered to others, and you cannot take it back by yourself."
+            text="It is offered to others, and you cannot undo this yourself."
             confirm="Decline"
             onConfirm={() => void decline()}
           >

@@ -1,5 +1,5 @@
 import { useQuery } from "@apollo/client/react";
-import { Button, Group, Select, Text } from "@mantine/core";
+import { Button, Select, Text } from "@mantine/core";
 import { useState } from "react";
 
 import { Dialog } from "../../components/Dialog";
@@ -21,7 +21,26 @@ export function AssignDialog({ id, onAssign, onClose }: AssignDialogProps) {
   const [userId, setUserId] = useState<string | null>(null);
   const users = data?.lead?.assignableUsers;
   return (
-    <Dialog opened title="Assign this lead" onClose={onClose}>
+    <Dialog
+      opened
+      title="Assign this lead"
+      onClose={onClose}
+      footer={
+        <>
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button
+            disabled={!userId}
+            onClick={() => {
+              if (userId) onAssign(userId);
+            }}
+          >
+            Assign
+          </Button>
+        </>
+      }
+    >
       {error && <ErrorNotice error={error} retry={refetch} />}
       <Select
         label="Person"
@@ -38,19 +57,6 @@ export function AssignDialog({ id, onAssign, onClose }: AssignDialogProps) {
           Only the first {users.data.length} of {users.total} people are listed.
         </Text>
       )}
-      <Group mt="lg" justify="flex-end">
-        <Button variant="default" onClick={onClose}>
-          Cancel
-        </Button>
-        <Button
-          disabled={!userId}
-          onClick={() => {
-            if (userId) onAssign(userId);
-          }}
-        >
-          Assign
-        </Button>
-      </Group>
     </Dialog>
   );
 }

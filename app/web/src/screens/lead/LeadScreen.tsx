@@ -13,9 +13,11 @@ import { Enquiry } from "../../components/Enquiry";
 import { nameOf } from "../../components/enquiryWords";
 import { ClaimHistory } from "./ClaimHistory";
 import { LeadActions } from "./LeadActions";
+import classes from "./LeadScreen.module.css";
 import { leadTitle } from "./leadTitle";
 import { RolloutTimeline } from "./RolloutTimeline";
 import { useFreshLead } from "./staleLeads";
+import { firstStepOf, wayOnOf } from "./wayOn";
 
 /** What a link to this screen may say: the board's view to go back to, and that the lead is to be submitted. */
 interface LeadState {
@@ -32,7 +34,7 @@ export function LeadScreen() {
   const state = useLocation().state as LeadState | null;
   return (
     <>
-      <Anchor component={Link} to={{ pathname: "/board", search: state?.search ?? "" }} size="sm">
+      <Anchor component={Link} to={{ pathname: "/board", search: state?.search ?? "" }} size="sm" underline="always">
         Back to the board
       </Anchor>
       <PageTitle title={known?.lead ? leadTitle(known.lead) : "Lead"}>
@@ -51,55 +53,55 @@ export function LeadScreen() {
 }
 
 function LeadContent({ lead }: { lead: LeadDetailsFragment }) {
+  const wayOn = lead.rollouts && wayOnOf(lead);
   return (
-    <Stack gap="lg">
-      <section aria-label="Enquiry">
+    <div className={classes["columns"] ?? ""}>
+      <section aria-label="Enquiry" className={classes["enquiry"] ?? ""}>
         <Title order={2} size="h3" mb="sm">
           Enquiry
         </Title>
         <Paper withBorder p="md">
           <Stack gap="sm">
-            <Group gap="sm" role="status">
-              {lead.rollouts && <LeadStatusBadge lead={lead} />}
-              {lead.claimedBy && (
-                <Text size="sm" className="any-word">
-                  Held by {nameOf(lead.claimedBy)}
-                </Text>
-              )}
-            </Group>
+            <Stack gap={4} role="status">
+              <Group gap="sm">
+                {lead.rollouts && <LeadStatusBadge lead={lead} />}
+                {lead.claimedBy && (
+                  <Text size="sm" className="any-word">
+                    Held by {nameOf(lead.claimedBy)}
+                  </Text>
+                )}
+              </Group>
+              {wayOn && <Text size="sm">{wayOn}</Text>}
+            </Stack>
             <Enquiry lead={lead} />
             <ContactLinks phone={lead.contact.mobilePhone} email={lead.contact.email} />
           </Stack>
         </Paper>
       </section>
       {lead.rollouts && (
-        <section aria-label="Rollout">
+        <section aria-label="Rollout" className={classes["rollout"] ?? ""}>
           <Title order={2} size="h3" mb="sm">
             Rollout
           </Title>
           {lead.rollouts.length + lead.offers.data.length > 0 ? (
             <RolloutTimeline lead={lead} />
           ) : (
-            <EmptyState title="Nobody was offered this lead yet">
-              <Text size="sm">{firstStepOf(lead)}</Text>
+            <EmptyState title="Nobody has been offered this lead yet">
+              <Text size="sm" className="any-word">
+                {firstStepOf(lead)}
+              </Text>
             </EmptyState>
           )}
         </section>
       )}
       {lead.claims && (
-        <section aria-label="History">
+        <section aria-label="History" className={classes["history"] ?? ""}>
           <Title order={2} size="h3" mb="sm">
             History
           </Title>
           <ClaimHistory claims={lead.claims} />
         </section>
       )}
-    </Stack>
+    </div>
   );
-}
-
-function firstStepOf({ distributionTarget, teamSelectionMethod, team, zipcode }: LeadDetailsFragment): string {
-  if (distributionTarget === "MYSELF") return "It stays with you. You can assign it.";
-  if (teamSelectionMethod !== "ZIPCODE") return `Submit it, and ${team ? team.name : "its team"} is offered it.`;
-  return `Submit it, and the team of ZIP code ${zipcode ?? "(none known)"} is offered it.`;
 }

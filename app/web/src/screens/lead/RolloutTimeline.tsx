@@ -3,8 +3,10 @@ import { Paper, Stack, Text, Title } from "@mantine/core";
 import type { LeadDetailsFragment } from "../../gql/graphql";
 import { Moment } from "../../time/Moment";
 import { Countdown } from "../../components/Countdown";
+import { LOCALE } from "../../time/locale";
 import { importedOffersOf } from "./importedOffers";
 import { FoldedTiers } from "./FoldedTiers";
+import { OfferTiers } from "./OfferTiers";
 import { SkippedList } from "./SkippedList";
 
 /** The steps of a lead: who was offered it when and how, who was skipped, and what follows. */
@@ -12,7 +14,7 @@ export function RolloutTimeline({ lead }: { lead: LeadDetailsFragment }) {
   const imported = importedOffersOf(lead);
   return (
     <Stack gap="md">
-      {imported.length > 0 && (
+      {imported.offers.length > 0 && (
         <Paper withBorder p="md">
           <Title order={3} size="h5">
             Imported offers
@@ -21,7 +23,8 @@ export function RolloutTimeline({ lead }: { lead: LeadDetailsFragment }) {
             Made before this server had the lead
           </Text>
           <Stack gap="sm">
-            <FoldedTiers offers={imported} />
+            <OfferTiers offers={imported.offers} />
+            {imported.more > 0 && <Text size="sm">{moreOf(imported.more)}</Text>}
           </Stack>
         </Paper>
       )}
@@ -44,16 +47,22 @@ export function RolloutTimeline({ lead }: { lead: LeadDetailsFragment }) {
           until={lead.nextStep.at}
           what={
             lead.nextStep.team
-              ? `If nobody takes it, it goes on to ${lead.nextStep.team.name}`
-              : "If nobody takes it, you are told"
+              ? `If nobody claims it, it goes on to ${lead.nextStep.team.name}`
+              : "If nobody claims it, you are notified"
           }
         />
       )}
       {!lead.nextStep && lead.openOffers.total > 0 && lead.rollouts?.length === 0 && (
         <Text size="sm">
-          If nobody takes it, you are not told.{lead.viewerCanSubmit && " Submit it to offer it again."}
+          If nobody claims it, you are not notified.{lead.viewerCanSubmit && " Submit it to offer it again."}
         </Text>
       )}
     </Stack>
   );
+}
+
+function moreOf(count: number): string {
+  return count === 1
+    ? "1 more offer is not listed here."
+    : `${count.toLocaleString(LOCALE)} more offers are not listed here.`;
 }

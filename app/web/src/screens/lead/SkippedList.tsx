@@ -1,4 +1,4 @@
-import { Text } from "@mantine/core";
+import { Stack, Text } from "@mantine/core";
 
 import type { LeadSkippedFragment } from "../../gql/graphql";
 import { nameOf } from "../../components/enquiryWords";
@@ -6,9 +6,14 @@ import { SKIPPED } from "./words";
 
 /** Who was not offered the lead, and why. */
 export function SkippedList({ skipped }: { skipped: LeadSkippedFragment[] }) {
-  return skipped.map(({ user, reason }) => (
-    <Text key={user.id} size="sm" c="dimmed" className="any-word">
-      Skipped: {nameOf(user)} {SKIPPED[reason]}
-    </Text>
-  ));
+  if (skipped.length === 0) return null; // no empty line
+  return (
+    <Stack gap={4}>
+      {skipped.map(({ user, reason }) => (
+        <Text key={user.id} size="sm" c="dimmed" className="any-word">
+          Skipped: {nameOf(user)} {SKIPPED[reason]}
+        </Text>
+      ))}
+    </Stack>
+  );
 }

@@ -1,5 +1,5 @@
 import { useQuery } from "@apollo/client/react";
-import { Button, Group, List, Stack, Text } from "@mantine/core";
+import { Button, List, Stack, Text, Title } from "@mantine/core";
 
 import { Dialog } from "../../components/Dialog";
 import { ErrorNotice } from "../../components/ErrorNotice";
@@ -15,36 +15,42 @@ export function SubmitDialog({ id, onSubmit, onClose }: { id: string; onSubmit: 
   const { data, error, refetch } = useQuery(SubmitPreviewDocument, { variables: { id }, fetchPolicy: "no-cache" });
   const plan = data?.previewLeadOffers;
   return (
-    <Dialog opened title="Submit this lead?" onClose={onClose}>
+    <Dialog
+      opened
+      title="Submit this lead?"
+      onClose={onClose}
+      footer={
+        <>
+          <Button variant="default" onClick={onClose}>
+            Cancel
+          </Button>
+          <Button disabled={!plan || plan.offers.length === 0} onClick={onSubmit}>
+            Submit
+          </Button>
+        </>
+      }
+    >
       {error && <ErrorNotice error={error} retry={refetch} />}
       {!plan && !error && <PageLoading rows={2} />}
       {plan && (
         <Stack gap="sm">
-          <Text fw={600} className="any-word">
+          <Title order={3} size="h5" className="any-word">
             {plan.team.name}
-          </Text>
+          </Title>
           <PlannedRows offers={plan.offers} />
-          {plan.offers.length === 0 && <Text size="sm">Nobody can be offered this lead now.</Text>}
+          {plan.offers.length === 0 && <Text size="sm">Nobody else can be offered this lead now.</Text>}
           <SkippedList skipped={plan.skipped} />
           {plan.next.map((step) => (
             <Stack key={step.team.id} gap={4}>
-              <Text size="sm" fw={600} className="any-word">
-                If nobody takes it by <Moment time={step.startsAt} />: {step.team.name}
-              </Text>
+              <Title order={3} size="h5" className="any-word">
+                If nobody claims it by <Moment time={step.startsAt} />: {step.team.name}
+              </Title>
               <PlannedRows offers={step.offers} />
             </Stack>
           ))}
-          <Text size="sm">If nobody takes it after that, you are told.</Text>
+          {plan.offers.length > 0 && <Text size="sm">If nobody claims it after that, you are notified.</Text>}
         </Stack>
       )}
-      <Group mt="lg" justify="flex-end">
-        <Button variant="default" onClick={onClose}>
-          Cancel
-        </Button>
-        <Button disabled={!plan || plan.offers.length === 0} onClick={onSubmit}>
-          Submit
-        </Button>
-      </Group>
     </Dialog>
   );
 }
@@ -59,7 +65,7 @@ function PlannedRows({ offers }: { offers: PlannedRowFragment[] }) {
       <List size="sm" listStyleType="none">
         {tier.map((offer) => (
           <List.Item key={offer.user.id} className="any-word">
-            {nameOf(offer.user)}, {howOf(offer)}
+            {nameOf(offer.user)}: {howOf(offer)}
           </List.Item>
         ))}
       </List>

@@ -1,11 +1,11 @@
 import type { Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus, SkipReason } from "../../gql/graphql";
 
 export const OFFER: Record<LeadOfferStatus, { label: string; color: string }> = {
-  SCHEDULED: { label: "To come", color: "gray" },
+  SCHEDULED: { label: "Scheduled", color: "gray" },
   SENT: { label: "Offered", color: "blue" },
   CLAIMED: { label: "Claimed", color: "green" },
   DECLINED: { label: "Declined", color: "orange" },
-  EXPIRED: { label: "Somebody was faster", color: "gray" },
+  EXPIRED: { label: "Went to somebody else", color: "gray" },
   CANCELLED: { label: "Withdrawn", color: "gray" },
 };
 
@@ -21,12 +21,12 @@ export const DELIVERY: Record<DeliveryStatus, string> = {
 
 export const SKIPPED: Record<SkipReason, string> = {
   ALREADY_OFFERED: "already has an offer of this lead, or declined it",
-  BEYOND_LIMIT: "comes after as many members as the team offers a lead to",
-  CAP_REACHED: "has got as many leads today as their limit allows",
+  BEYOND_LIMIT: "comes after the number of members to whom the team offers a lead",
+  CAP_REACHED: "has reached their limit of leads a day",
   INVITATION_DECLINED: "declined the invitation to the team",
   INVITATION_PENDING: "has not answered the invitation to the team",
   NOT_A_MEMBER: "is not a member of the team",
-  NO_DISTRIBUTION_OPTION: "has no distribution option",
+  NO_DISTRIBUTION_OPTION: "is not set up to be offered leads",
   USER_AWAY: "is away",
   USER_INACTIVE: "has an inactive account",
 };

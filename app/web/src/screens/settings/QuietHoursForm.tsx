@@ -4,6 +4,7 @@ import { type SyntheticEvent, useState } from "react";
 
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { ClearMyQuietHoursDocument, type MySettingsFragment, SetMyQuietHoursDocument } from "../../gql/graphql";
+import { formatClock } from "../../time/format";
 import { fieldErrors } from "./fieldErrors";
 
 const REFUSED = {
@@ -52,7 +53,7 @@ export function QuietHoursForm({ me }: { me: MySettingsFragment }) {
       <Stack gap="sm">
         <Text size="sm" role="status">
           {me.quietHours
-            ? `Quiet hours are from ${me.quietHours.start} to ${me.quietHours.end}.`
+            ? `Quiet hours are from ${formatClock(me.quietHours.start)} to ${formatClock(me.quietHours.end)}.`
             : "You have no quiet hours."}
         </Text>
         <Group grow align="flex-start">

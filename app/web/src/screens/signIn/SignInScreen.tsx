@@ -51,31 +51,58 @@ function useSignIn(then: string) {
   };
 }
 
+const GROUPS = [
+  { group: "agents", title: "Agents", text: "They claim the leads that their teams offer them." },
+  { group: "leaders", title: "Leaders", text: "They submit leads to their teams, and watch who claims them." },
+  { group: "others", title: "Others", text: "They are in no team, or have not answered an invitation." },
+] as const;
+
 function People({ people, then }: { people: DemoPerson[]; then: string }) {
   const signIn = useSignIn(then);
   return (
     <>
       <Text my="md">This is the demo. Who do you want to be?</Text>
-      <Stack component="ul" gap="xs" className={classes["people"] ?? ""}>
-        {people.map(({ id, name, description, token }) => (
-          <li key={id}>
-            <Paper withBorder>
-              <UnstyledButton className={classes["person"] ?? ""} onClick={() => void signIn("demo", token)}>
-                <span>
-                  <Text fw={600} component="span" display="block">
-                    {name}
-                  </Text>
-                  <Text size="sm" component="span" display="block">
-                    {description}
-                  </Text>
-                </span>
-                <IconChevronRight size={20} aria-hidden />
-              </UnstyledButton>
-            </Paper>
-          </li>
-        ))}
-      </Stack>
+      {GROUPS.map(({ group, title, text }) => {
+        const own = people.filter((person) => person.group === group);
+        return (
+          own.length > 0 && (
+            <section key={group} aria-label={title}>
+              <Title order={2} size="h4" mt="lg">
+                {title}
+              </Title>
+              <Text size="sm" c="dimmed" mb="xs">
+                {text}
+              </Text>
+              <Stack component="ul" gap="xs" className={classes["people"] ?? ""}>
+                {own.map((person) => (
+                  <li key={person.id}>
+                    <Person person={person} onChoose={() => void signIn("demo", person.token)} />
+                  </li>
+                ))}
+              </Stack>
+            </section>
+          )
+        );
+      })}
     </>
+  );
+}
+
+function Person({ person: { name, description }, onChoose }: { person: DemoPerson; onChoose: () => void }) {
+  return (
+    <Paper withBorder>
+      <UnstyledButton className={classes["person"] ?? ""} onClick={onChoose}>
+        <span>
+          <Text fw={600} component="span" display="block">
+            {name}
+          </Text>
+          <Text size="sm" component="span" display="block">
+            {description}
+          </Text>
+        </span>
+        <IconChevronRight size={20} aria-hidden />
+      </UnstyledButton>
+    </Paper>
   );
 }
 

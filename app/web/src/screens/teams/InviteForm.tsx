@@ -1,10 +1,11 @@
 import { useMutation } from "@apollo/client/react";
-import { Button, Group, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { type FormEvent, useState } from "react";
 
 import { codeOf, describeError } from "../../api/errors";
 import { InviteMemberDocument, TeamDocument } from "../../gql/graphql";
+import { InputWithButton } from "./InputWithButton";
 
 /** Invites a person by e-mail address. */
 export function InviteForm({ teamId }: { teamId: string }) {
@@ -28,22 +29,24 @@ export function InviteForm({ teamId }: { teamId: string }) {
 
   return (
     <form onSubmit={(event) => void invite(event)} noValidate>
-      <Group align="flex-start">
-        <TextInput
-          label="Invite by e-mail"
-          type="email"
-          style={{ flex: "1 1 220px", maxWidth: 420 }}
-          value={email}
-          error={problem}
-          onChange={(event) => {
-            setEmail(event.currentTarget.value);
-            setProblem(null);
-          }}
-        />
-        <Button type="submit" loading={loading} mt={25}>
-          Invite
-        </Button>
-      </Group>
+      <TextInput
+        label="Invite by e-mail"
+        type="email"
+        maw={540}
+        value={email}
+        error={problem}
+        inputContainer={(input) => (
+          <InputWithButton input={input}>
+            <Button type="submit" loading={loading}>
+              Invite
+            </Button>
+          </InputWithButton>
+        )}
+        onChange={(event) => {
+          setEmail(event.currentTarget.value);
+          setProblem(null);
+        }}
+      />
     </form>
   );
 }

@@ -1,5 +1,6 @@
 import { NumberInput } from "@mantine/core";
 import { useState } from "react";
+import { LOCALE } from "../../time/locale";
 
 interface NumberFieldProps {
   label: string;
@@ -24,7 +25,7 @@ export function NumberField({ label, about, value, min, max, empty, save }: Numb
     const number = draft === "" ? null : Number(draft);
     const isGood = number === null ? empty !== undefined : Number.isInteger(number) && number >= min && number <= max;
     if (!isGood) {
-      setProblem(`Enter a whole number from ${min.toLocaleString()} to ${max.toLocaleString()}.`);
+      setProblem(`Enter a whole number from ${min.toLocaleString(LOCALE)} to ${max.toLocaleString(LOCALE)}.`);
       return;
     }
     if (number === value || (await save(number))) setDraft(null);

@@ -84,7 +84,7 @@ function OptionText({ option }: { option: NonNullable<Person["option"]> }) {
   ].filter(Boolean);
   return (
     <Text size="sm">
-      Is offered leads{alerts.length > 0 ? `, told by ${alerts.join(", ")}` : ", without an alert"}.
+      Is offered leads{alerts.length > 0 ? `, with alerts by ${alerts.join(", ")}` : ", without alerts"}.
       {option.maxLeadsPerDay != null && ` At most ${String(option.maxLeadsPerDay)} a day.`}
     </Text>
   );

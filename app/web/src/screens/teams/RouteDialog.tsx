@@ -59,6 +59,7 @@ export function RouteDialog({ route, sources, teams, onClose }: RouteDialogProps
         <Stack>
           <Select
             label="Lead source"
+            data-autofocus
             allowDeselect={false}
             data={choices(sources)}
             value={sourceId}

@@ -6,6 +6,7 @@ import { notifications } from "@mantine/notifications";
 import { describeError, invalidFields } from "../../api/errors";
 import { type OrderMethod, type TeamSettingsFragment, UpdateTeamDocument } from "../../gql/graphql";
 import { ORDER_METHODS } from "./orderMethods";
+import { LOCALE } from "../../time/locale";
 
 const YEAR = 525_600; // minutes
 
@@ -82,7 +83,7 @@ export function SettingsForm({ team, teams }: SettingsFormProps) {
         {orderMethod !== "TIME" && (
           <NumberInput
             label="Minutes until the next offer"
-            description="If nobody has taken the lead by then, the next in the order are offered it."
+            description="If nobody has claimed the lead by then, it is offered to the next in the order."
             {...NUMBER}
             {...form.getInputProps("minsUntilNextAlert")}
           />
@@ -95,7 +96,7 @@ export function SettingsForm({ team, teams }: SettingsFormProps) {
         />
         <Select
           label="Next team"
-          description="Leads that nobody here takes go on to it."
+          description="Leads that nobody here claims go on to it."
           placeholder="No next team"
           clearable
           data={teams.map(({ id, name }) => ({ value: id, label: name }))}
@@ -133,5 +134,5 @@ const REFUSED: Record<string, string> = {
 function outside(value: number | string, min: number, max: number): string | null {
   const number = value === "" ? NaN : Number(value);
   if (Number.isInteger(number) && number >= min && number <= max) return null;
-  return `Enter a whole number from ${min.toLocaleString()} to ${max.toLocaleString()}.`;
+  return `Enter a whole number from ${min.toLocaleString(LOCALE)} to ${max.toLocaleString(LOCALE)}.`;
 }

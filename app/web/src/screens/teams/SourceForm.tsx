@@ -1,9 +1,10 @@
 import { useMutation } from "@apollo/client/react";
-import { Button, Group, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 
 import { describeError } from "../../api/errors";
 import { CreateSourceDocument, RoutesDocument } from "../../gql/graphql";
+import { InputWithButton } from "./InputWithButton";
 
 /** Adds a lead source. */
 export function SourceForm() {
@@ -27,22 +28,24 @@ export function SourceForm() {
 
   return (
     <form onSubmit={(event) => void add(event)} noValidate>
-      <Group align="flex-start">
-        <TextInput
-          label="New lead source"
-          maxLength={255}
-          style={{ flex: "1 1 220px", maxWidth: 420 }}
-          value={name}
-          error={problem}
-          onChange={(event) => {
-            setName(event.currentTarget.value);
-            setProblem(null);
-          }}
-        />
-        <Button type="submit" mt={25} loading={loading}>
-          Add source
-        </Button>
-      </Group>
+      <TextInput
+        label="New lead source"
+        maxLength={255}
+        maw={540}
+        value={name}
+        error={problem}
+        inputContainer={(input) => (
+          <InputWithButton input={input}>
+            <Button type="submit" loading={loading}>
+              Add source
+            </Button>
+          </InputWithButton>
+        )}
+        onChange={(event) => {
+          setName(event.currentTarget.value);
+          setProblem(null);
+        }}
+      />
     </form>
   );
 }

@@ -37,7 +37,7 @@ export function TeamScreen() {
       {!data && !error && <PageLoading />}
       {data && !data.team && (
         <EmptyState title="There is no such team">
-          <Text size="sm">It was deleted, or you are no member of it. Go back to the list of all teams.</Text>
+          <Text size="sm">It may have been deleted, or you are not a member. Go back to all teams.</Text>
         </EmptyState>
       )}
       {data?.team && me && <TeamPanels key={teamId} team={data.team} teams={data.teams.data} me={me} />}

@@ -3,13 +3,13 @@ import type { WarningPartsFragment } from "../../gql/graphql";
 /** What a warning says about a member. */
 const ABOUT_MEMBER: Partial<Record<WarningPartsFragment["code"], string>> = {
   CHANNEL_NOT_SET_UP: "An alert is switched on that this server cannot send.",
-  INVITATION_NOT_ACCEPTED: "Is offered no leads until they accept an invitation to the team.",
-  NEVER_REACHED: "Is never offered a lead: it is assigned to somebody else before.",
-  NO_USABLE_CHANNEL: "Is not told of offers: no alert is switched on that can reach them.",
+  INVITATION_NOT_ACCEPTED: "They are offered no leads until they accept an invitation to the team.",
+  NEVER_REACHED: "They are never offered a lead: each one is assigned to somebody before them.",
+  NO_USABLE_CHANNEL: "They are not notified of offers: no alert is switched on that can reach them.",
 };
 
 const ABOUT_TEAM: Partial<Record<WarningPartsFragment["code"], string>> = {
-  LIMIT_WITHOUT_NEXT_TEAM: "Only some members are offered a lead, and no next team follows if none of them takes it.",
+  LIMIT_WITHOUT_NEXT_TEAM: "Only some members are offered a lead, and no next team follows if none of them claims it.",
   NEXT_TEAM_HAS_NOBODY: "Nobody in the next team can be offered leads.",
 };
 
