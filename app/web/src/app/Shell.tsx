@@ -13,7 +13,7 @@ import { NavLink, Outlet, useMatches, useNavigation } from "react-router";
 import { useEffect, useRef } from "react";
 
 import { signOut } from "../auth/signOut";
-import { ViewerDocument } from "../gql/graphql";
+import { ViewerDocument } from "../gql/app/graphql";
 import { BoardUpdates } from "../screens/board/BoardUpdates";
 import { InboxUpdates } from "../screens/inbox/InboxUpdates";
 import { ViewerZone } from "../time/ViewerZone";

@@ -4,9 +4,14 @@ import { createBrowserRouter, Navigate } from "react-router";
 import { RequireSession } from "../auth/RequireSession";
 import { NoSuchPage } from "./NoSuchPage";
 import { RouteError } from "./RouteError";
+import { Shell } from "./Shell";
 import { PageLoading } from "../components/PageLoading";
+import { InboxScreen } from "../screens/inbox/InboxScreen";
 
-/** The addresses of the application. The server serves the page at each of them: see app/http/web_app.py. */
+/**
+ * The addresses of the application. The server serves the page at each of them: see app/http/web_app.py. The inbox comes
+ * with the first load; the other screens are loaded when somebody opens them.
+ */
 export const router = createBrowserRouter([
   {
     errorElement: <RouteError />,
@@ -33,15 +38,12 @@ export const router = createBrowserRouter([
         element: <RequireSession />,
         children: [
           {
-            lazy: async () => ({ Component: (await import("./Shell")).Shell }),
+            element: <Shell />,
             children: [
               {
                 errorElement: <RouteError />,
                 children: [
-                  {
-                    path: "inbox",
-                    lazy: async () => ({ Component: (await import("../screens/inbox/InboxScreen")).InboxScreen }),
-                  },
+                  { path: "inbox", element: <InboxScreen /> },
                   {
                     path: "board",
                     lazy: async () => ({ Component: (await import("../screens/board/BoardScreen")).BoardScreen }),

@@ -1,4 +1,4 @@
-import type { InboxLeadFragment } from "../gql/graphql";
+import type { InboxLeadFragment } from "../gql/inbox/graphql";
 
 const price = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 

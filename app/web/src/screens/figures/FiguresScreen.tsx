@@ -8,7 +8,7 @@ import { EmptyState } from "../../components/EmptyState";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { PageTitle } from "../../components/PageTitle";
-import { FiguresDocument, type FiguresFragment } from "../../gql/graphql";
+import { FiguresDocument, type FiguresFragment } from "../../gql/figures/graphql";
 import { formatDay } from "../../time/format";
 import { useZone } from "../../time/zone";
 import { type FigureRow, FiguresTable } from "./FiguresTable";

@@ -7,7 +7,7 @@ import { EmptyState } from "../../components/EmptyState";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { PageTitle } from "../../components/PageTitle";
-import { LeadDocument, type LeadDetailsFragment } from "../../gql/graphql";
+import { LeadDocument, type LeadDetailsFragment } from "../../gql/lead/graphql";
 import { LeadStatusBadge } from "../board/LeadStatusBadge";
 import { Enquiry } from "../../components/Enquiry";
 import { nameOf } from "../../components/enquiryWords";

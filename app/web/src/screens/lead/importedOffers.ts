@@ -1,4 +1,4 @@
-import type { LeadDetailsFragment, TimelineOfferFragment } from "../../gql/graphql";
+import type { LeadDetailsFragment, TimelineOfferFragment } from "../../gql/lead/graphql";
 
 /** The offers of a lead that no rollout made: they were imported. The first to come due is first. */
 export function importedOffersOf({ rollouts, offers }: LeadDetailsFragment): TimelineOfferFragment[] {

@@ -3,7 +3,7 @@ import { Button, Group, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 
 import { describeError } from "../../api/errors";
-import { CreateSourceDocument, RoutesDocument } from "../../gql/graphql";
+import { CreateSourceDocument, RoutesDocument } from "../../gql/teams/graphql";
 
 /** Adds a lead source. */
 export function SourceForm() {
