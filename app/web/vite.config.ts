@@ -1,6 +1,7 @@
 import react from "@vitejs/plugin-react";
-import { defineConfig, type Plugin } from "vite";
+import { defineConfig, type Plugin, type Rollup } from "vite";
 import { compression, defineAlgorithm } from "vite-plugin-compression2";
+import { readFileSync } from "node:fs";
 import { constants } from "node:zlib";
 
 const SERVER = process.env["API_SERVER"] ?? "http://127.0.0.1:8000";
@@ -12,25 +13,54 @@ const STEPS: Record<string, RegExp> = {
   router: /node_modules\/react-router\//,
 };
 
+/** The files of the steps, and what they import. */
+function firstLoad(bundle: Rollup.OutputBundle): Set<string> {
+  const chunks = Object.values(bundle).filter((file) => file.type === "chunk");
+  const names = new Set(chunks.filter(({ isEntry }) => isEntry).flatMap(({ dynamicImports }) => dynamicImports));
+  for (const name of names) {
+    const chunk = bundle[name];
+    if (chunk?.type === "chunk" && !chunk.isEntry) chunk.imports.forEach((imported) => names.add(imported));
+  }
+  chunks.filter(({ isEntry }) => isEntry).forEach(({ fileName }) => names.delete(fileName));
+  return names;
+}
+
 /** Makes the page load all scripts of the first load at once, and not each when the one before asks for it. */
 function preloadSteps(): Plugin {
   return {
     name: "preload-steps",
     transformIndexHtml: {
       order: "post",
-      handler: (_html, { bundle = {} }) => {
-        const chunks = Object.values(bundle).filter((file) => file.type === "chunk");
-        const first = new Set(chunks.filter(({ isEntry }) => isEntry).flatMap(({ dynamicImports }) => dynamicImports));
-        for (const name of first) {
-          const chunk = bundle[name];
-          if (chunk?.type === "chunk") chunk.imports.forEach((imported) => first.add(imported));
-        }
-        return [...first].map((name) => ({
+      handler: (_html, { bundle = {} }) =>
+        [...firstLoad(bundle)].map((name) => ({
           tag: "link",
           attrs: { rel: "modulepreload", crossorigin: true, href: `/${name}` },
           injectTo: "head" as const,
-        }));
-      },
+        })),
+    },
+  };
+}
+
+/** Refuses a build in which a component of Mantine has no styles. */
+function checkStyles(): Plugin {
+  const read = (name: string) => readFileSync(new URL(`src/app/${name}`, import.meta.url), "utf8");
+  return {
+    name: "check-styles",
+    generateBundle(_options, bundle) {
+      const [first, others] = [read("firstStyles.css"), read("otherStyles.css")];
+      const chunks = Object.values(bundle).filter((file) => file.type === "chunk");
+      const isFirst = firstLoad(bundle);
+      for (const { fileName, moduleIds } of chunks) {
+        const known = isFirst.has(fileName) ? first : first + others;
+        for (const id of moduleIds) {
+          const name = /@mantine\/core\/.*\/(\w+)\.module\.css/.exec(id)?.[1];
+          if (name && !known.includes(`/${name}.css"`)) {
+            this.error(
+              `Import @mantine/core/styles/${name}.css in ${known === first ? "firstStyles" : "otherStyles"}.css.`,
+            );
+          }
+        }
+      }
     },
   };
 }
@@ -39,6 +69,7 @@ export default defineConfig({
   plugins: [
     react(),
     preloadSteps(),
+    checkStyles(),
     compression({
       include: /\.(js|css|svg|json)$/,
       threshold: 500,

@@ -1,16 +1,16 @@
-import "@mantine/core/styles.css";
-import "@mantine/notifications/styles.css";
+import "./app/firstStyles.css";
 import "./app/global.css";
 
 /**
- * Starts the application in steps: the browser paints the header of the page first, and can react to a touch between
- * the steps. All scripts as one step keep the processor of a phone busy for half a second. vite.config.ts makes a file
- * of each step, which the page loads at once.
+ * Starts the application in steps: the browser paints the header of the page first, and between the steps it can react
+ * to a touch. All at once would keep the processor of a phone busy for half a second. The page loads the scripts of all
+ * steps at the same time: see vite.config.ts.
  */
 async function start(): Promise<void> {
   await painted();
   await import("react-dom/client");
-  await import("./api/client");
+  await import("./app/preload");
+  await import("./app/Shell");
   await import("./app/start");
 }
 

@@ -31,11 +31,9 @@ const SCREENS = [
 /** The frame of every screen: a side bar on wide screens, and a bar at the bottom on phones. */
 export function Shell() {
   const main = useFocusOnNavigation();
-  const { data } = useQuery(ViewerDocument);
   return (
     <>
-      {data && <InboxUpdates viewerId={data.me.id} />}
-      {data && <BoardUpdates viewerId={data.me.id} />}
+      <Updates />
       <a className="skip-link" href="#main">
         Skip to the content
       </a>
@@ -84,6 +82,18 @@ export function Shell() {
           </nav>
         </AppShell.Footer>
       </AppShell>
+    </>
+  );
+}
+
+/** A component of its own: the frame need not be rendered again when the viewer is known. */
+function Updates() {
+  const { data } = useQuery(ViewerDocument);
+  if (!data) return null;
+  return (
+    <>
+      <InboxUpdates viewerId={data.me.id} />
+      <BoardUpdates viewerId={data.me.id} />
     </>
   );
 }

@@ -1,3 +1,5 @@
+import "../../app/otherStyles.css";
+
 import { skipToken, useQuery } from "@apollo/client/react";
 import { Button, Group, Select, Stack, Text } from "@mantine/core";
 import { useMemo } from "react";

@@ -1,3 +1,5 @@
+import "../../app/otherStyles.css";
+
 import { useQuery } from "@apollo/client/react";
 import { Anchor, Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { Link, useLocation, useParams } from "react-router";

@@ -1,3 +1,5 @@
+import "../../app/otherStyles.css";
+
 import { useQuery } from "@apollo/client/react";
 import { Divider, Paper, SimpleGrid, Stack, Title } from "@mantine/core";
 

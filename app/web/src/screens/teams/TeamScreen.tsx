@@ -1,3 +1,5 @@
+import "../../app/otherStyles.css";
+
 import { useApolloClient, useQuery } from "@apollo/client/react";
 import { Anchor, Tabs, Text } from "@mantine/core";
 import { Link, useParams, useSearchParams } from "react-router";

@@ -1,3 +1,5 @@
+import "../../app/otherStyles.css";
+
 import { useApolloClient, useQuery } from "@apollo/client/react";
 import { Tabs } from "@mantine/core";
 import { useSearchParams } from "react-router";
