@@ -34,7 +34,7 @@ function preloadSteps(): Plugin {
       handler: (_html, { bundle = {} }) =>
         [...firstLoad(bundle)].map((name) => ({
           tag: "link",
-          attrs: { rel: "modulepreload", crossorigin: true, href: `/${name}` },
+          attrs: { rel: "modulepreload", crossorigin: true, href: `/${name}`, fetchpriority: "low" },
           injectTo: "head" as const,
         })),
     },

@@ -8,8 +8,9 @@ import "./app/global.css";
  */
 async function start(): Promise<void> {
   await painted();
-  await import("react-dom/client");
+  await import("./api/client");
   await import("./app/preload");
+  await import("react-dom/client");
   await import("./app/Shell");
   await import("./app/start");
 }

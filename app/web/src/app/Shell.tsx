@@ -10,7 +10,7 @@ import {
   IconUsersGroup,
 } from "@tabler/icons-react";
 import { NavLink, Outlet, useMatches, useNavigation } from "react-router";
-import { useEffect, useRef } from "react";
+import { useDeferredValue, useEffect, useRef } from "react";
 
 import { signOut } from "../auth/signOut";
 import { ViewerDocument } from "../gql/app/graphql";
@@ -86,14 +86,15 @@ export function Shell() {
   );
 }
 
-/** A component of its own: the frame need not be rendered again when the viewer is known. */
+/** Opens the live connection when the viewer is known, and after what is on the screen is rendered. */
 function Updates() {
   const { data } = useQuery(ViewerDocument);
-  if (!data) return null;
+  const viewerId = useDeferredValue(data?.me.id, undefined);
+  if (!viewerId) return null;
   return (
     <>
-      <InboxUpdates viewerId={data.me.id} />
-      <BoardUpdates viewerId={data.me.id} />
+      <InboxUpdates viewerId={viewerId} />
+      <BoardUpdates viewerId={viewerId} />
     </>
   );
 }

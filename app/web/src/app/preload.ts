@@ -7,6 +7,7 @@ import { InboxDocument } from "../gql/inbox/graphql";
 async function preload(): Promise<void> {
   if (!currentSession()) return;
   const { data } = await client.query({ query: ViewerDocument });
+  await new Promise((resolve) => setTimeout(resolve)); // the browser can react to a touch in between
   if (data && ["/", "/inbox"].includes(window.location.pathname)) {
     await client.query({ query: InboxDocument, variables: { me: data.me.id } });
   }
