@@ -6,11 +6,11 @@ import { constants } from "node:zlib";
 
 const SERVER = process.env["API_SERVER"] ?? "http://127.0.0.1:8000";
 
-/** The libraries that src/main.ts starts one after the other. */
-const STEPS: Record<string, RegExp> = {
-  react: /node_modules\/(react|react-dom|scheduler)\//,
-  apollo: /node_modules\/(@apollo|@wry|graphql|graphql-sse|graphql-ws|optimism|rxjs|tslib)\//,
-  router: /node_modules\/react-router\//,
+/** Files of the first load. With few of them, all are loaded at once over the six connections that HTTP/1.1 has. */
+const CHUNKS: Record<string, RegExp> = {
+  react: /node_modules\/(react|react-dom|react-router|scheduler)\//,
+  data: /node_modules\/(@apollo|@wry|graphql|graphql-sse|graphql-ws|optimism|rxjs|tslib)\/|src\/app\/(configuration|preload)/,
+  helper: /vite\/preload-helper/, // which the entry needs: without a file of its own, all of `data` would come with it
 };
 
 /** The files of the steps, and what they import. */
@@ -89,7 +89,7 @@ export default defineConfig({
     rollupOptions: {
       output: {
         experimentalMinChunkSize: 20_000,
-        manualChunks: (id) => Object.keys(STEPS).find((name) => STEPS[name]?.test(id)),
+        manualChunks: (id) => Object.keys(CHUNKS).find((name) => CHUNKS[name]?.test(id)),
       },
     },
     modulePreload: { polyfill: false },

@@ -8,17 +8,23 @@ import "./app/global.css";
  */
 async function start(): Promise<void> {
   await painted();
-  await import("./api/client");
-  await import("./app/preload");
   await import("react-dom/client");
+  const { preload } = await import("./app/preload");
+  await pause();
+  void preload();
   await import("./app/Shell");
   await import("./app/start");
 }
 
 /** Resolves when the page was painted; at once in a tab in the background, which is not painted. */
-function painted(): Promise<void> {
-  if (document.hidden) return Promise.resolve();
-  return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+async function painted(): Promise<void> {
+  if (document.hidden) return;
+  await new Promise(requestAnimationFrame);
+  await pause();
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }
 
 void start();

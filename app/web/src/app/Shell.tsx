@@ -9,16 +9,18 @@ import {
   IconSettings,
   IconUsersGroup,
 } from "@tabler/icons-react";
-import { NavLink, Outlet, useMatches, useNavigation } from "react-router";
+import { NavLink, Outlet, useLocation } from "react-router";
 import { useDeferredValue, useEffect, useRef } from "react";
 
 import { signOut } from "../auth/signOut";
 import { ViewerDocument } from "../gql/app/graphql";
+import { PageLoading } from "../components/PageLoading";
 import { BoardUpdates } from "../screens/board/BoardUpdates";
 import { InboxUpdates } from "../screens/inbox/InboxUpdates";
 import { ViewerZone } from "../time/ViewerZone";
 import { ColorSchemeToggle } from "./ColorSchemeToggle";
 import { ConnectionBanner } from "./ConnectionBanner";
+import { ScreenBoundary } from "./ScreenBoundary";
 
 const SCREENS = [
   { to: "/inbox", label: "Inbox", icon: IconInbox },
@@ -68,7 +70,9 @@ export function Shell() {
         <AppShell.Main id="main" tabIndex={-1} ref={main}>
           <ConnectionBanner />
           <ViewerZone>
-            <Outlet />
+            <ScreenBoundary loading={<PageLoading />}>
+              <Outlet />
+            </ScreenBoundary>
           </ViewerZone>
         </AppShell.Main>
         <AppShell.Footer hiddenFrom="sm">
@@ -131,12 +135,10 @@ function AccountMenu() {
 function useFocusOnNavigation() {
   const main = useRef<HTMLElement>(null);
   const previous = useRef<string | undefined>(undefined);
-  const idle = useNavigation().state === "idle";
-  const path = useMatches().at(-1)?.pathname;
+  const { pathname } = useLocation();
   useEffect(() => {
-    if (!idle) return;
-    if (previous.current !== undefined && previous.current !== path) main.current?.focus({ preventScroll: true });
-    previous.current = path;
-  }, [idle, path]);
+    if (previous.current !== undefined && previous.current !== pathname) main.current?.focus({ preventScroll: true });
+    previous.current = pathname;
+  }, [pathname]);
   return main;
 }

@@ -2,13 +2,12 @@ import { ApolloProvider } from "@apollo/client/react";
 import { MantineProvider } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
 import { setNonce } from "get-nonce";
-import { startTransition, StrictMode } from "react";
+import { startTransition, StrictMode, useDeferredValue } from "react";
 import { createRoot } from "react-dom/client";
-import { RouterProvider } from "react-router/dom";
 
 import { client } from "../api/client";
 import { configuration } from "./configuration";
-import { router } from "./router";
+import { Router } from "./router";
 import { accessibleColors, theme } from "./theme";
 
 setNonce(configuration.styleNonce); // for the library that locks scrolling below dialogs
@@ -27,11 +26,17 @@ startTransition(() => {
         defaultColorScheme="auto"
         getStyleNonce={() => configuration.styleNonce}
       >
-        <Notifications position="top-center" />
+        <LaterNotifications />
         <ApolloProvider client={client}>
-          <RouterProvider router={router} />
+          <Router />
         </ApolloProvider>
       </MantineProvider>
     </StrictMode>,
   );
 });
+
+/** There are none yet: their places are rendered after the screen. */
+function LaterNotifications() {
+  const isLater = useDeferredValue(true, false);
+  return isLater && <Notifications position="top-center" />;
+}
