@@ -13,26 +13,25 @@ const CHUNKS: Record<string, RegExp> = {
   helper: /vite\/preload-helper/, // which the entry needs: without a file of its own, all of `data` would come with it
 };
 
-/** The files of the steps, and what they import. */
-function firstLoad(bundle: Rollup.OutputBundle): Set<string> {
+/** The files of the steps in src/main.ts, and what they import. */
+function stepFiles(bundle: Rollup.OutputBundle): Set<string> {
   const chunks = Object.values(bundle).filter((file) => file.type === "chunk");
-  const names = new Set(chunks.filter(({ isEntry }) => isEntry).flatMap(({ dynamicImports }) => dynamicImports));
-  for (const name of names) {
-    const chunk = bundle[name];
-    if (chunk?.type === "chunk" && !chunk.isEntry) chunk.imports.forEach((imported) => names.add(imported));
-  }
-  chunks.filter(({ isEntry }) => isEntry).forEach(({ fileName }) => names.delete(fileName));
+  const entries = chunks.filter(({ isEntry }) => isEntry);
+  const names = new Set(entries.flatMap(({ dynamicImports }) => dynamicImports));
+  for (const name of names)
+    chunks.find(({ fileName }) => fileName === name)?.imports.forEach((each) => names.add(each));
+  for (const { fileName, imports } of entries) [fileName, ...imports].forEach((each) => names.delete(each));
   return names;
 }
 
-/** Makes the page load all scripts of the first load at once, and not each when the one before asks for it. */
+/** Makes the page load the files of all steps at once, after the styles, which are needed for the first paint. */
 function preloadSteps(): Plugin {
   return {
     name: "preload-steps",
     transformIndexHtml: {
       order: "post",
       handler: (_html, { bundle = {} }) =>
-        [...firstLoad(bundle)].map((name) => ({
+        [...stepFiles(bundle)].map((name) => ({
           tag: "link",
           attrs: { rel: "modulepreload", crossorigin: true, href: `/${name}`, fetchpriority: "low" },
           injectTo: "head" as const,
@@ -49,9 +48,9 @@ function checkStyles(): Plugin {
     generateBundle(_options, bundle) {
       const [first, others] = [read("firstStyles.css"), read("otherStyles.css")];
       const chunks = Object.values(bundle).filter((file) => file.type === "chunk");
-      const isFirst = firstLoad(bundle);
+      const steps = stepFiles(bundle);
       for (const { fileName, moduleIds } of chunks) {
-        const known = isFirst.has(fileName) ? first : first + others;
+        const known = steps.has(fileName) ? first : first + others;
         for (const id of moduleIds) {
           const name = /@mantine\/core\/.*\/(\w+)\.module\.css/.exec(id)?.[1];
           if (name && !known.includes(`/${name}.css"`)) {
