@@ -5,7 +5,7 @@ import type { FormattedExecutionResult } from "graphql";
 import { print } from "graphql";
 import { createClient as createStreams, NetworkError } from "graphql-sse";
 import { type Client, CloseCode, createClient as createSockets } from "graphql-ws";
-import { concat, defer, map, Observable, retry, throwError } from "rxjs";
+import { asyncScheduler, concat, defer, map, Observable, retry, subscribeOn, throwError } from "rxjs";
 
 import { currentToken, renewToken } from "../auth/session";
 import { backoff, LONGEST_WAIT, waitOrOnline } from "./backoff";
@@ -95,7 +95,8 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
           results,
           throwError(() => ENDED),
         );
-      }).pipe(map(withoutErrors), retry({ delay: recover })),
+        // Not within the task that renders the screen, which is long enough.
+      }).pipe(map(withoutErrors), retry({ delay: recover }), subscribeOn(asyncScheduler)),
     ),
     disconnect: sockets.end,
   };

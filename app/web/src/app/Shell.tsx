@@ -9,16 +9,18 @@ import {
   IconSettings,
   IconUsersGroup,
 } from "@tabler/icons-react";
-import { NavLink, Outlet, useMatches, useNavigation } from "react-router";
-import { useEffect, useRef } from "react";
+import { NavLink, Outlet, useLocation } from "react-router";
+import { useDeferredValue, useEffect, useRef } from "react";
 
 import { signOut } from "../auth/signOut";
-import { ViewerDocument } from "../gql/graphql";
+import { ViewerDocument } from "../gql/app/graphql";
+import { PageLoading } from "../components/PageLoading";
 import { BoardUpdates } from "../screens/board/BoardUpdates";
 import { InboxUpdates } from "../screens/inbox/InboxUpdates";
 import { ViewerZone } from "../time/ViewerZone";
 import { ColorSchemeToggle } from "./ColorSchemeToggle";
 import { ConnectionBanner } from "./ConnectionBanner";
+import { ScreenBoundary } from "./ScreenBoundary";
 
 const SCREENS = [
   { to: "/inbox", label: "Inbox", icon: IconInbox },
@@ -31,11 +33,9 @@ const SCREENS = [
 /** The frame of every screen: a side bar on wide screens, and a bar at the bottom on phones. */
 export function Shell() {
   const main = useFocusOnNavigation();
-  const { data } = useQuery(ViewerDocument);
   return (
     <>
-      {data && <InboxUpdates viewerId={data.me.id} />}
-      {data && <BoardUpdates viewerId={data.me.id} />}
+      <Updates />
       <a className="skip-link" href="#main">
         Skip to the content
       </a>
@@ -72,7 +72,9 @@ export function Shell() {
           <Box maw="80rem" mx="auto">
             <ConnectionBanner />
             <ViewerZone>
-              <Outlet />
+              <ScreenBoundary loading={<PageLoading />}>
+                <Outlet />
+              </ScreenBoundary>
             </ViewerZone>
           </Box>
         </AppShell.Main>
@@ -87,6 +89,19 @@ export function Shell() {
           </nav>
         </AppShell.Footer>
       </AppShell>
+    </>
+  );
+}
+
+/** Opens the live connection when the viewer is known, and after what is on the screen is rendered. */
+function Updates() {
+  const { data } = useQuery(ViewerDocument);
+  const viewerId = useDeferredValue(data?.me.id, undefined);
+  if (!viewerId) return null;
+  return (
+    <>
+      <InboxUpdates viewerId={viewerId} />
+      <BoardUpdates viewerId={viewerId} />
     </>
   );
 }
@@ -123,12 +138,10 @@ function AccountMenu() {
 function useFocusOnNavigation() {
   const main = useRef<HTMLElement>(null);
   const previous = useRef<string | undefined>(undefined);
-  const idle = useNavigation().state === "idle";
-  const path = useMatches().at(-1)?.pathname;
+  const { pathname } = useLocation();
   useEffect(() => {
-    if (!idle) return;
-    if (previous.current !== undefined && previous.current !== path) main.current?.focus({ preventScroll: true });
-    previous.current = path;
-  }, [idle, path]);
+    if (previous.current !== undefined && previous.current !== pathname) main.current?.focus({ preventScroll: true });
+    previous.current = pathname;
+  }, [pathname]);
   return main;
 }

@@ -29,14 +29,15 @@ export function noteAccepted(): void {
   store();
 }
 
+export function currentSession(): Session | null {
+  return session;
+}
+
 export function useSession(): Session | null {
-  return useSyncExternalStore(
-    (listener) => {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    () => session,
-  );
+  return useSyncExternalStore((listener) => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }, currentSession);
 }
 
 /** Calls a function when a session ends: signed out here or in another tab, or refused by the server. */

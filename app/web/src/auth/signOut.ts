@@ -1,6 +1,6 @@
 import { client } from "../api/client";
 import { configuration } from "../app/configuration";
-import { ViewerDocument } from "../gql/graphql";
+import { ViewerDocument } from "../gql/app/graphql";
 import { setSession } from "./session";
 
 /** Tells the other tabs of this browser who has signed out. Other people stay signed in there. */

@@ -1,7 +1,7 @@
 import { Badge, Group, Spoiler, Stack, Text, Title } from "@mantine/core";
 
 import { RelativeTime } from "../time/RelativeTime";
-import type { InboxLeadFragment } from "../gql/graphql";
+import type { InboxLeadFragment } from "../gql/inbox/graphql";
 import { nameOf, priceOf, titleOf } from "./enquiryWords";
 
 /** What is known of an enquiry, the most important first. */

@@ -1,4 +1,4 @@
-import type { InboxLeadFragment } from "../gql/graphql";
+import type { InboxLeadFragment } from "../gql/inbox/graphql";
 import { LOCALE } from "../time/locale";
 
 const price = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });

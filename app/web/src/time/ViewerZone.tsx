@@ -1,7 +1,7 @@
 import { useQuery } from "@apollo/client/react";
 import type { ReactNode } from "react";
 
-import { ViewerDocument } from "../gql/graphql";
+import { ViewerDocument } from "../gql/app/graphql";
 import { DEVICE_ZONE, knownZone, Zone } from "./zone";
 
 /** Gives its children the viewer's time zone. If it cannot be read, it is the zone of this device. */

@@ -3,7 +3,7 @@ import { useDebouncedCallback } from "@mantine/hooks";
 import { IconFilter, IconSearch } from "@tabler/icons-react";
 import { useState } from "react";
 
-import type { BoardQuery } from "../../gql/graphql";
+import type { BoardQuery } from "../../gql/board/graphql";
 import { activeFilters, type BoardView, isFiltered, SORTS } from "./boardView";
 import { type LeadStatus, STATUSES } from "./leadStatus";
 

@@ -1,3 +1,5 @@
+import "../../app/otherStyles.css";
+
 import { useApolloClient, useReactiveVar } from "@apollo/client/react";
 import { Box, Button, Group, Pagination, Text } from "@mantine/core";
 import { useSearchParams } from "react-router";

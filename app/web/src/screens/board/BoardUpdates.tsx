@@ -1,6 +1,6 @@
 import { useSubscription } from "@apollo/client/react";
 
-import { BoardChangedDocument } from "../../gql/graphql";
+import { BoardChangedDocument } from "../../gql/board/graphql";
 import { noteStaleLead } from "../lead/staleLeads";
 import { noteStatus } from "./changedStatuses";
 import { noteNewLead } from "./newLeads";

@@ -1,7 +1,7 @@
 import { Anchor, Group, Paper, Stack, Text } from "@mantine/core";
 import { Link } from "react-router";
 
-import type { BoardLeadFragment } from "../../gql/graphql";
+import type { BoardLeadFragment } from "../../gql/board/graphql";
 import { RelativeTime } from "../../time/RelativeTime";
 import { labelOf, nameOf, priceOf, titleOf } from "../../components/enquiryWords";
 import { LeadStatusBadge } from "./LeadStatusBadge";

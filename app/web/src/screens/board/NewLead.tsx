@@ -3,7 +3,7 @@ import { IconPlus } from "@tabler/icons-react";
 import { useState } from "react";
 
 import { Dialog } from "../../components/Dialog";
-import type { BoardQuery } from "../../gql/graphql";
+import type { BoardQuery } from "../../gql/board/graphql";
 import { NewLeadForm } from "./NewLeadForm";
 
 /** A button that opens the form for an enquiry. */

@@ -5,7 +5,7 @@ import { useState } from "react";
 import { useNavigate } from "react-router";
 
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { type BoardQuery, CreateLeadDocument } from "../../gql/graphql";
+import { type BoardQuery, CreateLeadDocument } from "../../gql/board/graphql";
 import { fieldErrors } from "../settings/fieldErrors";
 import { BY_ZIPCODE, inputOf, missingFrom, MYSELF, NO_VALUES, REFUSED } from "./newLeadInput";
 import { noteCreatedLead } from "./newLeads";

@@ -1,4 +1,4 @@
-import type { BoardQueryVariables, ContactWhere, LeadSort } from "../../gql/graphql";
+import type { BoardQueryVariables, ContactWhere, LeadSort } from "../../gql/board/graphql";
 import { type LeadStatus, STATUSES } from "./leadStatus";
 
 export const PAGE_SIZE = 25;

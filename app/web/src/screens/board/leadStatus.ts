@@ -1,4 +1,4 @@
-import type { BoardLeadFragment, LeadWhere } from "../../gql/graphql";
+import type { BoardLeadFragment, LeadWhere } from "../../gql/board/graphql";
 
 /** What the status of a lead depends on. */
 export type StatusFields = Pick<BoardLeadFragment, "claimedBy" | "rolloutTeam" | "nextStep" | "openOffers">;

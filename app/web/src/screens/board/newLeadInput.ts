@@ -1,4 +1,4 @@
-import type { CreateLeadInput } from "../../gql/graphql";
+import type { CreateLeadInput } from "../../gql/board/graphql";
 
 /** Where a new lead goes: nowhere, to the team of its ZIP code, or to the team with this id. */
 export const MYSELF = "myself";

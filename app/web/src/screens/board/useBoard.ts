@@ -1,6 +1,7 @@
 import { useQuery } from "@apollo/client/react";
 
-import { BoardDocument, ViewerDocument, type BoardQuery } from "../../gql/graphql";
+import { ViewerDocument } from "../../gql/app/graphql";
+import { BoardDocument, type BoardQuery } from "../../gql/board/graphql";
 import { type BoardView, variablesOf } from "./boardView";
 
 export interface Board {

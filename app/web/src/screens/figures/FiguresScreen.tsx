@@ -1,3 +1,5 @@
+import "../../app/otherStyles.css";
+
 import { skipToken, useQuery } from "@apollo/client/react";
 import { Button, Group, Select, Stack, Text } from "@mantine/core";
 import { useMemo } from "react";
@@ -8,7 +10,7 @@ import { EmptyState } from "../../components/EmptyState";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { PageTitle } from "../../components/PageTitle";
-import { FiguresDocument, type FiguresFragment } from "../../gql/graphql";
+import { FiguresDocument, type FiguresFragment } from "../../gql/figures/graphql";
 import { formatDay } from "../../time/format";
 import { useZone } from "../../time/zone";
 import { type FigureRow, FiguresTable } from "./FiguresTable";

@@ -1,4 +1,4 @@
-import type { FigureGroup } from "../../gql/graphql";
+import type { FigureGroup } from "../../gql/figures/graphql";
 import { hourOfDay, monthBegin } from "../../time/local";
 
 export const SPANS = [

@@ -3,7 +3,7 @@ import { Anchor, Button, Group, Menu, Paper, Text } from "@mantine/core";
 import { Link } from "react-router";
 
 import { attempt } from "../../api/attempt";
-import { ComeBackDocument, GoAwayDocument, type InboxQuery } from "../../gql/graphql";
+import { ComeBackDocument, GoAwayDocument, type InboxQuery } from "../../gql/inbox/graphql";
 import { formatClock } from "../../time/format";
 import { hourOfDay } from "../../time/local";
 import { Moment } from "../../time/Moment";

@@ -2,7 +2,7 @@ import { Group, Paper, Stack, Text } from "@mantine/core";
 
 import { ConfirmButton } from "../../components/ConfirmButton";
 import { ContactLinks } from "../../components/ContactLinks";
-import type { InboxLeadFragment } from "../../gql/graphql";
+import type { InboxLeadFragment } from "../../gql/inbox/graphql";
 import { RelativeTime } from "../../time/RelativeTime";
 import { Enquiry } from "../../components/Enquiry";
 import { labelOf } from "../../components/enquiryWords";

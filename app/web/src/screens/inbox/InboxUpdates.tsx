@@ -1,7 +1,7 @@
 import { useSubscription } from "@apollo/client/react";
 import { notifications } from "@mantine/notifications";
 
-import { InboxChangedDocument } from "../../gql/graphql";
+import { InboxChangedDocument } from "../../gql/inbox/graphql";
 import { nameOf, titleOf } from "../../components/enquiryWords";
 import { place } from "./inboxLists";
 

@@ -1,7 +1,7 @@
 import { Button, Group, Paper, Stack, Text } from "@mantine/core";
 
 import { ConfirmButton } from "../../components/ConfirmButton";
-import type { InboxOfferFragment } from "../../gql/graphql";
+import type { InboxOfferFragment } from "../../gql/inbox/graphql";
 import { Countdown } from "../../components/Countdown";
 import { Enquiry } from "../../components/Enquiry";
 import { labelOf } from "../../components/enquiryWords";

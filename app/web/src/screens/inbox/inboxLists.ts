@@ -1,6 +1,11 @@
 import type { ApolloCache } from "@apollo/client";
 
-import { InboxDocument, type InboxLeadFragment, type InboxOfferFragment, type InboxQuery } from "../../gql/graphql";
+import {
+  InboxDocument,
+  type InboxLeadFragment,
+  type InboxOfferFragment,
+  type InboxQuery,
+} from "../../gql/inbox/graphql";
 
 /** What the lists of the inbox show of the cached ones: a change of an offer or a lead moves it at once. */
 export interface InboxLists {

@@ -1,7 +1,8 @@
 import { useQuery } from "@apollo/client/react";
-import { useEffect, useMemo } from "react";
+import { useDeferredValue, useEffect, useMemo } from "react";
 
-import { ViewerDocument, InboxDocument, type InboxQuery } from "../../gql/graphql";
+import { ViewerDocument } from "../../gql/app/graphql";
+import { InboxDocument, type InboxQuery } from "../../gql/inbox/graphql";
 import { type InboxLists, listsOf } from "./inboxLists";
 
 const AFTER_DUE = 300; // ms
@@ -19,9 +20,10 @@ export function useInbox(): Inbox {
   const viewer = useQuery(ViewerDocument);
   const me = viewer.data?.me.id ?? "";
   const { data, error, refetch } = useQuery(InboxDocument, { variables: { me }, skip: !me });
-  const lists = useMemo(() => data && listsOf(data), [data]);
+  const shown = useDeferredValue(data); // a long list is rendered in slices, between which the browser can react
+  const lists = useMemo(() => shown && listsOf(shown), [shown]);
   useRefetchWhenDue(lists?.upcoming[0]?.notifyAt ?? null, refetch);
-  return { me: data?.me, lists, error: viewer.error ?? error, refetch: viewer.error ? viewer.refetch : refetch };
+  return { me: shown?.me, lists, error: viewer.error ?? error, refetch: viewer.error ? viewer.refetch : refetch };
 }
 
 /** Whether an offer can be claimed is decided by the server's clock, so it is asked when the next one comes due. */

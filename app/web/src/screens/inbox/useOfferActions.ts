@@ -10,7 +10,7 @@ import {
   type InboxLeadFragment,
   type InboxOfferFragment,
   ReleaseHeldLeadDocument,
-} from "../../gql/graphql";
+} from "../../gql/inbox/graphql";
 import { nameOf } from "../../components/enquiryWords";
 import { place } from "./inboxLists";
 

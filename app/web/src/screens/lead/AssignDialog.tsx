@@ -4,7 +4,7 @@ import { useState } from "react";
 
 import { Dialog } from "../../components/Dialog";
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { AssignableUsersDocument } from "../../gql/graphql";
+import { AssignableUsersDocument } from "../../gql/lead/graphql";
 import { nameOf } from "../../components/enquiryWords";
 
 interface AssignDialogProps {

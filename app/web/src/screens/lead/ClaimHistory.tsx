@@ -1,6 +1,6 @@
 import { List, Text } from "@mantine/core";
 
-import type { LeadDetailsFragment } from "../../gql/graphql";
+import type { LeadDetailsFragment } from "../../gql/lead/graphql";
 import { Moment } from "../../time/Moment";
 import { nameOf } from "../../components/enquiryWords";
 import { VIA } from "./words";

@@ -1,6 +1,6 @@
 import { Text } from "@mantine/core";
 
-import type { TimelineOfferFragment } from "../../gql/graphql";
+import type { TimelineOfferFragment } from "../../gql/lead/graphql";
 import { Moment } from "../../time/Moment";
 import { CHANNEL, DELIVERY, failureOf } from "./words";
 

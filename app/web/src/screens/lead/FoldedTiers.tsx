@@ -1,7 +1,7 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
 
-import type { TimelineOfferFragment } from "../../gql/graphql";
+import type { TimelineOfferFragment } from "../../gql/lead/graphql";
 import { OfferTiers } from "./OfferTiers";
 
 const AT_FIRST = 25;

@@ -11,7 +11,7 @@ import {
   type LeadDetailsFragment,
   ReleaseLeadDocument,
   SubmitLeadDocument,
-} from "../../gql/graphql";
+} from "../../gql/lead/graphql";
 import { AssignDialog } from "./AssignDialog";
 import { SubmitDialog } from "./SubmitDialog";
 

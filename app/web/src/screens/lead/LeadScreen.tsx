@@ -1,3 +1,5 @@
+import "../../app/otherStyles.css";
+
 import { useQuery } from "@apollo/client/react";
 import { Anchor, Group, Paper, Stack, Text, Title } from "@mantine/core";
 import { Link, useLocation, useParams } from "react-router";
@@ -7,7 +9,7 @@ import { EmptyState } from "../../components/EmptyState";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { PageTitle } from "../../components/PageTitle";
-import { LeadDocument, type LeadDetailsFragment } from "../../gql/graphql";
+import { LeadDocument, type LeadDetailsFragment } from "../../gql/lead/graphql";
 import { LeadStatusBadge } from "../board/LeadStatusBadge";
 import { Enquiry } from "../../components/Enquiry";
 import { nameOf } from "../../components/enquiryWords";

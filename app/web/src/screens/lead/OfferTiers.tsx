@@ -1,6 +1,6 @@
 import { Badge, Group, Stack, Text } from "@mantine/core";
 
-import type { TimelineOfferFragment } from "../../gql/graphql";
+import type { TimelineOfferFragment } from "../../gql/lead/graphql";
 import { Moment } from "../../time/Moment";
 import { nameOf } from "../../components/enquiryWords";
 import { DeliveryLine } from "./DeliveryLine";

@@ -1,6 +1,6 @@
 import { Paper, Stack, Text, Title } from "@mantine/core";
 
-import type { LeadDetailsFragment } from "../../gql/graphql";
+import type { LeadDetailsFragment } from "../../gql/lead/graphql";
 import { Moment } from "../../time/Moment";
 import { Countdown } from "../../components/Countdown";
 import { LOCALE } from "../../time/locale";

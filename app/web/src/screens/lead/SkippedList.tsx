@@ -1,6 +1,6 @@
 import { Stack, Text } from "@mantine/core";
 
-import type { LeadSkippedFragment } from "../../gql/graphql";
+import type { LeadSkippedFragment } from "../../gql/lead/graphql";
 import { nameOf } from "../../components/enquiryWords";
 import { SKIPPED } from "./words";
 

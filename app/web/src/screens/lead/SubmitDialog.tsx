@@ -4,7 +4,7 @@ import { Button, List, Stack, Text, Title } from "@mantine/core";
 import { Dialog } from "../../components/Dialog";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
-import { type PlannedRowFragment, SubmitPreviewDocument } from "../../gql/graphql";
+import { type PlannedRowFragment, SubmitPreviewDocument } from "../../gql/lead/graphql";
 import { Moment } from "../../time/Moment";
 import { nameOf } from "../../components/enquiryWords";
 import { SkippedList } from "./SkippedList";

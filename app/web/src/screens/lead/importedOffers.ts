@@ -1,4 +1,4 @@
-import type { LeadDetailsFragment, TimelineOfferFragment } from "../../gql/graphql";
+import type { LeadDetailsFragment, TimelineOfferFragment } from "../../gql/lead/graphql";
 
 interface ImportedOffers {
   offers: TimelineOfferFragment[];

@@ -1,4 +1,4 @@
-import type { InboxLeadFragment } from "../../gql/graphql";
+import type { InboxLeadFragment } from "../../gql/inbox/graphql";
 import { nameOf } from "../../components/enquiryWords";
 
 /** What the lead is and whose, such as "Seller · Radia Perlman". */

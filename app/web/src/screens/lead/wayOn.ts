@@ -1,4 +1,4 @@
-import type { LeadDetailsFragment } from "../../gql/graphql";
+import type { LeadDetailsFragment } from "../../gql/lead/graphql";
 import { statusOf } from "../board/leadStatus";
 import { LOCALE } from "../../time/locale";
 

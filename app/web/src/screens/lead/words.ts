@@ -1,4 +1,4 @@
-import type { Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus, SkipReason } from "../../gql/graphql";
+import type { Channel, ClaimedVia, DeliveryStatus, LeadOfferStatus, SkipReason } from "../../gql/lead/graphql";
 
 export const OFFER: Record<LeadOfferStatus, { label: string; color: string }> = {
   SCHEDULED: { label: "Scheduled", color: "gray" },

@@ -4,7 +4,7 @@ import { type SyntheticEvent, useState } from "react";
 
 import { invalidFields } from "../../api/errors";
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { EndMyAbsenceDocument, type MySettingsFragment, SetMyAbsenceDocument } from "../../gql/graphql";
+import { EndMyAbsenceDocument, type MySettingsFragment, SetMyAbsenceDocument } from "../../gql/settings/graphql";
 import { parseLocal } from "../../time/local";
 import { Moment } from "../../time/Moment";
 import { useZone } from "../../time/zone";

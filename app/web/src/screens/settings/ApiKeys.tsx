@@ -5,7 +5,7 @@ import { useState } from "react";
 import { ConfirmDialog } from "../../components/ConfirmDialog";
 import { EmptyState } from "../../components/EmptyState";
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { type ListedApiKeyFragment, RevokeKeyDocument, SettingsDocument } from "../../gql/graphql";
+import { type ListedApiKeyFragment, RevokeKeyDocument, SettingsDocument } from "../../gql/settings/graphql";
 import { formatDay } from "../../time/format";
 import { Moment } from "../../time/Moment";
 import { CreateKeyDialog, type Source } from "./CreateKeyDialog";

@@ -6,7 +6,7 @@ import { useState } from "react";
 import { codeOf } from "../../api/errors";
 import { Dialog } from "../../components/Dialog";
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { type ApiScope, CreateKeyDocument, SettingsDocument } from "../../gql/graphql";
+import { type ApiScope, CreateKeyDocument, SettingsDocument } from "../../gql/settings/graphql";
 import { parseLocal } from "../../time/local";
 import { useZone } from "../../time/zone";
 import { fieldErrors } from "./fieldErrors";

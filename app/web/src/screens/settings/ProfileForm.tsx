@@ -5,7 +5,7 @@ import { notifications } from "@mantine/notifications";
 import { useState } from "react";
 
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { type MySettingsFragment, SaveProfileDocument } from "../../gql/graphql";
+import { type MySettingsFragment, SaveProfileDocument } from "../../gql/settings/graphql";
 import { fieldErrors } from "./fieldErrors";
 
 const REFUSED = {

@@ -3,7 +3,11 @@ import { Button, Group, Stack, Text, TextInput } from "@mantine/core";
 import { type SyntheticEvent, useState } from "react";
 
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { ClearMyQuietHoursDocument, type MySettingsFragment, SetMyQuietHoursDocument } from "../../gql/graphql";
+import {
+  ClearMyQuietHoursDocument,
+  type MySettingsFragment,
+  SetMyQuietHoursDocument,
+} from "../../gql/settings/graphql";
 import { formatClock } from "../../time/format";
 import { fieldErrors } from "./fieldErrors";
 

@@ -1,10 +1,12 @@
+import "../../app/otherStyles.css";
+
 import { useQuery } from "@apollo/client/react";
 import { Divider, Paper, SimpleGrid, Stack, Title } from "@mantine/core";
 
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { PageTitle } from "../../components/PageTitle";
-import { SettingsDocument } from "../../gql/graphql";
+import { SettingsDocument } from "../../gql/settings/graphql";
 import { AbsenceForm } from "./AbsenceForm";
 import { ApiKeys } from "./ApiKeys";
 import { ProfileForm } from "./ProfileForm";

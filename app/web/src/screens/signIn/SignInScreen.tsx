@@ -1,3 +1,5 @@
+import "../../app/otherStyles.css";
+
 import { Anchor, Button, Container, Paper, Stack, Text, Textarea, Title, UnstyledButton } from "@mantine/core";
 import { IconChevronRight } from "@tabler/icons-react";
 import { useEffect, useState } from "react";

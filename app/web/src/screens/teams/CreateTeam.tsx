@@ -5,7 +5,7 @@ import { type FormEvent, useState } from "react";
 import { useNavigate } from "react-router";
 
 import { Dialog } from "../../components/Dialog";
-import { CreateTeamDocument, TeamsDocument } from "../../gql/graphql";
+import { CreateTeamDocument, TeamsDocument } from "../../gql/teams/graphql";
 import { attempt } from "../../api/attempt";
 
 /** A button that asks for the name of a new team, and goes to the team. */

@@ -4,7 +4,7 @@ import { useNavigate } from "react-router";
 import { attempt } from "../../api/attempt";
 import { codeOf, describeError } from "../../api/errors";
 import { ConfirmButton } from "../../components/ConfirmButton";
-import { DeleteTeamDocument } from "../../gql/graphql";
+import { DeleteTeamDocument } from "../../gql/teams/graphql";
 import { forgetTeam } from "./forgetTeam";
 
 /** Deletes the team after a question. */

@@ -1,7 +1,12 @@
 import { useMutation } from "@apollo/client/react";
 import { Button, Group, Paper, Stack, Text, Title } from "@mantine/core";
 
-import { AnswerInvitationDocument, type InvitationAnswer, TeamsDocument, type TeamsQuery } from "../../gql/graphql";
+import {
+  AnswerInvitationDocument,
+  type InvitationAnswer,
+  TeamsDocument,
+  type TeamsQuery,
+} from "../../gql/teams/graphql";
 import { attempt } from "../../api/attempt";
 import { nameOf } from "./people";
 

@@ -4,7 +4,7 @@ import { notifications } from "@mantine/notifications";
 import { type FormEvent, useState } from "react";
 
 import { codeOf, describeError } from "../../api/errors";
-import { InviteMemberDocument, TeamDocument } from "../../gql/graphql";
+import { InviteMemberDocument, TeamDocument } from "../../gql/teams/graphql";
 import { InputWithButton } from "./InputWithButton";
 
 /** Invites a person by e-mail address. */

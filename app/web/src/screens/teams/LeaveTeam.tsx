@@ -2,7 +2,7 @@ import { useMutation } from "@apollo/client/react";
 import { useNavigate } from "react-router";
 
 import { ConfirmButton } from "../../components/ConfirmButton";
-import { AnswerInvitationDocument, type TeamPartsFragment } from "../../gql/graphql";
+import { AnswerInvitationDocument, type TeamPartsFragment } from "../../gql/teams/graphql";
 import { attempt } from "../../api/attempt";
 import { forgetTeam } from "./forgetTeam";
 

@@ -1,6 +1,6 @@
 import { Stack, Text, Title } from "@mantine/core";
 
-import type { TeamNotesQuery, TeamPartsFragment, WarningPartsFragment } from "../../gql/graphql";
+import type { TeamNotesQuery, TeamPartsFragment, WarningPartsFragment } from "../../gql/teams/graphql";
 import { InviteForm } from "./InviteForm";
 import { peopleOf } from "./people";
 import { PersonCard } from "./PersonCard";

@@ -7,7 +7,7 @@ import {
   type OrderMethod,
   TeamNotesDocument,
   type UpdateDistributionOptionInput,
-} from "../../gql/graphql";
+} from "../../gql/teams/graphql";
 import { attempt } from "../../api/attempt";
 import { NumberField } from "./NumberField";
 

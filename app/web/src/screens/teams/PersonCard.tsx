@@ -10,7 +10,7 @@ import {
   RemoveOptionDocument,
   TeamDocument,
   type TeamPartsFragment,
-} from "../../gql/graphql";
+} from "../../gql/teams/graphql";
 import { Moment } from "../../time/Moment";
 import { attempt } from "../../api/attempt";
 import { OptionFields } from "./OptionFields";

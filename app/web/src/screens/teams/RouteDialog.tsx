@@ -10,7 +10,7 @@ import {
   RoutesDocument,
   UpdateRouteDocument,
   type CreateLeadRouteInput,
-} from "../../gql/graphql";
+} from "../../gql/teams/graphql";
 
 interface Named {
   id: string;

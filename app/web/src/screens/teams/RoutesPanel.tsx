@@ -6,7 +6,7 @@ import { ConfirmButton } from "../../components/ConfirmButton";
 import { EmptyState } from "../../components/EmptyState";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
-import { DeleteRouteDocument, type RoutePartsFragment, RoutesDocument } from "../../gql/graphql";
+import { DeleteRouteDocument, type RoutePartsFragment, RoutesDocument } from "../../gql/teams/graphql";
 import { attempt } from "../../api/attempt";
 import { RouteDialog } from "./RouteDialog";
 import { SourceForm } from "./SourceForm";

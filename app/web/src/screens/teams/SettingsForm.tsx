@@ -4,7 +4,7 @@ import { useForm } from "@mantine/form";
 import { notifications } from "@mantine/notifications";
 
 import { describeError, invalidFields } from "../../api/errors";
-import { type OrderMethod, type TeamSettingsFragment, UpdateTeamDocument } from "../../gql/graphql";
+import { type OrderMethod, type TeamSettingsFragment, UpdateTeamDocument } from "../../gql/teams/graphql";
 import { ORDER_METHODS } from "./orderMethods";
 import { LOCALE } from "../../time/locale";
 

@@ -21,7 +21,7 @@ import { ActionIcon } from "@mantine/core";
 import { IconGripVertical } from "@tabler/icons-react";
 import type { ReactNode } from "react";
 
-import { ChangeOptionDocument, type OptionPartsFragment, TeamNotesDocument } from "../../gql/graphql";
+import { ChangeOptionDocument, type OptionPartsFragment, TeamNotesDocument } from "../../gql/teams/graphql";
 import { attempt } from "../../api/attempt";
 import { nameOf, type Person } from "./people";
 import { ranksAfterMove } from "./ranks";

@@ -3,7 +3,7 @@ import { Button, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 
 import { describeError } from "../../api/errors";
-import { CreateSourceDocument, RoutesDocument } from "../../gql/graphql";
+import { CreateSourceDocument, RoutesDocument } from "../../gql/teams/graphql";
 import { InputWithButton } from "./InputWithButton";
 
 /** Adds a lead source. */

@@ -2,7 +2,7 @@ import { Anchor, Badge, Group, Paper, SimpleGrid, Text, Title } from "@mantine/c
 import { Link } from "react-router";
 
 import { EmptyState } from "../../components/EmptyState";
-import type { TeamsQuery } from "../../gql/graphql";
+import type { TeamsQuery } from "../../gql/teams/graphql";
 import { ORDER_METHODS } from "./orderMethods";
 import { nameOf } from "./people";
 

@@ -1,3 +1,5 @@
+import "../../app/otherStyles.css";
+
 import { useApolloClient, useQuery } from "@apollo/client/react";
 import { Anchor, Tabs, Text } from "@mantine/core";
 import { Link, useParams, useSearchParams } from "react-router";
@@ -6,7 +8,8 @@ import { EmptyState } from "../../components/EmptyState";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { PageTitle } from "../../components/PageTitle";
-import { TeamDocument, TeamNotesDocument, type TeamQuery, ViewerDocument } from "../../gql/graphql";
+import { ViewerDocument } from "../../gql/app/graphql";
+import { TeamDocument, TeamNotesDocument, type TeamQuery } from "../../gql/teams/graphql";
 import { DeleteTeam } from "./DeleteTeam";
 import { LeaveTeam } from "./LeaveTeam";
 import { MembersPanel } from "./MembersPanel";

@@ -1,6 +1,6 @@
 import { List, Text } from "@mantine/core";
 
-import type { TeamSettingsFragment } from "../../gql/graphql";
+import type { TeamSettingsFragment } from "../../gql/teams/graphql";
 import { ORDER_METHODS } from "./orderMethods";
 
 /** The settings of a team for its members, who cannot change them. */

@@ -1,3 +1,5 @@
+import "../../app/otherStyles.css";
+
 import { useApolloClient, useQuery } from "@apollo/client/react";
 import { Tabs } from "@mantine/core";
 import { useSearchParams } from "react-router";
@@ -5,7 +7,8 @@ import { useSearchParams } from "react-router";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { PageTitle } from "../../components/PageTitle";
-import { TeamsDocument, ViewerDocument } from "../../gql/graphql";
+import { ViewerDocument } from "../../gql/app/graphql";
+import { TeamsDocument } from "../../gql/teams/graphql";
 import { CreateTeam } from "./CreateTeam";
 import { Invitations } from "./Invitations";
 import { RoutesPanel } from "./RoutesPanel";

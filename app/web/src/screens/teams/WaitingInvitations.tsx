@@ -1,7 +1,7 @@
 import { useMutation } from "@apollo/client/react";
 import { Button, Group, Paper, Stack, Text, Title } from "@mantine/core";
 
-import { RemoveWaitingDocument, TeamNotesDocument, type TeamNotesQuery } from "../../gql/graphql";
+import { RemoveWaitingDocument, TeamNotesDocument, type TeamNotesQuery } from "../../gql/teams/graphql";
 import { RelativeTime } from "../../time/RelativeTime";
 import { attempt } from "../../api/attempt";
 

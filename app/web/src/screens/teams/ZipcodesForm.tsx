@@ -4,7 +4,7 @@ import { notifications } from "@mantine/notifications";
 import { type FormEvent, useState } from "react";
 
 import { describeError } from "../../api/errors";
-import { type TeamSettingsFragment, UpdateTeamDocument } from "../../gql/graphql";
+import { type TeamSettingsFragment, UpdateTeamDocument } from "../../gql/teams/graphql";
 import { WarningList } from "./WarningList";
 import { readZipcodes } from "./zipcodes";
 

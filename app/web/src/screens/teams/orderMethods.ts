@@ -1,4 +1,4 @@
-import type { OrderMethod } from "../../gql/graphql";
+import type { OrderMethod } from "../../gql/teams/graphql";
 
 /** The order methods in words. */
 export const ORDER_METHODS: Record<OrderMethod, { label: string; text: string }> = {

@@ -1,4 +1,4 @@
-import type { OptionPartsFragment, PersonPartsFragment, TeamPartsFragment } from "../../gql/graphql";
+import type { OptionPartsFragment, PersonPartsFragment, TeamPartsFragment } from "../../gql/teams/graphql";
 
 type Member = NonNullable<TeamPartsFragment["members"]>["data"][number];
 

@@ -1,4 +1,4 @@
-import type { WarningPartsFragment } from "../../gql/graphql";
+import type { WarningPartsFragment } from "../../gql/teams/graphql";
 
 /** What a warning says about a member. */
 const ABOUT_MEMBER: Partial<Record<WarningPartsFragment["code"], string>> = {
