@@ -17,7 +17,7 @@ time.tzset()
 settings.register_profile("quick", max_examples=5, deadline=None)
 
 ON_POSTGRESQL = [
-    *("process/test_faults.py", "process/test_pgbouncer.py", "process/test_standby.py"),
+    *("process/test_faults.py", "process/test_package.py", "process/test_pgbouncer.py", "process/test_standby.py"),
     *("commands/test_lock_order.py", "lists/test_page_reads.py"),
 ]
 ON_SQLITE = ["process/test_redis.py", "process/test_rolling_restart.py", "web/test_lighthouse.py"]

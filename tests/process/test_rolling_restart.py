@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from app.access.tokens import issue_token
-from tests.docs.pages import DOCS
+from tests.docs.pages import DOCS, replaced
 from tests.process.test_workers import until
 from tests.support.api import settings_for
 from tests.support.certificates import Certificate, make_certificate
@@ -42,14 +42,6 @@ def documented(language: str) -> str:
     found = re.search(rf"```{language}\n(.*?)```", DOCS["deploying"], re.DOTALL)
     assert found
     return found[1]
-
-
-def replaced(text: str, *changes: tuple[str, str]) -> str:
-    """Replace ports and paths, each of which must occur exactly once."""
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
 
 
 def nginx(folder: Path, certificate: Certificate, port: int, servers: list[int]) -> list[str]:
