@@ -122,7 +122,7 @@ def _python() -> str:
 
 
 def _unprivileged(user: str = "nobody", **environment: str) -> dict[str, Any]:
-    """Return how to run a command in the root folder, with only this environment, and as a user if the tests are root."""
+    """Return how to run a command as a user, if the tests run as root, with this environment only."""
     given = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", **environment}
     options: dict[str, Any] = {"env": given, "cwd": "/"}
     if IS_ROOT:
