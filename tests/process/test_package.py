@@ -42,7 +42,9 @@ FROM_REPOSITORY, *_ = blocks(PAGE, "## Installing", "sh")
 (TRACES,) = blocks(PAGE, "## Traces", "sh")
 DOCUMENTED_URL = "postgresql+asyncpg://lead_offers:PASSWORD@127.0.0.1/lead_offers"
 
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+(WITH_EXTRAS,) = blocks(PAGE, "### As a container", "dockerfile")
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONTAINERFILE = (ROOT / "scripts" / "Containerfile").read_text(encoding="utf-8")
 NOBODY = pwd.getpwnam("nobody")
 IS_ROOT = os.geteuid() == 0
@@ -166,7 +168,7 @@ def unprivileged(folder: Path, installed: Path, dependencies: Path) -> dict[str,
 
 def test_the_version(installed: Path, unprivileged: dict[str, Any]) -> None:
     result = _run([installed / "lead-offers", "--version"], **unprivileged)
-    assert (result.returncode, result.stdout, result.stderr) == (0, f"{VERSION}\n", "")
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"{PROJECT['version']}\n", "")
 
 
 def test_it_runs_without_privileges_on_files_it_cannot_write(
@@ -223,6 +225,11 @@ def test_the_commands_that_turn_on_traces(installed: Path, dependencies: Path, d
         with running(["bash", "-ec", f"{script}exec lead-offers serve --port {port}"], port, **options):
             httpx2.get(f"http://127.0.0.1:{port}/leads/1/offers")
             assert traces.named("GET /leads/{lead_id}/offers").resource["service.name"] == "lead-offers"
+
+
+def test_the_extras_exist() -> None:
+    named = {extra for extras in re.findall(r"lead-offers\[([\w,]+)\]", PAGE) for extra in extras.split(",")}
+    assert named == {"redis", "otel"} <= set(PROJECT["optional-dependencies"])
 
 
 def _operator(installed: Path, dependencies: Path, cwd: str | Path = "/", **environment: str) -> dict[str, Any]:
@@ -285,8 +292,8 @@ def _service(unit: str) -> dict[str, str]:
 # The container
 
 
-def _instructions() -> list[tuple[str, str]]:
-    text = re.sub(r"^#.*\n", "", CONTAINERFILE, flags=re.MULTILINE)
+def _instructions(containerfile: str = CONTAINERFILE) -> list[tuple[str, str]]:
+    text = re.sub(r"^#.*\n", "", containerfile, flags=re.MULTILINE)
     lines = re.sub(r"\\\n\s*", "", text).splitlines()
     return [(line.split(maxsplit=1)[0], line.split(maxsplit=1)[1]) for line in lines if line.strip()]
 
@@ -306,6 +313,13 @@ def test_the_container_needs_nothing_but_the_wheel(wheel: Path) -> None:
     assert int(_only("USER")) >= 1000
     assert names.index("USER") > max(place for place, name in enumerate(names) if name in ("COPY", "RUN"))
     assert f"useradd --uid {_only('USER')} --no-create-home --shell /usr/sbin/nologin" in _only("RUN")
+
+
+def test_the_image_with_extras_ends_without_privileges() -> None:
+    (_, image), (_, before), (_, install), last = _instructions(WITH_EXTRAS)
+    assert f" --tag {image} " in AS_CONTAINER
+    assert (before, last) == ("root", ("USER", _only("USER")))
+    assert install.split(" '")[0] in _only("RUN")
 
 
 def test_the_steps_that_install_it(wheel: Path, folder: Path) -> None:
