@@ -95,10 +95,11 @@ install_chromium() {
   fi
 }
 
-# Installs the proxies, the pooler and Redis that tests run on ports of their own, if this user may install packages.
+# Installs the proxies, the pooler, Redis and tools that tests run, if this user may install packages.
 install_components() {
   local component package missing=() as_root=()
-  for component in nginx=nginx-light haproxy=haproxy pgbouncer=pgbouncer redis-server=redis-server; do
+  for component in nginx=nginx-light haproxy=haproxy pgbouncer=pgbouncer redis-server=redis-server \
+    systemd-analyze=systemd curl=curl; do
     package=${component#*=}
     PATH=$PATH:/usr/sbin command -v "${component%=*}" >/dev/null || missing+=("$package")
   done

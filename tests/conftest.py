@@ -17,14 +17,14 @@ time.tzset()
 settings.register_profile("quick", max_examples=5, deadline=None)
 
 ON_POSTGRESQL = [
-    *("process/test_faults.py", "process/test_pgbouncer.py", "process/test_standby.py"),
-    *("process/test_shutdown.py", "process/test_tracing.py"),
+    *("process/test_faults.py", "process/test_package.py", "process/test_pgbouncer.py", "process/test_shutdown.py"),
+    *("process/test_standby.py", "process/test_tracing.py"),
     *("commands/test_lock_order.py", "lists/test_page_reads.py"),
     *("graphql/test_schemathesis.py", "rest/test_openapi.py"),
 ]
 """Tests that take long and are about PostgreSQL, or about no database: then PostgreSQL, which is the stricter one."""
 ON_SQLITE = [
-    *("process/test_package.py", "process/test_redis.py", "process/test_rolling_restart.py"),
+    *("process/test_redis.py", "process/test_rolling_restart.py"),
     *("access/test_identity.py", "graphql/test_clients.py", "graphql/test_complexity.py", "graphql/test_graphiql.py"),
     *("graphql/test_http.py", "graphql/test_protocol.py", "http/test_twilio_callbacks.py"),
     *("worker/channels/test_twilio.py", "docs/test_monitoring.py", "web/test_lighthouse.py"),
@@ -67,14 +67,23 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On PostgreSQL leave out what has nothing to do with the database, except tests that start processes."""
-    if os.environ.get("LEAD_OFFERS_TEST_DATABASE") != "postgresql":
-        return
+    """On PostgreSQL leave out what has nothing to do with the database, except tests that start processes.
+
+    On SQLite refuse tests of PostgreSQL that were named on the command line.
+    """
+
+    def needs_postgresql(item: pytest.Item) -> bool:
+        return item.path.relative_to(TESTS).as_posix() in ON_POSTGRESQL
 
     def has_run_on_sqlite(item: pytest.Item) -> bool:
         uses_database = "clone" in getattr(item, "fixturenames", ())
-        runs_here_only = item.path.relative_to(TESTS).as_posix() in ON_POSTGRESQL
-        return not uses_database and not runs_here_only and "process" not in item.keywords
+        return not uses_database and not needs_postgresql(item) and "process" not in item.keywords
+
+    if os.environ.get("LEAD_OFFERS_TEST_DATABASE") != "postgresql":
+        refused = {item.path.name for item in items if needs_postgresql(item)}
+        if refused:
+            raise pytest.UsageError(f"{', '.join(sorted(refused))} needs LEAD_OFFERS_TEST_DATABASE=postgresql")
+        return
 
     repeated = [item for item in items if has_run_on_sqlite(item)]
     items[:] = [item for item in items if not has_run_on_sqlite(item)]

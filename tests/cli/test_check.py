@@ -1,6 +1,7 @@
 """`lead-offers check`: tries every service that is configured, says what it found, and sends nothing."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from starlette.routing import Route
 from typer.testing import CliRunner, Result
 
 from app.cli import app
+from tests.docs.pages import DOCS, blocks, replaced
 from tests.support.api import SECRET
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.identity_provider import EC, RSA, as_jwk
@@ -71,6 +73,27 @@ def test_only_the_database_is_needed(run: Run, database_url: str) -> None:
         "-       sign-up: not configured",
         "-       rate limits: not configured",
     ]
+
+
+async def test_the_documented_output(run: Run, database_url: str, certificate: Certificate) -> None:
+    (documented,) = blocks(DOCS["deploying"], "## Before you go live", "text")
+    hook = await asyncio.start_server(lambda _in, out: out.close(), "127.0.0.1", 0, ssl=certificate.context)
+    with mailbox(tls=certificate.context, account=(b"user", b"other")) as box:
+        async with receiving() as receiver:
+            mail, hooks = box.url.removeprefix("smtp://"), f"127.0.0.1:{hook.sockets[0].getsockname()[1]}"
+            settings = SENDER | {"smtp_url": f"smtp://user:password@{mail}"}
+            settings |= receiver.settings | {"webhook_url": f"https://{hooks}/hook"}
+            result = await asyncio.to_thread(run, **settings)
+    hook.close()
+    output = replaced(result.stdout, (mail, "mail.example.com:587"), (hooks, "hooks.example.com"))
+    if database_url.startswith("sqlite"):
+        assert output.splitlines()[1:] == documented.splitlines()[2:]
+    else:
+        assert (
+            re.sub(r"database.*: PostgreSQL [0-9.]+", "database at db.example.com: PostgreSQL 18.0", output)
+            == documented
+        )
+    assert result.exit_code == 1
 
 
 async def test_a_channel_that_is_in_use_and_not_configured(run: Run, world: World, cast: Cast) -> None:

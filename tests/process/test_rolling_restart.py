@@ -17,7 +17,7 @@ import httpx2
 import pytest
 
 from app.access.tokens import issue_token
-from tests.docs.pages import DOCS
+from tests.docs.pages import DOCS, blocks, replaced
 from tests.process.test_workers import until
 from tests.support.api import settings_for
 from tests.support.certificates import Certificate, make_certificate
@@ -26,8 +26,10 @@ from tests.support.http_load import Load, load_on
 from tests.support.processes import free_port, listens, start, stop
 from tests.support.world import Cast
 
-[SECONDS_BETWEEN] = map(float, re.findall(r"^  sleep ([0-9]+)$", DOCS["deploying"], re.MULTILINE))
-"""How long to wait after a server is ready again, by docs/deploying.md."""
+(ONE_AFTER_THE_OTHER,) = blocks(DOCS["deploying"], "## Rolling restarts", "sh")
+"""The documented script, which restarts two servers."""
+[SECONDS_BETWEEN] = map(float, re.findall(r"^  sleep ([0-9]+)$", ONE_AFTER_THE_OTHER, re.MULTILINE))
+"""How long the script waits after a server is ready again."""
 KEPT = (0, 0, 0.01, 0.02, 0.05, 0.1)
 """The pauses of clients that keep their connection to the proxy."""
 FEWEST = 1000
@@ -42,14 +44,6 @@ def documented(language: str) -> str:
     found = re.search(rf"```{language}\n(.*?)```", DOCS["deploying"], re.DOTALL)
     assert found
     return found[1]
-
-
-def replaced(text: str, *changes: tuple[str, str]) -> str:
-    """Replace ports and paths, each of which must occur exactly once."""
-    for old, new in changes:
-        assert text.count(old) == 1, old
-        text = text.replace(old, new)
-    return text
 
 
 def nginx(folder: Path, certificate: Certificate, port: int, servers: list[int]) -> list[str]:
@@ -132,13 +126,27 @@ class Servers:
         async with httpx2.AsyncClient() as http:
             await until(answers, 60)
 
-    async def restart(self, number: int) -> None:
-        """Restart one of the servers as docs/deploying.md says."""
-        await asyncio.to_thread(stop, self.processes[number])
+    def restart(self, number: int) -> None:
+        """Restart one of the servers, as systemd does."""
+        stop(self.processes[number])
         assert self.processes[number].returncode == 0
         self.processes[number] = self._start(self.ports[number])
-        await self.is_ready(self.ports[number])
-        await asyncio.sleep(SECONDS_BETWEEN)
+
+    def restart_all(self) -> None:
+        """Restart the servers by the documented script. Its `ssh` says here what it would run, and waits for that."""
+        addresses = [f"127.0.0.1:{port}" for port in self.ports]
+        script = replaced(
+            ONE_AFTER_THE_OTHER, ("10.0.0.11 10.0.0.12", " ".join(addresses)), ("$server:8000", "$server")
+        )
+        command = ["timeout", "120", "bash", "-ec", f'ssh() {{ echo "$@"; read; }}\n{script}']
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdin
+            assert process.stdout
+            for number, address in enumerate(addresses):
+                assert process.stdout.readline() == f"{address} systemctl restart lead-offers\n"
+                self.restart(number)
+                print(file=process.stdin, flush=True)
+        assert process.returncode == 0
 
 
 @pytest.fixture
@@ -212,8 +220,7 @@ async def test_no_request_fails_and_subscribers_connect_again(
     async with load_on(Load(proxy_port, requests_of(token), ssl.create_default_context()), new=1, kept=KEPT) as load:
         watching = [asyncio.create_task(watch()) for watch in (subscribers.by_websocket, subscribers.by_events) * 2]
         await asyncio.sleep(2)
-        for number in range(2):
-            await servers.restart(number)
+        await asyncio.to_thread(servers.restart_all)
         for task in watching:
             task.cancel()
         watched = await asyncio.gather(*watching, return_exceptions=True)
@@ -236,7 +243,9 @@ async def test_no_request_fails_behind_a_load_balancer_that_only_checks(
     with proxying(only_checking(tmp_path, certificate, port, servers.ports), port):
         async with load_on(Load(port, requests_of(token), ssl.create_default_context()), new=1, kept=KEPT) as load:
             await asyncio.sleep(1)
-            await servers.restart(0)
+            await asyncio.to_thread(servers.restart, 0)
+            await servers.is_ready(servers.ports[0])
+            await asyncio.sleep(SECONDS_BETWEEN)
         assert not load.failures
         assert load.outcomes["200"] > FEWEST
 

@@ -5,9 +5,10 @@ import pwd
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,9 @@ def program(name: str) -> str:
 
 
 @contextmanager
-def running(command: list[str | Path], port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program that listens on a port of 127.0.0.1, and end it after the `with` block."""
-    process = subprocess.Popen(command)
+def running(command: Sequence[str | Path], port: int, **options: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program that listens on a port of 127.0.0.1, and end it after the `with` block. Options go to Popen."""
+    process = subprocess.Popen(command, **options)
     try:
         while not listens(port):
             assert process.poll() is None, f"{command[0]} ended before it listened"
