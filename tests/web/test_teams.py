@@ -109,6 +109,7 @@ async def test_a_leader_changes_the_order(
     await expect(handle).to_be_focused()
 
     if device == "desktop":
+        await page.set_viewport_size({"width": 1280, "height": 1600})  # nothing scrolls while the pointer drags
         await page.get_by_role("button", name="Move Nora Example").drag_to(
             page.get_by_role("button", name="Move Carol Example")
         )
