@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import httpx2
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from sqlmodel import select
 
 from app.db.engine import Database
@@ -21,7 +21,7 @@ from tests.support.live_server import live_server
 from tests.support.node import HERE, needs_node
 from tests.support.processes import free_port
 from tests.support.world import Cast, World
-from tests.web.conftest import OpenServer, Screen, axe
+from tests.web.conftest import OpenServer, Screen, axe, idle, until
 
 pytestmark = [pytest.mark.browser, needs_node]
 
@@ -121,6 +121,29 @@ async def test_a_session_from_sign_in_to_sign_out(
         forgive(screen)
 
 
+async def test_a_renewal_does_not_bring_back_a_session(database_url: str, cast: Cast, server_page: OpenServer) -> None:
+    """The page gets a token that it asked for before the person signed out, and forgets it."""
+    with site(database_url, token_life=30) as here:  # the page renews it after a second
+        screen = await server_page(here.url)
+        page = screen.page
+        await sign_in(page, cast.bob.email)
+        await page.get_by_role("button", name="Bob Example").click()
+        renewals: list[Route] = []
+        await page.route(f"{here.provider}/token", lambda route: renewals.append(route))  # noqa: PLW0108
+        await page.route(f"{here.provider}/session/end*", lambda route: route.fulfill(status=204))  # the page stays
+        await until(lambda: renewals != [])
+        await page.get_by_role("menuitem", name="Sign out").click()
+        await page.wait_for_url(f"{here.url}/sign-in*")
+        await page.wait_for_function("() => Object.keys(sessionStorage).length === 0")
+        async with page.expect_event("requestfinished", lambda request: request.url.endswith("/token")):
+            for renewal in renewals:
+                await renewal.continue_()
+        await idle(page)
+        assert await page.evaluate("Object.keys(sessionStorage)") == []
+        await page.close()
+        forgive(screen)
+
+
 async def test_a_provider_that_is_away_and_one_that_refuses(
     database_url: str, cast: Cast, server_page: OpenServer
 ) -> None:
@@ -133,7 +156,7 @@ async def test_a_provider_that_is_away_and_one_that_refuses(
         await page.get_by_role("button", name="Bob Example").wait_for()
 
         await page.context.route(f"{here.provider}/**", lambda route: route.abort())
-        await page.wait_for_function(f"JSON.parse(atob({TOKEN}.split('.')[1])).exp * 1000 < Date.now()")
+        await page.wait_for_function(f"() => JSON.parse(atob({TOKEN}.split('.')[1])).exp * 1000 < Date.now()")
         await page.get_by_role("navigation").get_by_role("link", name="Inbox").click()
         await page.get_by_role("alert").get_by_text("The server cannot be reached").wait_for()
         assert await page.evaluate("sessionStorage.session") is not None
