@@ -214,7 +214,7 @@ async def test_streams_are_for_clients_that_accept_them_by_name(live: Api, cast:
 
 async def test_a_token_that_expires_ends_the_stream(live: Api, cast: Cast) -> None:
     """There is no `complete`, so that clients connect again."""
-    token = issue_token(live.settings, cast.bob.id, "read", 2 / 3600, datetime.now(UTC))
+    token = issue_token(live.settings, cast.bob.id, "read", 4 / 3600, datetime.now(UTC))
     async with following(url_of(live), token) as reader:
         await reader.begun()
         assert await reader.rest() == [": 4403 The access token has expired."]
@@ -248,10 +248,10 @@ async def test_a_server_that_shuts_down_ends_its_streams(database_url: str, live
 @needs_node
 async def test_the_npm_client_reconnects_with_a_fresh_token(live: Api, cast: Cast, world: World) -> None:
     now = datetime.now(UTC)
-    short = issue_token(live.settings, cast.bob.id, "read", timedelta(seconds=3) / timedelta(hours=1), now)
+    short = issue_token(live.settings, cast.bob.id, "read", timedelta(seconds=6) / timedelta(hours=1), now)
     tokens = json.dumps([short, live.user(cast.bob).token])
     seen = asyncio.create_task(node("graphql_sse.mjs", url_of(live) + "/graphql", tokens))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(SECONDS):
         while not seen.done():
             await submit(live, cast, (await world.lead(cast.alice, cast.team)).id)
             await asyncio.wait([seen], timeout=0.3)

@@ -137,7 +137,7 @@ async def test_the_reason_is_that_no_connection_came_free(database_url: str, cas
         if not api.database.is_postgresql:
             return
         await api.user(cast.bob).ask(ME["query"])
-        waiting = asyncio.create_task(api.database.fetch("SELECT 1 FROM pg_sleep(0.4)", []))
+        waiting = asyncio.create_task(api.database.fetch("SELECT 1 FROM pg_sleep(2)", []))
         await asyncio.sleep(0.1)
         answer = await api.user(cast.bob).post(ME)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")

@@ -14,26 +14,38 @@ test fails if a page logged an error or a warning, raised an exception, or sent 
 provokes such things clears `screen.problems`, or removes what it expects. `server_page(url, …)` opens the application
 of another server, such as one with other settings, without signing in; close the page before that server ends.
 
+The machine may be busy. A test therefore waits for what it needs, never for a time. For what the page shows it uses
+`expect` instead of `assert`, and for the rest `screen.live()`, `screen.answered(operation)`, `screen.quiet()` and
+`logged_statements(…)`.
+
 The application must be built: run scripts/web after a change of app/web.
 """
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, Request
+from playwright.async_api import Browser, BrowserContext, Page, Request, expect
 
 from app.access.tokens import issue_token
+from app.db import read_pool
 from app.db.models import User
 from app.http.web_app import BUILD
 from tests.support.api import Api
 from tests.support.browser import chromium
 
 AXE = Path(__file__).parents[2] / "app" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+PATIENCE = 60_000
+"""Milliseconds until a test gives up: long, because only a test that fails takes so long."""
+expect.set_options(timeout=PATIENCE)
 
 Device = Literal["phone", "desktop"]
 Scheme = Literal["light", "dark"]
@@ -48,6 +60,46 @@ if (!sessionStorage.getItem("seeded")) {
 """
 """Signs in once per tab: a test that signs out stays signed out."""
 
+SUBSCRIPTIONS = 2
+"""How many subscriptions a signed-in person has on every screen: to offers, and to leads."""
+
+NOTE_SUBSCRIPTIONS = """
+window.liveSubscriptions = new Set();
+WebSocket = class extends WebSocket {
+  pings = [];  // each with the subscription before it, or null: the server answers messages in order
+  constructor(...all) {
+    super(...all);
+    this.addEventListener("message", ({ data }) => {
+      if (JSON.parse(data).type !== "pong") return;
+      const id = this.pings.shift();
+      if (!id) return;
+      liveSubscriptions.add(id);
+      this.addEventListener("close", () => liveSubscriptions.delete(id));
+    });
+  }
+  send(data) {
+    const { type, id } = JSON.parse(data);
+    super.send(data);
+    if (type === "ping") this.pings.push(null);
+    if (type === "complete") liveSubscriptions.delete(id);
+    if (type === "subscribe") {
+      this.pings.push(id);
+      super.send('{"type":"ping"}');
+    }
+  }
+};
+"""
+"""Notes the subscriptions that the server has begun."""
+
+IDLE = "new Promise(done => requestIdleCallback(() => requestIdleCallback(done)))"
+ANIMATIONS_END = """
+Promise.allSettled(
+  document.getAnimations()
+    .filter((one) => one.effect.getComputedTiming().endTime !== Infinity)
+    .map((one) => one.finished)
+)
+"""
+
 
 @dataclass
 class Screen:
@@ -60,12 +112,42 @@ class Screen:
     """The names of the GraphQL operations that were sent over HTTP. Clear it before the step that a test counts."""
     problems: list[str] = field(default_factory=list)
     """Errors and warnings of the console, exceptions, and requests to other origins."""
+    sent: Counter[str] = field(default_factory=Counter)
+    ended: Counter[str] = field(default_factory=Counter)
+    """How many requests of each operation were sent, and have ended, since the page was opened."""
+
+    async def live(self) -> None:
+        """Wait until the page receives changes: the server knows its subscriptions."""
+        await self.page.wait_for_function("number => liveSubscriptions.size === number", arg=SUBSCRIPTIONS)
+
+    async def answered(self, operation: str, times: int = 1) -> None:
+        """Wait until the server has answered an operation this often since the page was opened."""
+        await until(lambda: self.ended[operation] >= times)
+
+    async def quiet(self) -> None:
+        """Wait until the page has done what it had to do, and all of its requests are answered."""
+        await idle(self.page)
+        while self.sent != self.ended:
+            await until(lambda: self.sent == self.ended)
+            await idle(self.page)
 
     def note_request(self, request: Request) -> None:
         if not request.url.startswith((self.url, "data:", "blob:")):
             self.problems.append(f"request to another origin: {request.url}")
-        if request.url == f"{self.url}/graphql" and request.method == "POST":
-            self.operations.append(json.loads(request.post_data or "{}").get("operationName") or "")
+        if operation := self.operation_of(request):
+            self.operations.append(operation)
+            self.sent[operation] += 1
+
+    def note_end(self, request: Request) -> None:
+        if operation := self.operation_of(request):
+            self.ended[operation] += 1
+
+    def operation_of(self, request: Request) -> str | None:
+        """Return the name of a query or mutation that was sent over HTTP."""
+        is_stream = "event-stream" in request.headers.get("accept", "")
+        if request.url != f"{self.url}/graphql" or request.method != "POST" or is_stream:
+            return None
+        return json.loads(request.post_data or "{}").get("operationName") or None
 
 
 class OpenServer(Protocol):
@@ -139,10 +221,17 @@ async def app_page(live: Api, browser: Browser, screens: list[Screen]) -> OpenAp
     return open_page
 
 
+@pytest.fixture
+def _no_read_runs_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let reads take their time, as on a busy machine, where PostgreSQL's would be stopped and run again."""
+    monkeypatch.setattr(read_pool, "QUICK_SECONDS", PATIENCE / 1000)
+
+
 async def axe(page: Page) -> list[str]:
-    """Return what axe finds wrong with the page as it stands: the rule, its meaning, and the elements."""
+    """Return what axe finds wrong with the page once it stands still: the rule, its meaning, and the elements."""
     if not AXE.exists():
         pytest.skip("axe is not installed: run scripts/web")
+    await page.evaluate(ANIMATIONS_END)
     await page.evaluate(AXE.read_text(encoding="utf-8"))
     found = await page.evaluate("axe.run()")
     return [
@@ -151,10 +240,34 @@ async def axe(page: Page) -> list[str]:
     ]
 
 
-def statements_by_operation(log: str) -> dict[str, int]:
-    """Return how many SQL statements the request of each operation ran, from the server's log."""
-    lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
-    return {line["operation"]: line["statements"] for line in lines if line["method"] == "POST"}
+async def until(is_true: Callable[[], bool]) -> None:
+    """Wait until a condition is true. The test fails if it never is."""
+    end = time.monotonic() + PATIENCE / 1000
+    while not is_true():
+        assert time.monotonic() < end, "waited in vain"
+        await asyncio.sleep(0.02)
+
+
+async def idle(page: Page) -> None:
+    """Wait until the page has done what it had to do: a request that it was about to send is sent."""
+    await page.evaluate(IDLE)
+
+
+async def logged_statements(operations: Collection[str], capsys: pytest.CaptureFixture[str]) -> dict[str, int]:
+    """Return how many SQL statements the request of each operation ran, from the server's log.
+
+    Waits until these operations are in the log, which the server writes after it has answered; those of others may come
+    late. The test uses the fixture `_no_read_runs_twice`.
+    """
+    found: dict[str, int] = {}
+
+    def has_all() -> bool:
+        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
+        found.update({line["operation"]: line["statements"] for line in lines if line["operation"] in operations})
+        return found.keys() >= {*operations}
+
+    await until(has_all)
+    return found
 
 
 async def _context(
@@ -170,6 +283,8 @@ async def _context(
         locale="en-US",
         timezone_id=timezone,
     )
+    context.set_default_timeout(PATIENCE)
+    await context.add_init_script(NOTE_SUBSCRIPTIONS)
     if token:
         await context.add_init_script(SIGN_IN.replace("TOKEN", json.dumps(token)))
     return context
@@ -183,5 +298,7 @@ async def _open(screens: list[Screen], context: BrowserContext, url: str, path: 
     page.on("console", lambda said: problems.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.on("request", lambda request: screen.note_request(request))  # noqa: PLW0108  playwright marks its handler
+    for end in ("requestfinished", "requestfailed"):
+        page.on(end, lambda request: screen.note_end(request))  # noqa: PLW0108
     await page.goto(url + path)
     return screen

@@ -64,7 +64,7 @@ async def test_the_numbers_are_those_of_the_api(world: World, cast: Cast, live: 
     told = await live.user(cast.alice).ask(FIGURES, **span, team=cast.team.id)
     await page.reload()
     by_source = page.get_by_role("region", name="By source")
-    await expect(by_source.locator("svg.recharts-surface").first).to_be_attached(timeout=15_000)
+    await expect(by_source.locator("svg.recharts-surface").first).to_be_attached()
     for group in told["leadFigures"]:
         row = by_source.get_by_role("row").filter(has_text=group["source"]["name"] if group["source"] else "No source")
         numbers = [str(group[name]) for name in ("received", "offered", "claimed", "exhausted")]

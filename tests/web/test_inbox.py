@@ -60,7 +60,7 @@ async def test_an_agent_claims_and_releases(
     offer = section(page, "To claim now").get_by_role("article", name="Buyer in Austin, TX")
     await expect(offer).to_contain_text("450,000")
     await expect(offer).to_contain_text("Ada Lovelace")
-    await expect(section(page, "Coming up").get_by_role("article")).to_contain_text(re.compile(r"in [23]:\d\d"))
+    await expect(section(page, "Coming up").get_by_role("article")).to_contain_text(re.compile(r"in [1-3]:\d\d"))
     await expect(page.get_by_role("link", name="+12025550142")).to_have_count(0)
     assert sorted(screen.operations) == ["Inbox", "Viewer"]
     assert await axe(page) == []
@@ -100,19 +100,17 @@ async def test_two_browsers_race_and_one_wins(
     claims = [section(screen.page, "To claim now").get_by_role("button", name="Claim") for screen in screens]
     for claim in claims:
         await claim.wait_for()
+    alerts = [  # one is shown, to the loser, and for seconds only
+        asyncio.create_task(screen.page.get_by_role("alert").filter(has_text=other).first.wait_for())
+        for screen, other in zip(screens, ("Carol", "Bob"), strict=True)
+    ]
     await asyncio.gather(*(claim.click() for claim in claims))
-    await asyncio.gather(
-        *(section(screen.page, "To claim now").get_by_text("No leads").wait_for() for screen in screens)
-    )
-    while True:
-        async with database.read() as session:
-            winner_id = (await session.get_one(Lead, lead.id)).claimed_by_id
-        if winner_id:
-            break
-        await asyncio.sleep(0.05)
-    won, lost = screens if winner_id == cast.bob.id else screens[::-1]
-    name = "Bob" if winner_id == cast.bob.id else "Carol"
-    await expect(lost.page.get_by_role("alert").filter(has_text=name).first).to_be_visible()
+    (shown,), (other,) = await asyncio.wait(alerts, return_when=asyncio.FIRST_COMPLETED)
+    other.cancel()
+    won, lost = screens if shown is alerts[1] else screens[::-1]
+    winner = cast.bob if won is screens[0] else carol
+    async with database.read() as session:
+        assert (await session.get_one(Lead, lead.id)).claimed_by_id == winner.id
     for screen, count in ((won, 1), (lost, 0)):
         await expect(section(screen.page, "My leads").get_by_role("article")).to_have_count(count)
         await expect(section(screen.page, "To claim now").get_by_role("article")).to_have_count(0)
@@ -126,7 +124,7 @@ async def test_the_screen_follows_what_others_do(
     screen = await app_page(cast.bob, "/inbox", device="phone")
     page = screen.page
     await expect(section(page, "To claim now")).to_contain_text("No leads")
-    await page.wait_for_timeout(500)  # until the subscription is open
+    await screen.live()
     screen.operations.clear()
 
     await live.user(cast.alice).ask(SUBMIT, id=lead.id)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from playwright.async_api import expect
 
 from app.access.tokens import issue_token
 from app.db.engine import Database
@@ -94,7 +95,7 @@ async def test_the_frame_of_the_screens(app_page: OpenApp, cast: Cast, device: D
     for name in ("Board", "Teams", "Figures", "Settings", "Inbox"):
         await page.get_by_role("navigation").get_by_role("link", name=name).click()
         await page.get_by_role("heading", name=name, exact=True).wait_for()
-        assert await page.title() == f"{name} · Lead Offers"
+        await expect(page).to_have_title(f"{name} · Lead Offers")
 
     await page.keyboard.press("Tab")
     await page.context.set_offline(True)

@@ -136,7 +136,7 @@ async def test_a_replay_wakes_an_idle_worker(office: Office, database_url: str, 
     await world.add(event("evt_new", DeliveryStatus.PENDING))
     async with office.database.write() as session:
         (await session.get_one(Event, 1)).next_attempt_at = NOW
-    await until(it_came, 30)
+    await until(it_came)
     again = event("evt_again")
     again.happened_at = datetime.now(UTC)  # the worker process deletes old events
     await world.add(again)
@@ -146,5 +146,5 @@ async def test_a_replay_wakes_an_idle_worker(office: Office, database_url: str, 
     async def it_came_again() -> bool:
         return [post.id for post in office.receiver.posts] == ["evt_new", "evt_again"]
 
-    await until(it_came_again, 10)
+    await until(it_came_again, 20)
     stop(process)

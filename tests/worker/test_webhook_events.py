@@ -421,11 +421,11 @@ async def test_a_claim_wakes_an_idle_worker(office: Office, database_url: str, o
         return len(office.receiver.posts) == 2
 
     await office.claim(offer)
-    await until(it_listens, 20)
+    await until(it_listens)
     await asyncio.sleep(1)
     async with office.database.write() as session:
         await assign_lead(session, offer.offered_by_id, offer.lead_id, offer.offered_by_id, NOW)
-    await until(it_heard, 10)
+    await until(it_heard, 20)
     assert [event["data"]["claimedVia"] for event in office.receiver.take()] == ["APP", "ASSIGNED"]
     stop(process)
     assert process.returncode == 0

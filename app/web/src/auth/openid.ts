@@ -8,7 +8,14 @@ if (signIn.kind !== "openid") throw new Error("The server has no identity provid
 
 const TEMPORARY = ["server_error", "temporarily_unavailable"]; // OAuth 2.0, section 4.1.2.1
 
-const store = new WebStorageStateStore({ store: sessionStorage });
+let isSignedOut = false;
+
+/** Takes no tokens once the person has signed out: a renewal that is under way would bring them back. */
+class TokenStore extends WebStorageStateStore {
+  override async set(key: string, value: string): Promise<void> {
+    if (!isSignedOut) await super.set(key, value);
+  }
+}
 
 const manager = new UserManager({
   authority: signIn.authority,
@@ -16,8 +23,8 @@ const manager = new UserManager({
   scope: signIn.scope,
   redirect_uri: `${window.location.origin}/signed-in`,
   post_logout_redirect_uri: `${window.location.origin}/sign-in`,
-  userStore: store,
-  stateStore: store, // the default is local storage
+  userStore: new TokenStore({ store: sessionStorage }),
+  stateStore: new WebStorageStateStore({ store: sessionStorage }), // the default is local storage
   automaticSilentRenew: true,
   monitorSession: false,
   ...(signIn.audience ? { extraQueryParams: { audience: signIn.audience } } : {}),
@@ -77,7 +84,8 @@ async function refresh(): Promise<boolean> {
 
 /** Forgets the tokens, and signs out at the identity provider if it has an address for that. */
 export async function end(): Promise<void> {
-  manager.stopSilentRenew(); // a renewal that ends later would bring the tokens back
+  isSignedOut = true;
+  manager.stopSilentRenew();
   const canSignOut = await manager.metadataService.getEndSessionEndpoint().catch(() => undefined);
   if (canSignOut) await manager.signoutRedirect();
   await manager.removeUser();
@@ -85,10 +93,13 @@ export async function end(): Promise<void> {
 
 /** Forgets the tokens of this tab. */
 export async function forgetTokens(): Promise<void> {
+  isSignedOut = true;
+  manager.stopSilentRenew();
   await manager.removeUser();
 }
 
 function keep(user: User): void {
+  if (isSignedOut) return;
   const { email, email_verified: isEmailVerified } = user.profile;
   setSession({ kind: "openid", token: user.access_token, email, isEmailVerified });
 }

@@ -1,30 +1,17 @@
 import { useMutation } from "@apollo/client/react";
-import {
-  type Announcements,
-  closestCenter,
-  DndContext,
-  type DragEndEvent,
-  KeyboardSensor,
-  PointerSensor,
-  useSensor,
-  useSensors,
-} from "@dnd-kit/core";
-import {
-  arrayMove,
-  SortableContext,
-  sortableKeyboardCoordinates,
-  useSortable,
-  verticalListSortingStrategy,
-} from "@dnd-kit/sortable";
+import { closestCenter, DndContext, type DragEndEvent, useSensor, useSensors } from "@dnd-kit/core";
+import { arrayMove, SortableContext, useSortable, verticalListSortingStrategy } from "@dnd-kit/sortable";
 import { CSS } from "@dnd-kit/utilities";
-import { ActionIcon } from "@mantine/core";
+import { ActionIcon, VisuallyHidden } from "@mantine/core";
 import { IconGripVertical } from "@tabler/icons-react";
-import type { ReactNode } from "react";
+import { type KeyboardEvent, type ReactNode, useEffect, useState } from "react";
 
 import { ChangeOptionDocument, type OptionPartsFragment, TeamNotesDocument } from "../../gql/teams/graphql";
 import { attempt } from "../../api/attempt";
 import { nameOf, type Person } from "./people";
+import { placeOf, PromptPointerSensor } from "./promptPointer";
 import { ranksAfterMove } from "./ranks";
+import { useMoveByKeys } from "./useMoveByKeys";
 
 interface SortablePeopleProps {
   people: Person[];
@@ -33,47 +20,80 @@ interface SortablePeopleProps {
 
 /** People by rank, whose order is changed by dragging a handle, or on it by Space, arrow keys and Space. */
 export function SortablePeople({ people, render }: SortablePeopleProps) {
-  const sensors = useSensors(
-    useSensor(PointerSensor),
-    useSensor(KeyboardSensor, { coordinateGetter: sortableKeyboardCoordinates }),
-  );
-  const move = useMove();
+  const sensors = useSensors(useSensor(PromptPointerSensor));
+  const [said, setSaid] = useState("");
+  const write = useMove();
   const ids = people.map(({ user }) => user.id);
-  const drop = ({ active, over }: DragEndEvent) => {
-    if (over && active.id !== over.id) {
-      const [from, to] = [ids.indexOf(String(active.id)), ids.indexOf(String(over.id))];
-      void move(arrayMove(people, from, to), to);
-    }
+  const move = (from: number, to: number) => {
+    if (from !== to && from >= 0 && to >= 0) void write(arrayMove(people, from, to), to);
   };
+  const say = (id: string, event: string) => {
+    const person = people.find(({ user }) => user.id === id);
+    if (person) setSaid(`${nameOf(person.user)} ${event}.`);
+  };
+  const { picked, press, cancel } = useMoveByKeys(ids, move, say);
+  const drop = (event: DragEndEvent) => {
+    const [id, to] = [String(event.active.id), ids.indexOf(placeOf(event))];
+    move(ids.indexOf(id), to);
+    say(id, `is dropped at place ${String(to + 1)}`);
+  };
+  const from = picked ? ids.indexOf(picked.id) : -1;
+  const shown = picked && from >= 0 ? arrayMove(people, from, picked.to) : people;
   return (
     <DndContext
       sensors={sensors}
       collisionDetection={closestCenter}
+      onDragStart={cancel}
       onDragEnd={drop}
-      accessibility={{ announcements: announcementsFor(people), screenReaderInstructions: INSTRUCTIONS }}
+      accessibility={{ announcements: SILENT, screenReaderInstructions: INSTRUCTIONS }}
     >
-      <SortableContext items={ids} strategy={verticalListSortingStrategy}>
-        {people.map((person) => (
-          <SortablePerson key={person.user.id} person={person} render={render} />
+      <SortableContext items={shown.map(({ user }) => user.id)} strategy={verticalListSortingStrategy}>
+        {shown.map((person) => (
+          <SortablePerson
+            key={person.user.id}
+            person={person}
+            place={person.user.id === picked?.id ? picked.to : null}
+            onKeyDown={press}
+            onBlur={cancel}
+            render={render}
+          />
         ))}
       </SortableContext>
+      <VisuallyHidden aria-live="assertive">{said}</VisuallyHidden>
     </DndContext>
   );
 }
 
-function SortablePerson({ person, render }: { person: Person; render: SortablePeopleProps["render"] }) {
-  const { attributes, listeners, setNodeRef, setActivatorNodeRef, transform, transition } = useSortable({
+interface SortablePersonProps {
+  person: Person;
+  /** Where a person who is moved by keys is now; null for the others. */
+  place: number | null;
+  onKeyDown: (event: KeyboardEvent, id: string) => void;
+  onBlur: () => void;
+  render: SortablePeopleProps["render"];
+}
+
+function SortablePerson({ person, place, onKeyDown, onBlur, render }: SortablePersonProps) {
+  const { attributes, listeners, node, setNodeRef, setActivatorNodeRef, transform, transition } = useSortable({
     id: person.user.id,
   });
+  useEffect(() => {
+    if (place !== null) node.current?.scrollIntoView({ block: "nearest" });
+  }, [place, node]);
   const handle = (
     <ActionIcon
       ref={setActivatorNodeRef}
-      variant="default"
+      variant={place === null ? "default" : "filled"}
       size="lg"
       style={{ cursor: "grab", touchAction: "none" }}
       {...attributes}
       {...listeners}
       aria-label={`Move ${nameOf(person.user)}`}
+      aria-pressed={place === null ? attributes["aria-pressed"] : true}
+      onKeyDown={(event) => {
+        onKeyDown(event, person.user.id);
+      }}
+      onBlur={onBlur}
     >
       <IconGripVertical size={18} aria-hidden />
     </ActionIcon>
@@ -109,17 +129,10 @@ const INSTRUCTIONS = {
   draggable: "Press Space to pick the member up, the arrow keys to move them, Space to drop, and Escape to cancel.",
 };
 
-function announcementsFor(people: Person[]): Announcements {
-  const nameFor = (id: string | number) => {
-    const person = people.find(({ user }) => user.id === id);
-    return person ? nameOf(person.user) : "";
-  };
-  const placeOf = (id: string | number) => String(people.findIndex(({ user }) => user.id === id) + 1);
-  return {
-    onDragStart: ({ active }) => `${nameFor(active.id)} is picked up.`,
-    onDragOver: ({ active, over }) => (over ? `${nameFor(active.id)} is at place ${placeOf(over.id)}.` : undefined),
-    onDragEnd: ({ active, over }) =>
-      over ? `${nameFor(active.id)} is dropped at place ${placeOf(over.id)}.` : undefined,
-    onDragCancel: ({ active }) => `${nameFor(active.id)} is back at their place.`,
-  };
-}
+/** Nothing is announced while the pointer drags: whoever drags with it sees where. */
+const SILENT = {
+  onDragStart: () => undefined,
+  onDragOver: () => undefined,
+  onDragEnd: () => undefined,
+  onDragCancel: () => undefined,
+};
