@@ -89,7 +89,7 @@ def _escape_controls(event: EventDict) -> EventDict:
 
 
 def _add_timestamp(_logger: object, _method: str, event: EventDict) -> EventDict:
-    return {"timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"), **event}
+    return {"timestamp": datetime.now(UTC).isoformat("T", "milliseconds"), **event}
 
 
 def _add_request_id(_logger: object, _method: str, event: EventDict) -> EventDict:
