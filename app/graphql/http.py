@@ -82,19 +82,20 @@ class GraphQLEndpoint:
 
     async def _respond(self, request: Request) -> Response:
         """Return GraphiQL's page, the event stream of a subscription, or the result of an operation."""
-        if request.method not in ("GET", "POST"):
+        method, headers, client = request.method, request.headers, request.client
+        if method not in ("GET", "POST"):
             raise ApiError(Code.BAD_REQUEST, "Use GET or POST.", headers={"Allow": "GET, POST"}, status=405)
 
-        accept = request.headers.get("accept", "")
-        if self.page and request.method == "GET" and "text/html" in accept and "query" not in request.query_params:
+        accept = headers.get("accept", "")
+        if self.page and method == "GET" and "text/html" in accept and "query" not in request.query_params:
             return await self.page(request)
 
         media_type, takes_events = negotiate(accept), accepts_events(accept)
         if media_type is None and not takes_events:
             raise _not_acceptable()
 
-        authorization = request.headers.get("authorization")
-        identity = await self.authenticator.identify(authorization, request.client.host if request.client else None)
+        authorization = headers.get("authorization")
+        identity = await self.authenticator.identify(authorization, client.host if client else None)
         asked = await read_request(request, self.settings, self.persisted)
         first = FIRST_OPERATION.match(asked.query)
         note = requests.current()
@@ -102,10 +103,10 @@ class GraphQLEndpoint:
         note.query = asked.query if self.settings.log_queries else None
         name_span(self.services.documents, asked.query, asked.variables, asked.operation_name)
 
-        if takes_events and request.method == "POST" and self._is_subscription(asked):
+        if takes_events and method == "POST" and self._is_subscription(asked):
             return await open_event_stream(self.services, asked, authorization)
         async with time_limit(self.settings.request_seconds):
-            result = await self._execute(asked, identity, request.method)
+            result = await self._execute(asked, identity, method)
         return execution_response(result, media_type or EVENT_STREAM)
 
     async def _execute(self, asked: GraphQLRequest, identity: Identity, method: str) -> ExecutionResult:
