@@ -6,9 +6,8 @@ its timer late. Until then it is noted, and all that are noted are looked throug
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from app.errors import ApiError, Code
