@@ -19,29 +19,29 @@ LOOK_SECONDS = 1.0
 class _Noted:
     """The limits of an event loop that have no timer yet."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._ends: dict[time_limit, float] = {}
         """When each of them ends, by the loop's clock."""
         self._looks = False
 
-    def add(self, limit: "time_limit", seconds: float) -> None:
-        self._ends[limit] = self._loop.time() + seconds
+    def add(self, limit: "time_limit", seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._ends[limit] = loop.time() + seconds
         if not self._looks:
             self._looks = True
-            self._loop.call_later(LOOK_SECONDS, self._look)
+            loop.call_later(LOOK_SECONDS, self._look)
 
     def remove(self, limit: "time_limit") -> None:
         self._ends.pop(limit, None)
 
     def _look(self) -> None:
         """Start the timers of the limits that end before the next look."""
-        soon = self._loop.time() + LOOK_SECONDS
+        loop = asyncio.get_running_loop()
+        soon = loop.time() + LOOK_SECONDS
         for limit in [limit for limit, ends in self._ends.items() if ends <= soon]:
             limit.start_timer(self._ends.pop(limit))
         self._looks = bool(self._ends)
         if self._looks:
-            self._loop.call_later(LOOK_SECONDS, self._look)
+            loop.call_later(LOOK_SECONDS, self._look)
 
 
 _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Noted] = WeakKeyDictionary()
@@ -64,6 +64,7 @@ class time_limit:  # noqa: N801  a context manager, like asyncio.timeout
 
     def __init__(self, seconds: float | None, error: Callable[[float], ApiError] = _took_too_long) -> None:
         self._seconds, self._error = seconds, error
+        self._noted: _Noted | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._has_ended = False
 
@@ -77,16 +78,17 @@ class time_limit:  # noqa: N801  a context manager, like asyncio.timeout
         if self._seconds <= LOOK_SECONDS:
             self.start_timer(self._loop.time() + self._seconds)
         else:
-            _noted_limits(self._loop).add(self, self._seconds)
+            self._noted = _noted_limits(self._loop)
+            self._noted.add(self, self._seconds, self._loop)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         if self._seconds is None:
             return
-        if self._timer is None:
-            _noted_limits(self._loop).remove(self)
-        else:
+        if self._noted is not None:
+            self._noted.remove(self)
+        if self._timer is not None:
             self._timer.cancel()
         if self._has_ended and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise self._error(self._seconds) from raised
@@ -103,5 +105,5 @@ class time_limit:  # noqa: N801  a context manager, like asyncio.timeout
 def _noted_limits(loop: asyncio.AbstractEventLoop) -> _Noted:
     noted = _of_loop.get(loop)
     if noted is None:
-        noted = _of_loop[loop] = _Noted(loop)
+        noted = _of_loop[loop] = _Noted()
     return noted
