@@ -97,9 +97,9 @@ class ReadPool:
         Whether the reader's same `statement` was slow is remembered. Raises TIMEOUT as `fetch`.
         """
         reader = requests.current().reader
-        if (reader, statement) not in self._slow:
-            trying = self._trying if reader in self._slow_readers else nullcontext()
-            async with trying:
+        was_slow = reader in self._slow_readers
+        if not was_slow or (reader, statement) not in self._slow:
+            async with self._trying if was_slow else nullcontext():
                 with suppress(StoppedError):
                     return await run(QUICK_SECONDS)
                 if not await is_expensive():
