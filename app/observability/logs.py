@@ -38,7 +38,7 @@ def request_logger(settings: Settings) -> WriteLine:
 
     def write(event: str, fields: EventDict) -> None:
         line = render(None, "info", {"timestamp": _timestamp(), "level": "info", "event": event, **fields})
-        sys.stderr.write(f"{line}\n")  # standard error is flushed with each line
+        sys.stderr.write(str(line) + "\n")  # standard error is flushed with each line
 
     return write
 
