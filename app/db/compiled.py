@@ -41,8 +41,10 @@ class CompiledQuery:
 
         Raises KeyError if a value is missing.
         """
-        given = {**self._literals, **values}
-        return [convert(given[name]) if convert else given[name] for name, convert in self._parameters]
+        return [
+            (convert(values[name]) if convert else values[name]) if name in values else self._literals[name]
+            for name, convert in self._parameters
+        ]
 
 
 class Statement(Generic[T]):

@@ -67,7 +67,8 @@ class ReadPool:
         self._slow_readers: TTLCache[Any, bool] = TTLCache(REMEMBERED, REMEMBER_SECONDS)
         self._trying = asyncio.Semaphore(1)
         """Held by new statements of readers who had a slow one: all of them together use one connection to try."""
-        self._idle: list[PoolProxiedConnection] = []
+        self._idle: list[tuple[PoolProxiedConnection, Any]] = []
+        """Each with the driver's connection, which SQLAlchemy finds by way of four functions."""
         self._stopping: set[asyncio.Task[bool]] = set()
         self._driver_error = engine.dialect.loaded_dbapi.Error
 
@@ -96,9 +97,9 @@ class ReadPool:
         Whether the reader's same `statement` was slow is remembered. Raises TIMEOUT as `fetch`.
         """
         reader = requests.current().reader
-        if (reader, statement) not in self._slow:
-            trying = self._trying if reader in self._slow_readers else nullcontext()
-            async with trying:
+        was_slow = reader in self._slow_readers
+        if not was_slow or (reader, statement) not in self._slow:
+            async with self._trying if was_slow else nullcontext():
                 with suppress(StoppedError):
                     return await run(QUICK_SECONDS)
                 if not await is_expensive():
@@ -119,7 +120,8 @@ class ReadPool:
             task.cancel()
         await asyncio.gather(*self._stopping, return_exceptions=True)
         while self._idle:
-            await greenlet_spawn(self._idle.pop().close)
+            connection, _driver = self._idle.pop()
+            await greenlet_spawn(connection.close)
 
     def _remember(self, reader: object, statement: str) -> None:
         self._slow_readers[reader] = self._slow[reader, statement] = True
@@ -150,16 +152,15 @@ class ReadPool:
         """
         await self._wait_for_turn()
         try:
-            connection = await self._checkout()
+            connection, driver = self._checkout_idle() or await self._checkout()
         except BaseException:
             self._turns.release()
             raise
 
-        driver: Any = connection.driver_connection
         try:
             rows: Sequence[Any] = await driver.fetch(statement, *values, timeout=seconds)
         except (TimeoutError, asyncio.CancelledError) as error:
-            stopping = self._stop(connection)
+            stopping = self._stop(connection, driver)
             if isinstance(error, TimeoutError) and await asyncio.shield(stopping):
                 raise StoppedError from None
             raise
@@ -168,7 +169,7 @@ class ReadPool:
             self._turns.release()
             raise
         try:
-            await self._give_back(connection)
+            await self._give_back(connection, driver)
         finally:
             self._turns.release()
         return rows
@@ -182,7 +183,7 @@ class ReadPool:
         cost: float = rows[0][0][0]["Plan"]["Total Cost"]
         return cost >= EXPENSIVE
 
-    def _stop(self, connection: PoolProxiedConnection) -> "asyncio.Task[bool]":
+    def _stop(self, connection: PoolProxiedConnection, driver: Any) -> "asyncio.Task[bool]":
         """Return a task that waits until the server has stopped a statement, and keeps the turn until then.
 
         asyncpg has begun to cancel it. If the connection were closed now, the server would run the statement to its
@@ -190,11 +191,10 @@ class ReadPool:
         """
 
         async def stopped() -> bool:
-            driver: Any = connection.driver_connection
             try:
                 async with asyncio.timeout(CANCEL_SECONDS):
                     await driver.execute("SELECT 1")  # waits for the cancellation first
-                await self._give_back(connection)
+                await self._give_back(connection, driver)
             except BaseException as error:
                 connection.invalidate()
                 if not isinstance(error, Exception):
@@ -209,9 +209,9 @@ class ReadPool:
         task.add_done_callback(self._stopping.discard)
         return task
 
-    async def _give_back(self, connection: PoolProxiedConnection) -> None:
+    async def _give_back(self, connection: PoolProxiedConnection, driver: Any) -> None:
         if len(self._idle) < self._size:
-            self._idle.append(connection)
+            self._idle.append((connection, driver))
         else:  # a pool of one connection shares it with the engine's other users
             await greenlet_spawn(connection.close)
 
@@ -226,14 +226,18 @@ class ReadPool:
         except TimeoutError:
             raise PoolTimeout(f"no connection came free within {seconds:g} seconds") from None
 
-    async def _checkout(self) -> PoolProxiedConnection:
+    def _checkout_idle(self) -> tuple[PoolProxiedConnection, Any] | None:
         while self._idle:
-            connection = self._idle.pop()
-            if is_open(connection):
-                return connection
+            connection, driver = self._idle.pop()
+            if not driver.is_closed():
+                return connection, driver
             connection.invalidate()
+        return None
+
+    async def _checkout(self) -> tuple[PoolProxiedConnection, Any]:
         try:
-            return await greenlet_spawn(self._pool.connect)
+            connection = await greenlet_spawn(self._pool.connect)
+            return connection, connection.driver_connection
         except self._driver_error as error:
             raise error.__cause__ or error from None  # the error of asyncpg itself, as from `driver.fetch`
 

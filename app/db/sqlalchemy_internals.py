@@ -30,15 +30,17 @@ def compile_text(
     """Compile a statement to a text that stays the same for all values.
 
     Returns the text; the name of each parameter and the conversion of its value, in the order of the placeholders; and
-    the values that were written into the statement, which SQLAlchemy turned into parameters. Its public way to run a
-    statement looks all of this up on every execution.
+    the values that were written into the statement, which SQLAlchemy turned into parameters, as the driver takes them.
+    Its public way to run a statement looks all of this up on every execution.
     """
     compiled: Any = statement.compile(dialect=dialect)
     assert not compiled.post_compile_params, "a statement whose text depends on its values cannot be compiled once"
     parameters = [
         (name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in compiled.positiontup
     ]
-    literals = {name: bind.effective_value for bind, name in compiled.bind_names.items() if not bind.required}
+    convert = dict(parameters)
+    written = {name: bind.effective_value for bind, name in compiled.bind_names.items() if not bind.required}
+    literals = {name: to_driver(value) if (to_driver := convert[name]) else value for name, value in written.items()}
     return compiled.string, parameters, literals
 
 

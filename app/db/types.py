@@ -12,6 +12,8 @@ from sqlalchemy import BigInteger, ColumnElement, DateTime, Dialect, Integer, St
 from sqlalchemy import Enum as SQLEnum
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from app.domain.timestamps import cut_to_millisecond
+
 E = TypeVar("E", bound=StrEnum)
 
 Id = BigInteger().with_variant(Integer, "sqlite")
@@ -32,8 +34,7 @@ class UTCDateTime(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
-        value = value.astimezone(UTC)
-        value = value.replace(microsecond=value.microsecond // 1000 * 1000)
+        value = cut_to_millisecond(value.astimezone(UTC))
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:

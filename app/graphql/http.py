@@ -9,9 +9,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -29,7 +27,7 @@ from app.graphql.errors import no_operation
 from app.graphql.persisted import PersistedDocuments
 from app.graphql.plans import Plans
 from app.graphql.request import GraphQLRequest, is_subscription, name_span, read_request
-from app.graphql.responses import execution_response, request_error_response
+from app.graphql.responses import data_response, execution_response, request_error_response
 from app.graphql.schema import schema
 from app.graphql.strawberry_internals import CannotGetOperationTypeError, InvalidOperationTypeError, core_schema
 from app.graphql.subscriptions.event_stream import open_event_stream
@@ -82,19 +80,20 @@ class GraphQLEndpoint:
 
     async def _respond(self, request: Request) -> Response:
         """Return GraphiQL's page, the event stream of a subscription, or the result of an operation."""
-        if request.method not in ("GET", "POST"):
+        method, headers, client = request.method, request.headers, request.client
+        if method not in ("GET", "POST"):
             raise ApiError(Code.BAD_REQUEST, "Use GET or POST.", headers={"Allow": "GET, POST"}, status=405)
 
-        accept = request.headers.get("accept", "")
-        if self.page and request.method == "GET" and "text/html" in accept and "query" not in request.query_params:
+        accept = headers.get("accept", "")
+        if self.page and method == "GET" and "text/html" in accept and "query" not in request.query_params:
             return await self.page(request)
 
         media_type, takes_events = negotiate(accept), accepts_events(accept)
         if media_type is None and not takes_events:
             raise _not_acceptable()
 
-        authorization = request.headers.get("authorization")
-        identity = await self.authenticator.identify(authorization, request.client.host if request.client else None)
+        authorization = headers.get("authorization")
+        identity = await self.authenticator.identify(authorization, client.host if client else None)
         asked = await read_request(request, self.settings, self.persisted)
         first = FIRST_OPERATION.match(asked.query)
         note = requests.current()
@@ -102,18 +101,17 @@ class GraphQLEndpoint:
         note.query = asked.query if self.settings.log_queries else None
         name_span(self.services.documents, asked.query, asked.variables, asked.operation_name)
 
-        if takes_events and request.method == "POST" and self._is_subscription(asked):
+        if takes_events and method == "POST" and self._is_subscription(asked):
             return await open_event_stream(self.services, asked, authorization)
         async with time_limit(self.settings.request_seconds):
-            result = await self._execute(asked, identity, request.method)
+            now = self.clock()
+            if text := await self.services.plans.answer(asked, identity, now):
+                return data_response(text, media_type or EVENT_STREAM)
+            result = await self._execute(asked, identity, method, now)
         return execution_response(result, media_type or EVENT_STREAM)
 
-    async def _execute(self, asked: GraphQLRequest, identity: Identity, method: str) -> ExecutionResult:
-        """Return the result of an operation: by its compiled plan if it has one, else by the resolvers."""
-        now = self.clock()
-        if text := await self.services.plans.answer(asked, identity, now):
-            return ExecutionResult(data=cast(Any, orjson.Fragment(text)), errors=None)
-
+    async def _execute(self, asked: GraphQLRequest, identity: Identity, method: str, now: datetime) -> ExecutionResult:
+        """Return the result of an operation without a compiled plan, by the resolvers."""
         db = self.authenticator.db
         viewer = await find_viewer(db, identity, now)
         try:

@@ -1,8 +1,7 @@
 """The GraphQL request that an HTTP request carries, in its body or in its query string."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, get_operation_ast
 from starlette.requests import Request
@@ -19,8 +18,7 @@ JSON_PARAMETERS = frozenset({"variables", "extensions"})
 """The query parameters that contain JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class GraphQLRequest:
+class GraphQLRequest(NamedTuple):
     """A document and how to execute it."""
 
     query: str

@@ -3,7 +3,6 @@
 A client that accepts server-sent events alone gets the same JSON as the only event of a stream, which then completes.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -18,6 +17,11 @@ from app.observability import requests
 
 HTTP_ERRORS = frozenset({Code.BAD_REQUEST, Code.UNAUTHENTICATED, Code.RATE_LIMITED, Code.UNAVAILABLE})
 """Errors that clients and proxies recognise by the HTTP status. All others are sent with the status 200 or 400."""
+
+
+def data_response(text: str, media_type: str) -> Response:
+    """Return the response to an operation without errors whose `data` is this JSON text."""
+    return _response(f'{{"data":{text}}}'.encode(), 200, media_type)
 
 
 def execution_response(result: ExecutionResult, media_type: str) -> Response:
@@ -36,10 +40,15 @@ def execution_response(result: ExecutionResult, media_type: str) -> Response:
     executed = is_executed(result)
     if executed:
         body["data"] = result.data
+    status = 200 if executed or media_type in (JSON, EVENT_STREAM) else 400
+    return _response(orjson.dumps(body), status, media_type)
+
+
+def _response(result: bytes, status: int, media_type: str) -> Response:
+    """Return the response with a result as JSON."""
     if media_type == EVENT_STREAM:
-        return Response(next_event(body) + COMPLETE_EVENT, media_type=EVENT_STREAM)
-    status = 200 if executed or media_type == JSON else 400
-    return Response(orjson.dumps(body), status, media_type=f"{media_type}; charset=utf-8")
+        return Response(next_event(result) + COMPLETE_EVENT, status, media_type=EVENT_STREAM)
+    return Response(result, status, media_type=f"{media_type}; charset=utf-8")
 
 
 def is_executed(result: ExecutionResult) -> bool:
@@ -47,9 +56,9 @@ def is_executed(result: ExecutionResult) -> bool:
     return result.data is not None or any(error.path is not None for error in result.errors or ())
 
 
-def next_event(result: Mapping[str, Any]) -> bytes:
+def next_event(result: bytes) -> bytes:
     """Return a result as an event of the graphql-sse protocol."""
-    return b"event: next\ndata: " + orjson.dumps(result) + b"\n\n"
+    return b"event: next\ndata: " + result + b"\n\n"
 
 
 COMPLETE_EVENT = b"event: complete\ndata:\n\n"

@@ -36,6 +36,8 @@ SECURITY_HEADERS = _encode(
 )
 """Headers for responses that programs read. Pages set their own values for those that do not fit them."""
 
+SECURITY_NAMES = frozenset(name for name, _value in SECURITY_HEADERS)
+
 (TRANSPORT_SECURITY,) = _encode({"Strict-Transport-Security": "max-age=31536000"})
 
 HEALTH_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -110,8 +112,12 @@ class SecurityHeadersMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 present = dict(message["headers"])
-                wanted = [*SECURITY_HEADERS, TRANSPORT_SECURITY] if scope["scheme"] == "https" else SECURITY_HEADERS
-                message["headers"] = [*message["headers"], *(h for h in wanted if h[0] not in present)]
+                missing = SECURITY_HEADERS
+                if not SECURITY_NAMES.isdisjoint(present):
+                    missing = [header for header in SECURITY_HEADERS if header[0] not in present]
+                message["headers"] = [*message["headers"], *missing]
+                if scope["scheme"] == "https" and TRANSPORT_SECURITY[0] not in present:
+                    message["headers"].append(TRANSPORT_SECURITY)
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

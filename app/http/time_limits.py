@@ -6,9 +6,8 @@ its timer late. Until then it is noted, and all that are noted are looked throug
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from app.errors import ApiError, Code
@@ -21,26 +20,25 @@ class _Noted:
     """The limits of an event loop that have no timer yet."""
 
     def __init__(self) -> None:
-        self._ends: dict[asyncio.Timeout, float] = {}
+        self._ends: dict[time_limit, float] = {}
         """When each of them ends, by the loop's clock."""
         self._looks = False
 
-    def add(self, timeout: asyncio.Timeout, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._ends[timeout] = loop.time() + seconds
+    def add(self, limit: "time_limit", seconds: float, loop: asyncio.AbstractEventLoop) -> None:
+        self._ends[limit] = loop.time() + seconds
         if not self._looks:
             self._looks = True
             loop.call_later(LOOK_SECONDS, self._look)
 
-    def remove(self, timeout: asyncio.Timeout) -> None:
-        self._ends.pop(timeout, None)
+    def remove(self, limit: "time_limit") -> None:
+        self._ends.pop(limit, None)
 
     def _look(self) -> None:
         """Start the timers of the limits that end before the next look."""
         loop = asyncio.get_running_loop()
         soon = loop.time() + LOOK_SECONDS
-        for timeout in [timeout for timeout, ends in self._ends.items() if ends <= soon]:
-            timeout.reschedule(self._ends.pop(timeout))
+        for limit in [limit for limit, ends in self._ends.items() if ends <= soon]:
+            limit.start_timer(self._ends.pop(limit))
         self._looks = bool(self._ends)
         if self._looks:
             loop.call_later(LOOK_SECONDS, self._look)
@@ -58,32 +56,53 @@ def _took_too_long(seconds: float) -> ApiError:
 
 
 class time_limit:  # noqa: N801  a context manager, like asyncio.timeout
-    """Stops its block if that takes longer than `seconds`, and raises `error`, by default TIMEOUT. None: no limit."""
+    """Stops its block if that takes longer than `seconds`, and raises `error`, by default TIMEOUT. None: no limit.
+
+    It tells its own cancellation of the task from that of others as asyncio.timeout does. Around that one, without a
+    timer, the two limits of a request took 5 % of the application's CPU time more (27 November 2026).
+    """
 
     def __init__(self, seconds: float | None, error: Callable[[float], ApiError] = _took_too_long) -> None:
         self._seconds, self._error = seconds, error
-        self._noted = None if seconds is None or seconds <= LOOK_SECONDS else _noted_limits()
-        self._timeout = asyncio.timeout(seconds if self._noted is None else None)
+        self._noted: _Noted | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._has_ended = False
 
-    def __aenter__(self) -> Coroutine[Any, Any, asyncio.Timeout]:
-        if self._noted is not None and self._seconds is not None:
-            self._noted.add(self._timeout, self._seconds)
-        return self._timeout.__aenter__()
+    async def __aenter__(self) -> None:
+        if self._seconds is None:
+            return
+        self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        self._task, self._cancelling = task, task.cancelling()
+        if self._seconds <= LOOK_SECONDS:
+            self.start_timer(self._loop.time() + self._seconds)
+        else:
+            self._noted = _noted_limits(self._loop)
+            self._noted.add(self, self._seconds, self._loop)
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, raised: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, raised: BaseException | None, _traceback: TracebackType | None
     ) -> None:
+        if self._seconds is None:
+            return
         if self._noted is not None:
-            self._noted.remove(self._timeout)
-        try:
-            await self._timeout.__aexit__(kind, raised, traceback)
-        except TimeoutError as error:
-            assert self._seconds is not None
-            raise self._error(self._seconds) from error
+            self._noted.remove(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._has_ended and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise self._error(self._seconds) from raised
+
+    def start_timer(self, ends: float) -> None:
+        """Stop the block at this time of the loop's clock."""
+        self._timer = self._loop.call_at(ends, self._end)
+
+    def _end(self) -> None:
+        self._has_ended = True
+        self._task.cancel()
 
 
-def _noted_limits() -> _Noted:
-    loop = asyncio.get_running_loop()
+def _noted_limits(loop: asyncio.AbstractEventLoop) -> _Noted:
     noted = _of_loop.get(loop)
     if noted is None:
         noted = _of_loop[loop] = _Noted()

@@ -9,6 +9,8 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
+from time import time_ns
 from typing import Any
 
 import orjson
@@ -35,7 +37,7 @@ def request_logger(settings: Settings) -> WriteLine:
     render = _renderer(settings)
 
     def write(event: str, fields: EventDict) -> None:
-        line = render(None, "info", _add_timestamp(None, "info", {"level": "info", "event": event, **fields}))
+        line = render(None, "info", {"timestamp": _timestamp(), "level": "info", "event": event, **fields})
         sys.stderr.write(str(line) + "\n")  # standard error is flushed with each line
 
     return write
@@ -89,7 +91,19 @@ def _escape_controls(event: EventDict) -> EventDict:
 
 
 def _add_timestamp(_logger: object, _method: str, event: EventDict) -> EventDict:
-    return {"timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"), **event}
+    return {"timestamp": _timestamp(), **event}
+
+
+def _timestamp() -> str:
+    """Return the current time in ISO 8601. `isoformat` takes several times as long as writing the milliseconds."""
+    now = time_ns() // 1_000_000
+    return f"{_second(now // 1000)}.{now % 1000:03}+00:00"
+
+
+@lru_cache(1)
+def _second(seconds: int) -> str:
+    """Return the second as the beginning of a timestamp. Most lines come within the same one as the line before."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _add_request_id(_logger: object, _method: str, event: EventDict) -> EventDict:

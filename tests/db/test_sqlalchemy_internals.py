@@ -31,10 +31,14 @@ def test_parameters_come_in_the_order_of_their_placeholders(dialect: Dialect, pl
 
 
 def test_values_are_converted_to_the_drivers_types() -> None:
+    """Those of parameters on each run, those that stand in the statement once."""
+    at = datetime(2026, 3, 2, 9, tzinfo=UTC)
     _sql, parameters, _literals = compile_text(TEAMS, AIOSQLITE)
     convert = dict(parameters)["at"]
     assert convert
-    assert convert(datetime(2026, 3, 2, 9, tzinfo=UTC)) == "2026-03-02 09:00:00.000000"
+    assert convert(at) == "2026-03-02 09:00:00.000000"
+    _sql, _parameters, literals = compile_text(select(Team.id).where(col(Team.created_at) == at), AIOSQLITE)
+    assert list(literals.values()) == ["2026-03-02 09:00:00.000000"]
 
 
 def test_a_text_that_depends_on_the_values_is_refused() -> None:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import httpx2
 import orjson
@@ -44,7 +44,10 @@ async def test_a_request_is_one_log_line(lines: Lines, api: Api, cast: Cast) -> 
     bob = api.user(cast.bob)
     await bob.post({"query": INBOX, "variables": {"limit": 7}}, **{"X-Request-ID": "req-7"})
     (line,) = lines()
-    assert line.pop("timestamp")
+    timestamp = str(line.pop("timestamp"))
+    written = datetime.fromisoformat(timestamp)
+    assert written.isoformat(timespec="milliseconds") == timestamp
+    assert abs(written - datetime.now(UTC)) < timedelta(minutes=5)
     assert 0 < float(str(line.pop("duration_ms"))) < 60_000
     assert line == {
         "level": "info",

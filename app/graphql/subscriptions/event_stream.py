@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, aclosing, suppress
 from typing import Any, cast
 
+import orjson
 from graphql import GraphQLError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -90,7 +91,7 @@ class EventStream(Response):
     async def _send_results(self, send: Send) -> None:
         try:
             async for result in self._results():
-                await self._send(send, next_event(result))
+                await self._send(send, next_event(orjson.dumps(result)))
         except Exception:
             logger.exception("Unexpected failure of an event stream")
             self.session.close(CloseCode.TRY_AGAIN_LATER, f"The server failed. {RESUBSCRIBE}")
