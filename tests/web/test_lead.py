@@ -52,6 +52,7 @@ async def submit(page: Page) -> None:
     await dialog.get_by_role("button", name="Submit").click()
 
 
+@pytest.mark.usefixtures("_no_read_runs_twice")
 @pytest.mark.parametrize(("device", "scheme"), [("desktop", "light"), ("phone", "dark")])
 async def test_a_leader_watches_a_rollout(
     world: World,

@@ -21,6 +21,7 @@ async def settled(screen: Screen) -> None:
     await screen.quiet()
 
 
+@pytest.mark.usefixtures("_no_read_runs_twice")
 async def test_a_screen_takes_two_requests(
     world: World, cast: Cast, app_page: OpenApp, capsys: pytest.CaptureFixture[str]
 ) -> None:
