@@ -263,7 +263,7 @@ async def logged_statements(operations: Collection[str], capsys: pytest.CaptureF
 
     def has_all() -> bool:
         lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith("{")]
-        found.update({line["operation"]: line["statements"] for line in lines if line["operation"] in operations})
+        found.update({line["operation"]: line["statements"] for line in lines if line.get("operation") in operations})
         return found.keys() >= {*operations}
 
     await until(has_all)
