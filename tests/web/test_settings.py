@@ -4,10 +4,17 @@ import httpx2
 import pytest
 from playwright.async_api import expect
 
-from tests.support.world import Cast
+from tests.support.world import Cast, World
 from tests.web.conftest import OpenApp, axe
 
 pytestmark = pytest.mark.browser
+
+
+async def test_a_person_without_a_last_name_saves_the_rest(world: World, app_page: OpenApp) -> None:
+    page = (await app_page(await world.user("Teller", last_name=""), "/settings")).page
+    await page.get_by_label("Phone").fill("202 555 0142")
+    await page.get_by_role("button", name="Save profile").click()
+    await expect(page.get_by_label("Phone")).to_have_value("+12025550142")
 
 
 async def test_bad_input_is_refused_beside_the_field(cast: Cast, app_page: OpenApp) -> None:

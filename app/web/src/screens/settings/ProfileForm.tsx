@@ -8,6 +8,8 @@ import { ErrorNotice } from "../../components/ErrorNotice";
 import { type MySettingsFragment, SaveProfileDocument } from "../../gql/settings/graphql";
 import { fieldErrors } from "./fieldErrors";
 
+type Profile = Pick<MySettingsFragment, "firstName" | "lastName" | "phone" | "timezone">;
+
 const REFUSED = {
   firstName: "Enter a first name of at most 255 characters.",
   lastName: "Enter a last name of at most 255 characters.",
@@ -15,7 +17,7 @@ const REFUSED = {
   timezone: "Choose a time zone from the list.",
 };
 
-/** The viewer's names, phone number and time zone. */
+/** The viewer's names, phone number and time zone. What was not changed is not sent: an imported person may have no last name. */
 export function ProfileForm({ me }: { me: MySettingsFragment }) {
   const [save, { loading }] = useMutation(SaveProfileDocument);
   const [error, setError] = useState<unknown>(null);
@@ -27,15 +29,15 @@ export function ProfileForm({ me }: { me: MySettingsFragment }) {
       timezone: me.timezone,
     },
     validate: {
-      firstName: (name) => (name.trim() ? null : REFUSED.firstName),
-      lastName: (name) => (name.trim() ? null : REFUSED.lastName),
+      firstName: (name) => (name.trim() || name === me.firstName ? null : REFUSED.firstName),
+      lastName: (name) => (name.trim() || name === me.lastName ? null : REFUSED.lastName),
     },
   });
 
   const submit = form.onSubmit(async ({ phone, ...values }) => {
     setError(null);
     try {
-      const { data } = await save({ variables: { input: { ...values, phone: phone.trim() || null } } });
+      const { data } = await save({ variables: { input: changed(me, { ...values, phone: phone.trim() || null }) } });
       const saved = data?.updateMe?.me;
       if (saved) form.setValues({ ...values, ...saved, phone: saved.phone ?? "" });
       notifications.show({ message: "Your profile is saved." });
@@ -81,6 +83,11 @@ export function ProfileForm({ me }: { me: MySettingsFragment }) {
       </form>
     </Paper>
   );
+}
+
+function changed(me: MySettingsFragment, profile: Profile): Partial<Profile> {
+  const entries = Object.entries(profile).filter(([name, value]) => value !== me[name as keyof Profile]);
+  return Object.fromEntries(entries);
 }
 
 /** The zones that the browser knows, and the current one, which it may not know. */
