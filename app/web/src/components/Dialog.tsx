@@ -1,8 +1,6 @@
 import { Group, Modal } from "@mantine/core";
 import { type ReactNode, useEffect } from "react";
 
-import classes from "./Dialog.module.css";
-
 interface DialogProps {
   opened: boolean;
   title: string;
@@ -34,7 +32,7 @@ export function Dialog({ opened, title, onClose, closeOnClickOutside = true, foo
           </Group>
           {children}
           {footer !== undefined && (
-            <Group justify="flex-end" className={classes["footer"] ?? ""}>
+            <Group justify="flex-end" className="dialog-footer">
               {footer}
             </Group>
           )}
