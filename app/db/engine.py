@@ -272,7 +272,7 @@ def _postgresql(url: str, limits: Limits, *, writes: bool) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "checkout")
     def require_open(connection: Any, *_rest: Any) -> None:
-        if not is_open(connection):
+        if not is_open(connection.driver_connection):
             raise DisconnectionError
 
     @event.listens_for(engine.sync_engine, "handle_error")

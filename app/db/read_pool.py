@@ -229,7 +229,7 @@ class ReadPool:
     def _checkout_idle(self) -> tuple[PoolProxiedConnection, Any] | None:
         while self._idle:
             connection, driver = self._idle.pop()
-            if not driver.is_closed():
+            if is_open(driver):
                 return connection, driver
             connection.invalidate()
         return None
@@ -242,6 +242,6 @@ class ReadPool:
             raise error.__cause__ or error from None  # the error of asyncpg itself, as from `driver.fetch`
 
 
-def is_open(connection: Any) -> bool:
-    """Whether the server has not closed the connection. asyncpg knows; pool_pre_ping would take three round trips."""
-    return not connection.driver_connection.is_closed()
+def is_open(driver: Any) -> bool:
+    """Whether the server has not closed a driver's connection. asyncpg knows; pool_pre_ping takes three round trips."""
+    return not driver.is_closed()
