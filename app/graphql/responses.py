@@ -33,14 +33,10 @@ def execution_response(result: ExecutionResult, media_type: str) -> Response:
     if unavailable := _unavailable(result):
         return request_error_response(unavailable, media_type)
 
-    body: dict[str, Any] = {}
     if result.errors:
-        body["errors"] = [error.formatted for error in result.errors]
         requests.current().outcome = (result.errors[0].extensions or {})["code"]
-    executed = is_executed(result)
-    if executed:
-        body["data"] = result.data
-    status = 200 if executed or media_type in (JSON, EVENT_STREAM) else 400
+    body = formatted(result)
+    status = 200 if "data" in body or media_type in (JSON, EVENT_STREAM) else 400
     return _response(orjson.dumps(body), status, media_type)
 
 
@@ -49,6 +45,16 @@ def _response(result: bytes, status: int, media_type: str) -> Response:
     if media_type == EVENT_STREAM:
         return Response(next_event(result) + COMPLETE_EVENT, status, media_type=EVENT_STREAM)
     return Response(result, status, media_type=f"{media_type}; charset=utf-8")
+
+
+def formatted(result: ExecutionResult) -> dict[str, Any]:
+    """Return a result as JSON values."""
+    body: dict[str, Any] = {}
+    if result.errors:
+        body["errors"] = [error.formatted for error in result.errors]
+    if is_executed(result):
+        body["data"] = result.data
+    return body
 
 
 def is_executed(result: ExecutionResult) -> bool:

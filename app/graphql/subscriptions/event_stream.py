@@ -22,7 +22,7 @@ from app.errors import ApiError
 from app.graphql.content_negotiation import EVENT_STREAM
 from app.graphql.errors import translate
 from app.graphql.request import GraphQLRequest
-from app.graphql.responses import COMPLETE_EVENT, as_graphql, is_executed, next_event
+from app.graphql.responses import COMPLETE_EVENT, as_graphql, formatted, next_event
 from app.graphql.schema import schema
 from app.graphql.subscriptions.close_codes import CloseCode
 from app.graphql.subscriptions.hub import RESUBSCRIBE
@@ -110,12 +110,7 @@ class EventStream(Response):
             )
             async with aclosing(cast(Any, results)):
                 async for result in results:
-                    formatted: dict[str, Any] = {}
-                    if result.errors:
-                        formatted["errors"] = [error.formatted for error in result.errors]
-                    if is_executed(result):
-                        formatted["data"] = result.data
-                    yield formatted
+                    yield formatted(result)
         except (ApiError, GraphQLError) as error:
             errors = [as_graphql(error) if isinstance(error, ApiError) else error]
             translate(errors, None)
