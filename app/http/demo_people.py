@@ -1,7 +1,7 @@
 """The users of the demo, with an access token each."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -20,6 +20,8 @@ MOST_PEOPLE = 100
 Group = Literal["agents", "leaders", "others"]
 
 GROUPS: tuple[Group, ...] = ("agents", "leaders", "others")
+
+LEADER, MEMBER, INVITED = "Leader of", "Member of", "Invited to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,36 +47,41 @@ async def demo_people(settings: Settings, db: Database, hours: float, now: datet
         teams = (await session.exec(select(Team).where(led).order_by(col(Team.id)))).all()
         sent = col(LeadOffer.user_id).in_(ids), col(LeadOffer.status) == LeadOfferStatus.SENT
         to_claim = Counter((await session.exec(select(LeadOffer.user_id).where(*sent))).all())
-    people = [
-        DemoPerson(
+    people = []
+    for user in users:
+        roles = _roles(user, teams, members)
+        person = DemoPerson(
             id=str(user.id),
             name=f"{user.first_name} {user.last_name}",
             email=user.email,
-            group=_group(user, teams, members, to_claim[user.id]),
-            description=_describe(user, teams, members, to_claim[user.id]),
+            group=_group(roles, to_claim[user.id]),
+            description=_describe(roles, to_claim[user.id]),
             token=issue_token(settings, user.id, " ".join(TOKEN_SCOPES), hours, now),
         )
-        for user in users
-    ]
+        people.append(person)
     return sorted(people, key=lambda person: (GROUPS.index(person.group), person.name.casefold()))
 
 
-def _group(user: User, teams: Sequence[Team], members: Sequence[TeamMember], to_claim: int) -> Group:
-    if any(team.creator_id == user.id for team in teams):
-        return "leaders"
-    is_member = any(member.user_id == user.id and member.request_status is RequestStatus.ACCEPTED for member in members)
-    return "agents" if is_member or to_claim else "others"
-
-
-def _describe(user: User, teams: Sequence[Team], members: Sequence[TeamMember], to_claim: int) -> str:
+def _roles(user: User, teams: Sequence[Team], members: Sequence[TeamMember]) -> dict[str, list[str]]:
+    """Return the names of the user's teams by what they are there. Roles without a team are left out."""
     names = {team.id: team.name for team in teams}
     own = [member for member in members if member.user_id == user.id]
     roles = {
-        "Leader of": [team.name for team in teams if team.creator_id == user.id],
-        "Member of": [names[member.team_id] for member in own if member.request_status is RequestStatus.ACCEPTED],
-        "Invited to": [names[member.team_id] for member in own if member.request_status is RequestStatus.PENDING],
+        LEADER: [team.name for team in teams if team.creator_id == user.id],
+        MEMBER: [names[member.team_id] for member in own if member.request_status is RequestStatus.ACCEPTED],
+        INVITED: [names[member.team_id] for member in own if member.request_status is RequestStatus.PENDING],
     }
-    described = [f"{role} {', '.join(teams)}" for role, teams in roles.items() if teams] or ["In no team"]
+    return {role: teams for role, teams in roles.items() if teams}
+
+
+def _group(roles: Mapping[str, Sequence[str]], to_claim: int) -> Group:
+    if LEADER in roles:
+        return "leaders"
+    return "agents" if MEMBER in roles or to_claim else "others"
+
+
+def _describe(roles: Mapping[str, Sequence[str]], to_claim: int) -> str:
+    described = [f"{role} {', '.join(teams)}" for role, teams in roles.items()] or ["In no team"]
     if to_claim:
         described.insert(0, f"Can claim {to_claim} {'lead' if to_claim == 1 else 'leads'} now")
     return ". ".join(described)
