@@ -19,22 +19,17 @@ export function ConfirmDialog({ opened, title, text, confirm, onConfirm, onClose
       opened={opened}
       onClose={onClose}
       title={title}
-      footer={
-        <>
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button
-            color="red.9"
-            data-autofocus
-            onClick={() => {
-              onClose();
-              onConfirm();
-            }}
-          >
-            {confirm}
-          </Button>
-        </>
+      action={
+        <Button
+          color="red.9"
+          data-autofocus
+          onClick={() => {
+            onClose();
+            onConfirm();
+          }}
+        >
+          {confirm}
+        </Button>
       }
     >
       <Text>{text}</Text>

@@ -1,4 +1,4 @@
-import { Group, Modal } from "@mantine/core";
+import { Button, Group, Modal } from "@mantine/core";
 import { type ReactNode, useEffect } from "react";
 
 interface DialogProps {
@@ -7,13 +7,13 @@ interface DialogProps {
   onClose: () => void;
   /** Whether a click outside closes it, as by default. Not if that would lose what somebody has typed. */
   closeOnClickOutside?: boolean;
-  /** Buttons that stay in view below the content, however long it is. */
-  footer?: ReactNode;
+  /** The button that does it. It stays in view below the content, however long that is, with another to cancel. */
+  action?: ReactNode;
   children: ReactNode;
 }
 
 /** A dialog. Escape closes it. Without Mantine's header, which screen readers would take for a second one of the page. */
-export function Dialog({ opened, title, onClose, closeOnClickOutside = true, footer, children }: DialogProps) {
+export function Dialog({ opened, title, onClose, closeOnClickOutside = true, action, children }: DialogProps) {
   useFocusReturn(opened);
   return (
     <Modal.Root
@@ -25,15 +25,18 @@ export function Dialog({ opened, title, onClose, closeOnClickOutside = true, foo
     >
       <Modal.Overlay />
       <Modal.Content>
-        <Modal.Body pt="md" {...(footer !== undefined && { pb: 0 })}>
+        <Modal.Body pt="md" {...(action !== undefined && { pb: 0 })}>
           <Group justify="space-between" wrap="nowrap" mb="sm">
             <Modal.Title fw={600}>{title}</Modal.Title>
             <Modal.CloseButton aria-label="Close" />
           </Group>
           {children}
-          {footer !== undefined && (
+          {action !== undefined && (
             <Group justify="flex-end" className="dialog-footer">
-              {footer}
+              <Button variant="default" onClick={onClose}>
+                Cancel
+              </Button>
+              {action}
             </Group>
           )}
         </Modal.Body>

@@ -25,20 +25,15 @@ export function AssignDialog({ id, onAssign, onClose }: AssignDialogProps) {
       opened
       title="Assign this lead"
       onClose={onClose}
-      footer={
-        <>
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button
-            disabled={!userId}
-            onClick={() => {
-              if (userId) onAssign(userId);
-            }}
-          >
-            Assign
-          </Button>
-        </>
+      action={
+        <Button
+          disabled={!userId}
+          onClick={() => {
+            if (userId) onAssign(userId);
+          }}
+        >
+          Assign
+        </Button>
       }
     >
       {error && <ErrorNotice error={error} retry={refetch} />}

@@ -19,15 +19,10 @@ export function SubmitDialog({ id, onSubmit, onClose }: { id: string; onSubmit: 
       opened
       title="Submit this lead?"
       onClose={onClose}
-      footer={
-        <>
-          <Button variant="default" onClick={onClose}>
-            Cancel
-          </Button>
-          <Button disabled={!plan || plan.offers.length === 0} onClick={onSubmit}>
-            Submit
-          </Button>
-        </>
+      action={
+        <Button disabled={!plan || plan.offers.length === 0} onClick={onSubmit}>
+          Submit
+        </Button>
       }
     >
       {error && <ErrorNotice error={error} retry={refetch} />}
