@@ -1,9 +1,9 @@
-import { Anchor, Group, Paper, Stack, Text } from "@mantine/core";
-import { Link } from "react-router";
+import { Group, Paper, Stack, Text } from "@mantine/core";
 
 import type { BoardLeadFragment } from "../../gql/board/graphql";
 import { RelativeTime } from "../../time/RelativeTime";
-import { labelOf, nameOf, priceOf, titleOf } from "../../components/enquiryWords";
+import { labelOf, nameOf, priceOf } from "../../components/enquiryWords";
+import { LeadLink } from "./LeadLink";
 import { LeadStatusBadge } from "./LeadStatusBadge";
 
 export function LeadCards({ leads, search }: { leads: BoardLeadFragment[]; search: string }) {
@@ -12,16 +12,7 @@ export function LeadCards({ leads, search }: { leads: BoardLeadFragment[]; searc
       {leads.map((lead) => (
         <Paper key={lead.id} component="article" withBorder p="md" aria-label={labelOf(lead)}>
           <Group justify="space-between" wrap="nowrap" align="flex-start">
-            <Anchor
-              component={Link}
-              to={`/board/${lead.id}`}
-              state={{ search }}
-              aria-label={labelOf(lead)}
-              fw={600}
-              className="any-word"
-            >
-              {titleOf(lead)}
-            </Anchor>
+            <LeadLink lead={lead} search={search} />
             <LeadStatusBadge lead={lead} />
           </Group>
           <Text size="sm" className="any-word">

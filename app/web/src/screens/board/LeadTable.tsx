@@ -1,9 +1,9 @@
-import { Anchor, Table, Text } from "@mantine/core";
-import { Link } from "react-router";
+import { Table, Text } from "@mantine/core";
 
 import type { BoardLeadFragment } from "../../gql/board/graphql";
 import { RelativeTime } from "../../time/RelativeTime";
-import { labelOf, nameOf, priceOf, titleOf } from "../../components/enquiryWords";
+import { nameOf, priceOf } from "../../components/enquiryWords";
+import { LeadLink } from "./LeadLink";
 import { LeadStatusBadge } from "./LeadStatusBadge";
 
 export function LeadTable({ leads, search }: { leads: BoardLeadFragment[]; search: string }) {
@@ -25,16 +25,7 @@ export function LeadTable({ leads, search }: { leads: BoardLeadFragment[]; searc
           {leads.map((lead) => (
             <Table.Tr key={lead.id}>
               <Table.Td maw={260}>
-                <Anchor
-                  component={Link}
-                  to={`/board/${lead.id}`}
-                  state={{ search }}
-                  aria-label={labelOf(lead)}
-                  fw={600}
-                  className="any-word"
-                >
-                  {titleOf(lead)}
-                </Anchor>
+                <LeadLink lead={lead} search={search} />
                 {priceOf(lead) && (
                   <Text size="sm" c="dimmed">
                     {priceOf(lead)}
