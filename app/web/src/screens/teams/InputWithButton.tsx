@@ -1,12 +1,25 @@
-import { Group } from "@mantine/core";
-import type { ReactNode } from "react";
+import { Button, Group, TextInput, type TextInputProps } from "@mantine/core";
+
+interface InputWithButtonProps extends TextInputProps {
+  /** The word on the button, which submits the form. */
+  button: string;
+  loading: boolean;
+}
 
 /** An input with its button beside it, or below it where there is no space. The label and the error go around both. */
-export function InputWithButton({ input, children }: { input: ReactNode; children: ReactNode }) {
+export function InputWithButton({ button, loading, ...input }: InputWithButtonProps) {
   return (
-    <Group gap="sm">
-      <div style={{ flex: "1 1 200px" }}>{input}</div>
-      {children}
-    </Group>
+    <TextInput
+      maw={540}
+      inputContainer={(field) => (
+        <Group gap="sm">
+          <div style={{ flex: "1 1 200px" }}>{field}</div>
+          <Button type="submit" loading={loading}>
+            {button}
+          </Button>
+        </Group>
+      )}
+      {...input}
+    />
   );
 }

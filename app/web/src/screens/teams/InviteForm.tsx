@@ -1,5 +1,4 @@
 import { useMutation } from "@apollo/client/react";
-import { Button, TextInput } from "@mantine/core";
 import { notifications } from "@mantine/notifications";
 import { type FormEvent, useState } from "react";
 
@@ -29,19 +28,13 @@ export function InviteForm({ teamId }: { teamId: string }) {
 
   return (
     <form onSubmit={(event) => void invite(event)} noValidate>
-      <TextInput
+      <InputWithButton
         label="Invite by e-mail"
         type="email"
-        maw={540}
         value={email}
         error={problem}
-        inputContainer={(input) => (
-          <InputWithButton input={input}>
-            <Button type="submit" loading={loading}>
-              Invite
-            </Button>
-          </InputWithButton>
-        )}
+        button="Invite"
+        loading={loading}
         onChange={(event) => {
           setEmail(event.currentTarget.value);
           setProblem(null);

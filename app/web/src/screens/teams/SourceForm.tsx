@@ -1,5 +1,4 @@
 import { useMutation } from "@apollo/client/react";
-import { Button, TextInput } from "@mantine/core";
 import { type FormEvent, useState } from "react";
 
 import { describeError } from "../../api/errors";
@@ -28,19 +27,13 @@ export function SourceForm() {
 
   return (
     <form onSubmit={(event) => void add(event)} noValidate>
-      <TextInput
+      <InputWithButton
         label="New lead source"
         maxLength={255}
-        maw={540}
         value={name}
         error={problem}
-        inputContainer={(input) => (
-          <InputWithButton input={input}>
-            <Button type="submit" loading={loading}>
-              Add source
-            </Button>
-          </InputWithButton>
-        )}
+        button="Add source"
+        loading={loading}
         onChange={(event) => {
           setName(event.currentTarget.value);
           setProblem(null);
