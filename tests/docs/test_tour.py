@@ -12,11 +12,11 @@ import pytest
 from app.main import create_app
 from app.worker.channels.registry import make_channels
 from tests.docs.pages import DOCS
-from tests.process.test_workers import until
 from tests.support.api import Api, settings_for
 from tests.support.graphql_ws import Client, signed_in, url_of
 from tests.support.live_server import live_server
 from tests.support.smtp_server import Mailbox, mailbox
+from tests.support.waiting import until
 from tests.support.world import World
 
 STEPS = re.findall(r"```(?:graphql\n# (Alice|Bob)|sh)\n(.*?)```", DOCS["tour"], re.DOTALL)

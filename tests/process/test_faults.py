@@ -27,11 +27,11 @@ from app.db.engine import connect
 from app.db.migrations import upgrade
 from app.db.models import Contact, Delivery
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
-from tests.process.test_workers import until
 from tests.support import databases
 from tests.support.api import settings_for
 from tests.support.processes import FULL, free_port, start, stop
 from tests.support.smtp_server import Mailbox, mailbox
+from tests.support.waiting import until
 from tests.support.world import NOW, World
 
 CLIENTS = 8

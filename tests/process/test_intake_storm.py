@@ -19,9 +19,9 @@ from app.access.tokens import issue_token
 from app.db.engine import Database
 from app.db.models import Contact, Delivery, Lead, LeadOffer
 from tests.commands.test_contact_keys import check_keys
-from tests.process.test_workers import until
 from tests.support.api import settings_for
 from tests.support.processes import FULL, serve, stop
+from tests.support.waiting import until
 from tests.support.world import Cast, World
 
 CALLS = 1_500 if FULL else 300

@@ -13,8 +13,8 @@ from sqlmodel import col, select
 from app.commands.submit import submit_lead_offers
 from app.db.engine import Database
 from app.db.models import Delivery, Lead, LeadOffer, LeadRollout
-from tests.process.test_workers import until
 from tests.support.processes import start, stop
+from tests.support.waiting import until
 from tests.support.world import NOW, Cast, World
 
 PAUSE = {

@@ -24,12 +24,13 @@ from app.db.engine import PLANNING_READS, Database
 from app.db.models import User
 from app.db.pooler import SharedConnectionError
 from tests.docs.pages import DOCS, blocks
-from tests.process.test_workers import due_mails, until
+from tests.process.test_workers import due_mails
 from tests.support.api import SECRET, serving, settings_for
 from tests.support.databases import administrator, shown
 from tests.support.processes import FULL, free_port, server
 from tests.support.programs import owner, program, running
 from tests.support.smtp_server import mailbox
+from tests.support.waiting import until
 from tests.support.world import Cast, World
 
 SESSION, TRANSACTION = blocks(DOCS["deploying"], "### PgBouncer", "ini")

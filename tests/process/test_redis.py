@@ -18,11 +18,11 @@ from app.access.tokens import issue_token
 from app.cli import app
 from app.db.models import User
 from app.domain.enums import ApiScope
-from tests.process.test_workers import until
 from tests.support.api import settings_for
 from tests.support.graphql_ws import signed_in
 from tests.support.processes import free_port, server
 from tests.support.redis_server import RedisServer, redis_server
+from tests.support.waiting import until
 from tests.support.world import Cast, World
 
 LIMIT = 4

@@ -18,12 +18,12 @@ import pytest
 
 from app.access.tokens import issue_token
 from tests.docs.pages import DOCS, blocks, replaced
-from tests.process.test_workers import until
 from tests.support.api import settings_for
 from tests.support.certificates import Certificate, make_certificate
 from tests.support.graphql_ws import CHANGED, signed_in
 from tests.support.http_load import Load, load_on
 from tests.support.processes import free_port, listens, start, stop
+from tests.support.waiting import until
 from tests.support.world import Cast
 
 (ONE_AFTER_THE_OTHER,) = blocks(DOCS["deploying"], "## Rolling restarts", "sh")

@@ -18,12 +18,13 @@ from app.db.engine import Database
 from app.db.models import Delivery
 from app.domain.enums import DeliveryStatus
 from app.domain.timestamps import utc_now
-from tests.process.test_workers import due_mails, until
+from tests.process.test_workers import due_mails
 from tests.support.api import settings_for
 from tests.support.graphql_ws import signed_in
 from tests.support.http_load import Load, load_on
 from tests.support.processes import free_port, listens, serve, start
 from tests.support.smtp_server import Mailbox, mailbox
+from tests.support.waiting import until
 from tests.support.world import Cast, World
 
 SECONDS = 10

@@ -29,11 +29,11 @@ from tests.docs.pages import DOCS, blocks
 from tests.process import test_faults
 from tests.process.test_faults import Load, arrive, offered
 from tests.process.test_outages import dying_server, silent_server
-from tests.process.test_workers import until
 from tests.support.api import settings_for
 from tests.support.processes import free_port, start, stop
 from tests.support.programs import program, running
 from tests.support.smtp_server import mailbox
+from tests.support.waiting import until
 from tests.support.world import World
 
 HEADING = "### Fail-over to a standby"

@@ -22,10 +22,10 @@ from app.db.engine import Database
 from app.db.models import Claim, Delivery, Lead, LeadOffer, TeamMember, User
 from app.domain.enums import ClaimEnd, DeliveryStatus, EndReason, LeadOfferStatus
 from app.domain.timestamps import format_instant
-from tests.process.test_workers import until
 from tests.support.api import settings_for
 from tests.support.processes import FULL, server, start, stop
 from tests.support.smtp_server import Mailbox, mailbox
+from tests.support.waiting import until
 from tests.support.world import Cast, World
 
 SECONDS = 12 if FULL else 6

@@ -31,10 +31,10 @@ from app.domain.enums import (
     RolloutCause,
 )
 from tests.process.test_storm import ASSIGN, CLAIM, REFUSALS, RELEASE, Storm, check_leads
-from tests.process.test_workers import until
 from tests.support.api import settings_for
 from tests.support.processes import FULL, server, start, stop
 from tests.support.smtp_server import Mailbox, mailbox
+from tests.support.waiting import until
 from tests.support.world import Cast, World
 
 SECONDS = 20 if FULL else 10

@@ -5,9 +5,7 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 
 import pytest
 from sqlmodel import col, func, select
@@ -20,6 +18,7 @@ from app.worker.worker import BATCHES_PER_CHANNEL
 from tests.support.api import SECRET
 from tests.support.processes import FULL, ROOT, server, start, stop
 from tests.support.smtp_server import Mailbox, mailbox
+from tests.support.waiting import until
 from tests.support.world import NOW, Cast, World
 
 MAILS = 1000 if FULL else 240
@@ -67,13 +66,6 @@ async def due_mails(world: World, cast: Cast, number: int) -> None:
 
 def worker(url: str, box: Mailbox) -> subprocess.Popen[bytes]:
     return start(url, "dispatch", smtp_url=box.url, email_from="leads@example.org", lease_seconds="8")
-
-
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not await condition():
-        assert time.monotonic() < deadline, "the condition was not met in time"
-        await asyncio.sleep(0.05)
 
 
 async def count(database: Database, status: DeliveryStatus) -> int:

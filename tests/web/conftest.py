@@ -21,11 +21,9 @@ The machine may be busy. A test therefore waits for what it needs, never for a t
 The application must be built: run scripts/web after a change of app/web.
 """
 
-import asyncio
 import json
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +38,7 @@ from app.db.models import User
 from app.http.web_app import BUILD
 from tests.support.api import Api
 from tests.support.browser import chromium
+from tests.support.waiting import until
 
 AXE = Path(__file__).parents[2] / "app" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
@@ -238,14 +237,6 @@ async def axe(page: Page) -> list[str]:
         f"{violation['id']}: {violation['help']}: {[node['html'][:200] for node in violation['nodes']]}"
         for violation in found["violations"]
     ]
-
-
-async def until(is_true: Callable[[], bool]) -> None:
-    """Wait until a condition is true. The test fails if it never is."""
-    end = time.monotonic() + PATIENCE / 1000
-    while not is_true():
-        assert time.monotonic() < end, "waited in vain"
-        await asyncio.sleep(0.02)
 
 
 async def idle(page: Page) -> None:

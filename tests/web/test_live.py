@@ -17,8 +17,9 @@ from app.main import create_app
 from tests.support.api import Api, settings_for
 from tests.support.live_server import live_server
 from tests.support.processes import free_port, listens, start, stop
+from tests.support.waiting import until
 from tests.support.world import Cast, World, change
-from tests.web.conftest import SUBSCRIPTIONS, OpenApp, OpenServer, Screen, until
+from tests.web.conftest import SUBSCRIPTIONS, OpenApp, OpenServer, Screen
 
 pytestmark = pytest.mark.browser
 

@@ -20,8 +20,9 @@ from tests.support.api import settings_for
 from tests.support.live_server import live_server
 from tests.support.node import HERE, needs_node
 from tests.support.processes import free_port
+from tests.support.waiting import until
 from tests.support.world import Cast, World
-from tests.web.conftest import OpenServer, Screen, axe, idle, until
+from tests.web.conftest import OpenServer, Screen, axe, idle
 
 pytestmark = [pytest.mark.browser, needs_node]
 

@@ -12,8 +12,8 @@ from app.cli import app
 from app.db.models import Event, LeadOffer
 from app.domain.enums import ClaimedVia, DeliveryStatus, EventKind
 from app.observability.metrics import registry
-from tests.process.test_workers import until
 from tests.support.processes import start, stop
+from tests.support.waiting import until
 from tests.support.webhook_endpoint import answer
 from tests.support.world import NOW, World
 from tests.worker.test_webhook_events import Office, offer, office, receiver

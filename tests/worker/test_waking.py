@@ -15,8 +15,9 @@ from app.db.models import LeadOffer, User
 from app.domain.enums import Channel, DeliveryStatus, OrderMethod
 from app.domain.timestamps import utc_now
 from app.worker.worker import Worker
-from tests.process.test_workers import count, until
+from tests.process.test_workers import count
 from tests.support.api import settings_for
+from tests.support.waiting import until
 from tests.support.world import Cast, World
 from tests.worker.test_worker import Recorder
 

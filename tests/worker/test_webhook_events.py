@@ -24,10 +24,11 @@ from app.worker.channels.registry import make_webhook
 from app.worker.webhook_events import DELETED_AT_ONCE, FAILED_KEPT_FOR, PAUSES, SENT_KEPT_FOR
 from app.worker.worker import Worker
 from tests.docs.pages import DOCS, table
-from tests.process.test_workers import run, until
+from tests.process.test_workers import run
 from tests.support.api import serving, settings_for
 from tests.support.databases import statements_of
 from tests.support.processes import start, stop
+from tests.support.waiting import until
 from tests.support.webhook_endpoint import PATH, SILENCE, Post, Receiver, answer, receiving
 from tests.support.world import NOW, Cast, World
 

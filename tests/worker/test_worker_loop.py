@@ -1,7 +1,7 @@
 """The loops of a running worker: when they wake, and how they end. Here the clock is the real one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from app.worker.channels.base import Message
 from app.worker.leases import RetrySchedule
 from app.worker.worker import Worker
 from tests.support.api import settings_for
+from tests.support.waiting import until
 from tests.support.world import Cast, World
 from tests.worker.test_isolation import Outbound, RecordingWebhook
 
@@ -78,12 +79,6 @@ def office(database: Database, database_url: str, monkeypatch: pytest.MonkeyPatc
     return start(database, database_url, Outbound())
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110  the worker tells nobody what it has done
-            await asyncio.sleep(0.02)
-
-
 async def add_delivery(world: World, cast: Cast, at: datetime) -> None:
     offer = await world.offer(
         await world.lead(cast.alice, cast.team), cast.bob, status=LeadOfferStatus.SCHEDULED, notify_at=at
@@ -109,7 +104,7 @@ async def test_what_is_due_later_is_sent_at_its_time(
     due_at = datetime.now(UTC) + later
     await add(world, cast, due_at)
     async with office.running():
-        await until(lambda: office.outbound.sent != [])
+        await until(lambda: office.outbound.sent != [], PATIENCE)
         assert datetime.now(UTC) >= due_at
     assert len(office.outbound.sent) == 1
     assert "The worker failed" not in caplog.text
@@ -149,7 +144,7 @@ async def test_a_failed_attempt_is_retried_at_its_time(
         while not await is_attempted():  # noqa: ASYNC110  the worker tells nobody what it has done
             await asyncio.sleep(0.05)
         office.outbound.poisoned.clear()
-        await until(lambda: office.outbound.sent == [recipient])
+        await until(lambda: office.outbound.sent == [recipient], PATIENCE)
 
 
 async def test_an_idle_worker_stops_at_once(office: Office, caplog: pytest.LogCaptureFixture) -> None:
@@ -167,7 +162,7 @@ async def test_a_worker_without_work_sleeps(
 ) -> None:
     await add(world, cast, datetime.now(UTC))
     async with office.running():
-        await until(lambda: office.outbound.sent != [])
+        await until(lambda: office.outbound.sent != [], PATIENCE)
         async with asyncio.timeout(PATIENCE):  # each loop looks once more
             seen = -1
             while seen != len(statements):
@@ -192,7 +187,7 @@ async def test_a_stop_waits_for_the_attempts_in_progress(
     office = start(database, database_url, slow)
     await add_delivery(world, cast, datetime.now(UTC))
     async with office.running():
-        await until(lambda: slow.began != [])
+        await until(lambda: slow.began != [], PATIENCE)
     async with database.read() as session:
         row = await session.get_one(Delivery, 1)
     assert (row.status, row.lease) == (status, None)
@@ -217,7 +212,7 @@ async def test_a_worker_goes_on_after_a_failure(
     office = start(database, database_url, Outbound(), synchronize=synchronize)
     await add_delivery(world, cast, datetime.now(UTC))
     async with office.running():
-        await until(lambda: office.outbound.sent != [])
+        await until(lambda: office.outbound.sent != [], PATIENCE)
     assert "The worker failed. It continues in 0.05 seconds." in caplog.text
 
 
@@ -232,5 +227,5 @@ async def test_a_channel_sends_two_batches_at_once(
     for _ in range(4):
         await add_delivery(world, cast, datetime.now(UTC))
     async with office.running():
-        await until(lambda: len(slow.sent) == 4)
+        await until(lambda: len(slow.sent) == 4, PATIENCE)
     assert slow.most_at_once == 2

@@ -25,10 +25,10 @@ from app.worker.channels.registry import make_channels
 from app.worker.channels.twilio import CallChannel, TextChannel, TwilioAccount
 from app.worker.leases import MESSAGES
 from app.worker.worker import Worker
-from tests.process.test_workers import until
 from tests.support.api import settings_for
 from tests.support.processes import free_port, server
 from tests.support.twilio_api import NUMBER, SID, TOKEN, TWILIO, Provider, answering, provider, sign, with_twilio
+from tests.support.waiting import until
 from tests.support.world import NOW, Cast, World
 
 MESSAGE = Message("delivery-7", "+12025550142", "Lead offer", "Lead offer: <Buyer> in 94105.")
