@@ -1,6 +1,7 @@
 """`lead-offers check`: tries every service that is configured, says what it found, and sends nothing."""
 
 import asyncio
+import gc
 import re
 import ssl
 from collections.abc import Callable
@@ -35,9 +36,12 @@ SENDER = {"email_from": "Leads <leads@example.com>"}
 @pytest.fixture
 def run(database_url: str) -> Run:
     def run(**settings: Any) -> Result:
+        """Run the command with these settings. A connection that it leaves open fails the test."""
         given = {"database_url": database_url, "jwt_secret": SECRET} | settings
         environment = {f"LEAD_OFFERS_{name.upper()}": value for name, value in given.items()}
-        return CliRunner().invoke(app, ["check"], env=environment)
+        result = CliRunner().invoke(app, ["check"], env=environment)
+        gc.collect()
+        return result
 
     return run
 
@@ -47,6 +51,11 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Certificate:
     certificate = make_certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.file))
     return certificate
+
+
+def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """End a connection as soon as it is made."""
+    writer.transport.abort()
 
 
 def lines(result: Result, *beginnings: str) -> list[str]:
@@ -77,7 +86,7 @@ def test_only_the_database_is_needed(run: Run, database_url: str) -> None:
 
 async def test_the_documented_output(run: Run, database_url: str, certificate: Certificate) -> None:
     (documented,) = blocks(DOCS["deploying"], "## Before you go live", "text")
-    hook = await asyncio.start_server(lambda _in, out: out.close(), "127.0.0.1", 0, ssl=certificate.context)
+    hook = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=certificate.context)
     with mailbox(tls=certificate.context, account=(b"user", b"other")) as box:
         async with receiving() as receiver:
             mail, hooks = box.url.removeprefix("smtp://"), f"127.0.0.1:{hook.sockets[0].getsockname()[1]}"
@@ -218,7 +227,7 @@ async def test_a_webhook_gets_a_connection_and_no_request(run: Run) -> None:
 
 async def test_a_webhook_over_tls(run: Run, certificate: Certificate, tmp_path: Path) -> None:
     async def serve(context: ssl.SSLContext) -> Result:
-        server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context)
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
         async with receiving() as receiver:
             settings = receiver.settings | {"webhook_url": url}

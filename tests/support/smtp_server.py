@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
+from aiosmtpd.smtp import SMTP, AuthResult
 
 from tests.support.processes import free_port
 
@@ -60,13 +60,36 @@ def mailbox(
     options: dict[str, Any] = {"enable_SMTPUTF8": smtputf8, "tls_context": tls}
     if account is not None:
         options |= {"auth_required": True, "authenticator": lambda *given: _authenticate(given[-1], account)}
-    controller = Controller(box, hostname="127.0.0.1", port=port, **options)
+    controller = _Controller(box, hostname="127.0.0.1", port=port, **options)
     controller.start()
     box.url = f"smtp://127.0.0.1:{port}"
     try:
         yield box
     finally:
         controller.stop()
+
+
+class _Controller(Controller):
+    """Ends the connections before the event loop: aiosmtpd leaves them open, which Python warns of in a later test."""
+
+    def __init__(self, *all_: Any, **options: Any) -> None:
+        super().__init__(*all_, **options)
+        self._connections: list[SMTP] = []
+
+    def factory(self) -> SMTP:
+        connection = SMTP(self.handler, **self.SMTP_kwargs)
+        self._connections.append(connection)
+        return connection
+
+    def stop(self, no_assert: bool = False) -> None:
+        asyncio.run_coroutine_threadsafe(self._end_connections(), self.loop).result()
+        super().stop(no_assert)
+
+    async def _end_connections(self) -> None:
+        for connection in self._connections:
+            if isinstance(connection.transport, asyncio.WriteTransport):
+                connection.transport.abort()
+        await asyncio.sleep(0)  # they end in the next round of the event loop
 
 
 def _authenticate(given: Any, account: tuple[bytes, bytes]) -> AuthResult:

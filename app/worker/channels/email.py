@@ -52,14 +52,14 @@ class EmailChannel:
                     await connection.mail(self._sender[1])
                     await connection.rset()
                 finally:
-                    connection.close()
+                    _end(connection)
         done = ["connected with TLS" if is_encrypted else "connected without TLS"]
         done += ["signed in"] if self._url.username else []
         return ", ".join([*done, "sender accepted"])
 
     async def close(self) -> None:
         while self._idle:
-            self._idle.pop().close()
+            _end(self._idle.pop())
 
     async def _deliver(self, recipient: str, mail: bytes) -> None:
         """Send over an idle connection and, if that has died in the meantime, at once over a new one."""
@@ -79,7 +79,7 @@ class EmailChannel:
             options = await _mail_options(connection, recipient)
             await connection.sendmail(self._sender[1], [recipient], mail, mail_options=options)
         except BaseException:
-            connection.close()
+            _end(connection)
             raise
         self._idle.append(connection)
 
@@ -91,7 +91,7 @@ class EmailChannel:
         try:
             await connection.rset(timeout=min(PROBE_SECONDS, self._seconds / 3))
         except (aiosmtplib.SMTPException, OSError):
-            connection.close()
+            _end(connection)
             await self.close()
             return None
         return connection
@@ -102,14 +102,26 @@ class EmailChannel:
         connection = aiosmtplib.SMTP(
             hostname=self._url.hostname,
             port=self._url.port,
-            username=unquote(self._url.username) if self._url.username else None,
-            password=unquote(password) if password else None,
             use_tls=is_tls,
             start_tls=False if is_tls else (True if password else None),
             timeout=self._seconds,
         )
         await connection.connect()
+        if self._url.username:
+            try:
+                await connection.login(unquote(self._url.username), unquote(password or ""))
+            except BaseException:
+                _end(connection)
+                raise
         return connection
+
+
+def _end(connection: aiosmtplib.SMTP) -> None:
+    """Close the connection at once: by TLS the other side would have to agree, and the event loop may end before."""
+    transport = connection.transport
+    connection.close()
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()
 
 
 @contextmanager

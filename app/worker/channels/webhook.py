@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from urllib.request import getproxies, proxy_bypass
 
@@ -110,7 +111,9 @@ class Webhook:
             raise DeliveryError("The webhook endpoint did not respond in time.") from error
         except OSError as error:
             raise DeliveryError("The connection to the webhook endpoint failed.") from error
-        writer.close()
+        writer.transport.abort()  # `close` would wait for the other side
+        with suppress(OSError):
+            await writer.wait_closed()
         return f"connected {'with' if is_encrypted else 'without'} TLS; whether it accepts events was not tried"
 
     async def close(self) -> None:
