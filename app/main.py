@@ -16,7 +16,8 @@ from app.access.auth import Authenticator, make_authenticator
 from app.config import Settings, read_settings
 from app.db.change_feed import Change
 from app.db.clock import DatabaseClock
-from app.db.engine import Database, connect_as_configured, limits_of
+from app.db.engine import Database, connect_as_configured
+from app.db.limits import limits_of
 from app.graphql.graphiql import graphiql_assets, graphiql_page
 from app.graphql.http import GraphQLEndpoint
 from app.graphql.subscriptions.hub import Hub

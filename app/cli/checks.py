@@ -21,7 +21,8 @@ from app.access.tokens import signing_key
 from app.cli.running import database_failure, settings_or_exit
 from app.config import PREFIX, SQLITE, Settings
 from app.db.driver_errors import DRIVER_ERRORS
-from app.db.engine import Database, Limits, connect
+from app.db.engine import Database, connect
+from app.db.limits import Limits
 from app.db.listener import Listener
 from app.db.migrations import is_up_to_date
 from app.domain.enums import Channel

@@ -21,7 +21,8 @@ from app.cli.running import expected_errors, fail, in_transaction, settings_or_e
 from app.config import PREFIX, Settings
 from app.db.clock import DatabaseClock
 from app.db.driver_errors import DRIVER_ERRORS
-from app.db.engine import Limits, connect_as_configured, limits_of
+from app.db.engine import connect_as_configured
+from app.db.limits import Limits, limits_of
 from app.db.pooler import SharedConnectionError
 from app.errors import ApiError
 from app.http.draining import let_no_connection_in

@@ -1,7 +1,7 @@
 """Detects a connection pooler that shares its connections to PostgreSQL between clients.
 
 PgBouncer does so with `pool_mode = transaction`: each transaction runs on another connection, with the settings and the
-prepared statements that other clients have left there. `app/db/engine.py` does without both if the URL says so.
+prepared statements that other clients have left there. `app/db/postgresql.py` does without both if the URL says so.
 """
 
 import asyncio

@@ -11,8 +11,9 @@ from sqlalchemy import Integer, bindparam, func, update
 from sqlmodel import SQLModel, select
 
 from app.db.compiled import Statement
-from app.db.engine import Database, Limits, connect
+from app.db.engine import Database, connect
 from app.db.functions import rows_parameter
+from app.db.limits import Limits
 from app.db.models import Lead, LeadOffer, Team, User
 from app.db.sqlalchemy_internals import detached
 from app.domain.enums import EndReason, LeadOfferStatus

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import event, text
 
 from app.db import read_pool
-from app.db.engine import Database, Limits, connect
+from app.db.engine import Database, connect
+from app.db.limits import Limits
 from app.db.read_pool import ReadPool
 from app.errors import ApiError
 from app.observability import requests

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.db.engine import Limits, connect
+from app.db.engine import connect
+from app.db.limits import Limits
 from app.errors import ApiError
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"

@@ -12,7 +12,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.commands.locks import lock_lead
 from app.db.driver_errors import TransactionConflict
-from app.db.engine import MOST_RUNS, Database, Limits, connect
+from app.db.engine import MOST_RUNS, Database, connect
+from app.db.limits import Limits
 from app.db.models import Delivery, Lead, User, WaitingInvitation
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
 from app.errors import ApiError, Code

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import event, text
 
 from app.db.compiled import CompiledQuery
-from app.db.engine import Database, Limits, connect
+from app.db.engine import Database, connect
+from app.db.limits import Limits
 from app.errors import ApiError
 from tests.support.api import Api, serving, settings_for
 from tests.support.world import Cast, World

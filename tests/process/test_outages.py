@@ -13,7 +13,8 @@ import pytest
 
 from app.access.tokens import issue_token
 from app.db.compiled import CompiledQuery
-from app.db.engine import Database, Limits, connect
+from app.db.engine import Database, connect
+from app.db.limits import Limits
 from app.errors import ApiError, Code
 from tests.support.api import Api, serving, settings_for
 from tests.support.twilio_api import sign, with_twilio

@@ -20,9 +20,10 @@ from typer.testing import CliRunner, Result
 from app.access.tokens import issue_token
 from app.cli import app
 from app.config import Settings
-from app.db.engine import PLANNING_READS, Database
+from app.db.engine import Database
 from app.db.models import User
 from app.db.pooler import SharedConnectionError
+from app.db.postgresql import PLANNING_READS
 from tests.docs.pages import DOCS, blocks
 from tests.process.test_workers import due_mails
 from tests.support.api import SECRET, serving, settings_for

@@ -21,7 +21,8 @@ from sqlmodel import col, select
 
 from app.access.tokens import issue_token
 from app.db import listener
-from app.db.engine import Limits, connect
+from app.db.engine import connect
+from app.db.limits import Limits
 from app.db.listener import Listener
 from app.db.migrations import upgrade
 from app.db.models import Contact

@@ -11,7 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from app.db.engine import Database, Limits, connect
+from app.db.engine import Database, connect
+from app.db.limits import Limits
 from app.main import create_app
 from tests.support.api import Api, serving, settings_for
 from tests.support.databases import Clone, statements_of, template
