@@ -17,7 +17,12 @@ from app.domain.identifiers import parse_id
 VALID_FOR = timedelta(days=3)
 
 _LETTERS = {"e": ClaimedVia.EMAIL, "t": ClaimedVia.TEXT, "p": ClaimedVia.PHONE}
-_PAGES = {ClaimedVia.EMAIL: "/claim", ClaimedVia.TEXT: "/claim", ClaimedVia.PHONE: "/twilio/keys"}
+CLAIM_PAGE = "/claim"
+"""The path of the page that a link in a text or an e-mail opens."""
+PRESSED_KEYS = "/twilio/keys"
+"""The path to which Twilio posts the key that is pressed in a call."""
+
+_PATHS = {ClaimedVia.EMAIL: CLAIM_PAGE, ClaimedVia.TEXT: CLAIM_PAGE, ClaimedVia.PHONE: PRESSED_KEYS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ def claim_url(settings: Settings, link: ClaimLink, now: datetime) -> str | None:
     """Return the URL of the link, valid for three days from `now`. None if LEAD_OFFERS_PUBLIC_URL is not set."""
     letter = next(letter for letter, via in _LETTERS.items() if via is link.via)
     text = f"{link.offer_id}.{letter}.{int((now + VALID_FOR).timestamp())}"
-    return public_address(settings, f"{_PAGES[link.via]}?link={text}.{_signature(settings, text)}")
+    return public_address(settings, f"{_PATHS[link.via]}?link={text}.{_signature(settings, text)}")
 
 
 def public_address(settings: Settings, path: str) -> str | None:

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from app.access.claim_links import ClaimLink, read_link
+from app.access.claim_links import CLAIM_PAGE, ClaimLink, read_link
 from app.commands.replies import claim_by_reply
 from app.config import Settings
 from app.db.engine import Database
@@ -114,8 +114,8 @@ def claim_page_routes(db: Database, settings: Settings, clock: Callable[[], date
     """Return the routes of the page."""
     page = ClaimPage(db, settings, clock)
     return [
-        Route("/claim", _with_unavailable_page(page.show), methods=["GET"]),
-        Route("/claim", _with_unavailable_page(page.claim), methods=["POST"]),
+        Route(CLAIM_PAGE, _with_unavailable_page(page.show), methods=["GET"]),
+        Route(CLAIM_PAGE, _with_unavailable_page(page.claim), methods=["POST"]),
     ]
 
 

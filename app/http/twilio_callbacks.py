@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from app.access.claim_links import public_address, read_link
+from app.access.claim_links import PRESSED_KEYS, public_address, read_link
 from app.commands.delivery_status import record_delivery_status
 from app.commands.replies import TextReplyWords, claim_by_reply, is_repeated, match_text_reply, remember_text_reply
 from app.commands.text_opt_outs import has_opted_out, opt_in_to_texts, opt_out_of_texts
@@ -32,7 +32,7 @@ from app.errors import DATABASE_FAILURES, ApiError, Code
 from app.http.request_body import read_body
 from app.observability import requests
 from app.worker import messages
-from app.worker.channels.twilio import reply_twiml, speech_twiml
+from app.worker.channels.twilio import RECEIPTS, reply_twiml, speech_twiml
 
 Form = Mapping[str, str]
 
@@ -167,8 +167,8 @@ def twilio_routes(db: Database, settings: Settings, clock: Callable[[], datetime
         return Route(path, handle, methods=["POST"])
 
     return [
-        route("/twilio/receipts", callbacks.receipt),
-        route("/twilio/keys", callbacks.key),
+        route(RECEIPTS, callbacks.receipt),
+        route(PRESSED_KEYS, callbacks.key),
         route("/twilio/texts", callbacks.reply),
     ]
 

@@ -29,7 +29,7 @@ FEATHERS_NAMES: Mapping[int, tuple[str, str]] = {
 """`name` and `className` by HTTP status. Feathers itself has no names for 413 and 415."""
 
 
-def error_response(error: ApiError) -> Response:
+def feathers_response(error: ApiError) -> Response:
     """Return the response for an error."""
     requests.current().outcome = error.code
     name, class_name = FEATHERS_NAMES[error.status]

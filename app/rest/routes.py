@@ -19,7 +19,7 @@ from app.errors import ApiError, Code, internal_error
 from app.http.time_limits import time_limit
 from app.observability import requests
 from app.rest import figures, handlers, intake
-from app.rest.error_body import error_response
+from app.rest.error_body import feathers_response
 from app.rest.handlers import AuthenticatedRequest, StatusAndBody
 from app.rest.intake import INTAKE_PATH
 from app.rest.openapi import openapi_document
@@ -67,10 +67,10 @@ class Endpoint:
             async with time_limit(self.settings.request_seconds):
                 status, body = await handler(self, request)
         except ApiError as error:
-            return error_response(error)
+            return feathers_response(error)
         except Exception:
             logger.exception("Unexpected exception while handling %s", record.operation)
-            return error_response(internal_error())
+            return feathers_response(internal_error())
         return (
             body if isinstance(body, Response) else Response(orjson.dumps(body), status, media_type="application/json")
         )
@@ -141,7 +141,7 @@ def rest_routes(
 
 async def _not_found(_request: Request) -> Response:
     """The message does not repeat the path, because it may have an API key in it."""
-    return error_response(ApiError(Code.NOT_FOUND, "There is no such path. GET /openapi.json lists the paths."))
+    return feathers_response(ApiError(Code.NOT_FOUND, "There is no such path. GET /openapi.json lists the paths."))
 
 
 class LeadingSlashesMiddleware:

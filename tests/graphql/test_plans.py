@@ -408,7 +408,7 @@ async def test_a_board_with_several_lists_is_one_statement(
 async def test_objects_with_too_many_members_for_a_function_are_spelled_as_text(
     api: Api, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.graphql.plans.spelling.MAX_VALUES", 1)
+    monkeypatch.setattr("app.graphql.plans.spelling.MOST_MEMBERS", 1)
     viewer = api.user(cast.alice)
     assert await planned(viewer, INBOX) == await resolved(viewer, INBOX)
 

@@ -78,7 +78,7 @@ class Kind(Enum):
     INSTANT = "DateTime"
 
 
-MAX_VALUES = 50
+MOST_MEMBERS = 50
 """Members of one `json_object`. A function of SQLite takes at most 100 arguments."""
 
 QUOTED = frozenset({Kind.ID, Kind.NAME, Kind.INSTANT})
@@ -149,7 +149,7 @@ def concatenated(parts: Sequence[Part]) -> Sql:
 def members(fields: Sequence[tuple[str, Sequence[Part]]], dialect: str) -> list[Part]:
     """An object of these members. Their names are of GraphQL: letters, digits and underscores."""
     values = [_value(spelled) for _, spelled in fields]
-    if dialect == "sqlite" and None not in values and len(values) <= MAX_VALUES:
+    if dialect == "sqlite" and None not in values and len(values) <= MOST_MEMBERS:
         pairs = [Sql(f"'{name}', ", value) for (name, _), value in zip(fields, values, strict=True) if value]
         spelled = Sql("json_object(", Sql.joined(", ", pairs), ")")
         return [Spelled(spelled, spelled)]

@@ -17,6 +17,9 @@ from app.worker.channels.base import DeliveryError, Message
 from app.worker.channels.http_client import http_client
 from app.worker.channels.retry_after import retry_after
 
+RECEIPTS = "/twilio/receipts"
+"""The path to which Twilio reports what became of a message."""
+
 TEMPORARY = frozenset({401, 403, 404, 408, 429})
 """Client errors that time or an operator can resolve. All others concern the message or the number: permanent."""
 
@@ -72,7 +75,7 @@ class TwilioAccount:
 
     def receipt_url(self, message: Message) -> str | None:
         """Return the URL to which Twilio reports what became of the message; None without a public URL."""
-        return public_address(self._settings, f"/twilio/receipts?delivery={message.delivery_id}")
+        return public_address(self._settings, f"{RECEIPTS}?delivery={message.delivery_id}")
 
     async def close(self) -> None:
         await self._http.aclose()
