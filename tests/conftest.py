@@ -49,6 +49,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     os.environ["LEAD_OFFERS_TEST_DATABASE_URL"] = server.get_uri(driver="asyncpg")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Run one worker more than there are processors: tests wait for timers, locks and other processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collectstart(collector: pytest.Collector) -> None:
     """Load the fixtures of the server and its database before the first test file outside of tests/domain.
 
@@ -59,9 +64,14 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark the tests with processes, which scripts/test runs one after the other with nothing beside them."""
+    """Mark the tests with processes, which run one after the other in one of the workers of pytest-xdist.
+
+    They mostly wait. The other workers keep the processors busy meanwhile.
+    """
     if item.path.is_relative_to(TESTS / "process"):
         item.add_marker(pytest.mark.process)
+    if item.get_closest_marker("process"):
+        item.add_marker(pytest.mark.xdist_group("process"))
     if item.get_closest_marker("slow"):
         item.add_marker(pytest.mark.timeout(600))
 

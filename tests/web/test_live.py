@@ -153,6 +153,7 @@ async def test_the_tabs_of_a_person_agree(world: World, cast: Cast, app_page: Op
         await world.offer(lead, cast.bob, notify_at=now)
     one = await app_page(cast.bob, "/inbox")
     two, third = [await app_page(cast.bob, "/inbox", context=one.page.context) for _ in range(2)]
+    await third.quiet()  # it stores the session once it is accepted
     await third.page.evaluate(
         "token => sessionStorage.setItem('session', JSON.stringify({ kind: 'token', token }))",
         live.user(carol).token,
