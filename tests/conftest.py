@@ -79,6 +79,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL leave out what has nothing to do with the database, except tests that start processes.
 
+    Those are the tests that use no database, and those with the marker `page`.
+
     On SQLite refuse tests of PostgreSQL that were named on the command line.
     """
 
@@ -86,8 +88,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return item.path.relative_to(TESTS).as_posix() in ON_POSTGRESQL
 
     def has_run_on_sqlite(item: pytest.Item) -> bool:
-        uses_database = "clone" in getattr(item, "fixturenames", ())
-        return not uses_database and not needs_postgresql(item) and "process" not in item.keywords
+        is_about_database = "clone" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("page")
+        return not is_about_database and not needs_postgresql(item) and "process" not in item.keywords
 
     if os.environ.get("LEAD_OFFERS_TEST_DATABASE") != "postgresql":
         refused = {item.path.name for item in items if needs_postgresql(item)}

@@ -118,6 +118,7 @@ async def site(api_url: str, key: str, database: Database) -> AsyncIterator[Site
 
 
 @pytest.mark.browser
+@pytest.mark.page
 async def test_the_form_sends_an_enquiry_from_another_origin(
     database_url: str, database: Database, world: World, cast: Cast
 ) -> None:
@@ -170,6 +171,7 @@ async def test_the_form_sends_an_enquiry_from_another_origin(
 
 
 @pytest.mark.browser
+@pytest.mark.page
 async def test_the_form_works_without_its_script(
     database_url: str, database: Database, world: World, cast: Cast
 ) -> None:

@@ -18,6 +18,10 @@ The machine may be busy. A test therefore waits for what it needs, never for a t
 `expect` instead of `assert`, and for the rest `screen.live()`, `screen.answered(operation)`, `screen.quiet()` and
 `logged_statements(…)`.
 
+A test with the marker `page` is about the page alone: its words, layout and focus, or what it does without the server.
+It runs on SQLite only. On both databases each screen is opened, used and checked with axe at least once, and the tests
+of claims, rollouts, live changes and signing in run.
+
 The application must be built: run scripts/web after a change of app/web.
 """
 
@@ -48,6 +52,9 @@ expect.set_options(timeout=PATIENCE)
 
 Device = Literal["phone", "desktop"]
 Scheme = Literal["light", "dark"]
+
+DEVICES = [("desktop", "light"), pytest.param("phone", "dark", marks=pytest.mark.page)]
+"""The devices and schemes that a test of a whole screen runs with. To the server and its database they are the same."""
 
 SIZES: dict[Device, Any] = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
 

@@ -10,7 +10,7 @@ from app.commands.exhaustion import report_exhausted
 from app.db.models import Lead
 from tests.support.api import Api
 from tests.support.world import Cast, World
-from tests.web.conftest import Device, OpenApp, Scheme, axe
+from tests.web.conftest import DEVICES, Device, OpenApp, Scheme, axe
 
 pytestmark = pytest.mark.browser
 
@@ -31,7 +31,7 @@ async def scroll_width(page: Page) -> int:
     return int(await page.evaluate("document.documentElement.scrollWidth"))
 
 
-@pytest.mark.parametrize(("device", "scheme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize(("device", "scheme"), DEVICES)
 async def test_the_board_follows_a_lead(
     world: World, cast: Cast, app_page: OpenApp, live: Api, device: Device, scheme: Scheme
 ) -> None:
@@ -64,6 +64,7 @@ async def test_the_board_follows_a_lead(
         assert await scroll_width(page) <= 320
 
 
+@pytest.mark.page
 async def test_the_address_keeps_the_view(world: World, cast: Cast, app_page: OpenApp) -> None:
     """A search and a page can be shared, and opening a lead and returning asks for nothing."""
     now = datetime.now(UTC)

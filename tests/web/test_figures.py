@@ -7,12 +7,12 @@ from playwright.async_api import expect
 
 from tests.support.api import Api
 from tests.support.world import Cast, World
-from tests.web.conftest import Device, OpenApp, Scheme, axe
+from tests.web.conftest import DEVICES, Device, OpenApp, Scheme, axe
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.parametrize(("device", "scheme"), [("phone", "dark"), ("desktop", "light")])
+@pytest.mark.parametrize(("device", "scheme"), DEVICES)
 async def test_a_leader_reads_the_figures(
     world: World, cast: Cast, app_page: OpenApp, device: Device, scheme: Scheme
 ) -> None:

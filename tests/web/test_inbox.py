@@ -12,7 +12,7 @@ from app.db.engine import Database
 from app.db.models import Lead, User
 from tests.support.api import Api
 from tests.support.world import Cast, World
-from tests.web.conftest import Device, OpenApp, Scheme, axe
+from tests.web.conftest import DEVICES, Device, OpenApp, Scheme, axe
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +45,7 @@ async def carol(world: World, cast: Cast) -> User:
     return await world.member_user(cast.team, "Carol", rank=1)
 
 
-@pytest.mark.parametrize(("device", "scheme"), [("phone", "dark"), ("desktop", "light")])
+@pytest.mark.parametrize(("device", "scheme"), DEVICES)
 async def test_an_agent_claims_and_releases(
     world: World, cast: Cast, app_page: OpenApp, device: Device, scheme: Scheme
 ) -> None:
@@ -143,6 +143,7 @@ async def test_the_screen_follows_what_others_do(
     assert "Inbox" not in screen.operations
 
 
+@pytest.mark.page
 async def test_an_agent_goes_away_and_comes_back(cast: Cast, app_page: OpenApp) -> None:
     screen = await app_page(cast.bob, "/inbox", device="phone")
     availability = section(screen.page, "My availability")
@@ -153,6 +154,7 @@ async def test_an_agent_goes_away_and_comes_back(cast: Cast, app_page: OpenApp) 
     await expect(availability).to_contain_text("You get new offers")
 
 
+@pytest.mark.page
 async def test_the_inbox_without_a_connection(world: World, cast: Cast, app_page: OpenApp) -> None:
     """A claim without a connection is taken back, and what was missed is there afterwards."""
     lead = await enquiry(world, cast)
@@ -175,6 +177,7 @@ async def test_the_inbox_without_a_connection(world: World, cast: Cast, app_page
     screen.problems[:] = [problem for problem in screen.problems if "ERR_INTERNET_DISCONNECTED" not in problem]
 
 
+@pytest.mark.page
 async def test_a_screen_of_320_pixels(world: World, cast: Cast, app_page: OpenApp) -> None:
     lead = await enquiry(world, cast, city="W" * 200, message="M" * 900)
     await world.offer(lead, cast.bob, notify_at=datetime.now(UTC))

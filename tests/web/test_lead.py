@@ -9,7 +9,7 @@ from app.db.models import Delivery
 from app.domain.enums import Channel, DeliveryStatus, LeadOfferStatus
 from tests.support.api import Api
 from tests.support.world import Cast, World
-from tests.web.conftest import Device, OpenApp, Scheme, axe, logged_statements
+from tests.web.conftest import DEVICES, Device, OpenApp, Scheme, axe, logged_statements
 
 pytestmark = pytest.mark.browser
 
@@ -62,7 +62,7 @@ async def submit(page: Page) -> None:
 
 
 @pytest.mark.usefixtures("_no_read_runs_twice")
-@pytest.mark.parametrize(("device", "scheme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize(("device", "scheme"), DEVICES)
 async def test_a_leader_watches_a_rollout(
     world: World,
     cast: Cast,
@@ -127,6 +127,7 @@ async def test_a_leader_watches_a_rollout(
         assert await page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
+@pytest.mark.page
 async def test_imported_offers(world: World, cast: Cast, app_page: OpenApp, live: Api) -> None:
     """A lead is running while an offer that was imported is open. Failed messages are explained in words."""
     contact = await world.contact(cast.alice, first_name="Radia", last_name="Perlman")

@@ -108,6 +108,7 @@ async def unavailable(route: Route) -> None:
     await route.fulfill(status=503, json={"errors": [{"message": "", "extensions": {"code": "UNAVAILABLE"}}]})
 
 
+@pytest.mark.page
 async def test_changes_come_as_events_where_web_sockets_do_not_go(
     world: World, cast: Cast, app_page: OpenApp, live: Api
 ) -> None:
@@ -144,6 +145,7 @@ async def test_changes_come_as_events_where_web_sockets_do_not_go(
     forgive(screen, "WebSocket connection")
 
 
+@pytest.mark.page
 async def test_the_tabs_of_a_person_agree(world: World, cast: Cast, app_page: OpenApp, live: Api) -> None:
     """One claims, releases and declines; the other follows. Signing out holds for both, and for nobody else."""
     now = datetime.now(UTC)

@@ -122,6 +122,7 @@ async def test_a_session_from_sign_in_to_sign_out(
         forgive(screen)
 
 
+@pytest.mark.page
 async def test_a_renewal_does_not_bring_back_a_session(database_url: str, cast: Cast, server_page: OpenServer) -> None:
     """The page gets a token that it asked for before the person signed out, and forgets it."""
     with site(database_url, token_life=30) as here:  # the page renews it after a second
@@ -145,6 +146,7 @@ async def test_a_renewal_does_not_bring_back_a_session(database_url: str, cast: 
         forgive(screen)
 
 
+@pytest.mark.page
 async def test_a_provider_that_is_away_and_one_that_refuses(
     database_url: str, cast: Cast, server_page: OpenServer
 ) -> None:
@@ -196,6 +198,7 @@ async def test_a_new_person(
         forgive(screen, "401")
 
 
+@pytest.mark.page
 async def test_a_person_without_an_account(database_url: str, cast: Cast, server_page: OpenServer) -> None:
     """Without sign-up, the page says what to do, and lets the person sign in with another account."""
     with site(database_url) as here:

@@ -10,6 +10,7 @@ from tests.web.conftest import OpenApp, axe
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.page
 async def test_a_person_without_a_last_name_saves_the_rest(world: World, app_page: OpenApp) -> None:
     page = (await app_page(await world.user("Teller", last_name=""), "/settings")).page
     await page.get_by_label("Phone").fill("202 555 0142")
@@ -52,6 +53,7 @@ async def test_bad_input_is_refused_beside_the_field(cast: Cast, app_page: OpenA
     assert await axe(page) == []
 
 
+@pytest.mark.page
 async def test_a_key_is_shown_once_and_works(cast: Cast, app_page: OpenApp) -> None:
     screen = await app_page(cast.bob, "/settings")
     page = screen.page

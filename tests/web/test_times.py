@@ -22,6 +22,7 @@ NARROW_SPACE = "\u202f"
 
 
 @pytest.mark.browser
+@pytest.mark.page
 async def test_a_viewer_from_elsewhere(world: World, cast: Cast, app_page: OpenApp, database: Database) -> None:
     """Chromium is in Berlin, and Alice in Los Angeles. She then moves to Kathmandu, without loading the page again."""
     moment = datetime(2026, 1, 15, 3, 30, tzinfo=UTC)
@@ -54,6 +55,7 @@ async def test_a_viewer_from_elsewhere(world: World, cast: Cast, app_page: OpenA
 
 
 @pytest.mark.browser
+@pytest.mark.page
 async def test_a_zone_that_the_browser_does_not_know(world: World, cast: Cast, app_page: OpenApp) -> None:
     """Times are in UTC then, and say so."""
     await change(world, cast.bob, timezone="Mars/Olympus_Mons", away_until=datetime(2031, 7, 1, 3, 15, tzinfo=UTC))
