@@ -90,7 +90,10 @@ install_chromium() {
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     say "Installing Chromium for the browser tests"
     apt-get update -qq >/dev/null
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium-headless-shell >/dev/null
+    for name in chromium-headless-shell chromium; do
+      DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$name" >/dev/null && return
+    done
+    return 1
   else
     say "Chromium was not found: the browser tests will be skipped"
   fi
