@@ -312,4 +312,4 @@ class Hub:
         groups: Groups = {}
         if any(one.only is not None for theirs in subscribers.values() for one in theirs):
             groups = await teams_of_leads(self._db, list(changes))
-        return await lead_recipients(self._db, list(changes), self._now()), groups
+        return await lead_recipients(self._db, list(changes), list(subscribers), self._now()), groups
