@@ -6,8 +6,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
-from app.db.change_feed import OfferChange
+from app.db.change_feed import LEAD_CHANNEL, OfferChange
 from app.db.models import Lead, User
 from app.domain.enums import LeadOfferStatus
 from app.errors import ApiError
@@ -17,6 +18,7 @@ from app.graphql.subscriptions.recipients import Groups, Recipients
 from tests.graphql.test_event_streams import following
 from tests.support.api import Api
 from tests.support.graphql_ws import Client, Watchers, signed_in, submit, url_of
+from tests.support.waiting import until
 from tests.support.world import NOW, Cast, World
 
 OFFERS = """
@@ -92,6 +94,28 @@ async def test_the_changes_before_the_subscription_come_first(
         await live.user(cast.bob).ask(RELEASE, id=leads[0].id)
         change = (await result())["data"]["leadOfferChanged"]
         assert (change["previousStatus"], change["leadOffer"]["status"]) == ("CLAIMED", "DECLINED")
+
+
+@pytest.mark.usefixtures("_has_run_for_a_minute")
+async def test_a_server_listens_before_anybody_subscribes(live: Api, cast: Cast, world: World) -> None:
+    async def listens() -> bool:
+        """PostgreSQL notifies the server. On SQLite, the server notes its changes itself."""
+        statement = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE :listen AND datname = current_database()"
+        async with world.database.read() as session:
+            connection = await session.connection()
+            return bool(await connection.scalar(text(statement), {"listen": f"LISTEN%{LEAD_CHANNEL}%"}))
+
+    if world.database.is_postgresql:
+        await until(listens)
+    lead = await world.lead(cast.alice, cast.team)
+    await submit(live, cast, lead.id)
+
+    async def is_replayed() -> bool:
+        async with signed_in(url_of(live), live.user(cast.bob).token) as client:
+            await client.subscribe(OFFERS, seconds=60)
+            return not await client.is_silent(0.5)
+
+    await until(is_replayed)
 
 
 @pytest.mark.usefixtures("_has_run_for_a_minute")

@@ -168,12 +168,12 @@ class Subscription:
     lead_offer_changed: AsyncGenerator[LeadOfferChange, None] = strawberry.subscription(
         resolver=_lead_offer_changed,
         description="Sends each offer that you can see when it is made and whenever its status changes. After a lost "
-        "connection, subscribe again and query leadOffers; replaySeconds spares you the query on the first connection. "
-        "Needs a token with the scope read.",
+        "connection, subscribe again and then query leadOffers. If you query before the first connection, "
+        "replaySeconds brings what has changed since. Needs a token with the scope read.",
     )
     lead_changed: AsyncGenerator[LeadChange, None] = strawberry.subscription(
         resolver=_lead_changed,
         description="A lead that you can see was created or changed, or an offer of it did. State, not a log: after a "
-        "lost connection, subscribe again and query; replaySeconds spares you the query on the first connection. Needs "
-        "a token with the scope read.",
+        "lost connection, subscribe again and then query. If you query before the first connection, replaySeconds "
+        "brings what has changed since. Needs a token with the scope read.",
     )

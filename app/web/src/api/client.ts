@@ -17,7 +17,8 @@ const withToken = new SetContextLink(async ({ headers }) => {
   return { token, headers: { ...(headers as Record<string, string>), Authorization: `Bearer ${token ?? ""}` } };
 });
 
-const notedAsFirst = new ApolloLink((operation, forward) => {
+/** Tells the live link how old the data of the page is at most. */
+const aging = new ApolloLink((operation, forward) => {
   live.noteRequest();
   return forward(operation);
 });
@@ -55,7 +56,7 @@ export const client = new ApolloClient({
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     live.link,
-    ApolloLink.from([notedAsFirst, renewal, withToken, acceptance, new HttpLink({ uri: "/graphql" })]),
+    ApolloLink.from([aging, renewal, withToken, acceptance, new HttpLink({ uri: "/graphql" })]),
   ),
 });
 
