@@ -123,8 +123,7 @@ async def test_changes_come_as_events_where_web_sockets_do_not_go(
     world: World, cast: Cast, app_page: OpenApp, live: Api
 ) -> None:
     """The screen shows the changes before the streams are open, and those afterwards, without further requests."""
-    screen = await app_page(cast.bob, "/teams")
-    page = screen.page
+    context = (await app_page(cast.bob, "/teams")).page.context
     is_written = asyncio.Event()
     streams: list[Response] = []
 
@@ -133,12 +132,11 @@ async def test_changes_come_as_events_where_web_sockets_do_not_go(
             await is_written.wait()
         await route.continue_()
 
-    await page.route("**/graphql", hold)
-    page.on("response", lambda response: streams.append(response) if is_stream(response.request) else None)
-    await page.context.add_init_script(NO_WEB_SOCKETS)
-    await screen.quiet()
-    screen.operations.clear()
-    await page.goto(f"{screen.url}/inbox")
+    await context.route("**/graphql", hold)
+    context.on("response", lambda response: streams.append(response) if is_stream(response.request) else None)
+    await context.add_init_script(NO_WEB_SOCKETS)
+    screen = await app_page(cast.bob, "/inbox", context=context)
+    page = screen.page
     await page.get_by_text("No leads to claim right now").wait_for()
     now = datetime.now(UTC)
     early = await world.lead(cast.alice, cast.team, created_at=now, city="Austin", type="Buyer")
@@ -244,6 +242,7 @@ async def test_the_tabs_of_a_person_agree(world: World, cast: Cast, app_page: Op
         await world.offer(lead, cast.bob, notify_at=now)
     one = await app_page(cast.bob, "/inbox")
     two, third = [await app_page(cast.bob, "/inbox", context=one.page.context) for _ in range(2)]
+    await third.live()  # it has noted that the server accepts its token
     await third.page.evaluate(
         "token => sessionStorage.setItem('session', JSON.stringify({ kind: 'token', token }))",
         live.user(carol).token,
