@@ -180,7 +180,7 @@ async def test_a_change_before_the_live_connection_is_shown(
 
 
 async def test_a_claim_before_the_live_connection_is_news_if_the_screen_shows_the_offer(
-    world: World, cast: Cast, app_page: OpenApp, live: Api
+    database_url: str, world: World, cast: Cast, server_page: OpenServer
 ) -> None:
     carol = await world.member_user(cast.team, "Carol", rank=2)
     now = datetime.now(UTC)
@@ -189,17 +189,24 @@ async def test_a_claim_before_the_live_connection_is_news_if_the_screen_shows_th
         lead = await world.lead(cast.alice, cast.team, created_at=now, city=city, type="Buyer")
         await world.offer(lead, cast.bob, notify_at=now, status=LeadOfferStatus.SENT)
         offers[city] = await world.offer(lead, carol, notify_at=now, status=LeadOfferStatus.SENT)
-    await live.user(carol).ask(CLAIM, id=offers["Austin"].id)
-    screen = await open_slowly(app_page, cast.bob, "/inbox")
-    page = screen.page
-    await page.get_by_role("article", name="Buyer in Boston").wait_for()
-    await live.user(carol).ask(CLAIM, id=offers["Boston"].id)
-    await page.evaluate("release()")
-    await expect(page.get_by_role("article")).to_have_count(0)
-    await page.get_by_text("Carol Example has the lead now: Buyer in Boston").wait_for()
-    await screen.live()
-    await screen.quiet()
-    await expect(page.get_by_text("has the lead now")).to_have_count(1)
+    settings = settings_for(database_url)
+    with live_server(create_app(settings)) as url:  # which has not heard that the offers are new
+        async with httpx2.AsyncClient(base_url=url) as http:
+            hers = Api(http, settings, world.database, token_of(database_url, carol))
+            screen = await server_page(url, "/teams", token=token_of(database_url, cast.bob))
+            page = screen.page
+            await page.context.add_init_script(SLOW_WEB_SOCKETS)
+            await hers.ask(CLAIM, id=offers["Austin"].id)
+            await page.goto(f"{url}/inbox")
+            await page.get_by_role("article", name="Buyer in Boston").wait_for()
+            await hers.ask(CLAIM, id=offers["Boston"].id)
+        await page.evaluate("release()")
+        await expect(page.get_by_role("article")).to_have_count(0)
+        await page.get_by_text("Carol Example has the lead now: Buyer in Boston").wait_for()
+        await screen.live()
+        await screen.quiet()
+        await expect(page.get_by_text("has the lead now")).to_have_count(1)
+        await page.close()
 
 
 async def test_a_lead_before_the_live_connection_is_new_if_the_board_does_not_show_it(
