@@ -142,6 +142,7 @@ def _make_lifespan(
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         following = asyncio.create_task(clock.follow()) if clock else None
+        hub.start()
         try:
             working = asyncio.create_task(worker.run()) if worker else None
             with drain(stop):

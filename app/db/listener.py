@@ -25,28 +25,27 @@ LONGEST_PAUSE = 5.0
 class Listener:
     """Calls a channel's function with the payload of each notification.
 
-    It calls `missed` after a reconnect: some notifications may have been lost.
+    It calls `began` whenever it begins to listen, also after it lost its connection: earlier notifications may be lost.
 
     `url` must lead to the server itself. LISTEN does not work behind a pooler that shares connections.
     """
 
-    def __init__(self, url: str, heard: Mapping[str, Callable[[str], None]], missed: Callable[[], None]) -> None:
+    def __init__(self, url: str, heard: Mapping[str, Callable[[str], None]], began: Callable[[], None]) -> None:
         self._engine = create_async_engine(url, poolclass=NullPool, connect_args={"timeout": CHECK_SECONDS})
         event.listen(self._engine.sync_engine, "do_connect", _connect)
         self._heard = heard
-        self._missed = missed
+        self._began = began
         self.listening = asyncio.Event()
         """Set while notifications are received."""
 
     async def run(self) -> None:
         """Listen until the task is cancelled."""
-        pause, was_listening = 0.1, False
+        pause = 0.1
         while True:
             try:
                 async with self._connected() as (connection, closed):
-                    if was_listening:
-                        self._missed()
-                    pause, was_listening = 0.1, True
+                    pause = 0.1
+                    self._began()
                     self.listening.set()
                     await _until_lost(connection, closed)
             except (*DRIVER_ERRORS, OSError):

@@ -48,6 +48,8 @@ LONGEST_FIGURES_IN_DAYS = 366
 """The longest span of figures."""
 MOST_GROUPS = 1_000
 """Groups of figures."""
+LONGEST_REPLAY_IN_SECONDS = 60
+"""How far back the changes lie that a new subscription can receive."""
 
 LONGEST_TOKEN = 10 * 365 * 24
 """Hours until an access token expires."""

@@ -9,11 +9,10 @@ so that automatic offers always come first. Webhook events have a loop of their 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -101,7 +100,7 @@ class Worker:
     async def run(self) -> None:
         """Work until `stop` is called. Attempts in progress then get GRACE_SECONDS; the rest is left to others."""
         async with asyncio.TaskGroup() as tasks:
-            listening = [tasks.create_task(task) for task in self._listening()]
+            listening = tasks.create_task(self._listener().run()) if self.db.is_postgresql else None
             loops = [tasks.create_task(self._repeat(self._process_and_rest))]
             if self.webhook is not None:
                 loops.append(tasks.create_task(self._repeat(self._event_loop(self.webhook))))
@@ -110,8 +109,8 @@ class Worker:
                     self._has_deliveries.append(has_deliveries := asyncio.Event())
                     loops.append(tasks.create_task(self._repeat(self._delivery_loop(queue, has_deliveries))))
             await asyncio.wait(loops)
-            for task in listening:
-                task.cancel()
+            if listening:
+                listening.cancel()
         await self._close()
 
     def stop(self) -> None:
@@ -149,13 +148,10 @@ class Worker:
 
     # Waking up
 
-    def _listening(self) -> Iterator[Coroutine[Any, Any, None]]:
-        """On PostgreSQL: listen for new work, and look for work that came before the worker listened."""
-        if self.db.is_postgresql:
-            url = self.settings.listen_url or self.settings.database_url
-            listener = Listener(url, {NEW_WORK: self._on_notification}, self._wake_all)
-            yield listener.run()
-            yield self._wake_once_listening(listener)
+    def _listener(self) -> Listener:
+        """Return what listens for new work, and looks for work that came before it listened. PostgreSQL only."""
+        url = self.settings.listen_url or self.settings.database_url
+        return Listener(url, {NEW_WORK: self._on_notification}, self._wake_all)
 
     def _on_notification(self, payload: str) -> None:
         (self._has_events if payload == NEW_EVENTS else self._has_work).set()
@@ -163,10 +159,6 @@ class Worker:
     def _wake_all(self) -> None:
         self._has_events.set()
         self._has_work.set()
-
-    async def _wake_once_listening(self, listener: Listener) -> None:
-        await listener.listening.wait()
-        self._wake_all()
 
     async def _rest(self, wake: asyncio.Event, next_at: datetime | None) -> None:
         """Sleep until the event wakes the loop or the next work is due."""

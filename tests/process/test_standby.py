@@ -212,7 +212,7 @@ async def test_the_primary_crashes_and_the_standby_is_promoted(
             assert not load.broken
             assert set(load.answered) <= kept
         listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
-        await cluster.wait_for(1, listening, "2")
+        await cluster.wait_for(1, listening, "4")  # for the worker and the subscriptions of both servers
         await arrive(box, await offered(cluster.url(1)))
         await without_a_standby(cluster, loads)
 

@@ -13,6 +13,8 @@ import pytest
 
 from app.db.engine import Database, connect
 from app.db.limits import Limits
+from app.domain.bounds import LONGEST_REPLAY_IN_SECONDS
+from app.graphql.subscriptions.recent_changes import RecentChanges
 from app.main import create_app
 from tests.support.api import Api, serving, settings_for
 from tests.support.databases import Clone, statements_of, template
@@ -67,6 +69,18 @@ async def watch(live: Api) -> AsyncIterator[Watchers]:
     """A function that opens a subscription to the server of `live`."""
     async with AsyncExitStack() as stack:
         yield Watchers(live, stack)
+
+
+@pytest.fixture
+def _has_run_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let servers in this process replay changes as if they had received all those of the last minute."""
+    clear = RecentChanges.clear
+
+    def clear_earlier(self: RecentChanges[Any]) -> None:
+        clear(self)
+        self._missed_until -= LONGEST_REPLAY_IN_SECONDS
+
+    monkeypatch.setattr(RecentChanges, "clear", clear_earlier)
 
 
 @pytest.fixture

@@ -43,11 +43,16 @@ class Client:
             return message
 
     async def subscribe(self, query: str = CHANGED, number: int = 1, **variables: Any) -> None:
-        """Subscribe, and return when the server has processed it: the server answers messages in order."""
+        """Subscribe, and return when the server has processed it: the server answers messages in order.
+
+        Events that arrive before that are kept for `next`.
+        """
         await self.send(id=str(number), type="subscribe", payload={"query": query, "variables": variables})
         await self.send(type="ping")
-        while (await self.receive())["type"] != "pong":
-            pass
+        early: list[str | bytes] = []
+        while (message := await self.receive())["type"] != "pong":
+            early.append(json.dumps(message))
+        self._early = early
 
     async def next(self) -> dict[str, Any]:
         """Return the next change."""
@@ -60,6 +65,8 @@ class Client:
 
     async def is_silent(self, seconds: float) -> bool:
         """Return whether no message arrives in this time. A message that does arrive is kept for `next`."""
+        if self._early:
+            return False
         try:
             async with asyncio.timeout(seconds):
                 self._early.append(await self.socket.recv())

@@ -227,6 +227,11 @@ async def app_page(live: Api, browser: Browser, screens: list[Screen]) -> OpenAp
     return open_page
 
 
+@pytest.fixture(autouse=True)
+def _can_replay(_has_run_for_a_minute: None) -> None:
+    """Let the servers of all tests replay the changes of the last seconds: a page then needs no third request."""
+
+
 @pytest.fixture
 def _no_read_runs_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let reads take their time, as on a busy machine, where PostgreSQL's would be stopped and run again."""

@@ -13,6 +13,8 @@ from sqlmodel import col, select
 from app.access.tokens import issue_token
 from app.commands.step_end import set_gives_up_at
 from app.db.models import LeadOffer, Team, User
+from app.domain.enums import LeadOfferStatus
+from app.graphql.subscriptions import recent_changes
 from app.main import create_app
 from tests.support.api import Api, settings_for
 from tests.support.live_server import live_server
@@ -24,6 +26,8 @@ from tests.web.conftest import SUBSCRIPTIONS, OpenApp, OpenServer, Screen
 pytestmark = pytest.mark.browser
 
 SUBMIT = "mutation ($id: ID!) { submitLeadOffers(leadId: $id) { createdCount } }"
+CLAIM = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
+CREATE = "mutation ($input: CreateLeadInput!) { createLead(input: $input) { lead { id } } }"
 LOST = "The connection to the server is lost"
 NO_WEB_SOCKETS = """
 WebSocket = class extends WebSocket {
@@ -31,6 +35,13 @@ WebSocket = class extends WebSocket {
 }
 """
 """The server refuses to upgrade at this address, as a proxy would that knows no WebSockets."""
+SLOW_WEB_SOCKETS = """
+const released = new Promise((resolve) => { window.release = resolve });
+WebSocket = class extends WebSocket {
+  send(data) { released.then(() => super.send(data)) }
+};
+"""
+"""The server receives nothing before the test calls `release`."""
 
 
 def token_of(database_url: str, user: User) -> str:
@@ -112,9 +123,8 @@ async def unavailable(route: Route) -> None:
 async def test_changes_come_as_events_where_web_sockets_do_not_go(
     world: World, cast: Cast, app_page: OpenApp, live: Api
 ) -> None:
-    """The screen shows the changes before the streams are open, and those afterwards."""
-    screen = await app_page(cast.bob, "/teams")
-    page = screen.page
+    """The screen shows the changes before the streams are open, and those afterwards, without further requests."""
+    context = (await app_page(cast.bob, "/teams")).page.context
     is_written = asyncio.Event()
     streams: list[Response] = []
 
@@ -123,19 +133,21 @@ async def test_changes_come_as_events_where_web_sockets_do_not_go(
             await is_written.wait()
         await route.continue_()
 
-    await page.route("**/graphql", hold)
-    page.on("response", lambda response: streams.append(response) if is_stream(response.request) else None)
-    await page.context.add_init_script(NO_WEB_SOCKETS)
-    await page.goto(f"{screen.url}/inbox")
+    await context.route("**/graphql", hold)
+    context.on("response", lambda response: streams.append(response) if is_stream(response.request) else None)
+    await context.add_init_script(NO_WEB_SOCKETS)
+    screen = await app_page(cast.bob, "/inbox", context=context)
+    page = screen.page
     await page.get_by_text("No leads to claim right now").wait_for()
     now = datetime.now(UTC)
     early = await world.lead(cast.alice, cast.team, created_at=now, city="Austin", type="Buyer")
-    await world.offer(early, cast.bob, notify_at=now)
+    await live.user(cast.alice).ask(SUBMIT, id=early.id)
     is_written.set()
     await page.get_by_role("article", name="Buyer in Austin").wait_for()
 
     await until(lambda: len(streams) == SUBSCRIPTIONS)
     await screen.quiet()
+    assert sorted(screen.operations) == ["Inbox", "Viewer"]
     screen.operations.clear()
     lead = await world.lead(cast.alice, cast.team, created_at=now, city="Boston", type="Seller")
     await live.user(cast.alice).ask(SUBMIT, id=lead.id)
@@ -143,6 +155,90 @@ async def test_changes_come_as_events_where_web_sockets_do_not_go(
     await screen.quiet()
     assert screen.operations == []
     forgive(screen, "WebSocket connection")
+
+
+async def open_slowly(app_page: OpenApp, user: User, path: str) -> Screen:
+    """Open the application in a tab whose subscriptions do not begin before the test calls `release`."""
+    context = (await app_page(user, "/teams")).page.context
+    await context.add_init_script(SLOW_WEB_SOCKETS)
+    return await app_page(user, path, context=context)
+
+
+async def test_a_change_before_the_live_connection_is_shown(
+    world: World, cast: Cast, app_page: OpenApp, live: Api
+) -> None:
+    """It is made after the screen got its first answer. The screen sends no further request for it."""
+    screen = await open_slowly(app_page, cast.bob, "/inbox")
+    page = screen.page
+    await page.get_by_text("No leads to claim right now").wait_for()
+    lead = await world.lead(cast.alice, cast.team, created_at=datetime.now(UTC), city="Austin", type="Buyer")
+    await live.user(cast.alice).ask(SUBMIT, id=lead.id)
+    await page.evaluate("release()")
+    await page.get_by_role("article", name="Buyer in Austin").wait_for()
+    await screen.live()
+    await screen.quiet()
+    assert sorted(screen.operations) == ["Inbox", "Viewer"]
+
+
+async def test_a_claim_before_the_live_connection_is_news_if_the_screen_shows_the_offer(
+    database_url: str, world: World, cast: Cast, server_page: OpenServer
+) -> None:
+    carol = await world.member_user(cast.team, "Carol", rank=2)
+    now = datetime.now(UTC)
+    offers = {}
+    for city in ("Austin", "Boston"):
+        lead = await world.lead(cast.alice, cast.team, created_at=now, city=city, type="Buyer")
+        await world.offer(lead, cast.bob, notify_at=now, status=LeadOfferStatus.SENT)
+        offers[city] = await world.offer(lead, carol, notify_at=now, status=LeadOfferStatus.SENT)
+    settings = settings_for(database_url)
+    with live_server(create_app(settings)) as url:  # which has not heard that the offers are new
+        async with httpx2.AsyncClient(base_url=url) as http:
+            hers = Api(http, settings, world.database, token_of(database_url, carol))
+            screen = await server_page(url, "/teams", token=token_of(database_url, cast.bob))
+            page = screen.page
+            await page.context.add_init_script(SLOW_WEB_SOCKETS)
+            await hers.ask(CLAIM, id=offers["Austin"].id)
+            await page.goto(f"{url}/inbox")
+            await page.get_by_role("article", name="Buyer in Boston").wait_for()
+            await hers.ask(CLAIM, id=offers["Boston"].id)
+        await page.evaluate("release()")
+        await expect(page.get_by_role("article")).to_have_count(0)
+        await page.get_by_text("Carol Example has the lead now: Buyer in Boston").wait_for()
+        await screen.live()
+        await screen.quiet()
+        await expect(page.get_by_text("has the lead now")).to_have_count(1)
+        await page.close()
+
+
+async def test_a_lead_before_the_live_connection_is_new_if_the_board_does_not_show_it(
+    world: World, cast: Cast, app_page: OpenApp, live: Api
+) -> None:
+    contact = await world.contact(cast.alice)
+    new = {"contactId": contact.id, "distributionTarget": "MYSELF"}
+    await live.user(cast.alice).ask(CREATE, input=new)
+    screen = await open_slowly(app_page, cast.alice, "/board")
+    page = screen.page
+    await page.get_by_role("status").get_by_text("1 lead", exact=True).wait_for()
+    await live.user(cast.alice).ask(CREATE, input=new)
+    await page.evaluate("release()")
+    await page.get_by_role("button", name="Show 1 new lead").click()
+    await page.get_by_role("status").get_by_text("2 leads", exact=True).wait_for()
+
+
+async def test_a_server_that_cannot_replay_is_asked_again(
+    world: World, cast: Cast, app_page: OpenApp, live: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent_changes, "MAX_REPLAYED", -1)
+    screen = await open_slowly(app_page, cast.bob, "/inbox")
+    page = screen.page
+    await page.get_by_text("No leads to claim right now").wait_for()
+    lead = await world.lead(cast.alice, cast.team, created_at=datetime.now(UTC), city="Austin", type="Buyer")
+    await live.user(cast.alice).ask(SUBMIT, id=lead.id)
+    await page.evaluate("release()")
+    await page.get_by_role("article", name="Buyer in Austin").wait_for()
+    await screen.quiet()
+    assert sorted(screen.operations) == ["Inbox", "Inbox", "Viewer", "Viewer"]
+    await expect(page.get_by_text(LOST)).to_have_count(0)
 
 
 @pytest.mark.page
@@ -155,7 +251,7 @@ async def test_the_tabs_of_a_person_agree(world: World, cast: Cast, app_page: Op
         await world.offer(lead, cast.bob, notify_at=now)
     one = await app_page(cast.bob, "/inbox")
     two, third = [await app_page(cast.bob, "/inbox", context=one.page.context) for _ in range(2)]
-    await third.quiet()  # it stores the session once it is accepted
+    await third.live()  # it has noted that the server accepts its token
     await third.page.evaluate(
         "token => sessionStorage.setItem('session', JSON.stringify({ kind: 'token', token }))",
         live.user(carol).token,

@@ -1,6 +1,7 @@
 """Subscriptions: events about changes that the viewer can see.
 
-Events carry state, not history: an event shows the offer as it is when the event is sent, and no event is repeated.
+Events carry state, not history: an event shows the offer or lead as it is when the event is sent. It therefore does no
+harm if a client that asks for the changes of the last seconds receives one that it knows.
 """
 
 from collections.abc import AsyncGenerator
@@ -15,14 +16,25 @@ from strawberry import UNSET, argument
 from app.access import visibility
 from app.db import models
 from app.db.engine import Database
+from app.domain.bounds import LONGEST_REPLAY_IN_SECONDS
 from app.domain.identifiers import NO_ID, parse_id
-from app.errors import ApiError, Code
+from app.errors import ApiError, Code, Problem, bad_input
 from app.graphql.context import Info
 from app.graphql.enums import LeadOfferStatus
 from app.graphql.fields import payload
 from app.graphql.subscriptions.session import SubscriptionContext
 from app.graphql.types.leads import Lead
 from app.graphql.types.offers import LeadOffer
+
+ReplaySecondsArgument = Annotated[
+    int | None,
+    argument(
+        description="Sends the changes of the last seconds first. Pass the seconds since you sent the query whose "
+        f"result you show, and two more for the network. From 0 to {LONGEST_REPLAY_IN_SECONDS}; another number is "
+        "BAD_USER_INPUT. CHANGES_MISSED if the server may not know all of these changes, as when it has just started: "
+        "subscribe without this argument, then query."
+    ),
+]
 
 
 @strawberry.type(
@@ -41,13 +53,24 @@ async def _lead_offer_changed(
     lead_id: Annotated[
         strawberry.ID | None, argument(description="Sends only the offers of this lead. Null counts as left out.")
     ] = UNSET,
+    replay_seconds: ReplaySecondsArgument = 0,
 ) -> AsyncGenerator[LeadOfferChange, None]:
-    context = cast(SubscriptionContext, info.context)
-    session = context.session
     lead = None if lead_id is None or lead_id is UNSET else parse_id(lead_id) or NO_ID
+    changes = _offer_changes(cast(SubscriptionContext, info.context), lead, _parse_replay_seconds(replay_seconds))
+    await anext(changes)
+    return cast(AsyncGenerator[LeadOfferChange, None], changes)
+
+
+async def _offer_changes(
+    context: SubscriptionContext, lead: int | None, replay_seconds: int
+) -> AsyncGenerator[LeadOfferChange | None, None]:
+    """Yield None once the subscription has begun, then the events. Raise CHANGES_MISSED before the first one."""
+    session = context.session
+    topic = session.services.hub.offers
 
     # Nothing is awaited before this line, so that no change is missed after the client's request was read.
-    with session.services.hub.offers.subscribe(context.viewer.id, lead, session.close) as subscriber:
+    with topic.subscribe(context.viewer.id, lead, session.close, replay_seconds) as subscriber:
+        yield None
         while True:
             change = await subscriber.next()
             reads = subscriber.reads
@@ -61,6 +84,13 @@ async def _lead_offer_changed(
                     previous_status=change.previous_status,
                     changed_at=change.changed_at,
                 )
+
+
+def _parse_replay_seconds(seconds: int | None) -> int:
+    """Return the seconds whose changes are replayed. Null counts as left out. Raise BAD_USER_INPUT."""
+    if not 0 <= (seconds or 0) <= LONGEST_REPLAY_IN_SECONDS:
+        raise bad_input(Problem("replaySeconds", f"must be a whole number from 0 to {LONGEST_REPLAY_IN_SECONDS}"))
+    return seconds or 0
 
 
 async def _find_offer(db: Database, viewer_id: int, offer_id: int) -> models.LeadOffer | None:
@@ -87,19 +117,23 @@ async def _lead_changed(
             "those that it was offered last. NOT_FOUND if you cannot see the team. Null counts as left out."
         ),
     ] = UNSET,
+    replay_seconds: ReplaySecondsArgument = 0,
 ) -> AsyncGenerator[LeadChange, None]:
     team = None if team_id is None or team_id is UNSET else parse_id(team_id) or NO_ID
-    changes = _lead_changes(cast(SubscriptionContext, info.context), team)
+    changes = _lead_changes(cast(SubscriptionContext, info.context), team, _parse_replay_seconds(replay_seconds))
     await anext(changes)
     return cast(AsyncGenerator[LeadChange, None], changes)
 
 
-async def _lead_changes(context: SubscriptionContext, team: int | None) -> AsyncGenerator[LeadChange | None, None]:
-    """Yield None once the subscription has begun, then the events. Raise NOT_FOUND before the first one."""
+async def _lead_changes(
+    context: SubscriptionContext, team: int | None, replay_seconds: int
+) -> AsyncGenerator[LeadChange | None, None]:
+    """Yield None once the subscription has begun, then the events. Raise NOT_FOUND, CHANGES_MISSED before the first."""
     session = context.session
+    topic = session.services.hub.leads
 
     # Nothing is awaited before this line, so that no change is missed after the client's request was read.
-    with session.services.hub.leads.subscribe(context.viewer.id, team, session.close) as subscriber:
+    with topic.subscribe(context.viewer.id, team, session.close, replay_seconds) as subscriber:
         if team is not None:
             await _require_team(context.db, context.viewer.id, team)
         yield None
@@ -133,12 +167,13 @@ async def _find_lead(db: Database, viewer_id: int, lead_id: int, now: datetime) 
 class Subscription:
     lead_offer_changed: AsyncGenerator[LeadOfferChange, None] = strawberry.subscription(
         resolver=_lead_offer_changed,
-        description="Sends each offer that you can see when it is made and whenever its status changes. Changes that "
-        "happen while you are not connected are not replayed: query leadOffers after every connection. Needs a token "
-        "with the scope read.",
+        description="Sends each offer that you can see when it is made and whenever its status changes. After a lost "
+        "connection, subscribe again and then query leadOffers. If you query before the first connection, "
+        "replaySeconds brings what has changed since. Needs a token with the scope read.",
     )
     lead_changed: AsyncGenerator[LeadChange, None] = strawberry.subscription(
         resolver=_lead_changed,
-        description="A lead that you can see was created or changed, or an offer of it did. State, not a log: changes "
-        "that happen while you are not connected are not replayed. Needs a token with the scope read.",
+        description="A lead that you can see was created or changed, or an offer of it did. State, not a log: after a "
+        "lost connection, subscribe again and then query. If you query before the first connection, replaySeconds "
+        "brings what has changed since. Needs a token with the scope read.",
     )

@@ -5,6 +5,9 @@ subscriber has at most one pending change per offer or lead, however often it ch
 the event is sent. All subscribers of one user share these reads. No subscriber waits until another has received an
 event, but they take turns to prepare theirs: one in each round of the event loop, so that other requests are served in
 between.
+
+A subscriber may ask for the changes of the last seconds first. They are delivered together with the pending ones, so
+that many clients that connect again at once share one statement.
 """
 
 import asyncio
@@ -14,7 +17,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from contextlib import contextmanager
 from contextvars import Context
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic
 
 from app.db.change_feed import (
     CHANNEL,
@@ -29,6 +32,7 @@ from app.db.engine import Database
 from app.db.listener import Listener
 from app.errors import ApiError, Code
 from app.graphql.subscriptions.close_codes import CloseCode
+from app.graphql.subscriptions.recent_changes import C, RecentChanges
 from app.graphql.subscriptions.recipients import Groups, Recipients, lead_recipients, offer_recipients, teams_of_leads
 from app.graphql.subscriptions.shared_reads import SharedReads
 
@@ -73,9 +77,6 @@ class Turns:
         if not turn.done():  # its task may have been cancelled
             turn.set_result(None)
         self._schedule()
-
-
-C = TypeVar("C", OfferChange, LeadChange)
 
 
 class Subscriber(Generic[C]):
@@ -128,26 +129,44 @@ class Topic(Generic[C]):
         self._route: Route[C] = route
         self._turns = turns
         self._subscribers: set[Subscriber[C]] = set()
+        self._recent: RecentChanges[C] = RecentChanges()
         self._undelivered: dict[int, C] = {}
+        self._replays: dict[Subscriber[C], dict[int, C]] = {}
+        """The earlier changes that new subscribers have asked for."""
         self._has_undelivered = asyncio.Event()
 
     @contextmanager
-    def subscribe(self, viewer_id: int, only: int | None, close: Close) -> Iterator[Subscriber[C]]:
-        """Subscribe to the changes of all rows that the viewer can see, or of those that belong to `only`."""
+    def subscribe(
+        self, viewer_id: int, only: int | None, close: Close, replay_seconds: int = 0
+    ) -> Iterator[Subscriber[C]]:
+        """Subscribe to the changes of all rows that the viewer can see, or of those that belong to `only`.
+
+        The changes of the last `replay_seconds` come first. Raise CHANGES_MISSED if some of them may be unknown.
+        """
+        replayed = self._recent.last(replay_seconds)
         subscriber: Subscriber[C] = Subscriber(viewer_id, only, close, self._turns)
         self._subscribers.add(subscriber)
+        if replayed:
+            self._replays[subscriber] = replayed
+            self._has_undelivered.set()
         try:
             yield subscriber
         finally:
             self._subscribers.discard(subscriber)
+            self._replays.pop(subscriber, None)
 
     def publish(self, changes: Iterable[C]) -> None:
-        """Deliver committed changes."""
-        if not self._subscribers:
-            return
+        """Deliver committed changes, and keep them for those who subscribe soon."""
         for change in changes:
-            self._undelivered[change.key] = change.since(self._undelivered.get(change.key))
-            self._has_undelivered.set()
+            self._recent.add(change)
+            if self._subscribers:
+                self._undelivered[change.key] = change.since(self._undelivered.get(change.key))
+                self._has_undelivered.set()
+
+    def miss(self) -> None:
+        """Note that changes may have been missed: end all subscriptions, and replay nothing from before."""
+        self._recent.clear()
+        self.close_subscribers(MISSED)
 
     def close_subscribers(self, reason: str) -> None:
         """End all subscriptions; the clients are to subscribe again."""
@@ -160,27 +179,40 @@ class Topic(Generic[C]):
             await self._has_undelivered.wait()
             self._has_undelivered.clear()
             changes, self._undelivered = self._undelivered, {}
+            replays, self._replays = self._replays, {}
             try:
-                await self._deliver(changes)
+                await self._deliver(changes, replays)
             except Exception:
                 logger.exception("Changes could not be delivered; all subscriptions to them are closed")
                 self.close_subscribers(MISSED)
 
-    async def _deliver(self, changes: Mapping[int, C]) -> None:
+    async def _deliver(self, changes: Mapping[int, C], replays: Mapping[Subscriber[C], dict[int, C]]) -> None:
+        changes_of: dict[Subscriber[C], Mapping[int, C]] = dict.fromkeys(self._subscribers if changes else (), changes)
+        all_changes: dict[int, C] = {}
+        for one, replayed in replays.items():
+            changes_of[one] = _merged(replayed, changes)
+            all_changes.update(replayed)
+        all_changes.update(changes)
         subscribers: dict[int, list[Subscriber[C]]] = defaultdict(list)
-        for one in self._subscribers:
+        for one in changes_of:
             subscribers[one.viewer_id].append(one)
-        recipients, groups = await self._route(changes, subscribers)
+        recipients, groups = await self._route(all_changes, subscribers)
 
-        for key, change in changes.items():
+        for key in all_changes:
             for user_id in recipients.get(key, ()):
-                if user_id not in subscribers:
+                theirs = [one for one in subscribers.get(user_id, ()) if key in changes_of[one]]
+                if not theirs:
                     continue
                 reads = SharedReads()
-                for one in subscribers[user_id]:
+                for one in theirs:
                     if one.only is None or _belongs(groups.get(key, {}), one.only, user_id):
-                        one.put(change, reads)
+                        one.put(changes_of[one][key], reads)
                 await self._turns.wait()
+
+
+def _merged(earlier: Mapping[int, C], later: Mapping[int, C]) -> dict[int, C]:
+    """Return all changes, by the ids of their rows. Those of a row are one."""
+    return {**earlier, **{key: change.since(earlier.get(key)) for key, change in later.items()}}
 
 
 def _belongs(groups: Mapping[int, int | None], group_id: int, user_id: int) -> bool:
@@ -189,13 +221,13 @@ def _belongs(groups: Mapping[int, int | None], group_id: int, user_id: int) -> b
 
 
 class Hub:
-    """The subscribers of one process. The hub starts to listen when the first one subscribes."""
+    """The subscribers of one process, and the changes that it receives."""
 
     def __init__(self, db: Database, listen_url: str, now: Callable[[], datetime]) -> None:
         self._db = db
         self._now = now
         heard = {CHANNEL: self._hear_of_offers, LEAD_CHANNEL: self._hear_of_leads}
-        self._listener = Listener(listen_url, heard, self._close_after_gap) if db.is_postgresql else None
+        self._listener = Listener(listen_url, heard, self._miss) if db.is_postgresql else None
         self.turns = Turns()
         self.offers: Topic[OfferChange] = Topic(self._route_offers, self.turns)
         """Subscribers may be limited to a lead."""
@@ -203,14 +235,19 @@ class Hub:
         """Subscribers may be limited to a team."""
         self._tasks: list[asyncio.Task[None]] = []
 
+    def start(self) -> None:
+        """Begin to listen, as soon as the database is there. Idempotent."""
+        if self._tasks:
+            return
+        # Their reads are no part of a request that happens to be the first.
+        for topic in (self.offers, self.leads):
+            self._tasks.append(asyncio.create_task(topic.deliver_forever(), context=Context()))
+        if self._listener:
+            self._tasks.append(asyncio.create_task(self._listener.run(), context=Context()))
+
     async def open(self) -> None:
         """Return once the changes of every later commit will be received. Raise UNAVAILABLE if that takes too long."""
-        if not self._tasks:
-            # Their reads are no part of the request that happens to be the first.
-            for topic in (self.offers, self.leads):
-                self._tasks.append(asyncio.create_task(topic.deliver_forever(), context=Context()))
-            if self._listener:
-                self._tasks.append(asyncio.create_task(self._listener.run(), context=Context()))
+        self.start()
         if self._listener:
             try:
                 async with asyncio.timeout(LISTEN_SECONDS):
@@ -221,7 +258,8 @@ class Hub:
 
     def close_subscribers(self) -> None:
         """End all subscriptions because the server is shutting down."""
-        self._close_all(f"The server is shutting down. {RESUBSCRIBE}")
+        for topic in (self.offers, self.leads):
+            topic.close_subscribers(f"The server is shutting down. {RESUBSCRIBE}")
 
     async def close(self) -> None:
         """Stop listening."""
@@ -235,7 +273,7 @@ class Hub:
         A change of an offer is one of its lead too.
         """
         if changes is None:
-            self._close_after_gap()
+            self._miss()
             return
         of_offers = [change for change in changes if isinstance(change, OfferChange)]
         self.offers.publish(of_offers)
@@ -248,12 +286,9 @@ class Hub:
     def _hear_of_leads(self, notice: str) -> None:
         self.publish(read_lead_notice(notice))
 
-    def _close_after_gap(self) -> None:
-        self._close_all(MISSED)
-
-    def _close_all(self, reason: str) -> None:
-        self.offers.close_subscribers(reason)
-        self.leads.close_subscribers(reason)
+    def _miss(self) -> None:
+        self.offers.miss()
+        self.leads.miss()
 
     async def _route_offers(
         self, changes: Mapping[int, OfferChange], subscribers: Subscribers[OfferChange]
@@ -277,4 +312,4 @@ class Hub:
         groups: Groups = {}
         if any(one.only is not None for theirs in subscribers.values() for one in theirs):
             groups = await teams_of_leads(self._db, list(changes))
-        return await lead_recipients(self._db, list(changes), self._now()), groups
+        return await lead_recipients(self._db, list(changes), list(subscribers), self._now()), groups

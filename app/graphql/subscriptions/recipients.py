@@ -35,11 +35,15 @@ async def offer_recipients(db: Database, offer_ids: Collection[int], user_ids: C
     return found
 
 
-async def lead_recipients(db: Database, lead_ids: Collection[int], now: datetime) -> Recipients:
-    """Return who can see which of these leads."""
+async def lead_recipients(
+    db: Database, lead_ids: Collection[int], user_ids: Collection[int], now: datetime
+) -> Recipients:
+    """Return which of these users can see which of these leads."""
+    viewers = visibility.lead_viewers(lead_ids, now)
+    statement = viewers.where(member_of(viewers.selected_columns[1], user_ids))
     found: dict[int, list[int]] = defaultdict(list)
     async with db.read() as session:
-        for lead_id, user_id in (await session.exec(visibility.lead_viewers(lead_ids, now))).all():
+        for lead_id, user_id in (await session.exec(statement)).all():
             found[lead_id].append(user_id)
     return found
 

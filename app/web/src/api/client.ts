@@ -17,6 +17,12 @@ const withToken = new SetContextLink(async ({ headers }) => {
   return { token, headers: { ...(headers as Record<string, string>), Authorization: `Bearer ${token ?? ""}` } };
 });
 
+/** Tells the live link how old the data of the page is at most. */
+const aging = new ApolloLink((operation, forward) => {
+  live.noteRequest();
+  return forward(operation);
+});
+
 /** Notes for the sign-in that the server knows the person: it has answered with data. */
 const acceptance = new ApolloLink((operation, forward) =>
   forward(operation).pipe(
@@ -50,7 +56,7 @@ export const client = new ApolloClient({
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     live.link,
-    ApolloLink.from([renewal, withToken, acceptance, new HttpLink({ uri: "/graphql" })]),
+    ApolloLink.from([aging, renewal, withToken, acceptance, new HttpLink({ uri: "/graphql" })]),
   ),
 });
 

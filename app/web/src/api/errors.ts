@@ -81,6 +81,11 @@ export const WORDS = {
     text: "It has been withdrawn or declined, or it is not your turn yet.",
     wayOn: "none",
   },
+  CHANGES_MISSED: {
+    title: "Some changes may be missing",
+    text: "The page did not receive all changes. Try again.",
+    wayOn: "retry",
+  },
   QUERY_TOO_COMPLEX: {
     title: "This is too much at once",
     text: "Narrow the list down with a filter, or choose a shorter span.",

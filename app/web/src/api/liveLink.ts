@@ -10,29 +10,37 @@ import { asyncScheduler, concat, defer, map, Observable, retry, subscribeOn, thr
 import { currentToken, renewToken } from "../auth/session";
 import { backoff, LONGEST_WAIT, waitOrOnline } from "./backoff";
 import { BANNER_AFTER, setLiveConnectionLost } from "./connection";
+import { codeOf } from "./errors";
 
 const KEEP_ALIVE = 10_000; // ms between pings
 const PONG_WAIT = 5_000; // ms; a phone that wakes up has sockets which are dead without knowing it
 const ACKNOWLEDGEMENT_WAIT = 10_000; // ms
 const SILENCE = 30_000; // ms; the server sends something on a stream every 12 seconds
 const REFUSALS_UNTIL_STREAMS = 2;
+const LONGEST_REPLAY = 60; // seconds; the server refuses more
+const REPLAY_MARGIN = 2; // seconds, for the network
+const REPLAY_UNTIL = 40_000; // ms after the first request, so that connecting may take its time
 
 const ABNORMAL_CLOSURE = 1006; // RFC 6455: also of sockets that never opened
 const ENDED = new Error("The server ended the subscription.");
 
 export interface LiveLink {
   link: ApolloLink;
+  /** Notes that the page is about to ask for something, which is therefore no older than the first time. */
+  noteRequest: () => void;
   /** Closes the connection at the end of a session: it belongs to the person who has opened it. */
   disconnect: () => void;
 }
 
 /**
  * Carries subscriptions: over one WebSocket, or as server-sent events if a proxy between here and the server lets no
- * WebSocket through. Whatever ends a subscription, all connect again; `afterGap` is then called, because changes may
- * have been missed.
+ * WebSocket through. The first connection replays the changes since the first request. Whatever ends a subscription
+ * later, all connect again; `afterGap` is then called, because changes may have been missed.
  */
 export function makeLiveLink(afterGap: () => void): LiveLink {
-  let hasGap = false;
+  let firstRequest: number | undefined; // when it was sent
+  let wasConnected = false;
+  let hasGap = false; // changes may have been missed that are not replayed
   let failures = 0; // since there was a connection
   let refusals = 0; // of WebSockets in a row, although the server could be reached
   let pause: Promise<void> | undefined;
@@ -43,6 +51,7 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
     clearTimeout(banner);
     banner = undefined;
     failures = 0;
+    wasConnected = true;
     hasGap = false;
     setLiveConnectionLost(false);
     if (again) afterGap();
@@ -57,10 +66,12 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
 
   /** Returns when the next attempt is due, which is the same time for all subscriptions. */
   const recover = (error: unknown): Promise<void> => {
-    hasGap = true;
+    const cannotReplay = codeOf(error) === "CHANGES_MISSED";
+    hasGap ||= wasConnected || cannotReplay;
     banner ??= setTimeout(setLiveConnectionLost, BANNER_AFTER, true);
     const isOfServer = CombinedGraphQLErrors.is(error) || error === ENDED;
-    pause ??= wait(error, isOfServer ? LONGEST_WAIT : backoff(failures)).finally(() => {
+    const milliseconds = isOfServer ? LONGEST_WAIT : backoff(failures);
+    pause ??= wait(error, cannotReplay ? 0 : milliseconds).finally(() => {
       pause = undefined;
     });
     if (isOfServer) sockets.end(); // so that the others connect again, and all have the same gap
@@ -82,15 +93,30 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
     sockets.end(); // it may lead through the network that the device has left
   });
 
+  const sinceFirstRequest = () => performance.now() - (firstRequest ?? performance.now()); // ms
+
+  /** Asks for the changes since the first request. The seconds are counted when the message is sent. */
+  const withReplay = (operation: ApolloLink.Operation): ApolloLink.Operation => ({
+    ...operation,
+    variables: {
+      ...operation.variables,
+      get replaySeconds() {
+        return Math.min(Math.ceil(sinceFirstRequest() / 1000) + REPLAY_MARGIN, LONGEST_REPLAY);
+      },
+    },
+  });
+
   return {
     link: new ApolloLink((operation) =>
       defer(() => {
+        hasGap ||= sinceFirstRequest() > REPLAY_UNTIL;
         const again = hasGap;
+        const request = again ? operation : withReplay(operation);
         const results = isBlocked()
-          ? streams(operation, () => {
+          ? streams(request, () => {
               connected(again);
             })
-          : socketsLink.request(operation);
+          : socketsLink.request(request);
         return concat(
           results,
           throwError(() => ENDED),
@@ -98,7 +124,14 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
         // Not within the task that renders the screen, which is long enough.
       }).pipe(map(withoutErrors), retry({ delay: recover }), subscribeOn(asyncScheduler)),
     ),
-    disconnect: sockets.end,
+    noteRequest: () => {
+      firstRequest ??= performance.now();
+    },
+    disconnect: () => {
+      firstRequest = undefined;
+      wasConnected = hasGap = false;
+      sockets.end();
+    },
   };
 }
 

@@ -17,7 +17,7 @@ export function BoardUpdates({ viewerId }: { viewerId: string }) {
       if (!change) return;
       const { lead, isNew } = change;
       if (lead.creator.id === viewerId) {
-        if (isNew) noteNewLead(lead.id);
+        if (isNew) noteNewLead(cache, lead.id);
         noteStatus(cache, lead);
       }
       noteStaleLead(lead.id);

@@ -2,7 +2,7 @@ import type { ApolloCache } from "@apollo/client";
 
 import { onForget } from "../../api/memory";
 import { type LeadStatus, type StatusFields, statusOf } from "./leadStatus";
-import { dropLists } from "./newLeads";
+import { dropLists, isOfBoard } from "./newLeads";
 
 const AFTER_CHANGE = 1000; // ms, so that a burst of changes drops the lists once
 const BY_STATUS = /"(?:submitted|claimed|exhausted)":/;
@@ -23,6 +23,6 @@ export function noteStatus(cache: ApolloCache, lead: StatusFields & { id: string
   known.set(lead.id, status);
   timer ??= setTimeout(() => {
     timer = undefined;
-    dropLists(cache, (name) => name.includes('"creatorId"') && BY_STATUS.test(name));
+    dropLists(cache, (name) => isOfBoard(name) && BY_STATUS.test(name));
   }, AFTER_CHANGE);
 }

@@ -1,5 +1,5 @@
 import { makeVar } from "@apollo/client";
-import type { ApolloCache } from "@apollo/client";
+import type { ApolloCache, Reference } from "@apollo/client";
 
 import { onForget } from "../../api/memory";
 
@@ -10,9 +10,30 @@ onForget(() => newLeads([]));
 
 const createdHere = new Set<string>();
 
-/** Notes a lead that came in. The board offers to show it, unless it was created in this tab and is shown already. */
-export function noteNewLead(id: string): void {
-  if (!createdHere.has(id) && !newLeads().includes(id)) newLeads([...newLeads(), id]);
+/** Notes a lead that came in. The board offers to show it, unless it was created in this tab or its lists have it. */
+export function noteNewLead(cache: ApolloCache, id: string): void {
+  if (!createdHere.has(id) && !newLeads().includes(id) && !isListed(cache, id)) newLeads([...newLeads(), id]);
+}
+
+/** Whether the board has lists and all of them have the lead: it came in before they were asked for. */
+function isListed(cache: ApolloCache, id: string): boolean {
+  const found: boolean[] = [];
+  cache.modify<{ leads: { data: Reference[] } }>({
+    id: "ROOT_QUERY",
+    fields: {
+      leads: (page, { storeFieldName, readField }) => {
+        const leads = readField<Reference[]>("data", page as Reference) ?? [];
+        if (isOfBoard(storeFieldName)) found.push(leads.some((lead) => readField("id", lead) === id));
+        return page;
+      },
+    },
+  });
+  return found.length > 0 && found.every(Boolean);
+}
+
+/** Whether a list of leads is one of the board, by its stored name, which contains its filter. */
+export function isOfBoard(storedName: string): boolean {
+  return storedName.includes('"creatorId"');
 }
 
 /** Notes a lead that was created in this tab. The lists of the board have it when they are shown next. */
@@ -24,7 +45,7 @@ export function noteCreatedLead(cache: ApolloCache, id: string): void {
 /** Drops all cached lists of the board. The one that is on the screen is asked for again. */
 export function showNewLeads(cache: ApolloCache): void {
   newLeads([]);
-  dropLists(cache, (name) => name.includes('"creatorId"'));
+  dropLists(cache, isOfBoard);
 }
 
 /** Drops the cached lists of leads whose stored name, which contains their filter, matches. */

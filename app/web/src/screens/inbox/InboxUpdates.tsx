@@ -3,11 +3,12 @@ import { notifications } from "@mantine/notifications";
 
 import { InboxChangedDocument } from "../../gql/inbox/graphql";
 import { nameOf, titleOf } from "../../components/enquiryWords";
-import { place } from "./inboxLists";
+import { place, wasShown } from "./inboxLists";
 
 /**
  * Keeps the inbox up to date while any screen is open, so that going back to it needs no request. Says when somebody
- * else was faster. The cache takes the changed fields by itself; only the lists need to be told.
+ * else was faster, unless the inbox knew that when it was loaded. The cache takes the changed fields by itself; only the
+ * lists need to be told.
  */
 export function InboxUpdates({ viewerId }: { viewerId: string }) {
   useSubscription(InboxChangedDocument, {
@@ -19,7 +20,7 @@ export function InboxUpdates({ viewerId }: { viewerId: string }) {
       place(client.cache, offer);
       const { claimedBy } = offer.lead;
       const wasClaimable = previousStatus === "SENT" || previousStatus === "CLAIMED";
-      if (claimedBy && claimedBy.id !== viewerId && wasClaimable) {
+      if (claimedBy && claimedBy.id !== viewerId && wasClaimable && wasShown(client.cache, offer)) {
         notifications.show({
           title: previousStatus === "SENT" ? "Claimed by somebody else" : "No longer yours",
           message: `${nameOf(claimedBy)} has the lead now: ${titleOf(offer.lead)}`,

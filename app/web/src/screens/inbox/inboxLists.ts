@@ -51,6 +51,17 @@ export function place(cache: ApolloCache, offer: InboxOfferFragment): void {
   });
 }
 
+/**
+ * Whether the lists have shown an offer of the viewer that is no longer open, or its lead as the viewer's. True if they
+ * are not loaded.
+ */
+export function wasShown(cache: ApolloCache, offer: InboxOfferFragment): boolean {
+  const data = offer.user && cache.readQuery({ query: InboxDocument, variables: { me: offer.user.id } });
+  if (!data) return true;
+  const { open, held } = data;
+  return open.data.some(({ id }) => id === offer.id) || held.data.some(({ id }) => id === offer.lead.id);
+}
+
 function withRow<Row extends { id: string }, Page extends { data: Row[] }>(page: Page, row: Row): Page {
   return page.data.some(({ id }) => id === row.id) ? page : { ...page, data: [row, ...page.data] };
 }
