@@ -1,5 +1,5 @@
 import { useQuery } from "@apollo/client/react";
-import { AppShell, Box, Group, Menu, NavLink as MantineNavLink, Text, UnstyledButton } from "@mantine/core";
+import { AppShell, Box, Group, NavLink as MantineNavLink, Text, UnstyledButton } from "@mantine/core";
 import {
   IconChartBar,
   IconChevronDown,
@@ -14,6 +14,7 @@ import { useDeferredValue, useEffect, useRef } from "react";
 
 import { signOut } from "../auth/signOut";
 import { ViewerDocument } from "../gql/app/graphql";
+import { DropdownMenu } from "../components/DropdownMenu";
 import { PageLoading } from "../components/PageLoading";
 import { BoardUpdates } from "../screens/board/BoardUpdates";
 import { InboxUpdates } from "../screens/inbox/InboxUpdates";
@@ -110,8 +111,9 @@ function AccountMenu() {
   const { data } = useQuery(ViewerDocument);
   const name = data ? `${data.me.firstName} ${data.me.lastName}` : "Account";
   return (
-    <Menu position="bottom-end" width={220}>
-      <Menu.Target>
+    <DropdownMenu
+      width={220}
+      button={
         <UnstyledButton miw={0} py={6}>
           <Group gap={4} wrap="nowrap">
             <Text size="sm" maw={160} miw={0} truncate>
@@ -120,17 +122,14 @@ function AccountMenu() {
             <IconChevronDown size={16} aria-hidden />
           </Group>
         </UnstyledButton>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Box px="sm" py={4} className="any-word">
-          <Text size="sm">{name}</Text>
-          {data?.me.email && <Text size="xs">{data.me.email}</Text>}
-        </Box>
-        <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => void signOut()}>
-          Sign out
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+      }
+      items={[{ label: "Sign out", icon: <IconLogout size={16} aria-hidden />, onClick: () => void signOut() }]}
+    >
+      <Box px="sm" py={4} className="any-word">
+        <Text size="sm">{name}</Text>
+        {data?.me.email && <Text size="xs">{data.me.email}</Text>}
+      </Box>
+    </DropdownMenu>
   );
 }
 
