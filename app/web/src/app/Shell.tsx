@@ -1,4 +1,3 @@
-import { useQuery } from "@apollo/client/react";
 import { AppShell, Box, Group, NavLink as MantineNavLink, Text, UnstyledButton } from "@mantine/core";
 import {
   IconChartBar,
@@ -13,15 +12,14 @@ import { NavLink, Outlet, useLocation } from "react-router";
 import { useDeferredValue, useEffect, useRef } from "react";
 
 import { signOut } from "../auth/signOut";
-import { ViewerDocument } from "../gql/app/graphql";
 import { DropdownMenu } from "../components/DropdownMenu";
 import { PageLoading } from "../components/PageLoading";
 import { BoardUpdates } from "../screens/board/BoardUpdates";
 import { InboxUpdates } from "../screens/inbox/InboxUpdates";
-import { ViewerZone } from "../time/ViewerZone";
 import { ColorSchemeToggle } from "./ColorSchemeToggle";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { ScreenBoundary } from "./ScreenBoundary";
+import { useViewer, ViewerProvider } from "./Viewer";
 
 const SCREENS = [
   { to: "/inbox", label: "Inbox", icon: IconInbox },
@@ -35,7 +33,7 @@ const SCREENS = [
 export function Shell() {
   const main = useFocusOnNavigation();
   return (
-    <>
+    <ViewerProvider>
       <Updates />
       <a className="skip-link" href="#main">
         Skip to the content
@@ -72,11 +70,9 @@ export function Shell() {
         <AppShell.Main id="main" tabIndex={-1} ref={main}>
           <Box maw="80rem" mx="auto">
             <ConnectionBanner />
-            <ViewerZone>
-              <ScreenBoundary loading={<PageLoading />}>
-                <Outlet />
-              </ScreenBoundary>
-            </ViewerZone>
+            <ScreenBoundary loading={<PageLoading />}>
+              <Outlet />
+            </ScreenBoundary>
           </Box>
         </AppShell.Main>
         <AppShell.Footer hiddenFrom="sm">
@@ -90,13 +86,13 @@ export function Shell() {
           </nav>
         </AppShell.Footer>
       </AppShell>
-    </>
+    </ViewerProvider>
   );
 }
 
 /** Opens the live connection when the viewer is known, and after what is on the screen is rendered. */
 function Updates() {
-  const { data } = useQuery(ViewerDocument);
+  const { data } = useViewer();
   const viewerId = useDeferredValue(data?.me.id, undefined);
   if (!viewerId) return null;
   return (
@@ -108,7 +104,7 @@ function Updates() {
 }
 
 function AccountMenu() {
-  const { data } = useQuery(ViewerDocument);
+  const { data } = useViewer();
   const name = data ? `${data.me.firstName} ${data.me.lastName}` : "Account";
   return (
     <DropdownMenu
