@@ -64,9 +64,35 @@ function checkStyles(): Plugin {
   };
 }
 
+/**
+ * Lets Mantine's components keep the id that React gives them. Mantine replaces it by another one, as React 17 needed:
+ * React then renders them, and runs all effects, once more in the task that shows them, which is long enough.
+ */
+function keepIds(): Plugin {
+  let isReplaced = false;
+  return {
+    name: "keep-ids",
+    apply: "build",
+    load(id) {
+      if (!id.endsWith("@mantine/hooks/esm/use-id/use-id.mjs")) return null;
+      isReplaced = true;
+      return `
+        import { useReactId } from "./use-react-id.mjs";
+        export function useId(staticId) {
+          const reactId = useReactId();
+          return typeof staticId === "string" ? staticId : reactId;
+        }`;
+    },
+    generateBundle() {
+      if (!isReplaced) this.error("Mantine's hook useId is not where it was.");
+    },
+  };
+}
+
 export default defineConfig({
   plugins: [
     react(),
+    keepIds(),
     preloadSteps(),
     checkStyles(),
     compression({

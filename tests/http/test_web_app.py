@@ -22,7 +22,7 @@ from tests.support.world import NOW, Cast, World
 
 WEB = Path(__file__).parents[2] / "app" / "web"
 SCRIPT = "console.log('an asset of the application');\n" * 40
-FIRST_LOAD = 220_000
+FIRST_LOAD = 185_000
 """The bytes that a browser may load, compressed, to show the inbox. Ten thousand more are 50 ms on slow mobile data."""
 
 CONNECTIONS = 6

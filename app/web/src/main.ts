@@ -12,7 +12,7 @@ async function start(): Promise<void> {
   const { preload } = await import("./app/preload");
   await pause();
   void preload();
-  await import("./app/Shell");
+  await import("./app/frame");
   await import("./app/start");
 }
 

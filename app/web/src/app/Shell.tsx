@@ -1,5 +1,4 @@
-import { useQuery } from "@apollo/client/react";
-import { AppShell, Box, Group, Menu, NavLink as MantineNavLink, Text, UnstyledButton } from "@mantine/core";
+import { AppShell, Box, Group, NavLink as MantineNavLink, Text, UnstyledButton } from "@mantine/core";
 import {
   IconChartBar,
   IconChevronDown,
@@ -13,14 +12,14 @@ import { NavLink, Outlet, useLocation } from "react-router";
 import { useDeferredValue, useEffect, useRef } from "react";
 
 import { signOut } from "../auth/signOut";
-import { ViewerDocument } from "../gql/app/graphql";
+import { DropdownMenu } from "../components/DropdownMenu";
 import { PageLoading } from "../components/PageLoading";
 import { BoardUpdates } from "../screens/board/BoardUpdates";
 import { InboxUpdates } from "../screens/inbox/InboxUpdates";
-import { ViewerZone } from "../time/ViewerZone";
 import { ColorSchemeToggle } from "./ColorSchemeToggle";
 import { ConnectionBanner } from "./ConnectionBanner";
 import { ScreenBoundary } from "./ScreenBoundary";
+import { useViewer, ViewerProvider } from "./Viewer";
 
 const SCREENS = [
   { to: "/inbox", label: "Inbox", icon: IconInbox },
@@ -34,7 +33,7 @@ const SCREENS = [
 export function Shell() {
   const main = useFocusOnNavigation();
   return (
-    <>
+    <ViewerProvider>
       <Updates />
       <a className="skip-link" href="#main">
         Skip to the content
@@ -71,11 +70,9 @@ export function Shell() {
         <AppShell.Main id="main" tabIndex={-1} ref={main}>
           <Box maw="80rem" mx="auto">
             <ConnectionBanner />
-            <ViewerZone>
-              <ScreenBoundary loading={<PageLoading />}>
-                <Outlet />
-              </ScreenBoundary>
-            </ViewerZone>
+            <ScreenBoundary loading={<PageLoading />}>
+              <Outlet />
+            </ScreenBoundary>
           </Box>
         </AppShell.Main>
         <AppShell.Footer hiddenFrom="sm">
@@ -89,13 +86,13 @@ export function Shell() {
           </nav>
         </AppShell.Footer>
       </AppShell>
-    </>
+    </ViewerProvider>
   );
 }
 
 /** Opens the live connection when the viewer is known, and after what is on the screen is rendered. */
 function Updates() {
-  const { data } = useQuery(ViewerDocument);
+  const { data } = useViewer();
   const viewerId = useDeferredValue(data?.me.id, undefined);
   if (!viewerId) return null;
   return (
@@ -107,11 +104,12 @@ function Updates() {
 }
 
 function AccountMenu() {
-  const { data } = useQuery(ViewerDocument);
+  const { data } = useViewer();
   const name = data ? `${data.me.firstName} ${data.me.lastName}` : "Account";
   return (
-    <Menu position="bottom-end" width={220}>
-      <Menu.Target>
+    <DropdownMenu
+      width={220}
+      button={
         <UnstyledButton miw={0} py={6}>
           <Group gap={4} wrap="nowrap">
             <Text size="sm" maw={160} miw={0} truncate>
@@ -120,17 +118,14 @@ function AccountMenu() {
             <IconChevronDown size={16} aria-hidden />
           </Group>
         </UnstyledButton>
-      </Menu.Target>
-      <Menu.Dropdown>
-        <Box px="sm" py={4} className="any-word">
-          <Text size="sm">{name}</Text>
-          {data?.me.email && <Text size="xs">{data.me.email}</Text>}
-        </Box>
-        <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={() => void signOut()}>
-          Sign out
-        </Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+      }
+      items={[{ label: "Sign out", icon: <IconLogout size={16} aria-hidden />, onClick: () => void signOut() }]}
+    >
+      <Box px="sm" py={4} className="any-word">
+        <Text size="sm">{name}</Text>
+        {data?.me.email && <Text size="xs">{data.me.email}</Text>}
+      </Box>
+    </DropdownMenu>
   );
 }
 

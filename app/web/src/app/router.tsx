@@ -6,9 +6,9 @@ import { RequireSession } from "../auth/RequireSession";
 import { PageLoading } from "../components/PageLoading";
 import { InboxScreen } from "../screens/inbox/InboxScreen";
 import { SignedInScreen } from "../screens/signIn/SignedInScreen";
+import { Shell } from "./frame";
 import { NoSuchPage } from "./NoSuchPage";
 import { ScreenBoundary } from "./ScreenBoundary";
-import { Shell } from "./Shell";
 
 const BoardScreen = lazy(async () => ({ default: (await import("../screens/board/BoardScreen")).BoardScreen }));
 const FiguresScreen = lazy(async () => ({ default: (await import("../screens/figures/FiguresScreen")).FiguresScreen }));

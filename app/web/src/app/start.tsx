@@ -1,12 +1,12 @@
 import { ApolloProvider } from "@apollo/client/react";
 import { MantineProvider } from "@mantine/core";
-import { Notifications } from "@mantine/notifications";
 import { setNonce } from "get-nonce";
-import { startTransition, StrictMode, useDeferredValue } from "react";
+import { startTransition, StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { client } from "../api/client";
 import { configuration } from "./configuration";
+import { LaterNotifications } from "./frame";
 import { Router } from "./router";
 import { accessibleColors, theme } from "./theme";
 
@@ -34,9 +34,3 @@ startTransition(() => {
     </StrictMode>,
   );
 });
-
-/** There are none yet: their places are rendered after the screen. */
-function LaterNotifications() {
-  const isLater = useDeferredValue(true, false);
-  return isLater && <Notifications position="top-center" />;
-}

@@ -1,7 +1,9 @@
 import { Button, type ButtonProps } from "@mantine/core";
-import { useState } from "react";
+import { Suspense, useState } from "react";
 
-import { ConfirmDialog } from "./ConfirmDialog";
+import { later } from "../app/later";
+
+const ConfirmDialog = later(async () => (await import("./ConfirmDialog")).ConfirmDialog);
 
 interface ConfirmButtonProps extends ButtonProps {
   /** What the button does, for screen readers; without it, its text. */
@@ -15,7 +17,7 @@ interface ConfirmButtonProps extends ButtonProps {
 
 /** A button for something that cannot be undone: it asks first. */
 export function ConfirmButton({ title, text, confirm, onConfirm, ...button }: ConfirmButtonProps) {
-  const [isAsking, setAsking] = useState(false);
+  const [isAsking, setAsking] = useState<boolean>(); // before the first time it has no dialog
   return (
     <>
       <Button
@@ -25,16 +27,20 @@ export function ConfirmButton({ title, text, confirm, onConfirm, ...button }: Co
           setAsking(true);
         }}
       />
-      <ConfirmDialog
-        opened={isAsking}
-        title={title}
-        text={text}
-        confirm={confirm}
-        onConfirm={onConfirm}
-        onClose={() => {
-          setAsking(false);
-        }}
-      />
+      {isAsking !== undefined && (
+        <Suspense>
+          <ConfirmDialog
+            opened={isAsking}
+            title={title}
+            text={text}
+            confirm={confirm}
+            onConfirm={onConfirm}
+            onClose={() => {
+              setAsking(false);
+            }}
+          />
+        </Suspense>
+      )}
     </>
   );
 }

@@ -1,5 +1,5 @@
 import { Button, Group, Modal } from "@mantine/core";
-import { type ReactNode, useEffect } from "react";
+import { type ReactNode, useDeferredValue, useEffect } from "react";
 
 interface DialogProps {
   opened: boolean;
@@ -15,9 +15,10 @@ interface DialogProps {
 /** A dialog. Escape closes it. Without Mantine's header, which screen readers would take for a second one of the page. */
 export function Dialog({ opened, title, onClose, closeOnClickOutside = true, action, children }: DialogProps) {
   useFocusReturn(opened);
+  const wasRendered = useDeferredValue(true, false); // what is open from the beginning would not fade in
   return (
     <Modal.Root
-      opened={opened}
+      opened={opened && wasRendered}
       onClose={onClose}
       closeOnClickOutside={closeOnClickOutside}
       returnFocus={false}

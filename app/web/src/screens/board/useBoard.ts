@@ -1,6 +1,6 @@
 import { useQuery } from "@apollo/client/react";
 
-import { ViewerDocument } from "../../gql/app/graphql";
+import { useViewer } from "../../app/Viewer";
 import { BoardDocument, type BoardQuery } from "../../gql/board/graphql";
 import { type BoardView, variablesOf } from "./boardView";
 
@@ -15,7 +15,7 @@ export interface Board {
 }
 
 export function useBoard(view: BoardView): Board {
-  const viewer = useQuery(ViewerDocument);
+  const viewer = useViewer();
   const me = viewer.data?.me.id ?? "";
   const { data, previousData, loading, error, refetch } = useQuery(BoardDocument, {
     variables: variablesOf(view, me),

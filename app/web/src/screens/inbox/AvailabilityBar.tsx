@@ -1,8 +1,9 @@
 import { useMutation } from "@apollo/client/react";
-import { Anchor, Button, Group, Menu, Paper, Text } from "@mantine/core";
+import { Anchor, Button, Group, Paper, Text } from "@mantine/core";
 import { Link } from "react-router";
 
 import { attempt } from "../../api/attempt";
+import { DropdownMenu } from "../../components/DropdownMenu";
 import { ComeBackDocument, GoAwayDocument, type InboxQuery } from "../../gql/inbox/graphql";
 import { formatClock } from "../../time/format";
 import { hourOfDay } from "../../time/local";
@@ -45,26 +46,20 @@ export function AvailabilityBar({ me }: { me: InboxQuery["me"] }) {
             I am back
           </Button>
         ) : (
-          <Menu position="bottom-end">
-            <Menu.Target>
+          <DropdownMenu
+            button={
               <Button variant="default" size="sm">
                 I am away
               </Button>
-            </Menu.Target>
-            <Menu.Dropdown>
-              {ABSENCES.map(({ label, until }) => (
-                <Menu.Item
-                  key={label}
-                  disabled={!zone}
-                  onClick={() => {
-                    if (zone) void attempt(goAway({ variables: { until: until(zone).toISOString() } }));
-                  }}
-                >
-                  {label}
-                </Menu.Item>
-              ))}
-            </Menu.Dropdown>
-          </Menu>
+            }
+            items={ABSENCES.map(({ label, until }) => ({
+              label,
+              isDisabled: !zone,
+              onClick: () => {
+                if (zone) void attempt(goAway({ variables: { until: until(zone).toISOString() } }));
+              },
+            }))}
+          />
         )}
       </Group>
     </Paper>

@@ -1,7 +1,7 @@
 import { useQuery } from "@apollo/client/react";
 import { useDeferredValue, useEffect, useMemo } from "react";
 
-import { ViewerDocument } from "../../gql/app/graphql";
+import { useViewer } from "../../app/Viewer";
 import { InboxDocument, type InboxQuery } from "../../gql/inbox/graphql";
 import { type InboxLists, listsOf } from "./inboxLists";
 
@@ -17,7 +17,7 @@ export interface Inbox {
 
 /** The viewer's offers and leads. `InboxUpdates` keeps them up to date; offers that come due are asked for here. */
 export function useInbox(): Inbox {
-  const viewer = useQuery(ViewerDocument);
+  const viewer = useViewer();
   const me = viewer.data?.me.id ?? "";
   const { data, error, refetch } = useQuery(InboxDocument, { variables: { me }, skip: !me });
   const shown = useDeferredValue(data); // a long list is rendered in slices, between which the browser can react

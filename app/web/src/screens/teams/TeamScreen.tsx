@@ -8,7 +8,7 @@ import { EmptyState } from "../../components/EmptyState";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { PageTitle } from "../../components/PageTitle";
-import { ViewerDocument } from "../../gql/app/graphql";
+import { useViewer } from "../../app/Viewer";
 import { TeamDocument, TeamNotesDocument, type TeamQuery } from "../../gql/teams/graphql";
 import { DeleteTeam } from "./DeleteTeam";
 import { LeaveTeam } from "./LeaveTeam";
@@ -23,7 +23,7 @@ import { ZipcodesForm } from "./ZipcodesForm";
 /** A team: its people and how it offers leads to them. Only its leader has controls. */
 export function TeamScreen() {
   const { teamId = "" } = useParams();
-  const viewer = useQuery(ViewerDocument);
+  const viewer = useViewer();
   const { data, error, refetch } = useQuery(TeamDocument, { variables: { id: teamId } });
   const client = useApolloClient();
   useFresh(`team ${teamId}`, () =>

@@ -7,7 +7,7 @@ import { useSearchParams } from "react-router";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { PageLoading } from "../../components/PageLoading";
 import { PageTitle } from "../../components/PageTitle";
-import { ViewerDocument } from "../../gql/app/graphql";
+import { useViewer } from "../../app/Viewer";
 import { TeamsDocument } from "../../gql/teams/graphql";
 import { CreateTeam } from "./CreateTeam";
 import { Invitations } from "./Invitations";
@@ -18,7 +18,7 @@ import { useFresh } from "./useFresh";
 /** The viewer's teams and invitations, and where the leads of their sources go. */
 export function TeamsScreen() {
   const [search, setSearch] = useSearchParams();
-  const viewer = useQuery(ViewerDocument);
+  const viewer = useViewer();
   const { data, error, refetch } = useQuery(TeamsDocument);
   const client = useApolloClient();
   useFresh("teams", () => client.query({ query: TeamsDocument, fetchPolicy: "network-only" }));
