@@ -31,7 +31,7 @@ def clock() -> Clock:
 def recent(clock: Clock) -> RecentChanges[OfferChange]:
     """Recent changes of a process that started a minute ago."""
     recent: RecentChanges[OfferChange] = RecentChanges(clock)
-    clock.time += 60.5
+    clock.time += 61
     return recent
 
 
@@ -39,7 +39,7 @@ def change(offer_id: int, previous: LeadOfferStatus | None = None) -> OfferChang
     return OfferChange(offer_id, 1, previous, NOW)
 
 
-def assert_missed(recent: RecentChanges[OfferChange], seconds: int) -> None:
+def assert_missed(recent: RecentChanges[OfferChange], seconds: float) -> None:
     with pytest.raises(ApiError, match="Subscribe without replaySeconds") as caught:
         recent.last(seconds)
     assert caught.value.code is Code.CHANGES_MISSED
@@ -49,7 +49,7 @@ def test_the_changes_of_the_last_seconds_in_order(clock: Clock, recent: RecentCh
     for offer_id in range(70):
         clock.time += 1
         recent.add(change(offer_id))
-    assert list(recent.last(2)) == [67, 68, 69]
+    assert list(recent.last(1.25)) == [68, 69]
     assert list(recent.last(60)) == list(range(9, 70))
     assert recent.last(0) == {}
 

@@ -27,12 +27,12 @@ from app.graphql.types.leads import Lead
 from app.graphql.types.offers import LeadOffer
 
 ReplaySecondsArgument = Annotated[
-    int | None,
+    float | None,
     argument(
-        description="Sends the changes of the last seconds first. Pass the seconds since you sent the query whose "
-        f"result you show, and two more for the network. From 0 to {LONGEST_REPLAY_IN_SECONDS}; another number is "
-        "BAD_USER_INPUT. CHANGES_MISSED if the server may not know all of these changes, as when it has just started: "
-        "subscribe without this argument, then query."
+        description="Sends the changes of the last seconds first, and of half a second more for the network. Pass the "
+        f"seconds since you sent the query whose result you show. From 0 to {LONGEST_REPLAY_IN_SECONDS}; another "
+        "number is BAD_USER_INPUT. CHANGES_MISSED if the server may not know all of these changes, as when it has just "
+        "started: subscribe without this argument, then query."
     ),
 ]
 
@@ -62,7 +62,7 @@ async def _lead_offer_changed(
 
 
 async def _offer_changes(
-    context: SubscriptionContext, lead: int | None, replay_seconds: int
+    context: SubscriptionContext, lead: int | None, replay_seconds: float
 ) -> AsyncGenerator[LeadOfferChange | None, None]:
     """Yield None once the subscription has begun, then the events. Raise CHANGES_MISSED before the first one."""
     session = context.session
@@ -86,10 +86,10 @@ async def _offer_changes(
                 )
 
 
-def _parse_replay_seconds(seconds: int | None) -> int:
+def _parse_replay_seconds(seconds: float | None) -> float:
     """Return the seconds whose changes are replayed. Null counts as left out. Raise BAD_USER_INPUT."""
     if not 0 <= (seconds or 0) <= LONGEST_REPLAY_IN_SECONDS:
-        raise bad_input(Problem("replaySeconds", f"must be a whole number from 0 to {LONGEST_REPLAY_IN_SECONDS}"))
+        raise bad_input(Problem("replaySeconds", f"must be a number from 0 to {LONGEST_REPLAY_IN_SECONDS}"))
     return seconds or 0
 
 
@@ -126,7 +126,7 @@ async def _lead_changed(
 
 
 async def _lead_changes(
-    context: SubscriptionContext, team: int | None, replay_seconds: int
+    context: SubscriptionContext, team: int | None, replay_seconds: float
 ) -> AsyncGenerator[LeadChange | None, None]:
     """Yield None once the subscription has begun, then the events. Raise NOT_FOUND, CHANGES_MISSED before the first."""
     session = context.session

@@ -137,7 +137,7 @@ class Topic(Generic[C]):
 
     @contextmanager
     def subscribe(
-        self, viewer_id: int, only: int | None, close: Close, replay_seconds: int = 0
+        self, viewer_id: int, only: int | None, close: Close, replay_seconds: float = 0
     ) -> Iterator[Subscriber[C]]:
         """Subscribe to the changes of all rows that the viewer can see, or of those that belong to `only`.
 

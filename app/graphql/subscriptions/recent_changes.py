@@ -14,6 +14,8 @@ MAX_KEPT = 10_000
 """Changes of offers, or of leads, that are kept. Older ones are dropped first."""
 MAX_REPLAYED = 1_000
 """Changed offers, or leads, that are replayed at once: one statement finds out who can see them."""
+MARGIN_SECONDS = 0.5
+"""How much further back changes are replayed: the subscription may take less time to arrive than the query did."""
 
 C = TypeVar("C", OfferChange, LeadChange)
 
@@ -32,7 +34,7 @@ class RecentChanges(Generic[C]):
         """Keep a change for a minute."""
         now = self._clock()
         self._received.append((now, change))
-        while self._received[0][0] < now - LONGEST_REPLAY_IN_SECONDS:
+        while self._received[0][0] < now - LONGEST_REPLAY_IN_SECONDS - MARGIN_SECONDS:
             self._received.popleft()
         if len(self._received) > MAX_KEPT:
             self._missed_until, _ = self._received.popleft()
@@ -42,20 +44,25 @@ class RecentChanges(Generic[C]):
         self._received.clear()
         self._missed_until = self._clock()
 
-    def last(self, seconds: int) -> dict[int, C]:
-        """Return what has changed in the last seconds, by its key. Raise CHANGES_MISSED if that is not known."""
+    def last(self, seconds: float) -> dict[int, C]:
+        """Return what has changed in the last seconds, and shortly before, by its key; nothing for 0 seconds.
+
+        Raise CHANGES_MISSED if what has changed in these seconds is not known.
+        """
         if not seconds:
             return {}
         start = self._clock() - seconds
         if start <= self._missed_until:
-            raise _cannot_replay(f"The server has not received changes for {seconds} seconds yet.")
+            raise _cannot_replay(f"The server has not received changes for {seconds:g} seconds yet.")
 
-        received = [change for _, change in takewhile(lambda one: one[0] >= start, reversed(self._received))]
+        received = [
+            change for _, change in takewhile(lambda one: one[0] >= start - MARGIN_SECONDS, reversed(self._received))
+        ]
         changed: dict[int, C] = {}
         for change in reversed(received):
             changed[change.key] = change.since(changed.get(change.key))
         if len(changed) > MAX_REPLAYED:
-            raise _cannot_replay(f"There were more than {MAX_REPLAYED:,} changes in the last {seconds} seconds.")
+            raise _cannot_replay(f"There were more than {MAX_REPLAYED:,} changes in the last {seconds:g} seconds.")
         return changed
 
 

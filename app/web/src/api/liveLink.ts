@@ -18,7 +18,6 @@ const ACKNOWLEDGEMENT_WAIT = 10_000; // ms
 const SILENCE = 30_000; // ms; the server sends something on a stream every 12 seconds
 const REFUSALS_UNTIL_STREAMS = 2;
 const LONGEST_REPLAY = 60; // seconds; the server refuses more
-const REPLAY_MARGIN = 2; // seconds, for the network
 const REPLAY_UNTIL = 40_000; // ms after the first request, so that connecting may take its time
 
 const ABNORMAL_CLOSURE = 1006; // RFC 6455: also of sockets that never opened
@@ -101,7 +100,7 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
     variables: {
       ...operation.variables,
       get replaySeconds() {
-        return Math.min(Math.ceil(sinceFirstRequest() / 1000) + REPLAY_MARGIN, LONGEST_REPLAY);
+        return Math.min(sinceFirstRequest() / 1000, LONGEST_REPLAY);
       },
     },
   });
