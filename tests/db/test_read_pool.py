@@ -58,9 +58,10 @@ def quick_seconds(monkeypatch: pytest.MonkeyPatch) -> float:
 
 
 async def sleeping(database: Database) -> int:
-    """The number of connections on which a sleep is running."""
-    asked = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND state = 'active' AND pid <> $1"
-    (row,) = await database.fetch(asked.replace("$1", "pg_backend_pid()"), [])
+    """The number of connections to the test's database on which a sleep is running."""
+    mine = "datname = current_database() AND pid <> pg_backend_pid()"
+    asked = f"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep%' AND state = 'active' AND {mine}"
+    (row,) = await database.fetch(asked, [])
     return int(row[0])
 
 
@@ -151,9 +152,8 @@ async def test_new_statements_of_slow_readers_are_tried_on_one_connection(
         tasks = [asyncio.create_task(another(number)) for number in range(10, 15)]
         await asyncio.sleep(quick_seconds)
         async with database.read() as session:
-            active = await session.exec(  # type: ignore[call-overload]
-                text("SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT 1_ FROM%'")
-            )
+            mine = "datname = current_database() AND state = 'active' AND query LIKE 'SELECT 1_ FROM%'"
+            active = await session.exec(text(f"SELECT count(*) FROM pg_stat_activity WHERE {mine}"))  # type: ignore[call-overload]
             assert active.one()[0] <= 1
         await asyncio.gather(*tasks)
     await database.close()

