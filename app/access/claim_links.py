@@ -16,12 +16,12 @@ from app.domain.identifiers import parse_id
 
 VALID_FOR = timedelta(days=3)
 
-_LETTERS = {"e": ClaimedVia.EMAIL, "t": ClaimedVia.TEXT, "p": ClaimedVia.PHONE}
 CLAIM_PAGE = "/claim"
 """The path of the page that a link in a text or an e-mail opens."""
 PRESSED_KEYS = "/twilio/keys"
 """The path to which Twilio posts the key that is pressed in a call."""
 
+_LETTERS = {"e": ClaimedVia.EMAIL, "t": ClaimedVia.TEXT, "p": ClaimedVia.PHONE}
 _PATHS = {ClaimedVia.EMAIL: CLAIM_PAGE, ClaimedVia.TEXT: CLAIM_PAGE, ClaimedVia.PHONE: PRESSED_KEYS}
 
 

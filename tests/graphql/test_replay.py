@@ -185,7 +185,7 @@ async def test_a_replay_takes_one_statement_and_none_if_nothing_has_changed(
 
 @pytest.mark.parametrize("query", [OFFERS, LEADS])
 @pytest.mark.parametrize("seconds", [-1, -0.001, 60.001, 2**31 - 1, 1e308])
-async def test_the_seconds_are_bounded(live: Api, cast: Cast, subscribed: Open, query: str, seconds: int) -> None:
+async def test_the_seconds_are_bounded(live: Api, cast: Cast, subscribed: Open, query: str, seconds: float) -> None:
     async with subscribed(live.user(cast.bob).token, query, seconds=seconds) as result:
         (error,) = (await result())["errors"]
     assert error["message"] == "replaySeconds: must be a number from 0 to 60"

@@ -164,17 +164,21 @@ async def open_slowly(app_page: OpenApp, user: User, path: str) -> Screen:
     return await app_page(user, path, context=context)
 
 
-async def test_a_change_before_the_live_connection_is_shown(
-    world: World, cast: Cast, app_page: OpenApp, live: Api
-) -> None:
-    """It is made after the screen got its first answer. The screen sends no further request for it."""
-    screen = await open_slowly(app_page, cast.bob, "/inbox")
-    page = screen.page
+async def offer_before_connection(page: Page, world: World, cast: Cast, live: Api) -> None:
+    """Offer Bob a lead when his empty inbox is there, let its subscriptions begin, and wait until it shows the lead."""
     await page.get_by_text("No leads to claim right now").wait_for()
     lead = await world.lead(cast.alice, cast.team, created_at=datetime.now(UTC), city="Austin", type="Buyer")
     await live.user(cast.alice).ask(SUBMIT, id=lead.id)
     await page.evaluate("release()")
     await page.get_by_role("article", name="Buyer in Austin").wait_for()
+
+
+async def test_a_change_before_the_live_connection_is_shown(
+    world: World, cast: Cast, app_page: OpenApp, live: Api
+) -> None:
+    """It is made after the screen got its first answer. The screen sends no further request for it."""
+    screen = await open_slowly(app_page, cast.bob, "/inbox")
+    await offer_before_connection(screen.page, world, cast, live)
     await screen.live()
     await screen.quiet()
     assert sorted(screen.operations) == ["Inbox", "Viewer"]
@@ -231,11 +235,7 @@ async def test_a_server_that_cannot_replay_is_asked_again(
     monkeypatch.setattr(recent_changes, "MAX_REPLAYED", -1)
     screen = await open_slowly(app_page, cast.bob, "/inbox")
     page = screen.page
-    await page.get_by_text("No leads to claim right now").wait_for()
-    lead = await world.lead(cast.alice, cast.team, created_at=datetime.now(UTC), city="Austin", type="Buyer")
-    await live.user(cast.alice).ask(SUBMIT, id=lead.id)
-    await page.evaluate("release()")
-    await page.get_by_role("article", name="Buyer in Austin").wait_for()
+    await offer_before_connection(page, world, cast, live)
     await screen.quiet()
     assert sorted(screen.operations) == ["Inbox", "Inbox", "Viewer", "Viewer"]
     await expect(page.get_by_text(LOST)).to_have_count(0)
