@@ -71,12 +71,15 @@ SUBSCRIPTIONS = 2
 
 NOTE_SUBSCRIPTIONS = """
 window.liveSubscriptions = new Set();
+window.liveEvents = [];
 WebSocket = class extends WebSocket {
   pings = [];  // each with the subscription before it, or null: the server answers messages in order
   constructor(...all) {
     super(...all);
     this.addEventListener("message", ({ data }) => {
-      if (JSON.parse(data).type !== "pong") return;
+      const { type, payload } = JSON.parse(data);
+      if (type === "next") liveEvents.push(...Object.keys(payload.data));
+      if (type !== "pong") return;
       const id = this.pings.shift();
       if (!id) return;
       liveSubscriptions.add(id);
@@ -95,7 +98,7 @@ WebSocket = class extends WebSocket {
   }
 };
 """
-"""Notes the subscriptions that the server has begun."""
+"""Notes the subscriptions that the server has begun, and the events that it has sent, by the names of their fields."""
 
 IDLE = "new Promise(done => requestIdleCallback(() => requestIdleCallback(done)))"
 ANIMATIONS_END = """
@@ -125,6 +128,10 @@ class Screen:
     async def live(self) -> None:
         """Wait until the page receives changes: the server knows its subscriptions."""
         await self.page.wait_for_function("number => liveSubscriptions.size === number", arg=SUBSCRIPTIONS)
+
+    async def received(self, event: str) -> None:
+        """Wait until the page has received an event, which it may be about to handle: `leadChanged`, for example."""
+        await self.page.wait_for_function("name => liveEvents.includes(name)", arg=event)
 
     async def answered(self, operation: str, times: int = 1) -> None:
         """Wait until the server has answered an operation this often since the page was opened."""

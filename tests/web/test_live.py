@@ -3,6 +3,7 @@
 import asyncio
 import re
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import httpx2
@@ -227,6 +228,72 @@ async def test_a_lead_before_the_live_connection_is_new_if_the_board_does_not_sh
     await page.evaluate("release()")
     await page.get_by_role("button", name="Show 1 new lead").click()
     await page.get_by_role("status").get_by_text("2 leads", exact=True).wait_for()
+
+
+Step = Callable[[], Awaitable[object]]
+
+
+async def hold_answer(screen: Screen, operation: str, *, before: Step | None = None, after: Step) -> None:
+    """Do something before the server answers such a query, and more when it has, before the page gets the answer."""
+
+    async def hold(route: Route) -> None:
+        if screen.operation_of(route.request) != operation:
+            await route.continue_()
+            return
+        if before:
+            await before()
+        answer = await route.fetch()
+        await after()
+        await route.fulfill(response=answer)
+
+    await screen.page.route("**/graphql", hold)
+
+
+async def test_an_answer_does_not_overwrite_a_later_event(
+    world: World, cast: Cast, app_page: OpenApp, live: Api
+) -> None:
+    """Somebody claims while the answer in which the offer can be claimed is on its way."""
+    carol = await world.member_user(cast.team, "Carol", rank=2)
+    now = datetime.now(UTC)
+    lead = await world.lead(cast.alice, cast.team, created_at=now - timedelta(hours=1), city="Austin", type="Buyer")
+    await world.offer(lead, cast.bob, notify_at=now, status=LeadOfferStatus.SENT)
+    hers = await world.offer(lead, carol, notify_at=now, status=LeadOfferStatus.SENT)
+    screen = await app_page(cast.bob, "/teams")
+    await screen.live()
+
+    async def claim() -> None:
+        await live.user(carol).ask(CLAIM, id=hers.id)
+        await screen.received("leadOfferChanged")
+
+    await hold_answer(screen, "Inbox", after=claim)
+    await go(screen.page, "Inbox")
+    await screen.page.get_by_text("Carol Example has the lead now: Buyer in Austin").wait_for()
+    await expect(screen.page.get_by_role("article")).to_have_count(0)
+    await screen.quiet()
+    assert screen.operations.count("Inbox") == 1
+
+
+async def test_a_lead_is_new_if_the_board_had_been_asked_for_when_it_came_in(
+    world: World, cast: Cast, app_page: OpenApp, live: Api
+) -> None:
+    """Those that came in earlier are in the answer, although the page hears of them before it gets the answer."""
+    contact = await world.contact(cast.alice)
+    screen = await app_page(cast.alice, "/teams")
+    page = screen.page
+    await screen.live()
+
+    async def come_in() -> None:
+        await page.evaluate("liveEvents.length = 0")
+        await live.user(cast.alice).ask(CREATE, input={"contactId": contact.id, "distributionTarget": "MYSELF"})
+        await screen.received("leadChanged")
+
+    await come_in()
+    await hold_answer(screen, "Board", before=come_in, after=come_in)
+    await go(page, "Board")
+    await page.get_by_role("status").get_by_text("2 leads", exact=True).wait_for()
+    await page.unroute("**/graphql")
+    await page.get_by_role("button", name="Show 1 new lead").click()
+    await page.get_by_role("status").get_by_text("3 leads", exact=True).wait_for()
 
 
 async def test_a_server_that_cannot_replay_is_asked_again(

@@ -3,9 +3,8 @@ import type { ApolloClient, OperationVariables } from "@apollo/client";
 import { backoff, waitOrOnline } from "./backoff";
 import { BANNER_AFTER, setBehind } from "./connection";
 import { describeError } from "./errors";
+import { PATIENCE } from "./inFlight";
 import { forget } from "./memory";
-
-const PATIENCE = 30_000; // ms; the request of a screen that was left meanwhile may never end
 
 /**
  * Returns a function that brings the page up to date after a gap in the connection, in which changes may have been

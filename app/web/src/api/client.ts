@@ -9,6 +9,7 @@ import { from, switchMap, tap, throwError } from "rxjs";
 import { currentToken, endSession, noteAccepted, onSessionEnd, renewToken } from "../auth/session";
 import { makeCatchUp } from "./catchUp";
 import { codeOf } from "./errors";
+import { noteInFlight } from "./inFlight";
 import { makeLiveLink } from "./liveLink";
 import { forget } from "./memory";
 
@@ -56,7 +57,7 @@ export const client = new ApolloClient({
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     live.link,
-    ApolloLink.from([aging, renewal, withToken, acceptance, new HttpLink({ uri: "/graphql" })]),
+    ApolloLink.from([noteInFlight, aging, renewal, withToken, acceptance, new HttpLink({ uri: "/graphql" })]),
   ),
 });
 

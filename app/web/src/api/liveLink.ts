@@ -5,12 +5,13 @@ import type { FormattedExecutionResult } from "graphql";
 import { print } from "graphql";
 import { createClient as createStreams, NetworkError } from "graphql-sse";
 import { type Client, CloseCode, createClient as createSockets } from "graphql-ws";
-import { asyncScheduler, concat, defer, map, Observable, retry, subscribeOn, throwError } from "rxjs";
+import { asyncScheduler, concat, concatMap, defer, map, Observable, retry, subscribeOn, throwError } from "rxjs";
 
 import { currentToken, renewToken } from "../auth/session";
 import { backoff, LONGEST_WAIT, waitOrOnline } from "./backoff";
 import { BANNER_AFTER, setLiveConnectionLost } from "./connection";
 import { codeOf } from "./errors";
+import { answered } from "./inFlight";
 
 const KEEP_ALIVE = 10_000; // ms between pings
 const PONG_WAIT = 5_000; // ms; a phone that wakes up has sockets which are dead without knowing it
@@ -35,6 +36,8 @@ export interface LiveLink {
  * Carries subscriptions: over one WebSocket, or as server-sent events if a proxy between here and the server lets no
  * WebSocket through. The first connection replays the changes since the first request. Whatever ends a subscription
  * later, all connect again; `afterGap` is then called, because changes may have been missed.
+ *
+ * An event waits for the requests in flight when it comes: their answers may be older, and would overwrite it.
  */
 export function makeLiveLink(afterGap: () => void): LiveLink {
   let firstRequest: number | undefined; // when it was sent
@@ -121,7 +124,7 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
           throwError(() => ENDED),
         );
         // Not within the task that renders the screen, which is long enough.
-      }).pipe(map(withoutErrors), retry({ delay: recover }), subscribeOn(asyncScheduler)),
+      }).pipe(map(withoutErrors), concatMap(afterAnswers), retry({ delay: recover }), subscribeOn(asyncScheduler)),
     ),
     noteRequest: () => {
       firstRequest ??= performance.now();
@@ -269,6 +272,12 @@ function endingInSilence(): TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<
 
 function withoutErrors(result: ApolloLink.Result): ApolloLink.Result {
   if (result.errors?.length) throw new CombinedGraphQLErrors(result);
+  return result;
+}
+
+/** Gives an event on when no answer can overwrite it. */
+async function afterAnswers(result: ApolloLink.Result): Promise<ApolloLink.Result> {
+  await answered();
   return result;
 }
 

@@ -32,7 +32,7 @@ export function BoardScreen() {
     <>
       <PageTitle title="Board">{data && <NewLead data={data} viewerId={viewerId} />}</PageTitle>
       <BoardFilters view={view} data={data} onChange={change} />
-      <NewLeads />
+      <NewLeads shown={leads?.data ?? []} />
       {error && <ErrorNotice error={error} retry={refetch} />}
       {!leads && !error && <PageLoading rows={5} />}
       {leads && (
@@ -73,9 +73,10 @@ function totalOf(total: number): string {
   return total === 1 ? "1 lead" : `${total.toLocaleString(LOCALE)} leads`;
 }
 
-function NewLeads() {
+/** Offers to show the leads that came in, but for those that are shown already. */
+function NewLeads({ shown }: { shown: readonly { id: string }[] }) {
   const { cache } = useApolloClient();
-  const count = useReactiveVar(newLeads).length;
+  const count = useReactiveVar(newLeads).filter((id) => shown.every((lead) => lead.id !== id)).length;
   return (
     <div role="status">
       {count > 0 && (

@@ -10,12 +10,12 @@ onForget(() => newLeads([]));
 
 const createdHere = new Set<string>();
 
-/** Notes a lead that came in. The board offers to show it, unless it was created in this tab or its lists have it. */
+/** Notes a lead that came in. The board offers to show it, unless it was created in this tab or is in its lists. */
 export function noteNewLead(cache: ApolloCache, id: string): void {
   if (!createdHere.has(id) && !newLeads().includes(id) && !isListed(cache, id)) newLeads([...newLeads(), id]);
 }
 
-/** Whether the board has lists and all of them have the lead: it came in before they were asked for. */
+/** Whether all lists of the board have the lead. If there are none, they are asked for when the board is opened. */
 function isListed(cache: ApolloCache, id: string): boolean {
   const found: boolean[] = [];
   cache.modify<{ leads: { data: Reference[] } }>({
@@ -28,7 +28,7 @@ function isListed(cache: ApolloCache, id: string): boolean {
       },
     },
   });
-  return found.length > 0 && found.every(Boolean);
+  return found.every(Boolean);
 }
 
 /** Whether a list of leads is one of the board, by its stored name, which contains its filter. */
