@@ -156,7 +156,6 @@ async def test_the_console_format(capsys: pytest.CaptureFixture[str], database_u
     assert "operation=Inbox" in line
 
 
-@pytest.mark.usefixtures("_root_logger")
 @pytest.mark.parametrize("log_format", LogFormat)
 async def test_values_stay_out_of_tracebacks(
     capsys: pytest.CaptureFixture[str], database_url: str, world: World, log_format: LogFormat
@@ -282,7 +281,6 @@ async def test_a_worker_serves_its_own_metrics(database_url: str) -> None:
     assert worker.returncode == 0
 
 
-@pytest.mark.usefixtures("_root_logger")
 @pytest.mark.parametrize("log_format", list(LogFormat))
 async def test_the_log_and_the_console_channel_escape_control_characters(
     capsys: pytest.CaptureFixture[str], database_url: str, log_format: LogFormat

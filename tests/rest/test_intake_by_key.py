@@ -129,7 +129,6 @@ async def test_requests_are_limited_per_key(database_url: str, world: World, cas
 # Logs
 
 
-@pytest.mark.usefixtures("_root_logger")
 @pytest.mark.parametrize("log_format", list(LogFormat))
 async def test_no_log_has_the_key(
     database_url: str,

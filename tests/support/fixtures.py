@@ -146,9 +146,9 @@ def fetched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Sequence[Any]]]:
     return seen
 
 
-@pytest.fixture
-def _root_logger() -> Iterator[None]:
-    """Restore the logging of the process after a test that configures it."""
+@pytest.fixture(autouse=True)
+def _restored_logging() -> Iterator[None]:
+    """Restore the logging after each test: the commands configure it to write to a standard error that is closed."""
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
     yield
