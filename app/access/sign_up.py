@@ -73,11 +73,12 @@ async def sign_up(db: Database, newcomer: Newcomer) -> list[User]:
     """Create the account unless the address has one, and return the active user with the address, if there is one.
 
     If several calls for one address run at the same time, exactly one creates the account, and all of them return it.
+    Only these calls write: a deactivated user may send any number of requests.
     """
+    is_of_address = col(User.email) == newcomer.email
 
     async def create(session: AsyncSession) -> User:
         await lock_address(session, newcomer.email)
-        is_of_address = col(User.email) == newcomer.email
         new = postgresql.insert(User).values(  # SQLite accepts PostgreSQL's ON CONFLICT
             email=newcomer.email,
             first_name=newcomer.first_name,
@@ -93,8 +94,11 @@ async def sign_up(db: Database, newcomer: Newcomer) -> list[User]:
             logger.info("User %d has signed up", user.id)
         return user
 
-    user = await db.in_transaction(create)
-    return [user] if user.is_active else []
+    async with db.read() as session:
+        users = [*await session.exec(select(User).where(is_of_address))]
+    if not users:
+        users = [await db.in_transaction(create)]
+    return [user for user in users if user.is_active]
 
 
 async def lock_address(session: AsyncSession, email: str) -> None:

@@ -127,9 +127,12 @@ async def test_other_tokens_make_no_account(api: Api, database: Database, cast: 
 
 
 async def test_a_deactivated_user_stays_so(api: Api, database: Database, world: World) -> None:
+    """Nor do their requests write, which others would wait for."""
     await world.user(email=NEW, is_active=False)
+    statements = api.statements()
     for email in (NEW, NEW.upper()):
         assert (await api.post(ME, Authorization=f"Bearer {token(email=email)}")).status_code == 401
+    assert [statement for statement in statements if not statement.startswith(("SELECT", "BEGIN"))] == []
     async with database.read() as session:
         assert (await session.exec(select(User.is_active))).all() == [False]
 
