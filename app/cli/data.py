@@ -10,6 +10,7 @@ import typer
 from app import importer
 from app.cli.running import expected_errors, full_name, in_transaction, print_row, settings_or_exit, with_database
 from app.commands.exhaustion import unclaimed_leads
+from app.config import PREFIX
 from app.db import migrations
 from app.db.engine import Database
 from app.domain.printable import printable
@@ -26,7 +27,7 @@ def migrate() -> None:
     All or nothing. If the tables are up to date, nothing changes.
     """
     settings = settings_or_exit()
-    with expected_errors():
+    with expected_errors(f"Check {PREFIX}DATABASE_URL, and that this user can reach the database and write to it."):
         migrations.upgrade(settings.database_url, unclaimed_minutes=settings.unclaimed_minutes)
 
 

@@ -52,9 +52,15 @@ def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) 
     return asyncio.run(run())
 
 
+CHECK_DATABASE = f"Check {PREFIX}DATABASE_URL, and that `lead-offers migrate` was run."
+
+
 @contextmanager
-def expected_errors() -> Iterator[None]:
-    """End the command with the reason instead of a traceback, for errors that the operator can fix."""
+def expected_errors(database_hint: str = CHECK_DATABASE) -> Iterator[None]:
+    """End the command with the reason instead of a traceback, for errors that the operator can fix.
+
+    The hint says what to do when the database fails.
+    """
     try:
         yield
     except (importer.NotImported, OSError) as error:
@@ -62,8 +68,7 @@ def expected_errors() -> Iterator[None]:
     except (ApiError, DBAPIError) as error:
         if isinstance(error, ApiError) and error.code not in DATABASE_FAILURES:
             fail(str(error))
-        hint = f"Check {PREFIX}DATABASE_URL, and that `lead-offers migrate` was run."
-        fail(f"The database reported an error: {database_failure(error)}\n{hint}")
+        fail(f"The database reported an error: {database_failure(error)}\n{database_hint}")
 
 
 def database_failure(error: BaseException) -> str:

@@ -340,3 +340,13 @@ async def test_user_deactivate_releases_leads_on_request(
         assert (await session.get_one(Lead, lead.id)).claimed_by_id is None
         assert (await session.get_one(LeadOffer, bobs.id)).status is LeadOfferStatus.DECLINED
         assert (await session.get_one(LeadOffer, others.id)).status is LeadOfferStatus.SENT
+
+
+def test_migrate_does_not_advise_to_migrate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Run) -> None:
+    monkeypatch.setenv("LEAD_OFFERS_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/no/such/folder.db")
+    result = run("migrate")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "The database reported an error: unable to open database file\n"
+        "Check LEAD_OFFERS_DATABASE_URL, and that this user can reach the database and write to it.\n"
+    )
