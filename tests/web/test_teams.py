@@ -4,15 +4,19 @@ import asyncio
 from datetime import UTC, datetime
 
 import pytest
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Locator, Page, Route, expect
+from sqlmodel import col, select
 
 from app.access.tokens import issue_token
+from app.db.engine import Database
+from app.db.models import DistributionOption
 from app.domain.enums import OrderMethod, RequestStatus
 from app.main import create_app
 from tests.support.api import Api, settings_for
 from tests.support.live_server import live_server
+from tests.support.waiting import until
 from tests.support.world import Cast, World
-from tests.web.conftest import DEVICES, Device, OpenApp, OpenServer, Scheme, axe
+from tests.web.conftest import DEVICES, Device, OpenApp, OpenServer, Scheme, axe, idle
 
 pytestmark = pytest.mark.browser
 
@@ -306,3 +310,40 @@ async def test_an_invitation_waits_for_an_account(database_url: str, cast: Cast,
         await waiting.get_by_role("button", name="Remove the invitation: dorothy+a@example.com").click()
         await expect(waiting).to_have_count(0)
         await page.close()
+
+
+async def test_changes_of_one_option_reach_the_server_in_order(
+    world: World, cast: Cast, app_page: OpenApp, database: Database
+) -> None:
+    """The second one waits until the first is answered."""
+    screen = await app_page(cast.alice, f"/teams/{cast.team.id}")
+    page = screen.page
+    bob = article(page, "Bob Example")
+    held: list[Route] = []
+
+    async def hold(route: Route) -> None:
+        if screen.operation_of(route.request) == "ChangeOption" and not held:
+            held.append(route)
+        else:
+            await route.continue_()
+
+    await page.route("**/graphql", hold)
+    call, text = [bob.get_by_label(f"{name}: Bob Example") for name in ("Phone call", "Text message")]
+    await call.click()
+    await until(lambda: bool(held))
+    await call.click()
+    await text.click()
+    await expect(call).not_to_be_checked()
+    await expect(text).to_be_checked()
+    await idle(page)
+    assert screen.sent["ChangeOption"] == 1
+    await held[0].continue_()
+    await screen.answered("ChangeOption", 3)
+    await screen.quiet()
+    await expect(call).not_to_be_checked()
+    await expect(text).to_be_checked()
+    async with database.read() as session:
+        stored = (
+            await session.exec(select(DistributionOption).where(col(DistributionOption.user_id) == cast.bob.id))
+        ).one()
+    assert (stored.has_call_alert, stored.has_text_alert) == (False, True)

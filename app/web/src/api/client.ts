@@ -10,6 +10,7 @@ import { currentToken, endSession, noteAccepted, onSessionEnd, renewToken } from
 import { makeCatchUp } from "./catchUp";
 import { codeOf } from "./errors";
 import { noteInFlight } from "./inFlight";
+import { inOrder } from "./inOrder";
 import { makeLiveLink } from "./liveLink";
 import { forget } from "./memory";
 
@@ -57,7 +58,7 @@ export const client = new ApolloClient({
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     live.link,
-    ApolloLink.from([noteInFlight, aging, renewal, withToken, acceptance, new HttpLink({ uri: "/graphql" })]),
+    ApolloLink.from([noteInFlight, aging, inOrder, renewal, withToken, acceptance, new HttpLink({ uri: "/graphql" })]),
   ),
 });
 
