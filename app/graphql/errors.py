@@ -97,11 +97,12 @@ def _unexpected(error: GraphQLError) -> ApiError:
 
 def _wrong_variables(errors: list[GraphQLError], execution: ExecutionContext | None) -> list[Problem]:
     """Return the invalid variables if they are why a valid document was not executed."""
-    if execution is None or execution.graphql_document is None or execution.result is None:
+    if execution is None or any(e.path is not None or isinstance(e.original_error, ApiError) for e in errors):
         return []
-    if any(error.path is not None or isinstance(error.original_error, ApiError) for error in errors):
+    cached = execution.context.documents.get(execution.query)
+    if cached is None or cached.errors:
         return []
-    document = execution.graphql_document
+    document = cached.ast
     operations = [d for d in document.definitions if isinstance(d, OperationDefinitionNode)]
     named = [o for o in operations if o.name and o.name.value == execution.operation_name]
     schema = core_schema(execution.schema)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, and_, false
+from sqlalchemy import ColumnElement, and_, false, type_coerce
 from sqlmodel import col
 from strawberry import UNSET, argument
 
@@ -13,6 +13,7 @@ from app.access.field_access import AccessContext
 from app.access.list_fields import contact_fields, lead_fields, offer_fields
 from app.commands import preview
 from app.db import models
+from app.db.types import UTCDateTime
 from app.domain.alert_channels import unserved
 from app.domain.bounds import LONGEST_FIGURES_IN_DAYS, MOST_GROUPS
 from app.domain.figures import Span, problems_of
@@ -21,7 +22,7 @@ from app.domain.time_zones import known_zone
 from app.errors import Problem, bad_input
 from app.figures import lead_figures, member_figures
 from app.graphql.context import Info
-from app.graphql.declarations import RootPage, Viewer
+from app.graphql.declarations import Computed, RootPage, Viewer
 from app.graphql.enums import FigureGroup
 from app.graphql.fields import lookup, resolved, root_counts, root_page
 from app.graphql.inputs.fields import ContactId, LeadId, LeadOfferId, TeamId
@@ -63,6 +64,10 @@ from app.lists.pagination import DEFAULT_LIMIT, Visible, fetch_page
 
 def _me(info: Info) -> models.User:
     return info.context.viewer.user
+
+
+def _now(info: Info) -> datetime:
+    return info.context.now
 
 
 async def _lead_offers(
@@ -173,6 +178,12 @@ def _is(column: Any, sent_id: str) -> ColumnElement[bool]:
 )
 class Query:
     me: User = resolved(_me, "The user whose access token or API key is used.", Viewer(models.User))
+    now: datetime = resolved(
+        _now,
+        "The server's time at the beginning of this request. Pass it to replaySince when you subscribe to changes of "
+        "what the query shows.",
+        Computed(lambda _me, access: type_coerce(access.now, UTCDateTime)),
+    )
     lead_offers: Page[LeadOffer] = resolved(
         _lead_offers,
         "The offers made to you, and the offers made to members of teams that you created, due or not. Empty if you "

@@ -605,7 +605,8 @@ def documents(draw: st.DrawFn) -> str:
     if beside == "more":
         name = draw(st.sampled_from(sorted(name for name in query.fields if f"Query.{name}" not in HIDDEN)))
         field = query.fields[name]
-        beside = f"r{name}: {name}{_arguments(draw, query, name)} {draw(selections(_object(field), 3, fragments))} "
+        below = draw(selections(_object(field), 3, fragments)) if _is_object(query, name) else ""
+        beside = f"r{name}: {name}{_arguments(draw, query, name)} {below} "
     document = "\n".join([f"{{ {beside}{body} }}", *fragments])
     used = ", ".join(definition for name, definition in DEFINITIONS.items() if f"${name}" in document)
     return f"query ({used}) {document}" if used else document

@@ -1,8 +1,9 @@
-"""replaySeconds: a new subscription receives the changes of the last seconds, over WebSockets and event streams."""
+"""replaySince: a new subscription receives the changes since a time, over WebSockets and event streams."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from sqlalchemy import text
 from app.db.change_feed import LEAD_CHANNEL, OfferChange
 from app.db.models import Lead, User
 from app.domain.enums import LeadOfferStatus
+from app.domain.timestamps import format_instant, utc_now
 from app.errors import ApiError
 from app.graphql.subscriptions.close_codes import CloseCode
 from app.graphql.subscriptions.hub import Subscriber, Subscribers, Topic, Turns
+from app.graphql.subscriptions.recent_changes import MARGIN_SECONDS
 from app.graphql.subscriptions.recipients import Groups, Recipients
 from tests.graphql.test_event_streams import following
 from tests.support.api import Api
@@ -22,13 +25,13 @@ from tests.support.waiting import until
 from tests.support.world import NOW, Cast, World
 
 OFFERS = """
-subscription ($leadId: ID, $seconds: Float) {
-  leadOfferChanged(leadId: $leadId, replaySeconds: $seconds) { previousStatus leadOffer { id status } }
+subscription ($leadId: ID, $since: DateTime) {
+  leadOfferChanged(leadId: $leadId, replaySince: $since) { previousStatus leadOffer { id status } }
 }
 """
 LEADS = """
-subscription ($teamId: ID, $seconds: Float) {
-  leadChanged(teamId: $teamId, replaySeconds: $seconds) { isNew lead { id claimedBy { id } } }
+subscription ($teamId: ID, $since: DateTime) {
+  leadChanged(teamId: $teamId, replaySince: $since) { isNew lead { id claimedBy { id } } }
 }
 """
 CLAIM = "mutation ($id: ID!) { claimLeadOffer(id: $id) { leadOffer { id } } }"
@@ -67,6 +70,10 @@ def subscribed(request: pytest.FixtureRequest, live: Api) -> Open:
     return over_websocket if request.param == "WebSocket" else over_stream
 
 
+def ago(seconds: float) -> str:
+    return format_instant(utc_now() - timedelta(seconds=seconds))
+
+
 async def received(watcher: Client, lead: Lead, claimed_by: User | None = None) -> None:
     """Wait until the server has received the last change: this subscription to leads reports the lead as it is then."""
     holder = claimed_by and {"id": str(claimed_by.id)}
@@ -84,7 +91,7 @@ async def test_the_changes_before_the_subscription_come_first(
     offers = [(await submit(live, cast, lead.id))[str(cast.bob.id)] for lead in leads]
     await live.user(cast.bob).ask(CLAIM, id=offers[0])
     await received(watcher, leads[0], cast.bob)
-    async with subscribed(live.user(cast.bob).token, OFFERS, seconds=30) as result:
+    async with subscribed(live.user(cast.bob).token, OFFERS, since=ago(30)) as result:
         changes = [(await result())["data"]["leadOfferChanged"] for _ in range(2)]
         assert {change["leadOffer"]["id"]: change["leadOffer"]["status"] for change in changes} == {
             offers[0]: "CLAIMED",
@@ -112,7 +119,7 @@ async def test_a_server_listens_before_anybody_subscribes(live: Api, cast: Cast,
 
     async def is_replayed() -> bool:
         async with signed_in(url_of(live), live.user(cast.bob).token) as client:
-            await client.subscribe(OFFERS, seconds=60)
+            await client.subscribe(OFFERS, since=ago(60))
             return not await client.is_silent(0.5)
 
     await until(is_replayed)
@@ -127,7 +134,7 @@ async def test_leads_are_replayed_as_well(
     await submit(live, cast, lead.id)
     await received(watcher, lead)
     for team_id in (None, cast.team.id):
-        async with subscribed(live.user(cast.alice).token, LEADS, seconds=30, teamId=team_id) as result:
+        async with subscribed(live.user(cast.alice).token, LEADS, since=ago(30), teamId=team_id) as result:
             assert (await result())["data"]["leadChanged"]["lead"]["id"] == str(lead.id)
 
 
@@ -142,20 +149,19 @@ async def test_a_viewer_receives_what_they_can_see_now(live: Api, cast: Cast, wo
     await live.user(cast.bob).ask(CLAIM, id=offers[str(cast.bob.id)])
     await received(watcher, lead, cast.bob)
 
-    alice, bob, hers = [await watch(user, query=OFFERS, seconds=30) for user in (cast.alice, cast.bob, dora)]
+    alice, bob, hers = [await watch(user, query=OFFERS, since=ago(30)) for user in (cast.alice, cast.bob, dora)]
     assert {(await alice.next())["leadOffer"]["id"] for _ in range(2)} == {*offers.values()}
     assert (await bob.next())["leadOffer"]["id"] == offers[str(cast.bob.id)]
     assert (await hers.next())["leadOffer"] == {"id": offers[str(dora.id)], "status": "CANCELLED"}
-    held = await watch(cast.bob, query=LEADS, seconds=30)
+    held = await watch(cast.bob, query=LEADS, since=ago(30))
     assert (await held.next())["lead"] == {"id": str(lead.id), "claimedBy": {"id": str(cast.bob.id)}}
     silent = [
-        await watch(cast.charlie, query=OFFERS, seconds=30),
-        await watch(cast.charlie, query=LEADS, seconds=30),
-        await watch(dora, query=LEADS, seconds=30),  # her offer is cancelled, so the lead does not exist for her
-        await watch(cast.bob, query=OFFERS, seconds=30, leadId=lead.id + 1),
-        await watch(cast.alice, query=LEADS, seconds=30, teamId=other.id),
-        await watch(cast.bob, query=OFFERS, seconds=0),
-        await watch(cast.bob, query=OFFERS, seconds=None),
+        await watch(cast.charlie, query=OFFERS, since=ago(30)),
+        await watch(cast.charlie, query=LEADS, since=ago(30)),
+        await watch(dora, query=LEADS, since=ago(30)),  # her offer is cancelled, so the lead does not exist for her
+        await watch(cast.bob, query=OFFERS, since=ago(30), leadId=lead.id + 1),
+        await watch(cast.alice, query=LEADS, since=ago(30), teamId=other.id),
+        await watch(cast.bob, query=OFFERS, since=None),
         await watch(cast.bob, query=OFFERS),
     ]
     for client in (alice, bob, hers, held, *silent):
@@ -167,7 +173,7 @@ async def test_a_replay_takes_one_statement_and_none_if_nothing_has_changed(
     live: Api, cast: Cast, world: World, watch: Watchers
 ) -> None:
     statements = live.statements()
-    await watch(cast.bob, query=OFFERS, seconds=30)
+    await watch(cast.bob, query=OFFERS, since=ago(30))
     assert [one for one in statements if RECIPIENTS in " ".join(one.split())] == []
 
     watcher = await watch(cast.alice, query=LEADS)
@@ -176,7 +182,7 @@ async def test_a_replay_takes_one_statement_and_none_if_nothing_has_changed(
         await submit(live, cast, lead.id)
     await received(watcher, leads[-1])
     statements.clear()
-    client = await watch(cast.bob, query=OFFERS, seconds=30)
+    client = await watch(cast.bob, query=OFFERS, since=ago(30))
     for _ in range(3):
         await client.next()
     await client.nothing(0.1)
@@ -184,28 +190,67 @@ async def test_a_replay_takes_one_statement_and_none_if_nothing_has_changed(
 
 
 @pytest.mark.parametrize("query", [OFFERS, LEADS])
-@pytest.mark.parametrize("seconds", [-1, -0.001, 60.001, 2**31 - 1, 1e308])
-async def test_the_seconds_are_bounded(live: Api, cast: Cast, subscribed: Open, query: str, seconds: float) -> None:
-    async with subscribed(live.user(cast.bob).token, query, seconds=seconds) as result:
+@pytest.mark.parametrize(
+    ("since", "message"),
+    [
+        ("1899-12-31T23:59:59Z", "replaySince: is outside the years 1900 to 2200 in UTC"),
+        ("2201-01-01", "replaySince: is outside the years 1900 to 2200 in UTC"),
+    ],
+)
+async def test_the_time_is_bounded(
+    live: Api, cast: Cast, subscribed: Open, query: str, since: str, message: str
+) -> None:
+    async with subscribed(live.user(cast.bob).token, query, since=since) as result:
         (error,) = (await result())["errors"]
-    assert error["message"] == "replaySeconds: must be a number from 0 to 60"
-    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "replaySeconds"}
+    assert error["message"] == message
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "replaySince"}
+
+
+@pytest.mark.parametrize("since", ["yesterday", 5, True, {}, "2026-02-30"])
+async def test_what_is_no_time_is_named(live: Api, cast: Cast, subscribed: Open, since: Any) -> None:
+    async with subscribed(live.user(cast.bob).token, OFFERS, since=since) as result:
+        (error,) = (await result())["errors"]
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "field": "replaySince"}
 
 
 @pytest.mark.parametrize("query", [OFFERS, LEADS])
-async def test_a_server_that_has_just_started_says_so(live: Api, cast: Cast, subscribed: Open, query: str) -> None:
-    async with subscribed(live.user(cast.bob).token, query, seconds=60) as result:
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [
+        (50, "The server has not received all changes since replaySince."),
+        (70, "replaySince is over 60 seconds ago."),
+        (-10, "replaySince is in the future."),
+    ],
+)
+async def test_a_server_that_may_have_missed_changes_says_so(
+    live: Api, cast: Cast, subscribed: Open, query: str, seconds: float, reason: str
+) -> None:
+    async with subscribed(live.user(cast.bob).token, query, since=ago(seconds)) as result:
         (error,) = (await result())["errors"]
     assert error["extensions"] == {"code": "CHANGES_MISSED"}
-    assert error["message"] == (
-        "The server has not received changes for 60 seconds yet. Subscribe without replaySeconds, then query for the "
-        "current state."
-    )
+    assert error["message"] == f"{reason} Subscribe without replaySince, then query for the current state."
+
+
+@pytest.mark.usefixtures("_has_run_for_a_minute")
+async def test_what_changes_after_a_query_is_replayed(live: Api, cast: Cast, world: World, watch: Watchers) -> None:
+    """However long the subscription takes to arrive. Earlier changes stay out."""
+    bob, watcher = live.user(cast.bob), await watch(cast.alice, query=LEADS)
+    before, after = [await world.lead(cast.alice, cast.team) for _ in range(2)]
+    await submit(live, cast, before.id)
+    await received(watcher, before)
+    await asyncio.sleep(MARGIN_SECONDS + 0.1)
+    now = (await bob.ask("{ now leadOffers { total } }"))["now"]
+    offers = await submit(live, cast, after.id)
+    await received(watcher, after)
+    await asyncio.sleep(MARGIN_SECONDS + 0.1)
+    late = await watch(cast.bob, query=OFFERS, since=now)
+    assert (await late.next())["leadOffer"]["id"] == offers[str(cast.bob.id)]
+    await late.nothing(0.1)
 
 
 async def test_a_client_goes_on_after_a_refusal(live: Api, cast: Cast, world: World) -> None:
     async with signed_in(url_of(live), live.user(cast.bob).token) as client:
-        await client.send(id="1", type="subscribe", payload={"query": OFFERS, "variables": {"seconds": 60}})
+        await client.send(id="1", type="subscribe", payload={"query": OFFERS, "variables": {"since": ago(60)}})
         assert (await client.receive())["type"] == "error"
         await client.subscribe(OFFERS, number=2)
         offers = await submit(live, cast, (await world.lead(cast.alice, cast.team)).id)
@@ -220,7 +265,7 @@ class Routed:
         self.is_searching = asyncio.Event()
         self.goes_on = asyncio.Event()
         self.goes_on.set()
-        self.topic: Topic[OfferChange] = Topic(self._route, Turns())
+        self.topic: Topic[OfferChange] = Topic(self._route, Turns(), lambda: NOW)
         self.closed: list[int] = []
 
     async def _route(
@@ -231,10 +276,12 @@ class Routed:
         await self.goes_on.wait()
         return {offer_id: [*subscribers] for offer_id in changes}, {}
 
-    def subscribe(self, user_id: int, seconds: float = 10) -> AbstractAsyncContextManager[Subscriber[OfferChange]]:
+    def subscribe(
+        self, user_id: int, since: datetime | None = NOW - timedelta(seconds=10)
+    ) -> AbstractAsyncContextManager[Subscriber[OfferChange]]:
         @asynccontextmanager
         async def subscribed() -> AsyncIterator[Subscriber[OfferChange]]:
-            with self.topic.subscribe(user_id, None, lambda code, _reason: self.closed.append(code), seconds) as one:
+            with self.topic.subscribe(user_id, None, lambda code, _reason: self.closed.append(code), since) as one:
                 yield one
 
         return subscribed()
@@ -289,7 +336,7 @@ async def test_a_change_whose_delivery_has_begun_is_replayed(routed: Routed) -> 
 
 async def test_clients_that_connect_at_once_share_a_search(routed: Routed) -> None:
     routed.topic.publish([change(1), change(2)])
-    async with routed.subscribe(1) as one, routed.subscribe(2) as two, routed.subscribe(3, seconds=0) as three:
+    async with routed.subscribe(1) as one, routed.subscribe(2) as two, routed.subscribe(3, since=None) as three:
         for subscriber in (one, two):
             assert [(await subscriber.next()).offer_id for _ in range(2)] == [1, 2]
         assert await is_silent(three)
@@ -312,6 +359,6 @@ async def test_after_a_gap_subscribers_are_closed_and_nothing_is_replayed(
         monkeypatch.undo()
         routed.topic.miss()
         assert routed.closed == [CloseCode.SERVICE_RESTART]
-    with pytest.raises(ApiError, match="has not received changes for 1 seconds yet"):
-        async with routed.subscribe(1, seconds=1):
+    with pytest.raises(ApiError, match="has not received all changes"):
+        async with routed.subscribe(1):
             pass

@@ -64,7 +64,6 @@ WRONG_TYPES = [True, [], {}, [[]], {"x": 1}, "x", Raw("1"), Raw("1.5")]
 
 _OF_SCALAR: dict[str, list[Any]] = {
     "Int": [*map(Raw, NUMBERS)],
-    "Float": [*map(Raw, NUMBERS)],
     "ID": [*IDS, *map(Raw, NUMBERS)],
     "String": TEXTS,
     "DateTime": [*INSTANTS, *map(Raw, NUMBERS[:12])],
@@ -73,7 +72,6 @@ _OF_SCALAR: dict[str, list[Any]] = {
 
 _USUAL_OF_SCALAR: dict[str, Any] = {
     "Int": Raw("1"),
-    "Float": Raw("1.5"),
     "ID": "1",
     "String": "x",
     "DateTime": "2026-03-02T12:00:00Z",

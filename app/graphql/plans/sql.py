@@ -177,6 +177,8 @@ class _Writer:
         match root:
             case Constant():
                 return [root.text]
+            case Scalar():
+                return self.scalar(root, me)
             case Me():
                 return self.object(root.members, me, optional=False)
             case Lookup():

@@ -161,7 +161,7 @@ class Me:
 
 Member = Constant | Scalar | Object | Inlined | List | Derived | Page
 PageMember = Constant | Total | Limit | Skip | Data
-Root = Constant | Page | Counts | Lookup | Me
+Root = Constant | Scalar | Page | Counts | Lookup | Me
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,6 +208,8 @@ class _Builder:
                 case declarations.Lookup() as lookup:
                     number = self._number(core, details)
                     yield Lookup(name, number, lookup, self.members(_object_type(core), lookup.model, details))
+                case Computed() as computed:
+                    yield _computed(name, core, computed)
                 case Viewer(model):
                     yield Me(name, self.members(_object_type(core), model, details))
                 case _:
@@ -229,7 +231,7 @@ class _Builder:
             case None:
                 return _column(name, core, model, strawberry_field(core).python_name)
             case Computed() as computed:
-                return Scalar(name, _kind(core), not is_non_null_type(core.type), None, computed)
+                return _computed(name, core, computed)
             case Reference() as reference:
                 below = self.members(_object_type(core), reference.model, details)
                 key = reference.key
@@ -351,6 +353,10 @@ def is_planned(core: GraphQLField) -> bool:
 
 def _column(name: str, core: GraphQLField, model: type[SQLModel], column: str) -> Scalar:
     return Scalar(name, _kind(core), bool(table_of(model).c[column].nullable), column, None)
+
+
+def _computed(name: str, core: GraphQLField, computed: Computed) -> Scalar:
+    return Scalar(name, _kind(core), not is_non_null_type(core.type), None, computed)
 
 
 def _declared(core: GraphQLField) -> Declaration | None:

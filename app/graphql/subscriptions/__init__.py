@@ -1,7 +1,7 @@
 """Subscriptions: events about changes that the viewer can see.
 
 Events carry state, not history: an event shows the offer or lead as it is when the event is sent. It therefore does no
-harm if a client that asks for the changes of the last seconds receives one that it knows.
+harm if a client that asks for earlier changes receives one that it knows.
 """
 
 from collections.abc import AsyncGenerator
@@ -18,6 +18,7 @@ from app.db import models
 from app.db.engine import Database
 from app.domain.bounds import LONGEST_REPLAY_IN_SECONDS
 from app.domain.identifiers import NO_ID, parse_id
+from app.domain.timestamps import storable
 from app.errors import ApiError, Code, Problem, bad_input
 from app.graphql.context import Info
 from app.graphql.enums import LeadOfferStatus
@@ -26,13 +27,12 @@ from app.graphql.subscriptions.session import SubscriptionContext
 from app.graphql.types.leads import Lead
 from app.graphql.types.offers import LeadOffer
 
-ReplaySecondsArgument = Annotated[
-    float | None,
+ReplaySinceArgument = Annotated[
+    datetime | None,
     argument(
-        description="Sends the changes of the last seconds first, and of half a second more for the network. Pass the "
-        f"seconds since you sent the query whose result you show. From 0 to {LONGEST_REPLAY_IN_SECONDS}; another "
-        "number is BAD_USER_INPUT. CHANGES_MISSED if the server may not know all of these changes, as when it has just "
-        "started: subscribe without this argument, then query."
+        description="Sends the changes since then first. Pass `now` of the query whose result you show. CHANGES_MISSED "
+        "if the server may not know all of these changes, such as when it has just started, or if then is over "
+        f"{LONGEST_REPLAY_IN_SECONDS} seconds ago: subscribe without this argument, then query."
     ),
 ]
 
@@ -53,23 +53,23 @@ async def _lead_offer_changed(
     lead_id: Annotated[
         strawberry.ID | None, argument(description="Sends only the offers of this lead. Null counts as left out.")
     ] = UNSET,
-    replay_seconds: ReplaySecondsArgument = 0,
+    replay_since: ReplaySinceArgument = UNSET,
 ) -> AsyncGenerator[LeadOfferChange, None]:
     lead = None if lead_id is None or lead_id is UNSET else parse_id(lead_id) or NO_ID
-    changes = _offer_changes(cast(SubscriptionContext, info.context), lead, _parse_replay_seconds(replay_seconds))
+    changes = _offer_changes(cast(SubscriptionContext, info.context), lead, _storable(replay_since))
     await anext(changes)
     return cast(AsyncGenerator[LeadOfferChange, None], changes)
 
 
 async def _offer_changes(
-    context: SubscriptionContext, lead: int | None, replay_seconds: float
+    context: SubscriptionContext, lead: int | None, replay_since: datetime | None
 ) -> AsyncGenerator[LeadOfferChange | None, None]:
     """Yield None once the subscription has begun, then the events. Raise CHANGES_MISSED before the first one."""
     session = context.session
     topic = session.services.hub.offers
 
     # Nothing is awaited before this line, so that no change is missed after the client's request was read.
-    with topic.subscribe(context.viewer.id, lead, session.close, replay_seconds) as subscriber:
+    with topic.subscribe(context.viewer.id, lead, session.close, replay_since) as subscriber:
         yield None
         while True:
             change = await subscriber.next()
@@ -86,11 +86,14 @@ async def _offer_changes(
                 )
 
 
-def _parse_replay_seconds(seconds: float | None) -> float:
-    """Return the seconds whose changes are replayed. Null counts as left out. Raise BAD_USER_INPUT."""
-    if not 0 <= (seconds or 0) <= LONGEST_REPLAY_IN_SECONDS:
-        raise bad_input(Problem("replaySeconds", f"must be a number from 0 to {LONGEST_REPLAY_IN_SECONDS}"))
-    return seconds or 0
+def _storable(since: datetime | None) -> datetime | None:
+    """Return the time. Left out counts as null. Raise BAD_USER_INPUT."""
+    if not since:
+        return None
+    try:
+        return storable(since)
+    except ValueError as error:
+        raise bad_input(Problem("replaySince", str(error))) from error
 
 
 async def _find_offer(db: Database, viewer_id: int, offer_id: int) -> models.LeadOffer | None:
@@ -117,23 +120,23 @@ async def _lead_changed(
             "those that it was offered last. NOT_FOUND if you cannot see the team. Null counts as left out."
         ),
     ] = UNSET,
-    replay_seconds: ReplaySecondsArgument = 0,
+    replay_since: ReplaySinceArgument = UNSET,
 ) -> AsyncGenerator[LeadChange, None]:
     team = None if team_id is None or team_id is UNSET else parse_id(team_id) or NO_ID
-    changes = _lead_changes(cast(SubscriptionContext, info.context), team, _parse_replay_seconds(replay_seconds))
+    changes = _lead_changes(cast(SubscriptionContext, info.context), team, _storable(replay_since))
     await anext(changes)
     return cast(AsyncGenerator[LeadChange, None], changes)
 
 
 async def _lead_changes(
-    context: SubscriptionContext, team: int | None, replay_seconds: float
+    context: SubscriptionContext, team: int | None, replay_since: datetime | None
 ) -> AsyncGenerator[LeadChange | None, None]:
     """Yield None once the subscription has begun, then the events. Raise NOT_FOUND, CHANGES_MISSED before the first."""
     session = context.session
     topic = session.services.hub.leads
 
     # Nothing is awaited before this line, so that no change is missed after the client's request was read.
-    with topic.subscribe(context.viewer.id, team, session.close, replay_seconds) as subscriber:
+    with topic.subscribe(context.viewer.id, team, session.close, replay_since) as subscriber:
         if team is not None:
             await _require_team(context.db, context.viewer.id, team)
         yield None
@@ -169,11 +172,11 @@ class Subscription:
         resolver=_lead_offer_changed,
         description="Sends each offer that you can see when it is made and whenever its status changes. After a lost "
         "connection, subscribe again and then query leadOffers. If you query before the first connection, "
-        "replaySeconds brings what has changed since. Needs a token with the scope read.",
+        "replaySince brings what has changed since. Needs a token with the scope read.",
     )
     lead_changed: AsyncGenerator[LeadChange, None] = strawberry.subscription(
         resolver=_lead_changed,
         description="A lead that you can see was created or changed, or an offer of it did. State, not a log: after a "
-        "lost connection, subscribe again and then query. If you query before the first connection, replaySeconds "
+        "lost connection, subscribe again and then query. If you query before the first connection, replaySince "
         "brings what has changed since. Needs a token with the scope read.",
     )

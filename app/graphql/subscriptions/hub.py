@@ -6,7 +6,7 @@ the event is sent. All subscribers of one user share these reads. No subscriber 
 event, but they take turns to prepare theirs: one in each round of the event loop, so that other requests are served in
 between.
 
-A subscriber may ask for the changes of the last seconds first. They are delivered together with the pending ones, so
+A subscriber may ask for the changes since a time first. They are delivered together with the pending ones, so
 that many clients that connect again at once share one statement.
 """
 
@@ -125,9 +125,10 @@ Route = Callable[[Mapping[int, C], Subscribers[C]], Awaitable[tuple[Recipients, 
 class Topic(Generic[C]):
     """The subscribers to changes of one kind, and the changes that are not delivered yet."""
 
-    def __init__(self, route: Route[C], turns: Turns) -> None:
+    def __init__(self, route: Route[C], turns: Turns, now: Callable[[], datetime]) -> None:
         self._route: Route[C] = route
         self._turns = turns
+        self._now = now
         self._subscribers: set[Subscriber[C]] = set()
         self._recent: RecentChanges[C] = RecentChanges()
         self._undelivered: dict[int, C] = {}
@@ -137,13 +138,13 @@ class Topic(Generic[C]):
 
     @contextmanager
     def subscribe(
-        self, viewer_id: int, only: int | None, close: Close, replay_seconds: float = 0
+        self, viewer_id: int, only: int | None, close: Close, replay_since: datetime | None = None
     ) -> Iterator[Subscriber[C]]:
         """Subscribe to the changes of all rows that the viewer can see, or of those that belong to `only`.
 
-        The changes of the last `replay_seconds` come first. Raise CHANGES_MISSED if some of them may be unknown.
+        The changes since `replay_since` come first. Raise CHANGES_MISSED if some of them may be unknown.
         """
-        replayed = self._recent.last(replay_seconds)
+        replayed = self._recent.since(replay_since, self._now()) if replay_since else {}
         subscriber: Subscriber[C] = Subscriber(viewer_id, only, close, self._turns)
         self._subscribers.add(subscriber)
         if replayed:
@@ -229,9 +230,9 @@ class Hub:
         heard = {CHANNEL: self._hear_of_offers, LEAD_CHANNEL: self._hear_of_leads}
         self._listener = Listener(listen_url, heard, self._miss) if db.is_postgresql else None
         self.turns = Turns()
-        self.offers: Topic[OfferChange] = Topic(self._route_offers, self.turns)
+        self.offers: Topic[OfferChange] = Topic(self._route_offers, self.turns, now)
         """Subscribers may be limited to a lead."""
-        self.leads: Topic[LeadChange] = Topic(self._route_leads, self.turns)
+        self.leads: Topic[LeadChange] = Topic(self._route_leads, self.turns, now)
         """Subscribers may be limited to a team."""
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 from itertools import takewhile
 from time import monotonic
 from typing import Generic, TypeVar
@@ -15,7 +16,7 @@ MAX_KEPT = 10_000
 MAX_REPLAYED = 1_000
 """Changed offers, or leads, that are replayed at once: one statement finds out who can see them."""
 MARGIN_SECONDS = 0.5
-"""How much further back changes are replayed: the subscription may take less time to arrive than the query did."""
+"""How much more is replayed: the clocks of two servers, which follow the database's, may differ a little."""
 
 C = TypeVar("C", OfferChange, LeadChange)
 
@@ -44,16 +45,20 @@ class RecentChanges(Generic[C]):
         self._received.clear()
         self._missed_until = self._clock()
 
-    def last(self, seconds: float) -> dict[int, C]:
-        """Return what has changed in the last seconds, and shortly before, by its key; nothing for 0 seconds.
+    def since(self, time: datetime, now: datetime) -> dict[int, C]:
+        """Return what has changed since a time, and shortly before, by its key.
 
-        Raise CHANGES_MISSED if what has changed in these seconds is not known.
+        Raise CHANGES_MISSED if it may not be all that has changed. `now` is by the clock of `time`, the database's, and
+        only tells how long ago that was.
         """
-        if not seconds:
-            return {}
+        seconds = (now - time).total_seconds()
         start = self._clock() - seconds
+        if seconds < -MARGIN_SECONDS:
+            raise _cannot_replay("replaySince is in the future.")
+        if seconds > LONGEST_REPLAY_IN_SECONDS:
+            raise _cannot_replay(f"replaySince is over {LONGEST_REPLAY_IN_SECONDS} seconds ago.")
         if start <= self._missed_until:
-            raise _cannot_replay(f"The server has not received changes for {seconds:g} seconds yet.")
+            raise _cannot_replay("The server has not received all changes since replaySince.")
 
         received = [
             change for _, change in takewhile(lambda one: one[0] >= start - MARGIN_SECONDS, reversed(self._received))
@@ -62,10 +67,10 @@ class RecentChanges(Generic[C]):
         for change in reversed(received):
             changed[change.key] = change.since(changed.get(change.key))
         if len(changed) > MAX_REPLAYED:
-            raise _cannot_replay(f"There were more than {MAX_REPLAYED:,} changes in the last {seconds:g} seconds.")
+            raise _cannot_replay(f"There were more than {MAX_REPLAYED:,} changes since replaySince.")
         return changed
 
 
 def _cannot_replay(reason: str) -> ApiError:
-    message = f"{reason} Subscribe without replaySeconds, then query for the current state."
+    message = f"{reason} Subscribe without replaySince, then query for the current state."
     return ApiError(Code.CHANGES_MISSED, message)

@@ -20,10 +20,14 @@ const withToken = new SetContextLink(async ({ headers }) => {
 });
 
 /** Tells the live link how old the data of the page is at most. */
-const aging = new ApolloLink((operation, forward) => {
-  live.noteRequest();
-  return forward(operation);
-});
+const aging = new ApolloLink((operation, forward) =>
+  forward(operation).pipe(
+    tap(({ data }) => {
+      const now: unknown = data?.["now"];
+      if (typeof now === "string") live.noteTime(now);
+    }),
+  ),
+);
 
 /** Notes for the sign-in that the server knows the person: it has answered with data. */
 const acceptance = new ApolloLink((operation, forward) =>
@@ -54,7 +58,10 @@ const live = makeLiveLink(() => {
 });
 
 export const client = new ApolloClient({
-  cache: new InMemoryCache(),
+  // The links need the time. Nothing shows it, so that the cache keeps the first one, and no screen renders again for it.
+  cache: new InMemoryCache({
+    typePolicies: { Query: { fields: { now: { merge: (known: unknown, now) => known ?? now } } } },
+  }),
   link: ApolloLink.split(
     ({ operationType }) => operationType === OperationTypeNode.SUBSCRIPTION,
     live.link,

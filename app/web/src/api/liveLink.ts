@@ -18,16 +18,14 @@ const PONG_WAIT = 5_000; // ms; a phone that wakes up has sockets which are dead
 const ACKNOWLEDGEMENT_WAIT = 10_000; // ms
 const SILENCE = 30_000; // ms; the server sends something on a stream every 12 seconds
 const REFUSALS_UNTIL_STREAMS = 2;
-const LONGEST_REPLAY = 60; // seconds; the server refuses more
-const REPLAY_UNTIL = 40_000; // ms after the first request, so that connecting may take its time
 
 const ABNORMAL_CLOSURE = 1006; // RFC 6455: also of sockets that never opened
 const ENDED = new Error("The server ended the subscription.");
 
 export interface LiveLink {
   link: ApolloLink;
-  /** Notes that the page is about to ask for something, which is therefore no older than the first time. */
-  noteRequest: () => void;
+  /** Notes the server's time at the beginning of a request, whose answer is therefore no older. */
+  noteTime: (now: string) => void;
   /** Closes the connection at the end of a session: it belongs to the person who has opened it. */
   disconnect: () => void;
 }
@@ -40,7 +38,7 @@ export interface LiveLink {
  * An event waits for the requests in flight when it comes: their answers may be older, and would overwrite it.
  */
 export function makeLiveLink(afterGap: () => void): LiveLink {
-  let firstRequest: number | undefined; // when it was sent
+  let firstRequest: string | undefined; // when it began, by the server's clock
   let wasConnected = false;
   let hasGap = false; // changes may have been missed that are not replayed
   let failures = 0; // since there was a connection
@@ -95,25 +93,13 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
     sockets.end(); // it may lead through the network that the device has left
   });
 
-  const sinceFirstRequest = () => performance.now() - (firstRequest ?? performance.now()); // ms
-
-  /** Asks for the changes since the first request. The seconds are counted when the message is sent. */
-  const withReplay = (operation: ApolloLink.Operation): ApolloLink.Operation => ({
-    ...operation,
-    variables: {
-      ...operation.variables,
-      get replaySeconds() {
-        return Math.min(sinceFirstRequest() / 1000, LONGEST_REPLAY);
-      },
-    },
-  });
-
   return {
     link: new ApolloLink((operation) =>
       defer(() => {
-        hasGap ||= sinceFirstRequest() > REPLAY_UNTIL;
+        hasGap ||= firstRequest === undefined;
         const again = hasGap;
-        const request = again ? operation : withReplay(operation);
+        const replaySince = again ? undefined : firstRequest;
+        const request = { ...operation, variables: { ...operation.variables, replaySince } };
         const results = isBlocked()
           ? streams(request, () => {
               connected(again);
@@ -126,8 +112,8 @@ export function makeLiveLink(afterGap: () => void): LiveLink {
         // Not within the task that renders the screen, which is long enough.
       }).pipe(map(withoutErrors), concatMap(afterAnswers), retry({ delay: recover }), subscribeOn(asyncScheduler)),
     ),
-    noteRequest: () => {
-      firstRequest ??= performance.now();
+    noteTime: (now) => {
+      if (!firstRequest || now < firstRequest) firstRequest = now;
     },
     disconnect: () => {
       firstRequest = undefined;
