@@ -15,7 +15,7 @@ from app.domain.enums import LeadOfferStatus
 from app.domain.timestamps import format_instant, utc_now
 from app.errors import ApiError
 from app.graphql.subscriptions.close_codes import CloseCode
-from app.graphql.subscriptions.hub import Subscriber, Subscribers, Topic, Turns
+from app.graphql.subscriptions.hub import MAX_PENDING, Subscriber, Subscribers, Topic, Turns
 from app.graphql.subscriptions.recent_changes import MARGIN_SECONDS
 from app.graphql.subscriptions.recipients import Groups, Recipients
 from tests.graphql.test_event_streams import following
@@ -350,6 +350,21 @@ async def test_a_client_that_is_gone_is_not_searched_for(routed: Routed) -> None
     async with routed.subscribe(2) as two:
         await two.next()
     assert routed.calls == [([1], [2])]
+
+
+async def test_a_subscription_that_has_ended_does_not_end_its_connection(routed: Routed) -> None:
+    """A WebSocket goes on with its other subscriptions, and nobody reads what would be sent to this one."""
+    routed.goes_on.clear()
+    async with routed.subscribe(1):
+        routed.topic.publish(change(offer_id) for offer_id in range(MAX_PENDING))
+        async with routed.subscribe(1):
+            routed.topic.publish([change(MAX_PENDING)])
+            await routed.is_searching.wait()
+    routed.goes_on.set()
+    async with routed.subscribe(2, since=None) as later:
+        routed.topic.publish([change(1)])
+        await later.next()
+    assert routed.closed == []
 
 
 async def test_after_a_gap_subscribers_are_closed_and_nothing_is_replayed(

@@ -201,7 +201,9 @@ class Topic(Generic[C]):
 
         for key in all_changes:
             for user_id in recipients.get(key, ()):
-                theirs = [one for one in subscribers.get(user_id, ()) if key in changes_of[one]]
+                # One that has ended meanwhile reads nothing. If it became full, it would end its connection.
+                remaining = [one for one in subscribers.get(user_id, ()) if one in self._subscribers]
+                theirs = [one for one in remaining if key in changes_of[one]]
                 if not theirs:
                     continue
                 reads = SharedReads()
