@@ -86,8 +86,8 @@ def test_a_process_does_not_know_the_changes_before_its_start_or_a_gap(
     recent.clear()
     assert_missed(recent, 1)
     clock.time += 2
-    assert last(recent, 1) == {}
-    assert_missed(recent, 2)
+    assert last(recent, 1.49) == {}
+    assert_missed(recent, 1.5)  # the clock may be half a second behind that of the server which gave the time
 
 
 def test_a_process_keeps_a_limited_number_of_changes(

@@ -14,7 +14,7 @@ import pytest
 from app.db.engine import Database, connect
 from app.db.limits import Limits
 from app.domain.bounds import LONGEST_REPLAY_IN_SECONDS
-from app.graphql.subscriptions.recent_changes import RecentChanges
+from app.graphql.subscriptions.recent_changes import MARGIN_SECONDS, RecentChanges
 from app.main import create_app
 from tests.support.api import Api, serving, settings_for
 from tests.support.databases import Clone, statements_of, template
@@ -78,7 +78,7 @@ def _has_run_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def clear_earlier(self: RecentChanges[Any]) -> None:
         clear(self)
-        self._missed_until -= LONGEST_REPLAY_IN_SECONDS
+        self._missed_until -= LONGEST_REPLAY_IN_SECONDS + MARGIN_SECONDS
 
     monkeypatch.setattr(RecentChanges, "clear", clear_earlier)
 

@@ -52,7 +52,7 @@ class RecentChanges(Generic[C]):
         only tells how long ago that was.
         """
         seconds = (now - time).total_seconds()
-        start = self._clock() - seconds
+        start = self._clock() - seconds - MARGIN_SECONDS
         if seconds < -MARGIN_SECONDS:
             raise _cannot_replay("replaySince is in the future.")
         if seconds > LONGEST_REPLAY_IN_SECONDS:
@@ -60,9 +60,7 @@ class RecentChanges(Generic[C]):
         if start <= self._missed_until:
             raise _cannot_replay("The server has not received all changes since replaySince.")
 
-        received = [
-            change for _, change in takewhile(lambda one: one[0] >= start - MARGIN_SECONDS, reversed(self._received))
-        ]
+        received = [change for _, change in takewhile(lambda one: one[0] >= start, reversed(self._received))]
         changed: dict[int, C] = {}
         for change in reversed(received):
             changed[change.key] = change.since(changed.get(change.key))
