@@ -30,9 +30,10 @@ from app.graphql.types.offers import LeadOffer
 ReplaySinceArgument = Annotated[
     datetime | None,
     argument(
-        description="Sends the changes since then first. Pass `now` of the query whose result you show. CHANGES_MISSED "
-        "if the server may not know all of these changes, such as when it has just started, or if then is over "
-        f"{LONGEST_REPLAY_IN_SECONDS} seconds ago: subscribe without this argument, then query."
+        description="Sends the changes since this time first. Pass `now` of the query whose result you show. Null "
+        "counts as left out. CHANGES_MISSED if the server may not know all of these changes, as when it has just "
+        f"started, or if the time is over {LONGEST_REPLAY_IN_SECONDS} seconds ago: subscribe without this argument, "
+        "then query."
     ),
 ]
 
@@ -56,7 +57,7 @@ async def _lead_offer_changed(
     replay_since: ReplaySinceArgument = UNSET,
 ) -> AsyncGenerator[LeadOfferChange, None]:
     lead = None if lead_id is None or lead_id is UNSET else parse_id(lead_id) or NO_ID
-    changes = _offer_changes(cast(SubscriptionContext, info.context), lead, _storable(replay_since))
+    changes = _offer_changes(cast(SubscriptionContext, info.context), lead, _parse_since(replay_since))
     await anext(changes)
     return cast(AsyncGenerator[LeadOfferChange, None], changes)
 
@@ -86,9 +87,9 @@ async def _offer_changes(
                 )
 
 
-def _storable(since: datetime | None) -> datetime | None:
-    """Return the time. Left out counts as null. Raise BAD_USER_INPUT."""
-    if not since:
+def _parse_since(since: datetime | None) -> datetime | None:
+    """Return the time, or None if it is left out or null. Raise BAD_USER_INPUT."""
+    if since is None or since is UNSET:
         return None
     try:
         return storable(since)
@@ -123,7 +124,7 @@ async def _lead_changed(
     replay_since: ReplaySinceArgument = UNSET,
 ) -> AsyncGenerator[LeadChange, None]:
     team = None if team_id is None or team_id is UNSET else parse_id(team_id) or NO_ID
-    changes = _lead_changes(cast(SubscriptionContext, info.context), team, _storable(replay_since))
+    changes = _lead_changes(cast(SubscriptionContext, info.context), team, _parse_since(replay_since))
     await anext(changes)
     return cast(AsyncGenerator[LeadChange, None], changes)
 
