@@ -6,8 +6,8 @@ the event is sent. All subscribers of one user share these reads. No subscriber 
 event, but they take turns to prepare theirs: one in each round of the event loop, so that other requests are served in
 between.
 
-A subscriber may ask for the changes since a time first. They are delivered together with the pending ones, so
-that many clients that connect again at once share one statement.
+A subscriber may ask for the changes since a time first. They are delivered together with the pending ones, so that many
+clients that connect again at once share one statement.
 """
 
 import asyncio

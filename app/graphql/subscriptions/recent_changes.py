@@ -22,7 +22,7 @@ C = TypeVar("C", OfferChange, LeadChange)
 
 
 class RecentChanges(Generic[C]):
-    """Keeps each change by itself: how the changes of an offer or lead are merged depends on the seconds asked for."""
+    """Keeps each change by itself: how the changes of an offer or lead are merged depends on the time asked for."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
