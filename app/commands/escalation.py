@@ -15,7 +15,8 @@ async def escalate(session: AsyncSession, lead_id: int, now: datetime) -> bool:
     """Move the lead's scheduled offers by rank and in turn forward, so that the first is due now.
 
     Return whether any moved. All of them move by the same amount. Nothing moves while somebody has the lead or can
-    claim it. Offers by time keep their `notify_at`. The caller has locked the lead.
+    claim it. Offers by time keep their `notify_at`. The caller has locked the lead, and may have waited for it since
+    `now`: deliveries that a worker has begun to send meanwhile stay as they are, or they would be sent again.
     """
     can_be_claimed = select(LeadOffer.id).where(col(LeadOffer.lead_id) == lead_id, claimable(now)).exists()
     stuck = select(Lead.id).where(col(Lead.id) == lead_id, col(Lead.claimed_by_id).is_(None), ~can_be_claimed)
@@ -42,7 +43,11 @@ async def escalate(session: AsyncSession, lead_id: int, now: datetime) -> bool:
     new_time = select(LeadOffer.notify_at).where(col(LeadOffer.id) == col(Delivery.offer_id)).scalar_subquery()
     await session.exec(
         update(Delivery)
-        .where(col(Delivery.offer_id).in_(moments), col(Delivery.status) == DeliveryStatus.PENDING)
+        .where(
+            col(Delivery.offer_id).in_(moments),
+            col(Delivery.status) == DeliveryStatus.PENDING,
+            col(Delivery.lease).is_(None),
+        )
         .values(next_attempt_at=new_time),
         execution_options={"synchronize_session": False},
     )

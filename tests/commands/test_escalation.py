@@ -72,6 +72,23 @@ async def test_pending_deliveries_of_the_moved_offers_move_along(
     assert await attempts(database) == [NOW, None, at(15), None, at(20)]
 
 
+async def test_a_delivery_that_is_being_sent_does_not_move(
+    database: Database, world: World, cast: Cast, lead: Lead
+) -> None:
+    """The time of the command is before that at which it was due: the command has waited for the lead's lock."""
+    offer = await world.offer(lead, await world.member_user(cast.team), notify_at=at(1), **BY_RANK)
+    delivery = Delivery(
+        offer_id=offer.id,
+        channel=Channel.EMAIL,
+        status=DeliveryStatus.PENDING,
+        next_attempt_at=at(3),
+        lease="a worker's",
+    )
+    await world.add(delivery)
+    assert await move(database, lead) is True
+    assert await attempts(database) == [at(3)]
+
+
 @pytest.mark.parametrize(
     ("fields", "moves"),
     [
