@@ -1,5 +1,5 @@
 import { ApolloLink } from "@apollo/client/link";
-import { finalize } from "rxjs";
+import { finalize, type Observable } from "rxjs";
 
 /** How long to wait for a request, in ms. One that was sent through a network that the device has left may never end. */
 export const PATIENCE = 30_000;
@@ -8,21 +8,23 @@ const inFlight = new Set<Promise<void>>();
 
 /** Notes the requests that are in flight. */
 export const noteInFlight = new ApolloLink((operation, forward) => {
-  let end = () => {};
-  const ended = new Promise<void>((resolve) => {
-    end = resolve;
-  });
+  const { results, ended } = ending(forward(operation));
   inFlight.add(ended);
-  return forward(operation).pipe(
-    finalize(() => {
-      inFlight.delete(ended);
-      end();
-    }),
-  );
+  void ended.then(() => inFlight.delete(ended));
+  return results;
 });
 
 /** Settles when the requests that are in flight now have ended and their answers are in the cache, or take too long. */
-export async function answered(): Promise<void> {
-  if (inFlight.size === 0) return;
-  await Promise.race([Promise.all(inFlight), new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+export function answered(): Promise<unknown> {
+  return Promise.all(inFlight);
+}
+
+/** The results of a request, with a promise that settles when they have ended, or take too long. */
+export function ending<T>(request: Observable<T>): { results: Observable<T>; ended: Promise<void> } {
+  let end = () => {};
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+    setTimeout(resolve, PATIENCE);
+  });
+  return { results: request.pipe(finalize(end)), ended };
 }

@@ -1,8 +1,8 @@
 import { ApolloLink } from "@apollo/client/link";
 import { OperationTypeNode } from "graphql";
-import { concatMap, defer, finalize, from } from "rxjs";
+import { concatMap, from } from "rxjs";
 
-import { PATIENCE } from "./inFlight";
+import { ending } from "./inFlight";
 
 const last = new Map<string, Promise<void>>();
 
@@ -11,19 +11,11 @@ export const inOrder = new ApolloLink((operation, forward) => {
   const id = operation.variables["id"] as string | undefined;
   if (operation.operationType !== OperationTypeNode.MUTATION || !id) return forward(operation);
   const key = `${operation.operationName ?? ""} ${id}`;
-  const earlier = last.get(key);
-  let end = () => {};
-  const ended = new Promise<void>((resolve) => {
-    end = resolve;
-    setTimeout(resolve, PATIENCE);
-  });
+  const earlier = last.get(key) ?? Promise.resolve();
+  const { results, ended } = ending(from(earlier).pipe(concatMap(() => forward(operation))));
   last.set(key, ended);
-  const send = () =>
-    forward(operation).pipe(
-      finalize(() => {
-        end();
-        if (last.get(key) === ended) last.delete(key);
-      }),
-    );
-  return earlier ? defer(() => from(earlier)).pipe(concatMap(send)) : send();
+  void ended.then(() => {
+    if (last.get(key) === ended) last.delete(key);
+  });
+  return results;
 });
